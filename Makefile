@@ -1,0 +1,83 @@
+# `make help` lists what there is. Everything runs in .venv, which `make install` makes from the lock.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help install hooks run new-source up down status clean test gate unit integration e2e pictures docs check format lock manifest bench
+unexport PYTHONDONTWRITEBYTECODE
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+ifeq ($(origin AS),default)  # make's own name of the assembler
+AS :=
+endif
+export DAG DATE TO AS CONF NAME
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.venv/installed: requirements-dev.txt requirements-dbt.txt .ci/install .ci/uv.txt
+	@.ci/install
+
+.venv-spark/installed: requirements-spark.txt .venv/installed
+	@.ci/install spark
+
+install: .venv/installed ## the virtual environment, from the lock (the others do it by themselves)
+
+hooks: install ## run the gate and the linters before every commit
+	@.venv/bin/pre-commit install
+
+run: install ## one DAG, end to end: DAG=weather_data_pipeline DATE=2024-06-01 TO=… AS=manual|scheduled|backfill|asset CONF='{…}'
+	@$(PYTHON) -m devstack run "$${DAG:-weather_data_pipeline}" $${DATE:+--date "$$DATE"} $${TO:+--to "$$TO"} $${AS:+--as "$$AS"} $${CONF:+--conf "$$CONF"}
+
+new-source: install ## a source's YAML and its test: NAME=orders
+	@$(PYTHON) -m include.sources new "$${NAME:?give NAME=, such as NAME=orders}"
+
+up: install ## Airflow's web UI and everything behind it, until Ctrl-C
+	@$(PYTHON) -m devstack up
+
+down: install ## stop what `make run` and `make up` left running
+	@$(PYTHON) -m devstack down
+
+status: install ## what runs, and where
+	@$(PYTHON) -m devstack status
+
+clean: install ## stop everything and delete its data
+	@$(PYTHON) -m devstack clean
+
+test: gate unit integration ## all tests
+
+gate: install ## what every DAG must pass before a commit, in seconds
+	@$(PYTEST) tests/gate
+
+unit: install ## tests without sockets
+	@$(PYTEST) tests/unit
+
+integration: install .venv-spark/installed ## tests against real servers
+	@$(PYTEST) tests/integration --ignore tests/integration/runs --numprocesses 2 --dist loadfile
+	@$(PYTEST) tests/integration/runs
+
+e2e: install .venv-spark/installed ## the web UI in a real Chromium; the Compose stack, where a container engine answers
+	@$(PYTEST) tests/e2e --timeout 1800
+
+pictures: install ## docs/images, from real runs
+	@.ci/pictures
+
+docs: install ## docs/DAGS.md, from the DAGs
+	@$(PYTHON) -m devstack.catalogue
+
+check: install ## linters and types
+	@.ci/check
+
+format: install ## let ruff and sqlfluff lay out the code
+	@.venv/bin/ruff check --fix-only --quiet .
+	@.venv/bin/ruff format .
+	@.venv/bin/sqlfluff fix --quiet include
+	@cd include/dbt && ../../.venv/bin/sqlfluff fix --quiet .
+
+lock: install ## bring requirements*.txt up to date with requirements*.in
+	@.ci/lock
+
+manifest: install ## the dbt project's graph, after a change in include/dbt
+	@$(PYTHON) -m include.analytics
+
+bench: install ## measure what the README promises
+	@$(PYTHON) -m benchmarks
