@@ -1,0 +1,1 @@
+"""The domain: what the DAGs do, in plain Python, SQL and YAML."""

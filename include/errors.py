@@ -1,0 +1,39 @@
+"""What can go wrong between us and an upstream; each message says what to do."""
+
+from __future__ import annotations
+
+
+class ConfigurationError(ValueError):
+    """A setting, connection or parameter that we were given can't be used; trying again can't help."""
+
+
+class ForbiddenAddressError(ConfigurationError):
+    """A URL leads where we may not call: to another host than declared, or into a network that isn't public."""
+
+
+class UpstreamError(Exception):
+    """An upstream didn't give a usable answer.
+
+    Attributes:
+        status: HTTP status; ``None`` if there was no answer at all.
+    """
+
+    def __init__(self, message: str, status: int | None = None):
+        super().__init__(message)
+        self.status = status
+
+
+class PermanentUpstreamError(UpstreamError):
+    """The upstream refuses the request (400, 401, 403, 404): the same request will be refused again."""
+
+
+class TransientUpstreamError(UpstreamError):
+    """The upstream is overloaded, broken or unreachable for now (429, 5xx, reset, time-out, answer cut short).
+
+    Attributes:
+        retry_after: seconds that the upstream asked us to wait; ``None`` if it didn't say.
+    """
+
+    def __init__(self, message: str, status: int | None = None, retry_after: float | None = None):
+        super().__init__(message, status)
+        self.retry_after = retry_after
