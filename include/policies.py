@@ -1,0 +1,108 @@
+"""Cluster policies: what every DAG gets without asking, and what no DAG may lack.
+
+Airflow applies them wherever it parses a DAG file: in the dag-processor, and again in the worker that runs a task.
+
+What Airflow has as plain configuration stands in ``airflow.cfg``, where a task that says something else wins by itself,
+be it ``retries=0``: ``[core] default_task_retries``, ``default_task_retry_delay``, ``default_task_execution_timeout``,
+and the cap on every growing delay, ``max_task_retry_delay``. Here stands only what has no such key.
+
+Every Airflow process imports this module at its start: keep it free of heavy imports.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.exceptions import AirflowClusterPolicyViolation
+
+from include.alerts.alert import UNWATCHED
+from include.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure
+from include.alerts.wording import advice_of, schedule_in_words
+from include.tags import Tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import DAG, BaseOperator, Context
+    from airflow.sdk.definitions.deadline import DeadlineAlert
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+AIRFLOW_DEFAULT_OWNER = "airflow"
+RETRY_BACKOFF = 2.0
+DEADLINE = timedelta(hours=6)
+
+
+def dag_policy(dag: DAG) -> None:
+    """Give a DAG its alerts and a deadline, beside those of its own.
+
+    Refuse one that nobody owns, that no filter finds, or that no one on call could understand.
+
+    Raises:
+        AirflowClusterPolicyViolation: with one line for each thing that is missing, and how to mend it.
+    """
+    problems = [*_owner_problems(dag), *_tag_problems(dag), *_doc_problems(dag)]
+    if problems:
+        raise AirflowClusterPolicyViolation(f"DAG {dag.dag_id!r} is refused:\n- " + "\n- ".join(problems))
+    if dag.dag_id not in UNWATCHED:
+        dag.on_failure_callback = _with(dag.on_failure_callback, on_dag_failure)
+        dag.on_success_callback = _with(dag.on_success_callback, on_dag_success)
+        dag.has_on_failure_callback = dag.has_on_success_callback = True  # else the scheduler asks for neither
+        dag.deadline = _with_deadline(dag)
+
+
+def task_policy(task: BaseOperator | MappedOperator) -> None:
+    """Give a task exponential back-off, unless it sets its own, and a failure alert beside its own callbacks.
+
+    ``retry_exponential_backoff=0`` can't be told from a task that says nothing: a task that wants the same delay before
+    each retry says ``retry_exponential_backoff=1.0``.
+    """
+    if not task.retry_exponential_backoff:
+        task.retry_exponential_backoff = RETRY_BACKOFF
+    task.on_failure_callback = _with(task.on_failure_callback, on_task_failure)
+
+
+def _with(own: Any, ours: Callable[[Context], None]) -> list[Any]:
+    """Return a DAG's or task's own callbacks and ours; a policy may be applied more than once."""
+    listed = list(own) if isinstance(own, (list, tuple)) else [own] if own else []
+    return listed if ours in listed else [*listed, ours]
+
+
+def _with_deadline(dag: DAG) -> list[DeadlineAlert]:
+    """Return a DAG's deadlines, and ours if none of them ends in our callback."""
+    from airflow.sdk.definitions.callback import AsyncCallback
+    from airflow.sdk.definitions.deadline import DeadlineAlert
+
+    from include.alerts.deadline import RunQueued
+
+    own = [dag.deadline] if isinstance(dag.deadline, DeadlineAlert) else list(dag.deadline or ())
+    path = f"{on_deadline.__module__}.{on_deadline.__qualname__}"
+    if any(deadline.callback.path == path for deadline in own):
+        return own
+    words = {
+        "owner": str(dag.owner),
+        "schedule": schedule_in_words(dag.timetable),
+        "advice": advice_of(dag.doc_md),
+    }
+    callback = AsyncCallback(on_deadline, kwargs=words)
+    return [*own, DeadlineAlert(reference=RunQueued(), interval=DEADLINE, callback=callback)]
+
+
+def _owner_problems(dag: DAG) -> list[str]:
+    ownerless = sorted(task.task_id for task in dag.tasks if task.owner in {"", AIRFLOW_DEFAULT_OWNER})
+    if not ownerless:
+        return []
+    return [f"no owner on task {', '.join(ownerless)}: pass default_args={{'owner': '<team>'}} to the DAG"]
+
+
+def _tag_problems(dag: DAG) -> list[str]:
+    allowed = f"allowed are {', '.join(Tag)}; a new one is added to include/tags.py"
+    if not dag.tags:
+        return [f"no tags: pass tags=[Tag.…]; {allowed}"]
+    return [f"tag {tag!r} is unknown: {allowed}" for tag in sorted(set(dag.tags) - set(Tag))]
+
+
+def _doc_problems(dag: DAG) -> list[str]:
+    if (dag.doc_md or "").strip():
+        return []
+    return ["no doc_md: write the module's docstring and pass doc_md=__doc__"]
