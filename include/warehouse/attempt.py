@@ -1,0 +1,61 @@
+"""Which task attempt writes: the name that locks, logs and sessions carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+APPLICATION_NAME_BYTES = 63  # PostgreSQL cuts longer names
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of one task instance.
+
+    Attributes:
+        dag_id: DAG of the task.
+        task_id: the task.
+        run_id: DAG run of the attempt.
+        try_number: 1 for the first try; rises with each retry and each clear.
+        map_index: index of a mapped task, -1 for any other.
+        run_started: when the run started. Attempts are ordered by it first, since a run that was deleted and created
+            anew has the same id and counts its tries from 1 again.
+    """
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    try_number: int
+    map_index: int = -1
+    run_started: datetime = EPOCH
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> Attempt:
+        """Read the attempt from the context that Airflow gives to a running task."""
+        task_instance = context["ti"]
+        return cls(
+            dag_id=task_instance.dag_id,
+            task_id=task_instance.task_id,
+            run_id=task_instance.run_id,
+            try_number=task_instance.try_number,
+            map_index=-1 if task_instance.map_index is None else task_instance.map_index,
+            run_started=context["dag_run"].start_date or EPOCH,
+        )
+
+    @property
+    def identity(self) -> dict[str, str | int]:
+        """What all tries of the same task instance share."""
+        return {"dag_id": self.dag_id, "task_id": self.task_id, "run_id": self.run_id, "map_index": self.map_index}
+
+    @property
+    def application_name(self) -> str:
+        """Name for ``pg_stat_activity``: ``dag.task#try run``, at most 63 ASCII characters, the try never cut off."""
+        mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
+        task = f"{self.dag_id}.{self.task_id}"[:40]
+        name = f"{task}{mapped}#{self.try_number} {self.run_id}"
+        return name.encode("ascii", "replace").decode()[:APPLICATION_NAME_BYTES]
