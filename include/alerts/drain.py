@@ -1,0 +1,54 @@
+"""One round of ``alerts_drain``: take in what is parked, look for what no run tells, send what waits."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from include.alerts import parking, sweep
+from include.alerts.delivery import is_there
+from include.alerts.opened import opened
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round did.
+
+    Attributes:
+        taken_in: alerts that were parked and now are in the outbox.
+        found: datasets and loads that the warehouse's books complain of, new or not.
+        sent: messages that were sent.
+        waiting: rows that are due and wait for their next attempt.
+    """
+
+    taken_in: int
+    found: int
+    sent: int
+    waiting: int
+
+
+def drain() -> Round:
+    """Do one round.
+
+    Raises:
+        AirflowNotFoundException: if there is no connection ``postgres_default``.
+        psycopg.OperationalError: if the warehouse is down; what is parked stays parked.
+    """
+    from include.exporter.warehouse import DATASETS
+
+    now = datetime.now(UTC)
+    with opened() as outbox:
+        parked = parking.parked()
+        for waiting in parked:
+            outbox.put(waiting.alert, now, available=is_there, sent=waiting.sent)
+            parking.remove(waiting)
+        found = [*sweep.overdue(outbox.session, DATASETS, now), *sweep.empty_loads(outbox.session, now)]
+        for alert in found:
+            outbox.put(alert, now, available=is_there)
+        sent, left = outbox.drain(now)
+    done = Round(len(parked), len(found), sent, left)
+    log.info("%s", done)
+    return done

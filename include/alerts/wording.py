@@ -1,0 +1,105 @@
+"""Words for what Airflow knows as objects: schedules, errors, a DAG's own advice."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+ERROR_LENGTH = 300
+ADVICE_LENGTH = 400
+HIDDEN = "***"
+# Secrets that Airflow's masker can't know, by the places where they stand.
+SECRETS = (
+    re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),  # user:password@host
+    re.compile(r"(?<=hooks\.slack\.com/services/)\S+"),
+    re.compile(r"\bxox[a-z]-[\w-]+"),  # Slack's tokens
+    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),  # AWS access keys
+    re.compile(
+        r"""(?ix)(?<![a-z]) (?:\w*_)? (?:password|passwd|secret|token|api_?key|appid|authorization) ["']? \s* [=:] \s*
+        ["']? (?:bearer\s+|basic\s+)? (?P<value> [^\s"'&,;)]+)"""
+    ),
+)
+
+
+def without_secrets(text: str) -> str:
+    """Hide what Airflow's secrets masker knows, and what stands where a secret stands."""
+    from airflow.sdk._shared.secrets_masker import redact
+
+    masked = str(redact(text))
+    for pattern in SECRETS:
+        masked = pattern.sub(_hide, masked)
+    return masked
+
+
+def in_a_line(text: str, length: int = ERROR_LENGTH) -> str:
+    """Return the text without secrets, in one line of at most ``length`` characters."""
+    line = " ".join(without_secrets(text).split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def error_in_a_line(error: BaseException | str | None) -> str:
+    """Return ``Type: message``; empty if there is no error."""
+    if error is None:
+        return ""
+    text = str(error)
+    if isinstance(error, BaseException):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return in_a_line(text)
+
+
+def schedule_in_words(timetable: Any) -> str:
+    """Say when a DAG runs: ``At 00:00, UTC``, ``when weather_data is updated``, ``by hand``."""
+    if expression := getattr(timetable, "expression", None):
+        described = _described(expression)
+        return f"{described}, {getattr(timetable, 'timezone', 'UTC')}"
+    if condition := getattr(timetable, "asset_condition", None):
+        return f"when {', '.join(sorted(_assets(condition))) or 'an asset'} is updated"
+    if delta := getattr(timetable, "delta", None):
+        return f"every {in_words(delta)}"
+    name = type(timetable).__name__
+    return "by hand" if name == "NullTimetable" else name.removesuffix("Timetable").lower()
+
+
+def in_words(duration: timedelta) -> str:
+    """Say a duration in its two largest units: ``1 h 30 min``, ``5 s``."""
+    seconds = round(duration.total_seconds(), 1 if duration.total_seconds() < 10 else None)
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            parts.append(f"{int(seconds // size)} {unit}")
+            seconds = int(seconds % size)
+    if seconds or not parts:
+        parts.append(f"{seconds:g} s")
+    return " ".join(parts[:2])
+
+
+def advice_of(doc: str | None) -> str:
+    """Return what a DAG's doc_md says under the heading ``On failure``, in a line."""
+    found = re.search(r"^#+\s*on failure\s*$(.*?)(?=^#|\Z)", doc or "", re.IGNORECASE | re.MULTILINE | re.DOTALL)
+    return in_a_line(found[1], ADVICE_LENGTH) if found else ""
+
+
+def _assets(condition: Any) -> set[str]:
+    """Return the names of the assets in a condition, which may hold conditions."""
+    if parts := getattr(condition, "objects", None):
+        return set().union(*map(_assets, parts))
+    return {str(getattr(condition, "name", None) or getattr(condition, "uri", "an asset"))}
+
+
+def _described(expression: str) -> str:
+    from cron_descriptor import ExpressionDescriptor, FormatException, MissingFieldException
+
+    try:
+        return str(ExpressionDescriptor(expression, use_24hour_time_format=True).get_description())
+    except (FormatException, MissingFieldException):
+        return f"cron {expression}"
+
+
+def _hide(found: re.Match[str]) -> str:
+    if "value" not in found.re.groupindex:
+        return HIDDEN
+    whole, start = found[0], found.start("value") - found.start()
+    return whole[:start] + HIDDEN
