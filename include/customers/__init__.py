@@ -1,0 +1,1 @@
+"""customer_report: what each customer bought on a day."""

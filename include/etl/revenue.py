@@ -1,0 +1,69 @@
+"""What the job service works out for a day, and the table that it becomes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from include.warehouse.connect import connect
+from include.warehouse.dataset import Column, Dataset
+from include.warehouse.loader import load as load_partition
+from include.warehouse.schema import create_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from include.warehouse.attempt import Attempt
+    from include.warehouse.loader import LoadResult
+
+REVENUE = Dataset(
+    name="etl_daily_revenue",
+    columns=(
+        Column("day", "date", doc="Day of the sales"),
+        Column("sales_rows", "bigint", minimum=1, doc="Rows that the sum was made of"),
+        Column("revenue_gbp", "numeric", doc="Quantity times unit price, cancellations included as recorded"),
+    ),
+    key=("day",),
+    partition="day",
+)
+
+
+def load(rows: Sequence[dict[str, Any]], day: dt.date, uri: str, attempt: Attempt) -> LoadResult:
+    """Publish the job's result for a day.
+
+    Args:
+        rows: ``{"date", "rows", "revenue_gbp"}`` each.
+        day: the day that was asked for.
+        uri: the warehouse.
+        attempt: who loads.
+
+    Raises:
+        LoadError: the rows aren't the day's, or break a rule; nothing was written.
+    """
+    found = [
+        {
+            "day": dt.date.fromisoformat(row["date"]),
+            "sales_rows": row["rows"],
+            "revenue_gbp": format(row["revenue_gbp"], ".2f"),
+        }
+        for row in rows
+    ]
+    with connect(uri, attempt) as session:
+        create_table(session, REVENUE)
+        return load_partition(session, REVENUE, partition=day, rows=found, attempt=attempt).require_complete()
+
+
+def published(uri: str, day: dt.date) -> str:
+    """Return in words what is published for a day.
+
+    Raises:
+        LookupError: if nothing is.
+    """
+    with connect(uri) as session:
+        create_table(session, REVENUE)
+        found = session.execute(
+            "SELECT sales_rows, revenue_gbp FROM etl_daily_revenue WHERE day = %s", [day]
+        ).fetchone()
+    if found is None:
+        raise LookupError(f"etl_daily_revenue has no row for {day}: run long_running_etl for it")
+    return f"GBP {found[1]} in {found[0]} rows"

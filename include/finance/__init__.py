@@ -1,0 +1,1 @@
+"""The books: what the sales of a month come to."""

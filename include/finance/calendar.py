@@ -1,0 +1,56 @@
+"""Business days of the euro area's payment system.
+
+TARGET is closed on Saturdays, Sundays, 1 January, Good Friday, Easter Monday, 1 May, 25 and 26 December: the European
+Central Bank's calendar since 2002.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cache
+
+DAY = dt.timedelta(days=1)
+FRIDAY = 4
+
+
+@cache
+def easter(year: int) -> dt.date:
+    """Return Easter Sunday of a year of the Gregorian calendar, by Meeus' form of the anonymous algorithm of 1876."""
+    golden = year % 19
+    century, of_century = divmod(year, 100)
+    leap_centuries, century_rest = divmod(century, 4)
+    correction = (century - (century + 8) // 25 + 1) // 3
+    epact = (19 * golden + century - leap_centuries - correction + 15) % 30
+    leap_years, year_rest = divmod(of_century, 4)
+    weekday = (32 + 2 * century_rest + 2 * leap_years - epact - year_rest) % 7
+    shift = (golden + 11 * epact + 22 * weekday) // 451
+    month, day = divmod(epact + weekday - 7 * shift + 114, 31)
+    return dt.date(year, month, day + 1)
+
+
+@cache
+def holidays(year: int) -> frozenset[dt.date]:
+    """Return the days of a year on which TARGET is closed, beside weekends."""
+    fixed = {dt.date(year, month, day) for month, day in ((1, 1), (5, 1), (12, 25), (12, 26))}
+    return frozenset(fixed | {easter(year) - 2 * DAY, easter(year) + DAY})
+
+
+def is_business_day(day: dt.date) -> bool:
+    """Tell whether TARGET is open."""
+    return day.weekday() <= FRIDAY and day not in holidays(day.year)
+
+
+def business_day(year: int, month: int, number: int) -> dt.date:
+    """Return a month's ``number``-th business day, counted from 1.
+
+    Raises:
+        ValueError: if ``number`` isn't 1 to 15; every month has more than that.
+    """
+    if not 1 <= number <= 15:
+        raise ValueError(f"business day {number} of a month; allowed: 1 to 15")
+    day = dt.date(year, month, 1)
+    while True:
+        number -= is_business_day(day)
+        if not number:
+            return day
+        day += DAY

@@ -1,0 +1,1 @@
+"""What time leaves behind, and how it goes."""

@@ -1,0 +1,1 @@
+"""The retail case: a wholesaler's daily files, checked, added up, reported; by one DAG, and by three."""

@@ -1,0 +1,1 @@
+"""Daily weather by city: ask an upstream, keep its raw answers, check and convert them, load them."""
