@@ -1,0 +1,1 @@
+"""What every model of this repository shares: evaluation on shared folds, safe files, the registry, plots."""

@@ -1,0 +1,105 @@
+"""The tables that the checks leave behind, a day at a time, and the day's predictions that they read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from include.serving.spool import create_tables
+from include.titanic.passengers import Passenger, frame
+from include.warehouse.connect import connect
+from include.warehouse.dataset import Column, Dataset
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from numpy.typing import NDArray
+
+MODEL_DRIFT = Dataset(
+    name="model_drift",
+    columns=(
+        Column("date", "date", doc="UTC day on which the predictions were served"),
+        Column("model", "text", doc="Registered model"),
+        Column("version", "integer", minimum=1, doc="Its version"),
+        Column("segment", "text", doc="Sex and class, or all"),
+        Column("feature", "text", doc="What was compared with the training rows"),
+        Column("rows", "bigint", minimum=0, doc="Predictions compared"),
+        Column("psi", "double precision", minimum=0, doc="Population stability index, less what chance gives"),
+        Column("distance", "double precision", minimum=0, maximum=1, doc="Of the distribution functions or shares"),
+        Column("p_value", "double precision", minimum=0, maximum=1, doc="Adjusted for the number of checks (Holm)"),
+        Column("reference", "double precision", nullable=True, doc="Mean of the training rows, where there is one"),
+        Column("observed", "double precision", nullable=True, doc="Mean of the day, where there is one"),
+        Column("alarm", "boolean", doc="Whether somebody should look"),
+    ),
+    key=("date", "model", "version", "segment", "feature"),
+    partition="date",
+    minimum_rows=0,
+)
+
+MODEL_DAILY = Dataset(
+    name="model_daily",
+    columns=(
+        Column("date", "date", doc="UTC day on which the predictions were served"),
+        Column("model", "text", doc="Registered model"),
+        Column("version", "integer", minimum=1, doc="Its version"),
+        Column("segment", "text", doc="Sex and class, or all"),
+        Column("predictions", "bigint", minimum=0, doc="Live predictions served"),
+        Column("outcomes", "bigint", minimum=0, doc="Of them, those whose outcome is known"),
+        Column("accuracy", "double precision", nullable=True, minimum=0, maximum=1, doc="Share of right ones of these"),
+        Column("expected", "double precision", minimum=0, maximum=1, doc="Accuracy in cross-validation"),
+        Column("alarm", "boolean", doc="Whether somebody should look"),
+    ),
+    key=("date", "model", "version", "segment"),
+    partition="date",
+    minimum_rows=0,
+)
+
+
+class Day:
+    """The live predictions of one version on one UTC day.
+
+    Attributes:
+        version: number of the version.
+        passengers: raw passengers, one row a prediction.
+        probabilities: what was served of each.
+        outcomes: what turned out to be true, 0 or 1; NaN where it isn't known.
+    """
+
+    def __init__(self, version: int, rows: list[tuple[object, ...]]) -> None:
+        self.version = version
+        self.passengers = frame([Passenger.model_validate(row[0]) for row in rows])
+        self.probabilities: NDArray[np.float64] = np.array([row[1] for row in rows], dtype=np.float64)
+        self.outcomes = pd.Series([row[2] for row in rows], dtype="float64")
+
+
+def served(uri: str, model: str, date: dt.date) -> list[Day]:
+    """Return the live predictions of a UTC day, by version."""
+    create_tables(uri)
+    with connect(uri) as session:
+        found = session.execute(
+            "SELECT model_version, inputs, probability, outcomes.outcome::integer FROM predictions"
+            " LEFT JOIN outcomes USING (prediction_id)"
+            " WHERE model_name = %s AND purpose = 'live' AND served_at >= %s AND served_at < %s + interval '1 day'"
+            " ORDER BY model_version, served_at, prediction_id",
+            [model, date, date],
+        ).fetchall()
+    versions: dict[int, list[tuple[object, ...]]] = {}
+    for version, *row in found:
+        versions.setdefault(int(str(version)), []).append(tuple(row))
+    return [Day(version, rows) for version, rows in versions.items()]
+
+
+def usual_volume(uri: str, model: str, date: dt.date, days: int = 14) -> float | None:
+    """Return the median of the live predictions a day over the ``days`` before; ``None`` if half are unknown."""
+    with connect(uri) as session:
+        exists = session.execute("SELECT to_regclass('model_daily') IS NOT NULL").fetchone()
+        if not exists or not exists[0]:
+            return None
+        found = session.execute(
+            "SELECT sum(predictions) FROM model_daily WHERE model = %s AND segment = 'all'"
+            " AND date >= %s - %s * interval '1 day' AND date < %s GROUP BY date",
+            [model, date, days, date],
+        ).fetchall()
+    return float(np.median([float(str(count)) for (count,) in found])) if len(found) * 2 >= days else None

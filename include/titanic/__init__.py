@@ -1,0 +1,1 @@
+"""Who survived the Titanic: a classifier that is proven before it is served."""
