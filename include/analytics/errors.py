@@ -1,0 +1,11 @@
+"""How a dbt command may end badly; each message names models, tests and sources."""
+
+from __future__ import annotations
+
+
+class DbtError(Exception):
+    """A dbt command failed: a model didn't build, or dbt couldn't begin."""
+
+
+class DbtTestError(DbtError):
+    """Data broke a test, or a source isn't fresh; the same data breaks it again."""

@@ -1,0 +1,8 @@
+{% test unique_together(model, columns) %}
+SELECT
+    {{ columns | join(', ') }},
+    count(*) AS found
+FROM {{ model }}
+GROUP BY {{ columns | join(', ') }}
+HAVING count(*) > 1
+{% endtest %}

@@ -1,0 +1,1 @@
+"""Customers' shopping sessions out of order lines: once for Spark, once for pandas, with one result."""
