@@ -1,0 +1,21 @@
+"""Our own metrics, sent the way Airflow sends its own (``[metrics]`` in airflow.cfg)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk.observability import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from include.cache import Outcome
+
+
+def cache_counter(cache: str) -> Callable[[Outcome], None]:
+    """Return what counts a cache's outcomes: ``airflow_spellbook_cache_requests{cache, outcome}`` in Prometheus."""
+
+    def count(outcome: Outcome) -> None:
+        stats.incr("spellbook.cache.requests", tags={"cache": cache, "outcome": str(outcome)})
+
+    return count

@@ -1,0 +1,119 @@
+"""Parks an alert where Airflow itself decides that a run failed, or finds a file that doesn't load.
+
+In the scheduler, the Variable is written in the transaction that ends the run: the one can't be there without the
+other, whatever is killed afterwards. Nothing is sent from here, and nothing but Airflow's own database is asked.
+
+Airflow imports this module in every process: keep it free of heavy imports.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.listeners import hookimpl
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy.orm import Session
+
+    from include.alerts.alert import Alert
+
+BY_AIRFLOW = {"task_failure", "all_tasks_deadlocked", "timed_out"}  # any other message: by hand, and the hand knows
+
+log = logging.getLogger(__name__)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
+    """Park the alert of a run that failed."""
+    if msg in BY_AIRFLOW:
+        _park_run(dag_run, msg)
+
+
+@hookimpl
+def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
+    """Park an alert if a task failed though the run succeeded: its process may have died without a word."""
+    if msg == "success":
+        _park_run(dag_run, "")
+
+
+@hookimpl
+def on_new_dag_import_error(filename: str, stacktrace: str) -> None:
+    """Park the alert of a DAG file that stopped loading; once an hour at most for the same error."""
+    from airflow.utils.session import create_session
+
+    from include.alerts.alert import Alert, Kind
+    from include.alerts.wording import in_a_line
+
+    lines = [line for line in stacktrace.splitlines() if line.strip()]
+    alert = Alert(
+        kind=Kind.IMPORT_ERROR,
+        subject=_below_dags(filename),
+        attempt=f"{datetime.now(UTC):%Y-%m-%d %H}",
+        text=in_a_line(lines[-1] if lines else "no error was reported"),
+        advice="Mend the file; until then none of its DAGs is scheduled. `make gate` shows the error before a commit.",
+    )
+    with create_session(scoped=False) as session:
+        _park(session, alert)
+
+
+def _park_run(dag_run: DagRun, msg: str) -> None:
+    from airflow.utils.state import TaskInstanceState
+    from sqlalchemy.orm import object_session
+
+    from include.alerts.alert import UNWATCHED, Alert, Failure, Kind
+    from include.alerts.observe import REASONS, attempt_of, run_url
+    from include.alerts.wording import advice_of, schedule_in_words
+
+    session = object_session(dag_run)
+    if session is None:
+        raise RuntimeError(f"the run {dag_run.run_id} of {dag_run.dag_id} belongs to no session; nothing was parked")
+    failed = dag_run.get_task_instances(state=[TaskInstanceState.FAILED], session=session)
+    if dag_run.dag_id in UNWATCHED or not (msg or failed):
+        return
+    dag = dag_run.get_dag()
+    alert = Alert(
+        kind=Kind.FAILED,
+        dag_id=dag_run.dag_id,
+        run_id=dag_run.run_id,
+        attempt=attempt_of(dag_run),
+        owner=next((dag.get_task(ti.task_id).owner for ti in failed if dag.has_task(ti.task_id)), dag.owner),
+        schedule=schedule_in_words(dag.timetable),
+        advice=advice_of(dag.doc_md),
+        text=REASONS.get(msg, ""),
+        run_url=run_url(dag_run.dag_id, dag_run.run_id),
+        failures=tuple(
+            Failure(ti.task_id, ti.map_index, ti.try_number, max(ti.max_tries + 1, ti.try_number), "", ti.log_url)
+            for ti in failed
+        ),
+    )
+    _park(session, alert)
+
+
+def _park(session: Session, alert: Alert) -> None:
+    """Write the Variable unless it is there, in one statement that doesn't commit."""
+    from airflow.models.variable import Variable
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    from include.alerts.parking import DESCRIPTION, Parked
+
+    parked = Parked(alert)
+    variable = Variable(key=parked.name, val=parked.dumps(), description=DESCRIPTION)
+    columns: dict[str, Any] = {
+        "key": variable.key,
+        "val": variable.__dict__["_val"],
+        "description": variable.description,
+        "is_encrypted": variable.is_encrypted,
+    }
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    session.execute(dialect.insert(Variable.__table__).values(columns).on_conflict_do_nothing(index_elements=["key"]))
+    log.info("Parked %s as Variable %s", alert.key, parked.name)
+
+
+def _below_dags(filename: str) -> str:
+    """Return the file's path below the DAG folder."""
+    from airflow.configuration import conf
+
+    return filename.removeprefix(conf.get("core", "dags_folder").rstrip("/") + "/")

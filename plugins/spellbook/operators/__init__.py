@@ -1,0 +1,1 @@
+"""Operators that the providers don't have, or not quite."""

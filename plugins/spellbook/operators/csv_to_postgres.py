@@ -1,0 +1,102 @@
+"""A CSV file into a table of the warehouse, in memory that doesn't grow with the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, Connection, ObjectStoragePath
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from include.warehouse.dataset import Dataset
+
+LARGEST_DOWNLOAD = 50_000_000_000
+
+
+class CsvToPostgresOperator(BaseOperator):
+    """Streams a CSV file by COPY into the dataset's table, by the load contract of ``include/warehouse``.
+
+    Each row that doesn't fit goes into ``quarantine`` with its line and reason. Delimiter and gzip are found out. The
+    result is ``{"rows_in", "loaded", "quarantined", "load_id"}``.
+
+    Args:
+        source: file, as a path, ``file://``, ``s3://conn@bucket/key`` or ``http(s)://`` URL; templated.
+        dataset: table, columns and key; the table is created if it is missing.
+        postgres_conn_id: connection to the warehouse.
+        partition: value of the dataset's partition column for all rows, if it has one; templated.
+        rename: header in the file, by column; without it they are the same.
+        delimiter: delimiter of the fields; found out if not given.
+        encoding: encoding of the text; a byte-order mark is passed over.
+        nulls: texts that stand for a missing value.
+        line_column: column that gets the number of the row's line in the file.
+        max_bad_share: largest share of rejected rows that is still published; with more, the task fails and nothing is.
+        largest_download: bytes that an HTTP server may send.
+    """
+
+    template_fields: Sequence[str] = ("source", "partition")
+    ui_color = "#dbe9f6"
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        dataset: Dataset,
+        postgres_conn_id: str = "postgres_default",
+        partition: str | None = None,
+        rename: Mapping[str, str] | None = None,
+        delimiter: str | None = None,
+        encoding: str = "utf-8-sig",
+        nulls: Sequence[str] = ("",),
+        line_column: str | None = None,
+        max_bad_share: float = 0.0,
+        largest_download: int = LARGEST_DOWNLOAD,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.dataset = dataset
+        self.postgres_conn_id = postgres_conn_id
+        self.partition = partition
+        self.rename = dict(rename or {})
+        self.delimiter = delimiter
+        self.encoding = encoding
+        self.nulls = tuple(nulls)
+        self.line_column = line_column
+        self.max_bad_share = max_bad_share
+        self.largest_download = largest_download
+
+    @override
+    def execute(self, context: Context) -> dict[str, int]:
+        """Load the file.
+
+        Raises:
+            CsvError: the file isn't a table with the dataset's columns.
+            LoadError: more rows are bad than allowed, or those that came break a rule; nothing was written.
+        """
+        from include.csv_files.fetch import from_http, from_storage
+        from include.csv_files.load import load_csv
+        from include.warehouse.attempt import Attempt
+
+        web = self.source.startswith(("http://", "https://"))
+        opened = from_http(self.source, self.largest_download) if web else from_storage(ObjectStoragePath(self.source))
+        with opened as file:
+            result = load_csv(
+                file,
+                self.dataset,
+                Connection.get(self.postgres_conn_id).get_uri(),
+                Attempt.from_context(context),
+                partition=self.partition,
+                rename=self.rename,
+                delimiter=self.delimiter,
+                encoding=self.encoding,
+                nulls=self.nulls,
+                line_column=self.line_column,
+                max_bad_share=self.max_bad_share,
+            )
+        counts = {name: getattr(result, name) for name in ("rows_in", "loaded", "quarantined", "load_id")}
+        self.log.info("%s: %s", self.source, counts)
+        return counts

@@ -1,0 +1,1 @@
+"""Sensors that others of the field lack something for."""

@@ -1,0 +1,1 @@
+"""Schedules that cron can not say."""

@@ -1,0 +1,24 @@
+"""The plugin that Airflow loads at the start of each process; it only names what ``spellbook`` offers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from include.alerts.deadline import RunQueued
+from spellbook import listener
+from spellbook.timetables.month_end import MonthEndTimetable
+
+LISTENERS: list[object] = [listener]
+DEADLINE_REFERENCES: list[Any] = [RunQueued]
+TIMETABLES: list[Any] = [MonthEndTimetable]
+
+
+class SpellbookPlugin(AirflowPlugin):
+    """Shows in the list of plugins; its connection types come through ``plugins/spellbook-1.0.0.dist-info``."""
+
+    name = "spellbook"
+    listeners = LISTENERS
+    deadline_references = DEADLINE_REFERENCES
+    timetables = TIMETABLES
