@@ -1,0 +1,72 @@
+"""Marts over the tables that the other DAGs load: the dbt project of `include/dbt`, a task a model.
+
+## What
+Checks that the sources are fresh, builds each model and runs its tests right after it, keeps the history of support
+requests, writes the documentation, and publishes the marts as files.
+
+## Inputs
+- connection `postgres_default`: tables `weather_data`, `sales_data`, `marketing_data`, `support_data`, `load_log`
+- starts when each of the four tables' assets has been published since the last run
+
+## Outputs
+- schema `analytics`: `daily_sales` (made anew by day, only where a load was committed since), `campaign_results`,
+  `support_resolution`, `weather_months`; `analytics_snapshots.support_status`
+- `analytics/<mart>.parquet` in object storage, and asset `analytics_marts`, when every test has passed
+- `dbt/docs/index.html`, and what each task left behind: `dbt/analytics_dbt/<run>/<task>/<try>/`
+
+## On failure
+The error names model, test or source; marts that were built before stand. See `docs/runbooks/analytics_dbt.md`.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import (
+    Asset,
+    Connection,
+    ObjectStoragePath,
+    dag,
+    task,
+)
+from cosmos.operators.local import DbtDocsLocalOperator, DbtSourceLocalOperator
+from pendulum import datetime
+
+from include.analytics.cosmos import command, marts
+from include.retries import hopeless
+from include.settings import OBJECT_STORAGE
+from include.tags import Tag
+
+SCHEMA = "analytics"
+SOURCES = ("weather_data", "sales_data", "marketing_data", "support_data")
+BROKEN_DATA = hopeless(
+    "include.analytics.errors.DbtTestError", reason="the same data breaks the test again: mend it, then clear the task"
+)
+
+
+@dag(
+    schedule=[Asset(name) for name in SOURCES],
+    start_date=datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "analytics", "retry_policy": BROKEN_DATA},
+    tags=[Tag.ANALYTICS],
+    doc_md=__doc__,
+)
+def analytics_dbt() -> None:
+    """Check, build and test, publish."""
+    dbt = command("postgres_default", SCHEMA)
+    fresh = DbtSourceLocalOperator(task_id="check_freshness", **dbt)
+    docs = DbtDocsLocalOperator(task_id="write_docs", dbt_cmd_flags=["--static"], **dbt)
+
+    @task(pool="database_access", outlets=[Asset("analytics_marts")])
+    def load_data(postgres_conn_id: str) -> dict[str, int]:
+        """Publish the marts as Parquet files; return the rows of each."""
+        from include.analytics.export import export
+        from include.analytics.manifest import mart_names
+
+        uri = Connection.get(postgres_conn_id).get_uri()
+        return export(uri, SCHEMA, mart_names(), ObjectStoragePath(OBJECT_STORAGE.read()) / "analytics")
+
+    fresh >> marts("marts", "postgres_default", SCHEMA) >> [docs, load_data("postgres_default")]
+
+
+analytics_dbt()

@@ -1,0 +1,49 @@
+"""The dbt project of `include/dbt` in two tasks, for those who want no task a model: `dbt_run >> dbt_test`.
+
+## What
+Builds every model, then runs every test; in a schema of its own, so that `analytics_dbt` isn't disturbed.
+
+## Inputs
+- connection `postgres_default`: the tables that `analytics_dbt` reads
+- started by hand
+
+## Outputs
+- the marts of `analytics_dbt`, in schema `analytics_plain`
+- what each task left behind: `dbt/analytics_dbt_plain/<run>/<task>/<try>/` in object storage
+
+## On failure
+The error names model or test. See `docs/runbooks/analytics_dbt.md`.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import dag
+from cosmos.operators.local import DbtRunLocalOperator, DbtTestLocalOperator
+from pendulum import datetime
+
+from include.analytics.cosmos import command
+from include.retries import hopeless
+from include.tags import Tag
+
+BROKEN_DATA = hopeless(
+    "include.analytics.errors.DbtTestError", reason="the same data breaks the test again: mend it, then clear the task"
+)
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2024, 1, 1, tz="UTC"),
+    max_active_runs=1,
+    default_args={"owner": "analytics", "retry_policy": BROKEN_DATA},
+    tags=[Tag.ANALYTICS],
+    doc_md=__doc__,
+)
+def analytics_dbt_plain() -> None:
+    """Build, test."""
+    dbt = command("postgres_default", "analytics_plain")
+    # A test that reads the snapshot would find none: `dbt run` builds models only.
+    tests = DbtTestLocalOperator(task_id="dbt_test", exclude="resource_type:snapshot", **dbt)
+    DbtRunLocalOperator(task_id="dbt_run", **dbt) >> tests
+
+
+analytics_dbt_plain()

@@ -1,0 +1,59 @@
+"""Whether every source can be loaded tonight: its file, its connection, its table.
+
+## What
+A file of `include/sources` that can't be used is an import error of this DAG, which names file, line, field, value and
+what is allowed; the other sources' DAGs don't suffer. Each day, an hour before the first source runs, the tables of the
+warehouse are compared with the contracts, and missing ones are created.
+
+## Inputs
+- `include/sources/*.yaml`
+- connections `sources_default`, and others that the files name
+
+## Outputs
+- the tables of the sources, where they were missing
+
+## On failure
+Correct the file that the error names; or migrate the table that isn't what its source declares.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import Connection, CronTriggerTimetable, dag, task
+from pendulum import datetime
+
+from include.run_types import NOT_BACKFILLED
+from include.sources.files import require_sources
+from include.tags import Tag
+
+SOURCES = require_sources()
+
+
+@dag(
+    schedule=CronTriggerTimetable("0 23 * * *", timezone="UTC"),
+    start_date=datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    allowed_run_types=NOT_BACKFILLED,
+    default_args={"owner": "data-platform"},
+    tags=[Tag.SOURCE],
+    doc_md=__doc__,
+)
+def check_sources() -> None:
+    """Connections, then tables."""
+
+    @task
+    def check_connections(default_conn_id: str) -> list[str]:
+        """Look up the connection of every source; return their ids."""
+        found = {source.connection for source in SOURCES.values()} | {default_conn_id}
+        return [Connection.get(conn_id).conn_id for conn_id in sorted(found)]
+
+    @task(pool="database_access")
+    def check_tables(postgres_conn_id: str) -> None:
+        """Create missing tables; name every one that isn't what its source declares."""
+        from include.sources.tables import create_tables
+
+        create_tables(SOURCES.values(), Connection.get(postgres_conn_id).get_uri())
+
+    check_connections("sources_default") >> check_tables("postgres_default")
+
+
+check_sources()

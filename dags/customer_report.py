@@ -1,0 +1,100 @@
+"""What each customer bought on a day, from sales that are asked for once in six hours at most.
+
+## What
+Takes the day's purchases from the cache, or asks the sales API and keeps the answer; adds them up by customer.
+
+## Inputs
+- connection `sources_default`, the contract `include/sources/sales.yaml`
+- param `day`; without it the day is the first of the run's data interval, or the day before the trigger
+- param `refresh`: ask the API even if the cache has a fresh answer
+
+## Outputs
+- table `customer_report(day, customer_id, country, invoices, cancelled, revenue, as_of)`; personal data: customer_id
+- asset `customer_report`
+- metric `airflow_spellbook_cache_requests{cache="customers", outcome="hit|miss|stale|bypass"}`
+
+## On failure
+While the API fails for a time, an answer of up to a day stands in for it, and `as_of` says how old it is. Without one
+the task is tried again. A lost cache costs time only. See `docs/runbooks/customer_report.md`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import (
+    Asset,
+    Connection,
+    CronDataIntervalTimetable,
+    ObjectStoragePath,
+    Param,
+    dag,
+    task,
+)
+from pendulum import datetime
+
+from include.retries import hopeless
+from include.settings import OBJECT_STORAGE
+from include.tags import Tag
+
+HOPELESS = hopeless(
+    "include.errors.ConfigurationError", "include.errors.PermanentUpstreamError", "include.warehouse.errors.LoadError"
+)
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("0 7 * * *", timezone="UTC"),
+    start_date=datetime(2010, 12, 1, tz="UTC"),
+    catchup=False,
+    params={
+        "day": Param(None, type=["null", "string"], format="date", description="YYYY-MM-DD instead of the run's day."),
+        "refresh": Param(False, type="boolean", description="Ask the API even if the cache has a fresh answer."),
+    },
+    default_args={"owner": "sales-analytics", "retry_policy": HOPELESS},
+    tags=[Tag.SOURCE],
+    doc_md=__doc__,
+)
+def customer_report() -> None:
+    """Get, publish."""
+
+    @task(pool="source_api")
+    def get_customer_data(source_conn_id: str, postgres_conn_id: str, **context: Any) -> dict[str, str]:
+        """Get the day's purchases; return the day, where they are, and when they were asked for."""
+        from include.cache import Cache
+        from include.customers.data import get_customer_data
+        from include.days import day_of
+        from include.sources.files import require_sources
+        from include.sources.upstream import Login
+        from include.storage import file_name, write
+        from spellbook.counters import cache_counter
+
+        run, params = context["dag_run"], context["params"]
+        day = day_of(params["day"], run.data_interval_start, run.run_after)
+        root = ObjectStoragePath(OBJECT_STORAGE.read())
+        name = "customers"
+        cache = Cache(name, Connection.get(postgres_conn_id).get_uri(), root, count=cache_counter(name))
+        login = Login.of(Connection.get(source_conn_id))
+        found = get_customer_data(cache, login, require_sources()["sales"], day, refresh=params["refresh"])
+        file = root / "customer_report" / f"day={day}" / f"{file_name(run.run_id)}.jsonl"
+        return {"day": str(day), "file": write(file, found.content), "as_of": found.created_at.isoformat()}
+
+    @task(pool="database_access", outlets=[Asset("customer_report")])
+    def publish_report(found: dict[str, str], postgres_conn_id: str, **context: Any) -> None:
+        """Publish what each customer bought."""
+        import datetime as dt
+
+        from include.customers import report
+        from include.warehouse.attempt import Attempt
+
+        report.publish(
+            ObjectStoragePath(found["file"]).read_bytes(),
+            dt.date.fromisoformat(found["day"]),
+            dt.datetime.fromisoformat(found["as_of"]),
+            Connection.get(postgres_conn_id).get_uri(),
+            Attempt.from_context(context),
+        )
+
+    publish_report(get_customer_data("sources_default", "postgres_default"), "postgres_default")
+
+
+customer_report()

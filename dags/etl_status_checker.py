@@ -1,0 +1,91 @@
+"""Waits for `long_running_etl` in the two ways that hold no worker all the while, side by side.
+
+## What
+Makes sure that the day's run of `long_running_etl` exists, waits for its last task with an `ExternalTaskSensor` that is
+rescheduled and with one that is deferred, then tells what was published.
+
+## Inputs
+- the run of `long_running_etl` with the same logical date; it is triggered if there is none
+- table `etl_daily_revenue`
+
+## Outputs
+- nothing but the log
+
+## On failure
+`wait_…` says whether the other run failed or the wait was too long: mend that run, then clear the sensor. A sensor
+needs runs that share a logical date; to follow data, wait for the asset `etl_daily_revenue` instead. See
+`docs/runbooks/etl_status_checker.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
+from airflow.sdk import Connection, CronDataIntervalTimetable, dag, task
+from pendulum import datetime
+
+from include.tags import Tag
+
+ETL = "long_running_etl"
+LAST_TASK = "process_etl_results"
+PATIENCE = timedelta(hours=7)  # an hour more than the job may take
+DAY = "(dag_run.data_interval_start or dag_run.run_after - macros.timedelta(days=1)) | ds"
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
+    start_date=datetime(2010, 12, 1, tz="UTC"),
+    catchup=False,
+    default_args={"owner": "data-platform"},
+    tags=[Tag.EXAMPLE],
+    doc_md=__doc__,
+)
+def etl_status_checker() -> None:
+    """Trigger, wait twice, tell."""
+    trigger_if_missing = TriggerDagRunOperator(
+        task_id="trigger_if_missing",
+        trigger_dag_id="long_running_etl",
+        logical_date="{{ dag_run.logical_date or dag_run.run_after }}",
+        conf={"day": "{{ " + DAY + " }}"},
+        skip_when_already_exists=True,
+        fail_when_dag_is_paused=True,
+    )
+    wait_rescheduled = ExternalTaskSensor(
+        task_id="wait_rescheduled",
+        external_dag_id=ETL,
+        external_task_id=LAST_TASK,
+        failed_states=["failed", "upstream_failed"],
+        mode="reschedule",
+        deferrable=False,
+        poke_interval=5,
+        timeout=PATIENCE.total_seconds(),
+        trigger_rule="none_failed",
+    )
+    wait_deferred = ExternalTaskSensor(
+        task_id="wait_deferred",
+        external_dag_id=ETL,
+        external_task_id=LAST_TASK,
+        failed_states=["failed", "upstream_failed"],
+        deferrable=True,
+        poke_interval=5,
+        timeout=PATIENCE.total_seconds(),
+        trigger_rule="none_failed",
+    )
+
+    @task
+    def tell_revenue(postgres_conn_id: str, **context: Any) -> None:
+        """Tell what the other DAG published for the day."""
+        from include.days import day_of
+        from include.etl import revenue
+
+        run = context["dag_run"]
+        day = day_of(None, run.data_interval_start, run.run_after)
+        print(f"{day}: {revenue.published(Connection.get(postgres_conn_id).get_uri(), day)}")
+
+    trigger_if_missing >> [wait_rescheduled, wait_deferred] >> tell_revenue("postgres_default")
+
+
+etl_status_checker()

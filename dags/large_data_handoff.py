@@ -1,0 +1,78 @@
+"""A million rows from task to task without one of them in XCom.
+
+## What
+Writes order lines to Parquet, works out their amounts, adds them up by article, publishes the totals. Each task reads
+and writes object storage in batches and hands on a URL; the last one removes the run's files, however the run went.
+
+## Inputs
+- param `rows`: how many order lines; the recorded ones of `include/data/retail` are repeated
+
+## Outputs
+- table `stock_totals(stock_code, lines, quantity, amount_pence)`
+- asset `stock_totals`
+
+## On failure
+Clear the run and it starts again. Files of a run that could not clean up are removed by `maintenance`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Asset, Connection, ObjectStoragePath, Param, dag, task
+from pendulum import datetime
+
+from include.settings import OBJECT_STORAGE
+from include.tags import Tag
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    params={"rows": Param(1_000_000, type="integer", minimum=1, maximum=100_000_000, description="Order lines.")},
+    default_args={"owner": "data-platform"},
+    tags=[Tag.EXAMPLE],
+    doc_md=__doc__,
+)
+def large_data_handoff() -> None:
+    """Extract, transform, load, clean up."""
+
+    @task
+    def extract(**context: Any) -> str:
+        """Write the order lines; return where they are."""
+        from include.handoff import lines
+
+        return lines.extract(
+            ObjectStoragePath(OBJECT_STORAGE.read()), context["dag_run"].run_id, context["params"]["rows"]
+        )
+
+    @task(pool="cpu_bound_pool")
+    def transform(file: str) -> str:
+        """Work out the amounts; return where they are."""
+        from include.handoff import lines
+
+        return lines.transform(ObjectStoragePath(file))
+
+    @task(pool="database_access", outlets=[Asset("stock_totals")])
+    def load(file: str, postgres_conn_id: str, **context: Any) -> None:
+        """Publish the totals by article."""
+        from include.handoff import lines
+        from include.warehouse.attempt import Attempt
+
+        uri = Connection.get(postgres_conn_id).get_uri()
+        lines.load(ObjectStoragePath(file), uri, Attempt.from_context(context))
+
+    @task(trigger_rule="all_done_setup_success")
+    def clean_up(**context: Any) -> None:
+        """Remove the run's files."""
+        from include.handoff.folders import folder_of, remove
+
+        remove(folder_of(ObjectStoragePath(OBJECT_STORAGE.read()), context["dag_run"].run_id))
+
+    extracted = extract()
+    loaded = load(transform(extracted), "postgres_default")
+    loaded >> clean_up().as_teardown(setups=extracted)
+
+
+large_data_handoff()

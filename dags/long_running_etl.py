@@ -1,0 +1,96 @@
+"""A job that runs elsewhere for hours: started once, waited for without a worker, its result published.
+
+## What
+Starts the day's job at the job service, waits in the triggerer until it has ended, loads what it found.
+
+## Inputs
+- connection `etl_jobs_default`: type `etl_jobs`
+- param `day`; without it the day is the first of the run's data interval, or the day before the trigger
+- param `seconds`: how long the sample job takes
+
+## Outputs
+- table `etl_daily_revenue(day, sales_rows, revenue_gbp)`
+- asset `etl_daily_revenue`
+
+## On failure
+A retry finds the job that was started and never starts a second one. A job that failed or took too long stays so: clear
+`trigger_etl_job`, which starts another. Marking `check_etl_status` as failed cancels the job. See
+`docs/runbooks/long_running_etl.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import (
+    Asset,
+    Connection,
+    CronDataIntervalTimetable,
+    Param,
+    dag,
+    task,
+)
+from pendulum import datetime
+
+from include.retries import hopeless
+from include.tags import Tag
+from spellbook.operators.etl_job import AwaitEtlJobOperator, StartEtlJobOperator
+
+DAY = "params.day or (dag_run.data_interval_start or dag_run.run_after - macros.timedelta(days=1)) | ds"
+REQUEST = '{"job": "daily_revenue", "dates": ["{{ ' + DAY + ' }}"], "seconds": {{ params.seconds }}}'
+
+HOPELESS = hopeless(
+    "include.errors.ConfigurationError",
+    "include.errors.PermanentUpstreamError",
+    "include.etl.errors.EtlJobError",
+    "include.warehouse.errors.LoadError",
+    reason="the same input fails again: mend what the error names, then clear the task that it names",
+)
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
+    start_date=datetime(2010, 12, 1, tz="UTC"),
+    catchup=False,
+    params={
+        "day": Param(None, type=["null", "string"], format="date", description="YYYY-MM-DD instead of the run's day."),
+        "seconds": Param(5, type="number", minimum=0, maximum=3600, description="How long the sample job takes."),
+    },
+    default_args={"owner": "data-platform", "retry_policy": HOPELESS},
+    tags=[Tag.INGEST],
+    doc_md=__doc__,
+)
+def long_running_etl() -> None:
+    """Start, wait, publish."""
+    trigger_etl_job = StartEtlJobOperator(
+        task_id="trigger_etl_job", etl_job_conn_id="etl_jobs_default", request=REQUEST
+    )
+    check_etl_status = AwaitEtlJobOperator(
+        task_id="check_etl_status",
+        etl_job_conn_id="etl_jobs_default",
+        job_id="{{ ti.xcom_pull(task_ids='trigger_etl_job') }}",
+        timeout=timedelta(hours=6),
+        poll_interval=3,
+    )
+
+    @task(pool="database_access", outlets=[Asset("etl_daily_revenue")])
+    def process_etl_results(job_id: str, etl_job_conn_id: str, postgres_conn_id: str, **context: Any) -> None:
+        """Publish what the job found."""
+        from include.days import day_of
+        from include.etl import revenue
+        from include.warehouse.attempt import Attempt
+        from spellbook.hooks.etl_job import EtlJobHook
+
+        run = context["dag_run"]
+        day = day_of(context["params"]["day"], run.data_interval_start, run.run_after)
+        rows = EtlJobHook(etl_job_conn_id).get_conn().result(job_id)
+        revenue.load(rows, day, Connection.get(postgres_conn_id).get_uri(), Attempt.from_context(context))
+
+    published = process_etl_results(
+        "{{ ti.xcom_pull(task_ids='trigger_etl_job') }}", "etl_jobs_default", "postgres_default"
+    )
+    trigger_etl_job >> check_etl_status >> published
+
+
+long_running_etl()

@@ -1,0 +1,96 @@
+"""What the titanic model served in a day, held against what it was trained on.
+
+## What
+Compares features and predictions of a UTC day, in every sex and class, with the training rows of the version that
+served them; counts predictions; measures accuracy where outcomes have arrived; tells somebody what has shifted.
+
+## Inputs
+- tables `predictions` and `outcomes`, which the model server writes
+- connection `mlflow_default`, for the training rows of each version; `postgres_default`
+- the day: param `date`, else the first of the run's data interval; the day before the trigger, if the run has none
+
+## Outputs
+- table `model_drift`: every check of every day; table `model_daily`: volume and accuracy by segment
+- `monitoring/date=…/` in object storage: report and plots
+
+## On failure
+`alert` fails when something has shifted: its error names segment, feature and numbers. See
+`docs/runbooks/model_monitoring.md`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import (
+    Connection,
+    CronDataIntervalTimetable,
+    ObjectStoragePath,
+    Param,
+    dag,
+    task,
+)
+from pendulum import datetime
+
+from include import settings
+from include.retries import hopeless
+from include.tags import Tag
+
+FOUND = hopeless("include.monitoring.errors.DriftError", reason="the same predictions have shifted on the next try too")
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
+    start_date=datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    params={"date": Param(None, type=["null", "string"], format="date", description="UTC day; null: the run's own.")},
+    default_args={"owner": "data-science", "retry_policy": FOUND},
+    tags=[Tag.ML],
+    doc_md=__doc__,
+)
+def model_monitoring() -> None:
+    """Compare, keep, alert."""
+
+    @task
+    def compare_day(mlflow_conn_id: str, postgres_conn_id: str, **context: Any) -> str:
+        """Check the day's predictions; return where the report is."""
+        from datetime import date
+
+        from include.ml.registry import Registry
+        from include.monitoring import pipeline
+        from include.monitoring.checks import Limits
+        from include.titanic.pipeline import MODEL_NAME
+        from include.weather.pipeline import day_of
+
+        run, asked = context["dag_run"], context["params"]["date"]
+        return pipeline.compare(
+            Registry(Connection.get(mlflow_conn_id).host, MODEL_NAME),
+            Connection.get(postgres_conn_id).get_uri(),
+            ObjectStoragePath(settings.OBJECT_STORAGE.read()),
+            date.fromisoformat(asked) if asked else day_of(run.data_interval_start, run.run_after),
+            run.run_id,
+            Limits(),
+        )
+
+    @task(pool="database_access")
+    def keep_history(report: str, postgres_conn_id: str, **context: Any) -> str:
+        """Load the findings; return where the report is."""
+        from include.monitoring import pipeline
+        from include.warehouse.attempt import Attempt
+
+        pipeline.keep(
+            ObjectStoragePath(report), Connection.get(postgres_conn_id).get_uri(), Attempt.from_context(context)
+        )
+        return report
+
+    @task
+    def alert(report: str) -> None:
+        """Fail, and so tell somebody, if anything has shifted."""
+        from include.monitoring import pipeline
+
+        pipeline.alert(ObjectStoragePath(report))
+
+    alert(keep_history(compare_day("mlflow_default", "postgres_default"), "postgres_default"))
+
+
+model_monitoring()

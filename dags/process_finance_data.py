@@ -1,0 +1,83 @@
+"""Month-end close: the revenue of a calendar month by country.
+
+## What
+On the second business day after each month (TARGET calendar), before all other work: checks that the month's sales are
+there, adds them up, publishes the revenue, and adds them up again another way.
+
+## Inputs
+- table `sales_data`, from `process_sales_data`
+- the month: the run's data interval; the month before the trigger, if the run has none
+
+## Outputs
+- table `finance_revenue(month, country, invoices, cancelled, revenue)`, GBP
+- asset `finance_revenue`
+
+## On failure
+`NothingToCloseError`: run `process_sales_data` for the month's days, then clear the run. `RevenueMismatchError`: sales
+were loaded meanwhile; clear the run. A repeated close leaves the same rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Asset, Connection, dag, task
+from pendulum import datetime
+
+from include.tags import Tag
+from spellbook.timetables.month_end import MonthEndTimetable
+
+
+@dag(
+    schedule=MonthEndTimetable(business_day=2, hour=6),
+    start_date=datetime(2010, 12, 1, tz="UTC"),
+    catchup=False,
+    default_args={"owner": "finance", "queue": "finance_priority"},
+    tags=[Tag.FINANCE],
+    doc_md=__doc__,
+)
+def process_finance_data() -> None:
+    """Check, close, reconcile."""
+
+    @task(pool="database_access", priority_weight=100, weight_rule="absolute")
+    def check_sales(postgres_conn_id: str, **context: Any) -> str:
+        """Demand that the month has sales; return its first day."""
+        from include.finance import close
+
+        run = context["dag_run"]
+        month = close.month_of(run.data_interval_start, run.run_after)
+        days = close.days_loaded(Connection.get(postgres_conn_id).get_uri(), month)
+        print(f"{month:%Y-%m}: {days} day(s) have sales")
+        return month.isoformat()
+
+    @task(
+        pool="database_access",
+        pool_slots=2,
+        priority_weight=100,
+        weight_rule="absolute",
+        outlets=[Asset("finance_revenue")],
+    )
+    def close_month(month: str, postgres_conn_id: str, **context: Any) -> None:
+        """Publish the revenue by country; reads a whole month, so it takes two slots."""
+        import datetime as dt
+
+        from include.finance import close
+        from include.warehouse.attempt import Attempt
+
+        uri = Connection.get(postgres_conn_id).get_uri()
+        close.close(uri, dt.date.fromisoformat(month), Attempt.from_context(context))
+
+    @task(pool="cpu_bound_pool", pool_slots=2, priority_weight=100, weight_rule="absolute")
+    def reconcile(month: str, postgres_conn_id: str) -> None:
+        """Add every line up again, one by one, and demand the published revenue; keeps a core busy."""
+        import datetime as dt
+
+        from include.finance import close
+
+        close.reconcile(Connection.get(postgres_conn_id).get_uri(), dt.date.fromisoformat(month))
+
+    month = check_sales("postgres_default")
+    close_month(month, "postgres_default") >> reconcile(month, "postgres_default")
+
+
+process_finance_data()

@@ -1,0 +1,95 @@
+"""Waits for the day's retail file, without a worker, and says so if none comes.
+
+## What
+Waits until the tills have closed the day, then for its file in S3, and lands it. Both sensors are deferrable; when its
+time is up each skips, and `nothing_came` tells the team instead: a day without sales, a Saturday, is no failure.
+
+## Inputs
+- connection `tills_default`: `GET /sales?date=…` answers 404 until the day is closed
+- connection `aws_default`: `retail/online_retail_<day>.csv` in the bucket `SPELLBOOK_RETAIL_BUCKET`
+- connection `smtp_default`, for the mail that nothing came
+- the day: the first of the run's data interval; the day before the trigger, if the run has none
+- `SPELLBOOK_RETAIL_PATIENCE`: seconds that each sensor waits
+
+## Outputs
+- the file in `retail/landed/` of object storage
+- asset `retail_file`, with the day: starts `retail_validate`
+
+## On failure
+A sensor that fails couldn't ask: the error is the server's. Clear it. See `docs/runbooks/retail.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.smtp.operators.smtp import EmailOperator
+from airflow.sdk import Asset, CronDataIntervalTimetable, ObjectStoragePath, dag, task
+from pendulum import datetime
+
+from include.retail.files import LANDED
+from include.settings import OBJECT_STORAGE, RETAIL_BUCKET, RETAIL_MAIL, RETAIL_PATIENCE
+from include.tags import Tag
+from spellbook.sensors.http import PacedHttpSensor
+from spellbook.sensors.s3 import S3FileSensor
+
+DAY = "{{ (dag_run.data_interval_start or dag_run.run_after - macros.timedelta(days=1)) | ds }}"
+KEY = f"retail/online_retail_{DAY}.csv"
+PATIENCE = timedelta(seconds=float(RETAIL_PATIENCE.read()))
+WAITING: dict[str, Any] = {
+    "timeout": PATIENCE,
+    "execution_timeout": PATIENCE + timedelta(minutes=10),
+    "poke_interval": 60,
+    "soft_fail": True,
+}
+RETAIL_FILE = Asset("retail_file")
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
+    start_date=datetime(2010, 12, 1, tz="UTC"),
+    catchup=False,
+    default_args={"owner": "retail"},
+    tags=[Tag.INGEST, Tag.RETAIL],
+    doc_md=__doc__,
+)
+def retail_arrival() -> None:
+    """Wait, wait, land; or tell."""
+    wait_for_tills = PacedHttpSensor(
+        task_id="wait_for_tills",
+        http_conn_id="tills_default",
+        endpoint="sales",
+        deferrable=True,
+        request_params={"date": DAY, "limit": "1"},
+        **WAITING,
+    )
+    wait_for_file = S3FileSensor(
+        task_id="wait_for_file",
+        aws_conn_id="aws_default",
+        bucket_name=RETAIL_BUCKET.read(),
+        bucket_key=KEY,
+        **WAITING,
+    )
+    nothing_came = EmailOperator(
+        task_id="nothing_came",
+        conn_id="smtp_default",
+        to=RETAIL_MAIL.read(),
+        subject=f"No retail file of {DAY}",
+        html_content=f"<p>No sales of {DAY}, or no {KEY} in {RETAIL_BUCKET.read()}. Clear the run if it comes yet.</p>",
+        trigger_rule="all_skipped",
+    )
+
+    @task(outlets=[RETAIL_FILE])
+    def land_file(day: str, key: str, aws_conn_id: str, **context: Any) -> str:
+        """Copy the file to object storage; return where it is."""
+        from include.retail import files
+
+        source = ObjectStoragePath(f"s3://{aws_conn_id}@{RETAIL_BUCKET.read()}/{key}")
+        context["outlet_events"][RETAIL_FILE].extra = {"days": [day]}
+        return files.land(source, ObjectStoragePath(OBJECT_STORAGE.read()) / LANDED)
+
+    wait_for_tills >> wait_for_file >> [land_file(DAY, KEY, "aws_default"), nothing_came]
+
+
+retail_arrival()

@@ -1,0 +1,146 @@
+"""The champion on Amazon SageMaker.
+
+## What
+Packs the registered champion, makes a new endpoint beside the old one, has it answer real requests, points callers
+to it and only then removes the old one.
+
+## Inputs
+- the champion of the registered model `titanic`, connection `mlflow_default`
+- connection `aws_default`; `SPELLBOOK_SAGEMAKER_BUCKET`, `…_ROLE`, `…_IMAGE`, `…_INSTANCE`
+
+## Outputs
+- a SageMaker model, endpoint configuration and endpoint of one name: version, checksum, run
+- `sagemaker/titanic/live.json` in the bucket: which endpoint to call
+
+## On failure
+What this run made is removed and the old endpoint serves on. See `docs/runbooks/sagemaker_deployment.md`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Connection, chain, dag, task
+from pendulum import datetime
+
+from include import settings
+from include.retries import hopeless
+from include.tags import Tag
+from spellbook.operators.sagemaker import CreateEndpointConfigOperator, CreateEndpointOperator, CreateModelOperator
+
+HOPELESS = hopeless(
+    "include.sagemaker.errors.RefusedCallError",
+    "include.sagemaker.errors.EndpointError",
+    "include.ml.errors.ArtifactError",
+    LookupError,
+    reason="refused: only what is throttled or unreachable is worth another try",
+)
+NAME = "{{ ti.xcom_pull(task_ids='package_model')['name'] }}"
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2024, 1, 1, tz="UTC"),
+    max_active_runs=1,
+    default_args={"owner": "data-science", "retry_policy": HOPELESS},
+    tags=[Tag.ML],
+    doc_md=__doc__,
+)
+def sagemaker_deployment() -> None:
+    """Package, create, ask, switch, retire."""
+
+    @task
+    def package_model(aws_conn_id: str, mlflow_conn_id: str, **context: Any) -> dict[str, Any]:
+        """Upload the champion as model.tar.gz; return the names that this run uses."""
+        from include.ml.registry import Registry
+        from include.sagemaker import deployment
+        from spellbook.hooks.sagemaker import bucket
+
+        registry = Registry(Connection.get(mlflow_conn_id).host, "titanic")
+        return deployment.package(registry, bucket(aws_conn_id), context["dag_run"].run_id).model_dump()
+
+    create_model = CreateModelOperator(
+        task_id="create_model",
+        config={
+            "ModelName": NAME,
+            "ExecutionRoleArn": settings.SAGEMAKER_ROLE.read(),
+            "PrimaryContainer": {
+                "Image": settings.SAGEMAKER_IMAGE.read(),
+                "ModelDataUrl": "{{ ti.xcom_pull(task_ids='package_model')['model_url'] }}",
+            },
+        },
+        aws_conn_id="aws_default",
+    )
+    create_endpoint_config = CreateEndpointConfigOperator(
+        task_id="create_endpoint_config",
+        config={
+            "EndpointConfigName": NAME,
+            "ProductionVariants": [
+                {
+                    "VariantName": "champion",
+                    "ModelName": NAME,
+                    "InitialInstanceCount": 1,
+                    "InstanceType": settings.SAGEMAKER_INSTANCE.read(),
+                }
+            ],
+        },
+        aws_conn_id="aws_default",
+    )
+    create_endpoint = CreateEndpointOperator(
+        task_id="create_endpoint",
+        config={"EndpointName": NAME, "EndpointConfigName": NAME},
+        options={"check_interval": 15, "max_ingestion_time": 1800, "deferrable": True},
+        aws_conn_id="aws_default",
+    )
+
+    @task
+    def invoke_endpoint(made: dict[str, Any], aws_conn_id: str, mlflow_conn_id: str) -> str:
+        """Have the new endpoint answer real requests."""
+        from include.ml.registry import Registry
+        from include.sagemaker import deployment
+        from spellbook.hooks.sagemaker import client
+
+        new = deployment.Deployment(**made)
+        asked = deployment.requests(Registry(Connection.get(mlflow_conn_id).host, "titanic"), new.version)
+        compare = settings.SAGEMAKER_COMPARE.read() == "true"
+        return deployment.ask(client(aws_conn_id, "sagemaker-runtime"), new, asked, compare=compare)
+
+    @task
+    def switch_endpoint(made: dict[str, Any], aws_conn_id: str) -> str | None:
+        """Point callers to the new endpoint; return the name of the one that they used before."""
+        from include.sagemaker.deployment import Deployment
+        from spellbook.hooks.sagemaker import bucket
+
+        place, new = bucket(aws_conn_id), Deployment(**made)
+        before = place.live()
+        place.switch(new)
+        return before.name if before and before.name != new.name else None
+
+    @task
+    def retire_endpoint(before: str | None, aws_conn_id: str) -> None:
+        """Remove the old endpoint, if there was one."""
+        from include.sagemaker.deployment import remove
+        from spellbook.hooks.sagemaker import client
+
+        if before:
+            remove(client(aws_conn_id, "sagemaker"), before)
+
+    @task(trigger_rule="one_failed")
+    def clean_up(made: dict[str, Any], aws_conn_id: str) -> None:
+        """Remove what this run made, unless callers use it."""
+        from include.sagemaker.deployment import remove
+        from spellbook.hooks.sagemaker import bucket, client
+
+        live = bucket(aws_conn_id).live()
+        if not live or live.name != made["name"]:
+            remove(client(aws_conn_id, "sagemaker"), made["name"])
+
+    made: Any = package_model("aws_default", "mlflow_default")
+    invoked = invoke_endpoint(made, "aws_default", "mlflow_default")
+    before: Any = switch_endpoint(made, "aws_default")
+    chain(made, create_model, create_endpoint_config, create_endpoint, invoked, before)
+    retire_endpoint(before, "aws_default")
+    [create_model, create_endpoint_config, create_endpoint, invoked, before] >> clean_up(made, "aws_default")
+
+
+sagemaker_deployment()

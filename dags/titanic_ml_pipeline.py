@@ -1,0 +1,154 @@
+"""Who survived the Titanic: trained, judged, deployed and seen to answer.
+
+## What
+Checks the passenger list, compares candidates with the baselines on shared folds, refuses what breaks a rule, makes
+what passes champion and has the model server answer real requests with it. Each candidate gets a model card.
+
+## Inputs
+- the passenger list: param `passengers`, else `SPELLBOOK_TITANIC_PASSENGERS`
+- connections `mlflow_default` and `model_server_default`
+- params: `models` to compare, `repeats` of ten-fold cross-validation, `approval` by a human, `on_refusal` fail or skip
+
+## Outputs
+- a version of the registered model `titanic` with alias `champion`; its files, plots and card in its MLflow run
+- asset `titanic_model`, when a version serves
+- `titanic/<run id>/` in object storage: passengers, candidate, verdict, card
+
+## On failure
+The champion stays, or is champion again; the message names rule and numbers.
+See `docs/runbooks/titanic_ml_pipeline.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import (
+    Asset,
+    Connection,
+    CronDataIntervalTimetable,
+    ObjectStoragePath,
+    Param,
+    dag,
+    task,
+)
+from pendulum import datetime
+
+from include import settings
+from include.retries import hopeless
+from include.run_types import NOT_BACKFILLED
+from include.tags import Tag
+
+HOPELESS = hopeless(
+    "include.ml.errors.DataError",
+    "include.ml.errors.RefusedError",
+    "include.ml.errors.ArtifactError",
+    "airflow.providers.standard.exceptions.HITLTimeoutError",
+    reason="the same candidate is refused again: mend what the error names, then start a new run",
+)
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("@weekly", timezone="UTC"),
+    start_date=datetime(2024, 1, 7, tz="UTC"),
+    catchup=False,
+    allowed_run_types=NOT_BACKFILLED,
+    max_active_runs=1,
+    params={
+        "passengers": Param(
+            None, type=["null", "string"], description="URL of the list; null: the one in the settings."
+        ),
+        "models": Param(
+            ["logistic_regression", "soft_vote"],
+            type="array",
+            items={"enum": ["gender_rule", "article_recipe", "logistic_regression", "soft_vote"]},
+            minItems=1,
+            description="Models to compare; the best becomes the candidate.",
+        ),
+        "repeats": Param(
+            int(settings.TITANIC_REPEATS.read()),
+            type="integer",
+            minimum=1,
+            maximum=50,
+            description="Repeats of ten-fold cross-validation.",
+        ),
+        "approval": Param(False, type="boolean", description="Whether a human must approve the deployment."),
+        "on_refusal": Param("fail", enum=["fail", "skip"], description="How a run ends whose candidate is refused."),
+    },
+    default_args={"owner": "data-science", "retry_policy": HOPELESS},
+    tags=[Tag.ML],
+    doc_md=__doc__,
+)
+def titanic_ml_pipeline() -> None:
+    """Prepare, train, evaluate, deploy."""
+
+    @task
+    def prepare_data(**context: Any) -> str:
+        """Check the passenger list and keep it; return where."""
+        from include.titanic import pipeline
+
+        source = context["params"]["passengers"] or settings.TITANIC_PASSENGERS.read()
+        root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
+        return pipeline.prepare(ObjectStoragePath(source), root, context["dag_run"].run_id)
+
+    @task(pool="cpu_bound_pool", pool_slots=2)
+    def train_model(passengers: str, **context: Any) -> str:
+        """Compare the models on shared folds and fit the best; return where the candidate is."""
+        from include.ml.evaluation import Folds
+        from include.titanic import pipeline
+
+        folds = Folds(repeats=context["params"]["repeats"])
+        return pipeline.train(ObjectStoragePath(passengers), folds, context["params"]["models"])
+
+    @task.branch(pool="cpu_bound_pool")
+    def evaluate_model(candidate: str, mlflow_conn_id: str, **context: Any) -> list[str]:
+        """Judge the candidate; go on to approval or deployment, or end here."""
+        from include.ml.errors import RefusedError
+        from include.ml.registry import Registry
+        from include.titanic import pipeline
+        from include.titanic.gates import Thresholds
+
+        thresholds = Thresholds(
+            float(settings.TITANIC_ACCURACY.read()), float(settings.TITANIC_SEGMENT_ACCURACY.read())
+        )
+        registry = Registry(Connection.get(mlflow_conn_id).host, pipeline.MODEL_NAME)
+        verdict = pipeline.evaluate(ObjectStoragePath(candidate), registry, thresholds)
+        context["ti"].xcom_push("summary", verdict.summary)
+        if verdict.accepted:
+            return ["approve_model" if context["params"]["approval"] else "deploy_model"]
+        if context["params"]["on_refusal"] == "fail":
+            raise RefusedError("; ".join(verdict.refusals))
+        return []
+
+    approve_model = ApprovalOperator(
+        task_id="approve_model",
+        subject="Deploy this model?",
+        body="{{ ti.xcom_pull(task_ids='evaluate_model', key='summary') }}",
+        response_timeout=timedelta(hours=float(settings.TITANIC_APPROVAL_HOURS.read())),
+    )
+
+    @task(trigger_rule="none_failed_min_one_success", outlets=[Asset("titanic_model")])
+    def deploy_model(candidate: str, mlflow_conn_id: str, model_server_conn_id: str) -> int:
+        """Publish, make champion, see it answer; return the version that serves."""
+        from include.ml.registry import Registry
+        from include.serving.client import ModelServer
+        from include.titanic import pipeline
+
+        return pipeline.deploy(
+            ObjectStoragePath(candidate),
+            Registry(Connection.get(mlflow_conn_id).host, pipeline.MODEL_NAME),
+            ModelServer(Connection.get(model_server_conn_id).host),
+            patience=float(settings.SERVING_PATIENCE.read()),
+            keep=int(settings.KEPT_VERSIONS.read()),
+        )
+
+    candidate = train_model(prepare_data())
+    evaluated = evaluate_model(candidate, "mlflow_default")
+    deployed = deploy_model(candidate, "mlflow_default", "model_server_default")
+    evaluated >> [approve_model, deployed]
+    approve_model >> deployed
+
+
+titanic_ml_pipeline()

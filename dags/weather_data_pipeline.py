@@ -1,0 +1,113 @@
+"""Daily weather of a few cities, from a weather API into the warehouse.
+
+## What
+Asks for the weather of one UTC day, keeps the raw answers, converts °C to °F, checks each row, publishes the good ones.
+
+## Inputs
+- connection `weather_default`: type `open_meteo` (no key) or `openweathermap` (key as password)
+- param `cities`: names from `include/weather/cities.yaml`, or `{"name": …, "latitude": …, "longitude": …}`
+- the day: the first of the run's data interval; the day before the trigger, if the run has none
+
+## Outputs
+- table `weather_data(date, city, temperature, temperature_unit, conditions, source)`: a row a day and city, in °F
+- rows that were refused, with the reason: table `quarantine`
+- raw answers: `weather/raw/date=…/` in object storage
+- asset `weather_data`, when a day is complete
+
+## On failure
+The error says what to mend; rows loaded before still stand. See `docs/runbooks/weather_data_pipeline.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from airflow.sdk import (
+    Asset,
+    Connection,
+    CronDataIntervalTimetable,
+    ObjectStoragePath,
+    Param,
+    dag,
+    task,
+)
+from pendulum import datetime
+
+from include.retries import hopeless
+from include.settings import OBJECT_STORAGE
+from include.tags import Tag
+from include.weather.cities import cities_schema, load_cities
+
+CITIES = load_cities()
+
+HOPELESS = hopeless(
+    "include.errors.ConfigurationError",
+    "include.errors.PermanentUpstreamError",
+    "include.warehouse.errors.LoadError",
+    "include.warehouse.errors.IncompleteLoadError",
+)
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
+    start_date=datetime(2012, 1, 1, tz="UTC"),
+    catchup=False,
+    params={
+        "cities": Param(
+            [city.name for city in CITIES],
+            description="Names from include/weather/cities.yaml, or {name, latitude, longitude}.",
+            **cities_schema(CITIES),
+        )
+    },
+    default_args={"owner": "data-platform", "retry_policy": HOPELESS},
+    tags=[Tag.INGEST, Tag.WEATHER],
+    doc_md=__doc__,
+)
+def weather_data_pipeline() -> None:
+    """Create, extract, transform, load."""
+
+    @task(pool="database_access")
+    def create_table(postgres_conn_id: str) -> None:
+        """Create `weather_data` where it is missing."""
+        from include.weather import pipeline
+
+        pipeline.create_table(Connection.get(postgres_conn_id).get_uri())
+
+    @task(pool="weather_api")
+    def extract_weather(weather_conn_id: str, postgres_conn_id: str, **context: Any) -> str:
+        """Ask the weather API for the day and keep its answers; return where they are."""
+        from include.weather import pipeline
+        from spellbook.hooks.weather import weather_hook
+
+        run = context["dag_run"]
+        return pipeline.extract(
+            weather_hook(weather_conn_id, Connection.get(postgres_conn_id).get_uri()),
+            ObjectStoragePath(OBJECT_STORAGE.read()),
+            wanted=context["params"]["cities"],
+            date=pipeline.day_of(run.data_interval_start, run.run_after),
+            asked_on=(run.start_date or run.run_after).astimezone(UTC).date(),
+            run_id=run.run_id,
+        )
+
+    @task
+    def transform_weather(raw: str) -> str:
+        """Convert to °F and part the good rows from the bad."""
+        from include.weather import pipeline
+
+        return pipeline.transform(ObjectStoragePath(raw))
+
+    @task(pool="database_access", outlets=[Asset("weather_data")])
+    def load_weather(raw: str, postgres_conn_id: str, **context: Any) -> None:
+        """Publish the good rows, quarantine the bad, and demand every city."""
+        from include.warehouse.attempt import Attempt
+        from include.weather import pipeline
+
+        pipeline.load(ObjectStoragePath(raw), Connection.get(postgres_conn_id).get_uri(), Attempt.from_context(context))
+
+    raw = extract_weather("weather_default", "postgres_default")
+    create_table("postgres_default") >> raw
+    load_weather(transform_weather(raw), "postgres_default")
+
+
+weather_data_pipeline()
