@@ -1,0 +1,190 @@
+"""``python -m devstack up|run|status|down|clean``: the embedded stack from the command line.
+
+``make help`` lists the short forms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from devstack.environment import ADMIN, Upstream, local_url, process_environment
+from devstack.errors import StackError
+from devstack.postgres import Postgres
+from devstack.process import Record, spawn
+from devstack.run import run
+from devstack.stack import Stack
+from devstack.state import REPOSITORY, State
+from devstack.trigger import Kind, check_period
+
+UP = ("postgres", "airflow", "upstreams", "sinks", "s3", "mlflow", "model_server", "kubernetes_double")
+
+
+def main() -> int:
+    """Carry out one command; return the exit code: 0 done, 1 the run or stack is not well, 2 wrong use."""
+    arguments = _parser().parse_args()
+    console = Console(soft_wrap=True)
+    try:
+        return int(arguments.command(arguments, console))
+    except StackError as error:
+        console.print(f"[red]{escape(str(error))}[/]", highlight=False)
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        console.print(
+            f"[red]the disk is full: {error.filename or 'the stack'} could not be written. Free some space.[/]"
+        )
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nstopped following; what was started goes on. `make down` stops it.")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="up|run|status|down|clean")
+
+    up = commands.add_parser("up", help="start everything, with Airflow's web UI; follow until Ctrl-C, then stop it")
+    up.set_defaults(command=_up)
+
+    go = commands.add_parser("run", help="run one DAG end to end and report")
+    go.add_argument("dag_id", nargs="?", default="weather_data_pipeline")
+    go.add_argument("--date", type=_day, help="UTC day of the data interval, YYYY-MM-DD")
+    go.add_argument("--to", type=_day, help="last day of a backfill, YYYY-MM-DD")
+    go.add_argument("--as", dest="kind", type=_kind, default=Kind.MANUAL, help="manual, scheduled, backfill or asset")
+    go.add_argument("--conf", type=_conf, default={}, help="the run's conf, a JSON object")
+    go.set_defaults(command=_run)
+
+    for name, command, text in (
+        ("status", _status, "what runs, and where"),
+        ("down", _down, "stop everything"),
+        ("clean", _clean, "stop everything and delete the stack's data"),
+    ):
+        commands.add_parser(name, help=text).set_defaults(command=command)
+    return parser
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> bool:
+    check_period(arguments.kind, arguments.date, arguments.to)
+    state = State.open()
+    upstream = Upstream.in_force()
+    up = Record.read(state.services / "up.json")
+    scheduled = arguments.kind is Kind.ASSET
+    if up and up.process():  # share what `make up` started, as it is
+        upstream, scheduled = Upstream(up.fingerprint), True
+    stack = Stack(state, upstream, schedule=scheduled, say=lambda line: console.print(f"[dim]{line}[/]"))
+    _keep(state)
+    return not run(console, stack, arguments.dag_id, arguments.kind, arguments.date, arguments.to, arguments.conf)
+
+
+def _up(_: argparse.Namespace, console: Console) -> int:
+    state = State.open()
+    upstream = Upstream.in_force()
+    mark = state.services / "up.json"
+    other = Record.read(mark)
+    if other and other.process():
+        raise StackError(f"the stack is up already (process {other.pid}): {local_url(state, 'api')}")
+    stack = Stack(state, upstream, schedule=True, say=lambda line: console.print(f"[dim]{line}[/]"))
+    for ending in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background job begins with it ignored
+        signal.signal(ending, signal.default_int_handler)
+    Record.of(os.getpid(), upstream).write(mark)
+    _keep(state)
+    try:
+        stack.ensure(UP)
+        console.print(
+            f"\n  {local_url(state, 'api')}   user [bold]{ADMIN}[/]   password [bold]{state.secret(ADMIN)}[/]"
+        )
+        console.print(f"  weather: {upstream}   alerts arrive in {state.root / 'alerts'}   logs: {state.logs}")
+        console.print("  Ctrl-C stops it all\n")
+        while True:
+            state.last_used.touch()
+            with state.lock():  # `make run` may be starting Airflow again, after an edit
+                ended = [service for service in stack.status() if service.name in UP and service.pid is None]
+            if ended:
+                raise StackError(f"{ended[0].name} ended; see {ended[0].log}")
+            time.sleep(2)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        mark.unlink(missing_ok=True)
+        console.print(f"stopped: {', '.join(stack.stop())}")
+
+
+def _status(_: argparse.Namespace, console: Console) -> int:
+    state = State.open(to_use=False)
+    table = Table(title=f"Embedded stack in {state.root}", title_justify="left")
+    for heading in ("service", "state", "ports", "log"):
+        table.add_column(heading, overflow="fold")
+    for service in Stack(state).status():
+        running = f"[green]runs[/] ({service.pid})" if service.pid else "stopped"
+        ports = ", ".join(f"{name} {port}" for name, port in service.ports.items())
+        table.add_row(service.name, running, ports, Path(service.log).name)
+    console.print(table)
+    console.print(f"logs: {state.logs}   idle since {time.time() - state.last_used.stat().st_mtime:.0f} s")
+    return 0
+
+
+def _down(_: argparse.Namespace, console: Console) -> int:
+    stopped = Stack(State.open(to_use=False)).stop()
+    console.print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+    return 0
+
+
+def _clean(arguments: argparse.Namespace, console: Console) -> int:
+    _down(arguments, console)
+    state = State.open(to_use=False)
+    Postgres(state.root / "postgres", port=0, password="").remove()
+    shutil.rmtree(state.root)
+    console.print(f"removed {state.root}")
+    return 0
+
+
+def _keep(state: State) -> None:
+    """Start the keeper that ends an idle stack, unless it runs."""
+    record = state.services / "keeper.json"
+    known = Record.read(record)
+    if not known or not known.process():
+        command = [sys.executable, "-m", "devstack.keeper"]
+        Record.of(spawn(command, state.logs / "keeper.log", process_environment(), REPOSITORY), "").write(record)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write it as 2024-06-01") from None
+
+
+def _kind(text: str) -> Kind:
+    try:
+        return Kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(Kind)}") from None
+
+
+def _conf(text: str) -> dict[str, Any]:
+    try:
+        conf = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(conf, dict):
+        raise argparse.ArgumentTypeError(f'a JSON object is wanted, as {{"key": 1}}; got {text}')
+    return conf
+
+
+if __name__ == "__main__":
+    sys.exit(main())

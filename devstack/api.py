@@ -1,0 +1,156 @@
+"""A client of Airflow's REST API, for what the embedded stack asks of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import requests
+from itsdangerous import URLSafeSerializer
+
+from devstack.environment import ADMIN, local_url
+from devstack.errors import StackError
+from devstack.state import State
+
+BUNDLE = "dags-folder"
+
+
+class RefusedError(StackError):
+    """Airflow answered with an error; ``status`` is the HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Airflow:
+    """A running Airflow, as one of its users.
+
+    Every method raises :class:`RefusedError` with Airflow's own words if it refuses, :class:`StackError` if it is gone.
+
+    Args:
+        url: where its API server answers.
+        user: who logs in.
+        password: with what.
+        key: ``[api] secret_key``, which only :meth:`parse` needs.
+    """
+
+    def __init__(self, url: str, user: str, password: str, key: str = "") -> None:
+        self.url = url
+        self._file_tokens = URLSafeSerializer(key)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        login = self._call("POST", "/auth/token", {"username": user, "password": password})
+        self._session.headers["Authorization"] = f"Bearer {login['access_token']}"
+
+    @classmethod
+    def of(cls, state: State) -> Airflow:
+        """Return the Airflow of one state folder, as its administrator."""
+        return cls(local_url(state, "api"), ADMIN, state.secret(ADMIN), state.secret("api"))
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """Return what ``GET /api/v2<path>`` answers."""
+        return self._call("GET", f"/api/v2{path}", parameters=parameters)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Return what ``POST /api/v2<path>`` answers."""
+        return self._call("POST", f"/api/v2{path}", body)
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        """Return what ``PATCH /api/v2<path>`` answers."""
+        return self._call("PATCH", f"/api/v2{path}", body)
+
+    def dag_ids(self) -> list[str]:
+        """Return the ids of the DAGs that loaded."""
+        return [dag["dag_id"] for dag in self._pages("/dags", "dags")]
+
+    def dag(self, dag_id: str) -> dict[str, Any] | None:
+        """Return a DAG's details; ``None`` if there is no such DAG."""
+        try:
+            return dict(self.get(f"/dags/{dag_id}/details"))
+        except RefusedError as refusal:
+            if refusal.status == requests.codes.not_found:
+                return None
+            raise
+
+    def source(self, dag_id: str) -> str:
+        """Return the text of the file that defines the DAG."""
+        return str(self.get(f"/dagSources/{dag_id}")["content"])
+
+    def import_errors(self) -> dict[str, dict[str, Any]]:
+        """Return the import errors by the file's path below the DAG folder."""
+        return {error["filename"]: error for error in self._pages("/importErrors", "import_errors")}
+
+    def parse(self, file: str) -> None:
+        """Have ``file`` (path below the DAG folder) parsed before any other."""
+        token = self._file_tokens.dumps({"bundle_name": BUNDLE, "relative_fileloc": file})
+        try:
+            self._call("PUT", f"/api/v2/parseDagFile/{token}")
+        except RefusedError as refusal:  # 404: no DAG came from it yet; 409: it is being parsed already
+            if refusal.status not in {requests.codes.not_found, requests.codes.conflict}:
+                raise
+
+    def parsed_since(self, moment: datetime) -> set[str]:
+        """Return the files (paths below the DAG folder) whose DAGs were read at or after ``moment``."""
+        return {
+            dag["relative_fileloc"]
+            for dag in self._pages("/dags", "dags")
+            if datetime.fromisoformat(dag["last_parsed_time"]) >= moment
+        }
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return the task instances of a run."""
+        return self._pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
+
+    def runs(self, dag_id: str, run_ids: list[str]) -> list[dict[str, Any]]:
+        """Return the named runs, in that order."""
+        if len(run_ids) == 1:
+            return [self.get(f"/dags/{dag_id}/dagRuns/{run_ids[0]}")]
+        found = {run["dag_run_id"]: run for run in self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs")}
+        return [found[run_id] for run_id in run_ids]
+
+    def runs_since(self, dag_id: str, moment: datetime, run_type: str) -> list[dict[str, Any]]:
+        """Return the runs of one type that were queued at or after ``moment``, by the time that they are due."""
+        found = self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after", run_type=run_type)
+        return [run for run in found if datetime.fromisoformat(run["queued_at"]) >= moment]
+
+    def log(self, instance: dict[str, Any]) -> list[str]:
+        """Return the lines that the last try of a task instance logged, with the traceback of an error."""
+        path = f"/dags/{instance['dag_id']}/dagRuns/{instance['dag_run_id']}/taskInstances/{instance['task_id']}"
+        answer = self.get(
+            f"{path}/logs/{max(instance['try_number'], 1)}", map_index=instance["map_index"], full_content=True
+        )
+        return [line for entry in answer["content"] for line in _lines(entry)]
+
+    def _pages(self, path: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.get(path, limit=100, offset=len(found), **parameters)
+            found += page[key]
+            if not page[key] or len(found) >= page["total_entries"]:
+                return found
+
+    def _call(self, method: str, path: str, body: Any = None, parameters: dict[str, Any] | None = None) -> Any:
+        try:
+            answer = self._session.request(method, self.url + path, json=body, params=parameters, timeout=60)
+        except requests.ConnectionError as error:
+            raise StackError(
+                f"Airflow no longer answers at {self.url}: was the stack stopped by another command?"
+            ) from error
+        if not answer.ok:
+            try:
+                reason = answer.json()["detail"]
+            except (ValueError, KeyError, TypeError):
+                reason = answer.text[:500]
+            raise RefusedError(answer.status_code, f"Airflow refused {method} {path} ({answer.status_code}): {reason}")
+        return answer.json() if answer.content else None
+
+
+def _lines(entry: dict[str, Any] | str) -> list[str]:
+    if isinstance(entry, str):
+        return [entry]
+    lines = [str(entry.get("event", ""))]
+    for error in entry.get("error_detail") or ():
+        lines += [f"  {frame['filename']}:{frame['lineno']} in {frame['name']}" for frame in error.get("frames", ())]
+        lines.append(f"{error['exc_type']}: {error['exc_value']}")
+    return lines

@@ -1,0 +1,1 @@
+"""``docs/DAGS.md``, made from the DAGs themselves."""

@@ -1,0 +1,105 @@
+"""The page: a table of all DAGs, how assets join them, and a section for each with its graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devstack.state import REPOSITORY
+from include.settings import CONNECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from devstack.catalogue.facts import Facts
+
+PAGE = REPOSITORY / "docs" / "DAGS.md"
+RUNBOOKS = REPOSITORY / "docs" / "runbooks"
+HEAD = """# DAGs
+
+Made from the DAGs by `make docs`; a DAG that is no longer as it says here fails the unit tests.
+"""
+
+
+def page(dags: Sequence[Facts], runbooks: Path = RUNBOOKS) -> str:
+    """Return the page's text, which ends with a line feed."""
+    lines = [HEAD, "| DAG | when | owner | what |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| [{dag.dag_id}](#{dag.dag_id}) | {dag.schedule} | {', '.join(dag.owners)} | {_cell(dag.summary)} |"
+        for dag in dags
+    ]
+    if joined := list(_joined(dags)):
+        lines += ["", "## Joined by assets", "", "```mermaid", "flowchart LR", *joined, "```"]
+    for dag in dags:
+        lines += ["", *_section(dag, runbooks)]
+    return "\n".join(lines) + "\n"
+
+
+def _joined(dags: Sequence[Facts]) -> Iterator[str]:
+    waited = {asset for dag in dags for asset in dag.assets_in}
+    for dag in dags:
+        yield from (
+            f"    {dag.dag_id} --> asset_{_id(asset)}([{asset}])" for asset in dag.assets_out if asset in waited
+        )
+        yield from (f"    asset_{_id(asset)}([{asset}]) --> {dag.dag_id}" for asset in dag.assets_in)
+
+
+def _section(dag: Facts, runbooks: Path) -> Iterator[str]:
+    names = {connection.conn_id: connection.doc for connection in CONNECTIONS}
+    yield from (f"## {dag.dag_id}", "", dag.summary, "")
+    yield from ("| | |", "| --- | --- |")
+    yield f"| when | {dag.schedule} |"
+    yield f"| may be run as | {', '.join(dag.kinds)} |"
+    yield f"| file | [dags/{dag.file}](../dags/{dag.file}) |"
+    if runbook := _runbook(dag, runbooks):
+        yield f"| runbook | [{runbook}](runbooks/{runbook}) |"
+    yield f"| owner | {', '.join(dag.owners)} |"
+    yield f"| tags | {', '.join(dag.tags)} |"
+    yield from _row("assets in", (f"`{asset}`" for asset in dag.assets_in))
+    yield from _row("assets out", (f"`{asset}`" for asset in dag.assets_out))
+    yield from _row("params", (f"`{name}`: {_cell(text)}" for name, text in dag.params.items()))
+    yield from _row("pools", (f"`{pool}`" + (f", {n} slots" if n > 1 else "") for pool, n in dag.pools.items()))
+    yield from _row("queues", (f"`{queue}`" for queue in dag.queues))
+    yield from _row("connections", (f"`{name}`: {_cell(names.get(name, ''))}" for name in dag.connections))
+    yield from ("", "```mermaid", "flowchart LR", *_graph(dag), "```")
+
+
+def _row(name: str, values: Iterable[str]) -> Iterator[str]:
+    if text := "<br>".join(values):
+        yield f"| {name} | {text} |"
+
+
+def _graph(dag: Facts) -> Iterator[str]:
+    """Yield the tasks, those of a group in a frame, mapped ones with a double border; then what follows what."""
+    ids = {task_id: f"t{number}" for number, task_id in enumerate(dag.tasks)}
+    yield from _frame(dag, ids, [], "    ")
+    yield from (f"    {ids[before]} --> {ids[after]}" for before, after in dag.edges)
+
+
+def _frame(dag: Facts, ids: dict[str, str], inside: list[str], indent: str) -> Iterator[str]:
+    depth = len(inside)
+    here = [task_id for task_id in dag.tasks if dag.groups.get(task_id, [])[:depth] == inside]
+    for task_id in here:
+        if len(dag.groups.get(task_id, [])) == depth:
+            label = task_id.removeprefix(f"{inside[-1]}." if inside else "")
+            yield f"{indent}{ids[task_id]}[[{label}]]" if dag.tasks[task_id] else f"{indent}{ids[task_id]}[{label}]"
+    deeper = {dag.groups[task_id][depth] for task_id in here if len(dag.groups.get(task_id, [])) > depth}
+    for group in sorted(deeper):
+        yield f"{indent}subgraph g_{_id(group)}[{group}]"
+        yield from _frame(dag, ids, [*inside, group], f"{indent}    ")
+        yield f"{indent}end"
+
+
+def _runbook(dag: Facts, runbooks: Path) -> str | None:
+    """Return the DAG's own runbook, or the one that its file or its family has."""
+    family = f"{dag.dag_id.split('_', maxsplit=1)[0]}.md"
+    names = (f"{dag.dag_id}.md", f"{Path(dag.file).stem}.md", family)
+    return next((name for name in names if (runbooks / name).exists()), None)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _id(text: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in text)

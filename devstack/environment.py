@@ -1,0 +1,205 @@
+"""The environment of the embedded Airflow.
+
+It holds what differs from place to place, made from the contract in ``include.settings``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+
+import requests
+
+from devstack import spark
+from devstack.errors import StackError
+from devstack.kubeconfig import kube_config
+from devstack.postgres import SUPERUSER, Postgres
+from devstack.slack import WEBHOOK_PATH
+from devstack.state import REPOSITORY, STATE_VARIABLE, State
+from include import settings
+
+ADMIN = "admin"
+AUTH_MANAGER = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+LIVE_WEATHER = "https://api.open-meteo.com"
+LOOPBACK = "127.0.0.0/8,::1"
+PREFERRED_UI_PORT = 8080
+FOREIGN = ("AIRFLOW_", "AWS_", "MLFLOW_", "PG")
+
+
+class Upstream(StrEnum):
+    """Who answers the weather pipeline: Open-Meteo itself, or the bundled server with recorded data."""
+
+    LIVE = "live"
+    REPLAY = "replay"
+
+    @classmethod
+    def in_force(cls) -> Upstream:
+        """Return what ``$SPELLBOOK_UPSTREAM`` asks for; ``auto`` means live if Open-Meteo answers within 2 s.
+
+        Raises:
+            StackError: if it asks for something else.
+        """
+        asked = os.environ.get("SPELLBOOK_UPSTREAM") or "auto"
+        if asked in set(cls):
+            return cls(asked)
+        if asked != "auto":
+            raise StackError(f"SPELLBOOK_UPSTREAM={asked} is none of {', '.join(cls)}, auto")
+        try:
+            parameters = {"latitude": "0", "longitude": "0"}
+            requests.get(f"{LIVE_WEATHER}/v1/forecast", params=parameters, timeout=2).raise_for_status()
+        except requests.RequestException:
+            return cls.REPLAY
+        return cls.LIVE
+
+
+def connections(state: State, upstream: Upstream) -> dict[str, str]:
+    """Return ``AIRFLOW_CONN_*`` for each declared connection, pointing at the service that stands behind it."""
+    fields: dict[str, dict[str, object]] = {
+        "postgres_default": {
+            "host": "127.0.0.1",
+            "port": state.port("postgres"),
+            "login": SUPERUSER,
+            "password": state.secret("postgres"),
+            "schema": "warehouse",
+        },
+        "weather_default": (
+            {"host": LIVE_WEATHER}
+            if upstream is Upstream.LIVE
+            else {"host": local_url(state, "upstreams"), "extra": {"archive_host": local_url(state, "upstreams")}}
+        ),
+        "sources_default": {"host": local_url(state, "upstreams"), "extra": {"calls_per_minute": 600}},
+        "tills_default": {"host": local_url(state, "upstreams")},
+        "etl_jobs_default": {"host": local_url(state, "upstreams")},
+        "aws_default": {
+            "login": "spellbook",
+            "password": state.secret("s3"),
+            "extra": {"endpoint_url": local_url(state, "s3"), "region_name": "us-east-1"},
+        },
+        "slack_default": {"password": local_url(state, "slack") + WEBHOOK_PATH.format(key=state.secret("slack"))},
+        "smtp_default": {
+            "host": "127.0.0.1",
+            "port": state.port("smtp"),
+            "extra": {"disable_ssl": True, "disable_tls": True, "from_email": "spellbook@localhost"},
+        },
+        "metadata_default": {
+            "host": "127.0.0.1",
+            "port": state.port("postgres"),
+            "login": SUPERUSER,
+            "password": state.secret("postgres"),
+            "schema": "airflow",
+        },
+        "mlflow_default": {"host": local_url(state, "mlflow")},
+        "model_server_default": {"host": local_url(state, "model_server")},
+        "spark_default": {"host": "local[*]"},
+        "kubernetes_default": {
+            "extra": {
+                "namespace": "spellbook",
+                "kube_config": kube_config(local_url(state, "kubernetes_double"), state.secret("kubernetes_double")),
+            }
+        },
+    }
+    return {declared.variable: declared.to_json(**fields[declared.conn_id]) for declared in settings.CONNECTIONS}
+
+
+def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, str]:
+    """Return the environment of every Airflow process.
+
+    ``schedule`` tells whether time tables and assets start runs by themselves, or only ``make run`` does.
+    """
+    api = local_url(state, "api", preferred=PREFERRED_UI_PORT)
+    database = Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres"))
+    storage = (state.root / "storage").as_uri()
+    return (
+        process_environment()
+        | spark.environment(process_environment()["PATH"])
+        | connections(state, upstream)
+        | {
+            STATE_VARIABLE: str(state.root),
+            "AIRFLOW_HOME": str(state.airflow_home),
+            "AIRFLOW_CONFIG": str(REPOSITORY / "airflow.cfg"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "5",
+            "AIRFLOW__CORE__FERNET_KEY": state.fernet_key(),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
+            "AIRFLOW__CORE__AUTH_MANAGER": AUTH_MANAGER,
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(state.root / "passwords.json"),
+            "AIRFLOW__API_AUTH__JWT_SECRET": state.secret("jwt"),
+            "AIRFLOW__API__SECRET_KEY": state.secret("api"),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(state.port("api")),
+            "AIRFLOW__API__BASE_URL": api,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"{storage}/xcom",
+            "AIRFLOW__COSMOS__CACHE_DIR": str(state.airflow_home / "cosmos"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.uri("airflow", "postgresql+psycopg2"),
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(state.airflow_home / "logs"),
+            "AIRFLOW__METRICS__STATSD_ON": "False",
+            "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",  # it would listen on every interface
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            settings.PRIVATE_NETWORKS.name: os.environ.get(settings.PRIVATE_NETWORKS.name) or LOOPBACK,
+            settings.SAGEMAKER_COMPARE.name: "false",  # moto runs no container
+            settings.OBJECT_STORAGE.name: os.environ.get(settings.OBJECT_STORAGE.name) or storage,
+        }
+    )
+
+
+def process_environment() -> dict[str, str]:
+    """Return what every service starts from: the caller's environment, less what points at servers that aren't ours."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(FOREIGN) and name not in {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME"}
+    }
+    kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
+    kept["PYTHONPATH"] = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "plugins")))
+    # Set, it also keeps urllib from asking Apple's frameworks, after which a forked process would be killed.
+    direct = ",".join(
+        filter(None, ("127.0.0.1", "localhost", os.environ.get("no_proxy") or os.environ.get("NO_PROXY")))
+    )
+    kept |= {"NO_PROXY": direct, "no_proxy": direct}
+    if sys.platform == "darwin":
+        kept["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
+    return kept
+
+
+def local_url(state: State, service: str, preferred: int = 0) -> str:
+    """Return the URL of one of the stack's HTTP servers."""
+    return f"http://127.0.0.1:{state.port(service, preferred)}"
+
+
+def ask(url: str, timeout: float) -> requests.Response:
+    """``GET`` from one of the stack's own servers, which no proxy stands before."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(url, timeout=timeout)
+
+
+def fingerprint(environment: Mapping[str, str]) -> str:
+    """Digest of what Airflow's processes load once: a change means that they must be started again.
+
+    DAG files and what they import are loaded anew for each parse and each task, and need no restart.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(name for name in environment if name.startswith(("AIRFLOW", "SPELLBOOK"))):
+        digest.update(f"{name}={environment[name]}\n".encode())
+    for path in loaded_once(REPOSITORY):
+        digest.update(path.relative_to(REPOSITORY).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def loaded_once(repository: Path) -> Iterable[Path]:
+    """Files that long-lived Airflow processes import: configuration, cluster policies and what they use, plugins."""
+    yield from (repository / name for name in ("airflow.cfg", "requirements-dev.txt"))
+    for folder, pattern in (("include", "*.py"), ("include/alerts", "**/*.py"), ("plugins", "**/*.py")):
+        yield from sorted((repository / folder).glob(pattern))

@@ -1,0 +1,77 @@
+"""The messages that a run sent, as they arrived in the stack's Slack and mail sinks."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from devstack.state import State
+from include.alerts.alert import UNWATCHED
+
+PATIENCE = 8  # seconds; a run's last message comes from the DAG processor, a second or two after its end
+SENT = """
+    SELECT count(*) AS sent FROM alert_outbox
+    WHERE dag_id = %s AND run_id = %s AND kind IN ('failed', 'succeeded') AND created_at >= %s - interval '1 minute'
+    HAVING count(*) = count(sent_at) AND count(*) > 0
+"""
+
+
+def write(
+    console: Console, state: State, warehouse: psycopg.Connection[dict[str, Any]], dag_id: str, run: dict[str, Any]
+) -> None:
+    """Print what arrived since the run began and is about its DAG; wait for the message that ends it."""
+    begun = datetime.fromisoformat(run["start_date"] or run["queued_at"])
+    ended = datetime.fromisoformat(run["end_date"])
+    with warehouse as session:
+        session.autocommit = True
+        until = time.monotonic() + (0 if dag_id in UNWATCHED else PATIENCE)
+        while time.monotonic() < until and not _is_sent(session, dag_id, run["dag_run_id"], ended):
+            time.sleep(0.1)
+    arrived = sorted([*_slack(state, begun), *_mail(state, begun)])
+    about_it = [message for message in arrived if dag_id in message[-1]]
+    if not about_it:
+        console.print("no message arrived; what waits is in the table alert_outbox")
+        return
+    table = Table(title="Messages", title_justify="left")
+    for heading in ("at (UTC)", "by", "to", "text"):
+        table.add_column(heading, overflow="fold")
+    for when, medium, target, text in about_it:
+        table.add_row(f"{datetime.fromtimestamp(when / 1e9, UTC):%H:%M:%S}", medium, target, text)
+    console.print(table)
+
+
+def _is_sent(session: psycopg.Connection[dict[str, Any]], dag_id: str, run_id: str, ended: datetime) -> bool:
+    try:
+        return session.execute(SENT, [dag_id, run_id, ended]).fetchone() is not None
+    except psycopg.errors.UndefinedTable:
+        return False
+
+
+def _slack(state: State, begun: datetime) -> list[tuple[int, str, str, str]]:
+    found = []
+    for when, path in _arrived(state, "slack", begun):
+        body = json.loads(path.read_bytes())
+        found.append((when, "Slack", body.get("channel", ""), body.get("text", "")))
+    return found
+
+
+def _mail(state: State, begun: datetime) -> list[tuple[int, str, str, str]]:
+    found = []
+    for when, path in _arrived(state, "mail", begun):
+        mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+        found.append((when, "mail", mail["To"], mail["Subject"]))
+    return found
+
+
+def _arrived(state: State, kind: str, begun: datetime) -> list[tuple[int, Path]]:
+    """Return the files since then, each with its time in nanoseconds, which its name begins with."""
+    named = ((int(path.name.partition("-")[0]), path) for path in (state.root / "alerts" / kind).glob("[0-9]*"))
+    return [(when, path) for when, path in named if when >= begun.timestamp() * 1e9]

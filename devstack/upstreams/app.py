@@ -1,0 +1,75 @@
+"""The application: every sample API under its real path, and what is said about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from devstack.upstreams import open_meteo
+from devstack.upstreams.answers import json_answer, source_error
+from devstack.upstreams.control import Control, ControlMiddleware
+from devstack.upstreams.jobs import JobService
+from devstack.upstreams.openweather import OpenWeather
+from devstack.upstreams.records import DATASETS, DERIVED
+from devstack.upstreams.sources import SOURCES
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+async def about(_request: Request) -> Response:
+    """``GET /about``: what is served here, from which days, under which licence."""
+    return json_answer(
+        {
+            "what": "Sample upstream APIs. Every answer comes from recorded data; nothing is live.",
+            "first_day": min(each.first_day for each in DATASETS),
+            "last_day": max(each.last_day for each in DATASETS),
+            "datasets": [each.describe() for each in DATASETS],
+            "derived": DERIVED,
+            "more": "include/data/README.md",
+        }
+    )
+
+
+async def health(_request: Request) -> Response:
+    """``GET /health``: answers as soon as the server does."""
+    return json_answer({"status": "ok"})
+
+
+async def refused(_request: Request, error: Exception) -> Response:
+    """Answer for a path or method that no API here has."""
+    status, reason = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
+    return json_answer(source_error(f"{reason}; GET /about lists what is served", status), status)
+
+
+def create_app() -> Starlette:
+    """Return a fresh application: no rules, no requests, no jobs, no calls counted."""
+    control, jobs, openweather = Control(), JobService(), OpenWeather()
+    return Starlette(
+        routes=[
+            Route("/about", about),
+            Route("/health", health),
+            Route("/v1/forecast", open_meteo.forecast),
+            Route("/v1/archive", open_meteo.archive),
+            Route("/data/2.5/weather", openweather.weather),
+            Route("/data/3.0/onecall/timemachine", openweather.timemachine),
+            *(Route(f"/{source.name}", source.page) for source in SOURCES),
+            Route("/jobs", jobs.start, methods=["POST"]),
+            Route("/jobs", jobs.list),
+            Route("/jobs/{id}", jobs.poll),
+            Route("/jobs/{id}", jobs.cancel, methods=["DELETE"]),
+            Route("/jobs/{id}/result", jobs.result),
+            Route("/control", control.reset, methods=["DELETE"]),
+            Route("/control/scenario", control.put, methods=["PUT"]),
+            Route("/control/scenario/{id:int}", control.remove, methods=["DELETE"]),
+            Route("/control/scenarios", control.list),
+            Route("/control/requests", control.requests),
+        ],
+        middleware=[Middleware(ControlMiddleware, control=control)],
+        exception_handlers={HTTPException: refused},
+    )

@@ -1,0 +1,199 @@
+"""OpenWeather's ``/data/2.5/weather`` and ``/data/3.0/onecall/timemachine``, answered from its own recordings.
+
+Keys, their order and error texts follow ``include/data/api_samples/openweathermap``. A key is any 32 hexadecimal
+digits, the form that the real ones have, and may make 60 calls a minute.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from devstack.upstreams.answers import RefusedError, json_answer, openweather_error
+from devstack.upstreams.physics import dew_point, feels_like, sunrise_and_sunset
+from devstack.upstreams.ratelimit import SlidingWindow
+from devstack.upstreams.stations import STATIONS, Day, Station, nearest, recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.datastructures import QueryParams
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+CALLS_PER_MINUTE = 60
+INVALID_KEY = "Invalid API key. Please see http://openweathermap.org/faq#error401 for more info."
+LIMIT_EXCEEDED = (
+    "Your account is temporary blocked due to exceeding of requests limitation of your subscription type. "
+    "Please choose the proper subscription https://openweathermap.org/price"
+)
+
+_TEMPERATURE: dict[str, Callable[[float], float]] = {
+    "standard": lambda celsius: celsius + 273.15,
+    "metric": lambda celsius: celsius,
+    "imperial": lambda celsius: celsius * 9 / 5 + 32,
+}
+MILES_PER_HOUR = 3600 / 1609.344
+
+
+class OpenWeather:
+    """The endpoints and the calls that each key made in the last minute."""
+
+    def __init__(self) -> None:
+        self._window = SlidingWindow(CALLS_PER_MINUTE, seconds=60.0)
+
+    async def weather(self, request: Request) -> Response:
+        """Current weather of a city by ``lat`` and ``lon``, ``q`` or ``id``: its last recorded day."""
+        return self._guarded(request.query_params, _weather)
+
+    async def timemachine(self, request: Request) -> Response:
+        """Weather at ``lat``, ``lon`` on the UTC day that holds ``dt`` (Unix seconds)."""
+        return self._guarded(request.query_params, _timemachine)
+
+    def _guarded(self, query: QueryParams, answer: Callable[[QueryParams], dict[str, object]]) -> Response:
+        try:
+            self._check_key(query.get("appid", ""))
+            return json_answer(answer(query))
+        except RefusedError as error:
+            return json_answer(openweather_error(str(error), error.status), error.status)
+
+    def _check_key(self, key: str) -> None:
+        if not re.fullmatch(r"[0-9a-fA-F]{32}", key):
+            raise RefusedError(401, INVALID_KEY)
+        if not self._window.admit(key):
+            raise RefusedError(429, LIMIT_EXCEEDED)
+
+
+def _weather(query: QueryParams) -> dict[str, object]:
+    station = _city(query)
+    day, record = max(_days(station).items())
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    sunrise, sunset = sunrise_and_sunset(day, station.latitude, station.longitude)
+    temperature, wind_speed = _units(query)
+    return {
+        "coord": {"lon": _number(station.longitude, 4), "lat": _number(station.latitude, 4)},
+        "weather": record.condition.weather(),
+        "base": "stations",
+        "main": {
+            "temp": temperature(_known(record.temperature_mean)),
+            "feels_like": temperature(_feels_like(record)),
+            "temp_min": temperature(record.temperature_min),
+            "temp_max": temperature(record.temperature_max),
+            "pressure": round(_known(record.pressure)),
+            "humidity": round(_known(record.humidity)),
+        },
+        "visibility": record.condition.visibility,
+        "wind": {"speed": wind_speed(record.wind_speed)},
+        "clouds": {"all": record.condition.clouds},
+        "dt": int(noon.timestamp()),
+        "sys": {"country": station.country, "sunrise": sunrise, "sunset": sunset},
+        "timezone": _offset(station, noon),
+        "id": station.city_id,
+        "name": station.name,
+        "cod": 200,
+    }
+
+
+def _timemachine(query: QueryParams) -> dict[str, object]:
+    station = _near(query)
+    text = query.get("dt", "")
+    if not re.fullmatch(r"\d{1,11}", text, re.ASCII):
+        raise RefusedError(400, "wrong dt")
+    moment = datetime.fromtimestamp(int(text), UTC)
+    days = _days(station)
+    record = days.get(moment.date())
+    if record is None:
+        raise RefusedError(400, f"requested time is out of allowed range from {min(days)} to {max(days)}")
+    sunrise, sunset = sunrise_and_sunset(moment.date(), station.latitude, station.longitude)
+    temperature, wind_speed = _units(query)
+    mean, humidity = _known(record.temperature_mean), _known(record.humidity)
+    return {
+        "lat": _number(station.latitude, 4),
+        "lon": _number(station.longitude, 4),
+        "timezone": station.timezone,
+        "timezone_offset": _offset(station, moment),
+        "data": [
+            {
+                "dt": int(text),
+                "sunrise": sunrise,
+                "sunset": sunset,
+                "temp": temperature(mean),
+                "feels_like": temperature(_feels_like(record)),
+                "pressure": round(_known(record.pressure)),
+                "humidity": round(humidity),
+                "dew_point": temperature(dew_point(mean, humidity)),
+                "clouds": record.condition.clouds,
+                "visibility": record.condition.visibility,
+                "wind_speed": wind_speed(record.wind_speed),
+                "weather": record.condition.weather(),
+            }
+        ],
+    }
+
+
+def _city(query: QueryParams) -> Station:
+    if "lat" in query or "lon" in query:
+        return _near(query)
+    if q := query.get("q"):
+        name, *rest = (part.strip().lower() for part in q.split(","))
+        country = {"uk": "gb"}.get(rest[-1], rest[-1]) if rest else None
+        found = [city for city in STATIONS if city.name.lower() == name and country in {None, city.country.lower()}]
+    elif identifier := query.get("id"):
+        if not identifier.isdecimal():
+            raise RefusedError(400, f"{identifier} is not a city ID")
+        found = [city for city in STATIONS if str(city.city_id) == identifier]
+    else:
+        raise RefusedError(400, "Nothing to geocode")
+    return _recorded(found[0] if found else None)
+
+
+def _near(query: QueryParams) -> Station:
+    point = []
+    for name, word, limit in (("lat", "latitude", 90), ("lon", "longitude", 180)):
+        text = query.get(name, "")
+        if not re.fullmatch(r"[-+]?\d+(\.\d+)?", text, re.ASCII) or abs(float(text)) > limit:
+            raise RefusedError(400, f"wrong {word}")
+        point.append(float(text))
+    return _recorded(nearest(*point))
+
+
+def _recorded(station: Station | None) -> Station:
+    if station is None or not _days(station):
+        raise RefusedError(404, "city not found")
+    return station
+
+
+def _days(station: Station) -> dict[date, Day]:
+    """The days that OpenWeather recorded; NOAA's have no daily mean."""
+    return {day: record for day, record in recorded()[station.name].items() if record.temperature_mean is not None}
+
+
+def _units(query: QueryParams) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    """Conversions of °C and m/s to the units asked; an unknown name means ``standard``, as in the real API."""
+    units = query.get("units", "standard")
+    temperature = _TEMPERATURE.get(units, _TEMPERATURE["standard"])
+    factor = MILES_PER_HOUR if units == "imperial" else 1.0
+    return lambda celsius: _number(temperature(celsius)), lambda metres: _number(metres * factor)
+
+
+def _number(value: float, decimals: int = 2) -> float:
+    """Round as the API does; whole numbers become integers."""
+    rounded = round(value, decimals)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _known(value: float | None) -> float:
+    if value is None:
+        raise ValueError("an OpenWeather row of include/data/weather lacks a column; restore the file")
+    return value
+
+
+def _feels_like(record: Day) -> float:
+    return feels_like(_known(record.temperature_mean), _known(record.humidity), record.wind_speed)
+
+
+def _offset(station: Station, moment: datetime) -> int:
+    offset = moment.astimezone(ZoneInfo(station.timezone)).utcoffset() or timedelta()
+    return int(offset.total_seconds())
