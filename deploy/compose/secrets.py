@@ -1,0 +1,226 @@
+"""Every secret of the stack: given by whoever deploys it, or made once and kept in a volume of its own.
+
+A secret called ``fernet-key`` is taken, in this order, from the file ``fernet-key`` in the folder of given secrets,
+from the environment variable ``SPELLBOOK_FERNET_KEY``, from its volume, or is made. Its volume is mounted by the
+services that need it and by no other: see docs/compose.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from deploy.compose.errors import SetupError
+
+GIVEN = Path("/run/given")
+VOLUMES = Path("/run/secrets")
+VALUE = "value"
+SHORTEST = 16
+WELL_KNOWN = frozenset({"airflow", "admin", "password", "postgres", "changeme", "secret", "redis", "spellbook"})
+METADATA_HOST = "SPELLBOOK_METADATA_HOST"
+
+
+def new_password() -> str:
+    """Return 32 random characters that need no quoting in a URL."""
+    return secrets.token_urlsafe(24)
+
+
+def new_key() -> str:
+    """Return 86 random characters (64 bytes), enough for HS512."""
+    return secrets.token_urlsafe(64)
+
+
+def new_fernet_key() -> str:
+    """Return a Fernet key: 32 random bytes in URL-safe base64."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def check_password(value: str) -> str | None:
+    """Say what is wrong with a password; ``None`` if nothing is."""
+    if any(word in value.lower() for word in WELL_KNOWN) and len(value) < 2 * SHORTEST:
+        return "contains a well-known word"
+    return None if len(value) >= SHORTEST else f"has {len(value)} characters; at least {SHORTEST} are needed"
+
+
+def check_key(value: str) -> str | None:
+    """Say what is wrong with a signing key; ``None`` if nothing is."""
+    return None if len(value) >= 64 else f"has {len(value)} characters; at least 64 are needed"
+
+
+def check_fernet_key(value: str) -> str | None:
+    """Say what is wrong with Fernet keys, comma-separated with the newest first; ``None`` if nothing is."""
+    for key in value.split(","):
+        try:
+            size = len(base64.urlsafe_b64decode(key.strip()))
+        except (binascii.Error, ValueError):
+            size = 0
+        if size != 32:
+            return "is not 32 bytes in URL-safe base64 (several keys are separated by commas)"
+    return None
+
+
+def check_webhook(value: str) -> str | None:
+    """Say what is wrong with a webhook's URL; ``None`` if nothing is."""
+    return None if not value or value.startswith(("https://", "http://")) else "is no http(s) URL"
+
+
+def _value_only(_: str) -> dict[str, str]:
+    return {}
+
+
+def _metadata(value: str) -> dict[str, str]:
+    login = f"postgresql+psycopg2://airflow:{quote(value, safe='')}"
+    return {
+        "url": f"{login}@{os.environ.get(METADATA_HOST) or 'postgres'}:5432/airflow",
+        "direct-url": f"{login}@postgres:5432/airflow",
+        "userlist.txt": '"airflow" "{}"\n'.format(value.replace('"', '""')),
+    }
+
+
+def _broker(value: str) -> dict[str, str]:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return {
+        "url": f"redis://:{quote(value, safe='')}@redis:6379/0",
+        "redis.conf": f'requirepass "{escaped}"\n',
+        "exporter.json": json.dumps({"redis://redis:6379": value}),
+    }
+
+
+def _results(value: str) -> dict[str, str]:
+    return {"url": f"db+postgresql+psycopg2://celery:{quote(value, safe='')}@postgres:5432/celery"}
+
+
+def _mlflow(value: str) -> dict[str, str]:
+    return {"url": f"postgresql+psycopg2://mlflow:{quote(value, safe='')}@postgres:5432/mlflow"}
+
+
+def _loader(value: str) -> dict[str, str]:
+    return {"url": f"postgresql://loader:{quote(value, safe='')}@warehouse:5432/warehouse"}
+
+
+def _flower(value: str) -> dict[str, str]:
+    return {"login": f"admin:{value}"}
+
+
+def _monitor(value: str) -> dict[str, str]:
+    return {"url": f"postgresql://monitor:{quote(value, safe='')}@warehouse:5432/warehouse"}
+
+
+@dataclass(frozen=True)
+class Secret:
+    """One secret.
+
+    Attributes:
+        name: of the secret, its volume and its file in the folder of given secrets.
+        doc: what it protects.
+        make: makes a new value.
+        problem: says what is wrong with a given value.
+        files: other forms of the value that services read, by file name.
+    """
+
+    name: str
+    doc: str
+    make: Callable[[], str] = new_password
+    problem: Callable[[str], str | None] = check_password
+    files: Callable[[str], dict[str, str]] = _value_only
+
+    @property
+    def variable(self) -> str:
+        """Environment variable that gives the secret."""
+        return "SPELLBOOK_" + self.name.upper().replace("-", "_")
+
+
+SECRETS = (
+    Secret("fernet-key", "Encrypts connections and variables.", new_fernet_key, check_fernet_key),
+    Secret("jwt-secret", "Signs the tokens of users and of tasks.", new_key, check_key),
+    Secret("api-secret-key", "Signs sessions, and the API server's requests for task logs.", new_key, check_key),
+    Secret("admin-password", "Login of the user admin in the web UI."),
+    Secret("postgres-password", "Superuser of the server with Airflow's and MLflow's databases."),
+    Secret("warehouse-password", "Superuser of the warehouse."),
+    Secret("metadata-password", "Role airflow, owner of Airflow's database.", files=_metadata),
+    Secret("loader-password", "Role loader, which DAGs and the model server use in the warehouse.", files=_loader),
+    Secret("results-password", "Role celery, owner of the database with Celery's results.", files=_results),
+    Secret("mlflow-password", "Role mlflow, owner of MLflow's database.", files=_mlflow),
+    Secret("monitor-password", "Role monitor, which reads statistics on both servers.", files=_monitor),
+    Secret("redis-password", "Celery's broker.", files=_broker),
+    Secret("flower-password", "Login of the user admin in Flower.", files=_flower),
+    Secret("grafana-password", "Login of the user admin in Grafana."),
+    Secret("demo-key", "Login of the sample S3 and Slack servers of the profile demo."),
+    Secret("slack-webhook", "Where Alertmanager posts; empty: nowhere.", str, check_webhook),
+)
+
+
+def settle(environment: Mapping[str, str], given: Path = GIVEN, volumes: Path = VOLUMES) -> dict[str, str]:
+    """Write every secret into its volume; return by name where each came from (``given``, ``kept``, ``made``).
+
+    Nothing is written before every given value was found good.
+
+    Raises:
+        SetupError: if a given value is bad, naming the secret, where it was given, and what is allowed; if a file can't
+            be read or a volume can't be written, naming the path and the user.
+    """
+    chosen = {secret: _choose(secret, environment, given, volumes) for secret in SECRETS}
+    for secret, (value, _) in chosen.items():
+        for name, text in {VALUE: value, **secret.files(value)}.items():
+            _write(volumes / secret.name / name, text)
+    return {secret.name: origin for secret, (_, origin) in chosen.items()}
+
+
+def read(name: str, file: str = VALUE, volumes: Path = VOLUMES) -> str:
+    """Return a secret from its volume.
+
+    Raises:
+        SetupError: if the volume isn't mounted here, or is empty.
+    """
+    try:
+        return (volumes / name / file).read_text()
+    except OSError as error:
+        raise SetupError(f"secret {name} can't be read here: {error.strerror}: {volumes / name / file}") from error
+
+
+def _choose(secret: Secret, environment: Mapping[str, str], given: Path, volumes: Path) -> tuple[str, str]:
+    file, kept = given / secret.name, volumes / secret.name / VALUE
+    for value, place in ((_text(file), str(file)), (environment.get(secret.variable, ""), f"${secret.variable}")):
+        if value:
+            if problem := (secret.problem(value) or _line_problem(value)):
+                raise SetupError(f"secret {secret.name}, given by {place}, {problem}; without it, one is made")
+            return value, "given"
+    if kept.exists():
+        return _text(kept), "kept"
+    return secret.make(), "made"
+
+
+def _line_problem(value: str) -> str | None:
+    return None if value.isprintable() else "is not one line of printable characters"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise SetupError(
+            f"{path} can't be read by uid {os.getuid()}: {error.strerror}; let that user read it: chmod a+r"
+        ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_suffix(".new")
+    try:
+        draft.write_text(text)
+        draft.chmod(0o444)  # the volume is the fence: only services that mount it see the file
+        draft.replace(path)
+    except OSError as error:
+        raise SetupError(
+            f"{path} can't be written by uid {os.getuid()}: {error.strerror}; the volume must be mounted writable and"
+            " belong to that user: docker compose run --rm --no-deps --user 0 --cap-add CHOWN --entrypoint chown"
+            f" secrets -R {os.getuid()}:0 {path.parent}"
+        ) from error

@@ -1,0 +1,32 @@
+"""What the start-up wrote the last time, so that what people changed since then can be told from it and stays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+STATE = Path("/opt/airflow/state/written.json")
+
+
+class Written:
+    """Digests of the values that were written, by name, kept in a file."""
+
+    def __init__(self, path: Path = STATE) -> None:
+        self._path = path
+        self._digests: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+
+    def was(self, name: str, value: str) -> bool:
+        """Tell whether ``value`` is what was written last under ``name``."""
+        return self._digests.get(name) == _digest(value)
+
+    def note(self, name: str, value: str) -> None:
+        """Remember, and keep, that ``value`` was written under ``name``."""
+        self._digests[name] = _digest(value)
+        draft = self._path.with_suffix(".new")
+        draft.write_text(json.dumps(self._digests, indent=1))
+        draft.replace(self._path)
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()
