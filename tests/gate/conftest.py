@@ -1,0 +1,44 @@
+"""One run of the gate for all its tests: the real DAG folder, every planted case, an empty folder and a missing one."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.gate.launch import ROOT
+from tests.gate.report import Gate, Report, run
+
+IMPORT_SECONDS = 10.0
+SHORT_IMPORT_SECONDS = 0.5
+HANGING = "infinite_loop"
+PLANTED_BUDGETS = {"heavy_import.py": 1.0, "slow_code.py": 1.0}  # so that to plant them costs the gate little
+PLUGINS = ROOT / "plugins"
+PLANTED = ROOT / "tests" / "gate" / "planted" / "dags"
+PLANTED_PLUGINS = PLANTED.with_name("plugins")
+
+
+@pytest.fixture(scope="session")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    folders = {ROOT / "dags": IMPORT_SECONDS}
+    folders |= {
+        case: SHORT_IMPORT_SECONDS if case.stem == HANGING else IMPORT_SECONDS
+        for case in sorted(PLANTED.iterdir())
+        if case.name != "__pycache__"
+    }
+    empty = tmp_path_factory.mktemp("empty", numbered=False)
+    budgets = tomllib.loads(Path(__file__).with_name("budget.toml").read_text(encoding="utf-8"))
+    folders |= {empty: IMPORT_SECONDS, empty / "missing": IMPORT_SECONDS}
+    return run(folders, [PLUGINS, PLANTED_PLUGINS], budgets | PLANTED_BUDGETS)
+
+
+@pytest.fixture(scope="session")
+def dags(gate: Gate) -> Report:
+    return gate.reports[ROOT / "dags"]
+
+
+@pytest.fixture(scope="session")
+def cases(gate: Gate) -> dict[str, Report]:
+    """Report of each planted case, by its name."""
+    return {folder.stem: report for folder, report in gate.reports.items()}

@@ -1,0 +1,65 @@
+"""Run one piece of work in a forked process: what it imports, patches or breaks is gone with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IMPORT_TIME = "import time:"
+
+
+class HungError(RuntimeError):
+    """The work didn't end in time and was killed."""
+
+
+class EndedError(RuntimeError):
+    """The work ended its process without a result; the message is what it wrote to stderr."""
+
+
+def in_fork(work: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
+    """Return what ``work(*arguments, stderr)`` returns; it must fit into JSON.
+
+    ``stderr`` is the file that the process's stderr goes to, so that the work can read the times of its own imports.
+
+    Raises:
+        HungError: after ``seconds``.
+        EndedError: if the process ends without a result.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        stderr, result = Path(folder, "stderr"), Path(folder, "result.json")
+        process = get_context("fork").Process(target=_work, args=(work, arguments, stderr, result))
+        process.start()
+        process.join(seconds)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            raise HungError(f"did not end within {seconds} s")
+        if not result.exists():
+            lines = stderr.read_text(encoding="utf-8", errors="replace").splitlines()
+            raise EndedError("\n".join(line for line in lines if not line.startswith(IMPORT_TIME)))
+        return json.loads(result.read_text(encoding="utf-8"))
+
+
+def slowest_imports(stderr: Path, count: int) -> list[str]:
+    """Return the ``count`` slowest imports that ``python -X importtime`` noted, each with its milliseconds."""
+    timed: list[tuple[int, str]] = []
+    for line in stderr.read_text(encoding="utf-8", errors="replace").splitlines():
+        parts = line.removeprefix(IMPORT_TIME).split("|")
+        if line.startswith(IMPORT_TIME) and len(parts) == 3 and parts[1].strip().isdigit():
+            timed.append((int(parts[1]), parts[2].strip()))
+    slowest = sorted(timed, key=lambda item: item[0], reverse=True)[:count]
+    return [f"{name} {microseconds / 1000:.0f} ms" for microseconds, name in slowest]
+
+
+def _work(work: Callable[..., Any], arguments: tuple[Any, ...], stderr: Path, result: Path) -> None:
+    os.dup2(os.open(stderr, os.O_CREAT | os.O_WRONLY), sys.stderr.fileno())
+    found = json.dumps(work(*arguments, stderr))
+    result.write_text(found, encoding="utf-8")

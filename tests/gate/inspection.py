@@ -1,0 +1,114 @@
+"""Look at one DAG file, or at the plugins folder, as Airflow does, and note what is wrong with it."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow import plugins_manager, settings
+from airflow.configuration import conf
+from airflow.dag_processing.dagbag import DagBag
+from airflow.exceptions import SerializationError
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.dag_version_inflation_checker import check_dag_file_stability
+
+from tests.gate import tripwires
+from tests.gate.advice import advise
+from tests.gate.forked import EndedError, HungError, in_fork, slowest_imports
+from tests.gate.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GRACE_SECONDS = 5
+SLOWEST_IMPORTS = 5
+PLUGIN_SECONDS = 30
+
+
+@dataclass
+class DagReport:
+    """What the rules found in one DAG: rule → problems; ``serialized`` is what Airflow would store."""
+
+    problems: dict[str, list[str]]
+    serialized: Any
+
+
+@dataclass
+class FileReport:
+    """What was found in one file; ``cpu_seconds`` is what parsing took, ``imports`` the slowest of its imports."""
+
+    problems: list[str] = field(default_factory=list)
+    dags: dict[str, DagReport] = field(default_factory=dict)
+    cpu_seconds: float = 0.0
+    imports: list[str] = field(default_factory=list)
+
+
+def inspect_file(path: str, timeout: float, banned: list[str]) -> dict[str, Any]:
+    """Return the :class:`FileReport` of the file, as a dictionary.
+
+    Args:
+        path: the DAG file.
+        timeout: seconds after which an import counts as hung.
+        banned: top-level modules that no DAG file may import while it is parsed, be it through another module.
+    """
+    try:
+        report: dict[str, Any] = in_fork(_file_report, path, timeout, banned, seconds=timeout + GRACE_SECONDS)
+    except HungError as error:
+        return asdict(FileReport([f"{error}: {advise('AirflowTaskTimeout')}"]))
+    except EndedError as error:
+        return asdict(FileReport([f"ended its process while it was parsed: {error}\n{advise('SystemExit')}"]))
+    return report
+
+
+def inspect_plugins(folder: str, banned: list[str]) -> dict[str, Any]:
+    """Load the plugins of ``folder``; return their import errors by file, and the banned modules in memory then."""
+    found: dict[str, Any] = in_fork(_plugin_report, folder, banned, seconds=PLUGIN_SECONDS)
+    return found
+
+
+def _file_report(path: str, timeout: float, banned: list[str], stderr: Path) -> dict[str, Any]:
+    warnings.simplefilter("always")
+    conf.set("core", "dagbag_import_timeout", str(timeout))
+    before = set(sys.modules)
+    started = time.process_time()
+    bag = DagBag(dag_folder=path)
+    report = FileReport(cpu_seconds=time.process_time() - started)
+    report.imports = slowest_imports(stderr, SLOWEST_IMPORTS)
+    heavy = {name.split(".")[0] for name in set(sys.modules) - before} & set(banned)
+    report.problems = [
+        *_file_problems(bag, path),
+        *(f"imports {name} while it is parsed; import it in the function that needs it" for name in sorted(heavy)),
+    ]
+    for dag_id, dag in bag.dags.items():
+        problems = {name: found for name, rule in RULES.items() if (found := list(rule(dag)))}
+        try:
+            report.dags[dag_id] = DagReport(problems, DagSerialization.to_dict(dag))
+        except SerializationError as error:
+            advice = "move its classes into plugins/spellbook and name them in plugins/spellbook_plugin.py"
+            report.problems.append(f"DAG {dag_id!r} can't be stored: {error}\nIf that is a class of yours, {advice}")
+    return asdict(report)
+
+
+def _file_problems(bag: DagBag, path: str) -> Iterator[str]:
+    for error in bag.import_errors.values():
+        yield f"{error.strip()}\n{advise(error)}"
+    for found in bag.captured_warnings.values():
+        yield from (f"{warning}\nUse what the warning names instead" for warning in found)
+    for read in dict.fromkeys(tripwires.reads):
+        yield f"{read} while the file is parsed; read it in a task"
+    if unstable := check_dag_file_stability(path).format_warnings():
+        yield f"{unstable}\nUse a fixed value here; the run's own time comes from its data interval"
+    if not bag.dags and not bag.import_errors:
+        yield (
+            "defines no DAG: move it into include/, name it in dags/.airflowignore, or call the DAG's function "
+            "at its end (Airflow passes over a file without the words 'airflow' and 'dag')"
+        )
+
+
+def _plugin_report(folder: str, banned: list[str], _: Path) -> dict[str, Any]:
+    settings.PLUGINS_FOLDER = folder
+    return {"errors": plugins_manager.get_import_errors(), "heavy": sorted(set(banned) & set(sys.modules))}

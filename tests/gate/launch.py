@@ -1,0 +1,80 @@
+"""Start a probe in an environment that holds nothing of ours but what the probe is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBE_SECONDS = 120
+KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What one probe works under: days that its clock is ahead, and its own part of the environment."""
+
+    name: str
+    days: int
+    environment: dict[str, str]
+
+
+def probe(folders: dict[Path, float], plugins: list[Path], conditions: Conditions, scratch: Path) -> dict[str, Any]:
+    """Run :mod:`tests.gate.probe` over DAG folders and plugins folders, and return its result.
+
+    Raises:
+        RuntimeError: if the probe fails, with what it wrote to stderr.
+        subprocess.TimeoutExpired: if it hangs.
+    """
+    home = scratch / conditions.name
+    home.mkdir()
+    job, result = home / "job.json", home / "result.json"
+    wanted = {
+        "folders": {str(folder): seconds for folder, seconds in folders.items()},
+        "plugins": [str(folder) for folder in plugins],
+        "banned": _banned_modules(),
+        "days": conditions.days,
+    }
+    job.write_text(json.dumps(wanted), encoding="utf-8")
+    with (home / "stderr").open("wb") as stderr:
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "tests.gate.probe", job, result],
+            cwd=ROOT,
+            env=_environment(scratch) | conditions.environment,
+            stdout=stderr,
+            stderr=stderr,
+            timeout=PROBE_SECONDS,
+            check=False,
+        )
+    if done.returncode:
+        lines = (home / "stderr").read_text(errors="replace").splitlines()
+        written = "\n".join(line for line in lines if not line.startswith("import time:"))
+        raise RuntimeError(f"the gate's probe failed with exit code {done.returncode}:\n{written}")
+    found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+    return found
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    """No connection, no database, no leftover of the shell's own Airflow."""
+    return {key: os.environ[key] for key in KEPT_ENVIRONMENT if key in os.environ} | {
+        "AIRFLOW_HOME": str(scratch / "airflow"),
+        "AIRFLOW_CONFIG": str(ROOT / "airflow.cfg"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{scratch}/missing/airflow.db",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(scratch / "logs"),
+        "AIRFLOW__SECRETS__BACKEND": "tests.gate.tripwires.SecretsTripwire",
+    }
+
+
+def _banned_modules() -> list[str]:
+    """The modules that ruff bans at module level: pyproject.toml is the one place where they stand."""
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    banned: list[str] = configuration["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-module-level-imports"]
+    return banned

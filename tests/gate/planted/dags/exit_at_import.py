@@ -1,0 +1,24 @@
+from airflow.sdk import DAG, task
+from pendulum import datetime
+
+from include.tags import Tag
+
+DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+
+import sys
+
+sys.exit("configuration missing")
+with DAG(
+    "exit_at_import",
+    schedule="@daily",
+    start_date=datetime(2024, 1, 1),
+    default_args={"owner": "planted"},
+    tags=[Tag.EXAMPLE],
+    doc_md=DOC,
+) as dag:
+
+    @task
+    def work():
+        """Do nothing."""
+
+    work()

@@ -1,0 +1,22 @@
+import numpy
+from airflow.sdk import DAG, task
+from pendulum import datetime
+
+from include.tags import Tag
+
+DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+
+with DAG(
+    "heavy_import",
+    schedule="@daily",
+    start_date=datetime(2024, 1, 1),
+    default_args={"owner": "planted"},
+    tags=[Tag.EXAMPLE],
+    doc_md=DOC,
+) as dag:
+
+    @task
+    def work():
+        """Do nothing."""
+
+    work()

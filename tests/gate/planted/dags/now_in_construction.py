@@ -1,0 +1,22 @@
+from airflow.sdk import DAG, task
+
+from include.tags import Tag
+
+DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+
+import datetime
+
+with DAG(
+    "now_in_construction",
+    schedule="@daily",
+    start_date=datetime.datetime.now(),
+    default_args={"owner": "planted"},
+    tags=[Tag.EXAMPLE],
+    doc_md=DOC,
+) as dag:
+
+    @task
+    def work():
+        """Do nothing."""
+
+    work()

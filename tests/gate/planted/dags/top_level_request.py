@@ -1,0 +1,24 @@
+from airflow.sdk import DAG, task
+from pendulum import datetime
+
+from include.tags import Tag
+
+DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+
+import requests
+
+CITIES = requests.get("http://127.0.0.1:9/cities", timeout=1).text
+with DAG(
+    "top_level_request",
+    schedule="@daily",
+    start_date=datetime(2024, 1, 1),
+    default_args={"owner": "planted"},
+    tags=[Tag.EXAMPLE],
+    doc_md=DOC,
+) as dag:
+
+    @task
+    def work():
+        """Do nothing."""
+
+    work()

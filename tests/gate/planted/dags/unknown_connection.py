@@ -1,0 +1,18 @@
+from airflow.sdk import DAG
+from pendulum import datetime
+
+from include.tags import Tag
+
+DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+
+with DAG(
+    "unknown_connection",
+    schedule="@daily",
+    start_date=datetime(2024, 1, 1),
+    default_args={"owner": "planted"},
+    tags=[Tag.EXAMPLE],
+    doc_md=DOC,
+) as dag:
+    SQLExecuteQueryOperator(task_id="query", conn_id="warehouse", sql="SELECT 1")

@@ -1,0 +1,76 @@
+"""One fresh process that looks at every file of some DAG folders.
+
+Started as ``python -X importtime -m tests.gate.probe JOB RESULT``.
+
+JOB is a JSON file: ``folders`` maps a DAG folder to the seconds that an import in it may take, ``plugins`` lists
+plugins folders, ``banned`` the modules that nothing may import while it is parsed or loaded, ``days`` is how far the
+clock is ahead. RESULT is written as JSON, see :func:`main`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import time_machine
+from airflow.dag_processing.dagbag import DagBag
+from airflow.dag_processing.importers import get_importer_registry
+from airflow.serialization.serialized_objects import DagSerialization
+
+from tests.gate import tripwires
+from tests.gate.inspection import inspect_file, inspect_plugins
+
+WARM_UP_FILE = Path(__file__).with_name("planted") / "dags" / "good.py"
+
+
+def baseline_seconds() -> float:
+    """Return the CPU seconds of a fixed piece of work, so that costs compare between machines."""
+    text = Path(argparse.__file__).read_text(encoding="utf-8")
+    samples = []
+    for _ in range(3):
+        started = time.process_time()
+        compile(text, "baseline", "exec")
+        samples.append(time.process_time() - started)
+    return min(samples)
+
+
+def warm_up() -> None:
+    """Load what any DAG file loads, as the dag-processor has it loaded too: what a file costs beyond that is its own.
+
+    Raises:
+        RuntimeError: if the file that must parse doesn't.
+    """
+    bag = DagBag(dag_folder=WARM_UP_FILE)
+    if bag.import_errors:
+        raise RuntimeError(f"{WARM_UP_FILE} must parse, but: {bag.import_errors}")
+    for dag in bag.dags.values():
+        DagSerialization.to_dict(dag)
+    gc.freeze()
+
+
+def main(job_path: str, result_path: str) -> None:
+    job = json.loads(Path(job_path).read_text(encoding="utf-8"))
+    banned = job["banned"]
+    warm_up()
+    result: dict[str, Any] = {
+        "baseline_seconds": baseline_seconds(),
+        "plugins": {folder: inspect_plugins(folder, banned) for folder in job["plugins"]},
+        "folders": {},
+    }
+    tripwires.block_network()
+    with time_machine.travel(time.time() + job["days"] * 86_400):
+        for folder, timeout in job["folders"].items():
+            files = (
+                sorted(get_importer_registry().list_dag_files(folder, safe_mode=False)) if Path(folder).exists() else []
+            )
+            result["folders"][folder] = {file: inspect_file(file, timeout, banned) for file in files}
+    Path(result_path).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,192 @@
+"""Run the gate over DAG folders: two fresh processes look at every file, and their findings become one report a folder.
+
+The two differ in all that must not matter: hash seed, clock, time zone, and whether connections exist.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.gate.canaries import Canary, as_environment, make_canaries
+from tests.gate.launch import ROOT, Conditions, probe
+from tests.gate.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RULE_NAMES = (*RULES, "stability", "secrets")
+CLOCK_SHIFT_DAYS = 400
+SHOWN_DIFFERENCES = 5
+
+
+@dataclass
+class Report:
+    """What is wrong with one DAG folder.
+
+    ``files`` maps a file to its problems, ``dags`` a DAG id to its problems by rule; ``problems`` are the folder's own.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    files: dict[str, list[str]] = field(default_factory=dict)
+    dags: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+    def all_problems(self) -> list[str]:
+        """Return every problem in one list, each with the file or DAG that it is about."""
+        of_files = [f"{file}: {problem}" for file, problems in self.files.items() for problem in problems]
+        of_dags = [f"{dag_id}: {p}" for dag_id, rules in self.dags.items() for found in rules.values() for p in found]
+        return [*self.problems, *of_files, *of_dags]
+
+
+@dataclass
+class Gate:
+    """The outcome of one run: a report for each DAG folder, and the problems of each plugins folder."""
+
+    reports: dict[Path, Report]
+    plugins: dict[Path, list[str]]
+
+
+def run(folders: dict[Path, float], plugins: list[Path], budgets: dict[str, float]) -> Gate:
+    """Inspect every DAG file of ``folders``, and load ``plugins``.
+
+    Args:
+        folders: DAG folder (or one file) → seconds that an import in it may take.
+        plugins: plugins folders.
+        budgets: file name, or ``default`` → what parsing it may cost, in units of the probe's baseline work.
+
+    Raises:
+        RuntimeError: if a probe fails, with what it wrote to stderr.
+    """
+    canaries = make_canaries()
+    bare = Conditions("bare", 0, {"PYTHONHASHSEED": "1", "TZ": "UTC"})
+    other = {"PYTHONHASHSEED": "2", "TZ": "Pacific/Auckland"} | as_environment(canaries)
+    shifted = Conditions("shifted", CLOCK_SHIFT_DAYS, other)
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda conditions: probe(folders, plugins, conditions, Path(scratch)), (bare, shifted))
+    return Gate(
+        reports={
+            folder: _report(folder, _files(first, folder), _files(second, folder), canaries, budgets)
+            for folder in folders
+        },
+        plugins={folder: _plugin_problems(first["plugins"][str(folder)]) for folder in plugins},
+    )
+
+
+def _plugin_problems(found: dict[str, Any]) -> list[str]:
+    return [
+        *(
+            f"plugin {Path(f).name}: {error}; mend it, or Airflow goes on without"
+            for f, error in found["errors"].items()
+        ),
+        *(
+            f"plugins or policies import {m}, so every Airflow process does: import it in a function"
+            for m in found["heavy"]
+        ),
+    ]
+
+
+def inventory_problems(found: list[str], listed: list[str]) -> list[str]:
+    """Compare the DAG ids that were found with those that tests/gate/inventory.txt lists, one a line, sorted."""
+    file = "tests/gate/inventory.txt"
+    return [
+        *(f"new DAG: add the line {dag_id} to {file}" for dag_id in sorted(set(found) - set(listed))),
+        *(f"no DAG {dag_id}: mend it, or remove its line from {file}" for dag_id in sorted(set(listed) - set(found))),
+        *([f"sort {file}, one id a line"] if sorted(set(listed)) != listed else []),
+    ]
+
+
+def lint(path: Path) -> str:
+    """Return what ruff says about the imports of the DAG files under ``path``: deprecated ones, and heavy ones."""
+    configuration = ROOT / "pyproject.toml"
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--quiet",
+        "--no-cache",
+        "--config",
+        configuration,
+        "--select",
+        "AIR,TID253",
+        path,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def _files(result: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return file name → what the probe found in it, with its cost in units of the probe's baseline."""
+    return {
+        file: found | {"cost": found["cpu_seconds"] / result["baseline_seconds"]}
+        for file, found in result["folders"][str(folder)].items()
+    }
+
+
+def _report(
+    folder: Path, first: dict[str, Any], second: dict[str, Any], canaries: list[Canary], budgets: dict[str, float]
+) -> Report:
+    report = Report()
+    if not first:
+        state = "holds no DAG file" if folder.exists() else "does not exist"
+        report.problems.append(f"the DAG folder {folder} {state}: a gate over nothing proves nothing")
+    homes: dict[str, str] = {}
+    for path, found in first.items():
+        again, file = second[path], Path(path).name
+        report.files[file] = [
+            *(found["problems"] or again["problems"]),
+            *_cost_problems(found, again, budgets.get(file, budgets["default"])),
+            *(
+                f"dag_id {dag_id!r} stands in {homes[dag_id]} too; rename one, or Airflow shows only one of them"
+                for dag_id in found["dags"]
+                if dag_id in homes
+            ),
+        ]
+        for dag_id, dag in found["dags"].items():
+            homes[dag_id] = file
+            stored = again["dags"].get(dag_id, {}).get("serialized")
+            report.dags[dag_id] = dag["problems"] | {
+                "stability": _stability_problems(dag["serialized"], stored),
+                "secrets": _secret_problems(json.dumps(stored, ensure_ascii=False), canaries),
+            }
+    return report
+
+
+def _cost_problems(found: dict[str, Any], again: dict[str, Any], budget: float) -> list[str]:
+    cost = min(found["cost"], again["cost"])
+    if cost <= budget:
+        return []
+    slowest = ", ".join(found["imports"]) or "none, so it is the code itself"
+    problem = f"parsing costs {cost:.1f} units of CPU, the budget is {budget} (tests/gate/budget.toml); "
+    return [problem + f"move what is slow into a task. Slowest imports: {slowest}"]
+
+
+def _stability_problems(first: Any, second: Any) -> list[str]:
+    advice = "it depends on hash order, clock, random numbers, time zone or connections: make it constant"
+    return [f"{difference}; {advice}" for difference in islice(_differences(first, second), SHOWN_DIFFERENCES)]
+
+
+def _differences(left: Any, right: Any, path: str = "dag") -> Iterator[str]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in sorted(left.keys() | right.keys()):
+            yield from _differences(left.get(key), right.get(key), f"{path}.{key}")
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for index, pair in enumerate(zip(left, right, strict=True)):
+            yield from _differences(*pair, f"{path}[{index}]")
+    elif left != right:
+        yield f"{path} is {left!r:.80} in one process and {right!r:.80} in another"
+
+
+def _secret_problems(stored: str, canaries: list[Canary]) -> list[str]:
+    return [
+        f"{canary} is in what Airflow stores; read it in the task, through the hook"
+        for canary in canaries
+        if canary.is_in(stored)
+    ]

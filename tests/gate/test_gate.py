@@ -1,0 +1,104 @@
+"""The gate proves itself: each planted fault is caught, with a message that names it and says how to mend it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.gate.conftest import PLANTED, PLANTED_PLUGINS
+from tests.gate.report import inventory_problems, lint
+
+if TYPE_CHECKING:
+    from tests.gate.report import Gate, Report
+
+# Planted case → words that its problems must hold: what is wrong, and how to mend it.
+CAUGHT = {
+    "callback_in_dag_file": ("failure callback", "move it into include/alerts"),
+    "cycle": ("Cycle detected", "remove the dependency"),
+    "deprecated_import": ("DeprecatedImportWarning", "airflow.providers.standard.operators.python"),
+    "duplicate_id": ("'duplicate_id' stands in one.py too", "rename one"),
+    "empty": ("holds no DAG file",),
+    "exit_at_import": ("configuration missing", "remove sys.exit()"),
+    "hard_exit_at_import": ("ended its process", "os._exit()"),
+    "hash_order": ("in one process and", "make it constant"),
+    "heavy_import": ("imports numpy", "import it in the function", "the budget is", "numpy._core"),
+    "hidden_clock": ("in one process and", "make it constant"),
+    "import_error": ("No module named 'no_such_package'", "requirements.in"),
+    "infinite_loop": ("timeout", "move loops and long work into a task"),
+    "missing": ("does not exist",),
+    "no_doc": ("no doc_md", "doc_md=__doc__"),
+    "no_heading": ("no heading 'on failure'", "## On failure"),
+    "no_owner": ("no owner on task work", "default_args={'owner'"),
+    "no_retries": ("retries=0", "pass 1 or more"),
+    "no_schedule": ("no schedule", "pass schedule="),
+    "no_start_date": ("no start_date", "pass a fixed one"),
+    "no_tags": ("no tags", "include/tags.py"),
+    "no_tasks": ("no tasks", "call the decorated functions"),
+    "no_timeout": ("no execution_timeout", "pass a timedelta"),
+    "not_a_dag": ("defines no DAG", "move it into include/"),
+    "now_in_construction": ("runtime-varying value", "Use a fixed value"),
+    "random_in_construction": ("in one process and", "random numbers"),
+    "secret_encoded": ("the password of connection postgres_default is in what Airflow stores", "read it in the task"),
+    "secret_in_argument": (
+        "the password of connection postgres_default is in what Airflow stores",
+        "read it in the task",
+    ),
+    "slow_code": ("the budget is", "it is the code itself"),
+    "syntax_error": ("SyntaxError", "not valid Python"),
+    "too_many_slots": ("pool_slots=3", "ask for less"),
+    "top_level_connection": ("connection 'postgres_default' is read at", "read it in a task"),
+    "top_level_request": ("NetworkAtParseError", "move the call into a task"),
+    "top_level_variable": ("variable 'greeting' is read at", "read it in a task"),
+    "unknown_connection": ("unknown connection 'warehouse'", "declare it in include/settings.py"),
+    "unknown_connection_in_task": ("unknown connection 'warehouse_default'", "declare it in include/settings.py"),
+    "unknown_pool": ("unknown pool 'weather_apy'", "declare it in include/settings.py"),
+    "unknown_queue": ("unknown queue 'finance'", "declare it in include/settings.py"),
+    "unknown_tag": ("tag 'wheather' is unknown", "include/tags.py"),
+    "unregistered_timetable": ("can't be stored", "plugins/spellbook_plugin.py"),
+    "wrong_name": ("cannot import name 'NoSuchTag'", "Correct the name"),
+}
+
+
+@pytest.mark.parametrize("case", CAUGHT)
+def test_planted_fault_is_caught(cases: dict[str, Report], case: str) -> None:
+    problems = "\n".join(cases[case].all_problems())
+    for words in CAUGHT[case]:
+        assert words in problems
+
+
+def test_a_good_dag_passes(cases: dict[str, Report]) -> None:
+    report = cases["good"]
+    assert list(report.dags) == ["good"]
+    assert not report.all_problems()
+
+
+def test_every_planted_case_is_expected() -> None:
+    planted = {case.stem for case in PLANTED.iterdir() if case.name != "__pycache__"}
+    assert planted == CAUGHT.keys() - {"empty", "missing"} | {"good"}
+
+
+def test_planted_plugins_are_caught(gate: Gate) -> None:
+    broken, *heavy = gate.plugins[PLANTED_PLUGINS]
+    assert "plugin broken.py: No module named 'no_such_package'; mend it" in broken
+    assert any("import numpy, so every Airflow process does: import it in a function" in problem for problem in heavy)
+
+
+def test_inventory_says_which_line_to_change() -> None:
+    assert inventory_problems(["a", "b"], ["a", "b"]) == []
+    assert inventory_problems(["a", "b"], ["a"]) == ["new DAG: add the line b to tests/gate/inventory.txt"]
+    assert inventory_problems(["a"], ["a", "b"]) == [
+        "no DAG b: mend it, or remove its line from tests/gate/inventory.txt"
+    ]
+    assert inventory_problems(["a", "b"], ["b", "a"]) == ["sort tests/gate/inventory.txt, one id a line"]
+
+
+@pytest.mark.parametrize(
+    ("case", "word"), [("heavy_import", "numpy"), ("deprecated_import", "airflow.operators"), ("good", "")]
+)
+def test_lint(case: str, word: str, tmp_path: Path) -> None:
+    copy = shutil.copy(PLANTED / f"{case}.py", tmp_path)
+    found = lint(Path(copy))
+    assert word in found if word else not found

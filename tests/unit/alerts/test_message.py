@@ -1,0 +1,164 @@
+"""What alerts say, read line by line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from include.alerts.alert import Alert, Failure, Kind
+from include.alerts.message import HEADER_LENGTH, NO_WORD, TITLES, Facts, compose, digest
+
+ALERT = Alert(
+    kind=Kind.FAILED,
+    dag_id="weather_data_pipeline",
+    run_id="scheduled__2024-06-01",
+    owner="data-platform",
+    schedule="At 00:00, UTC",
+    advice="The error says what to mend; rows loaded before still stand.",
+    run_url="https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01",
+)
+FAILURE = Failure(
+    task_id="load_weather",
+    try_number=4,
+    max_tries=4,
+    error="IncompleteLoadError: missing: Tokyo & <Osaka>",
+    log_url="https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01/tasks/load_weather",
+)
+RUNBOOK = "https://github.com/acme/spellbook/blob/main/docs/runbooks/weather_data_pipeline.md"
+FACTS = Facts(ALERT, "act", (FAILURE,), streak=2, runbook=RUNBOOK)
+
+GOLDEN = """\
+HEADER :red_circle: Failed: weather_data_pipeline
+• load_weather, try 4 of 4: IncompleteLoadError: missing: Tokyo &amp; &lt;Osaka&gt;
+FIELD *DAG*
+weather_data_pipeline
+FIELD *Run*
+scheduled__2024-06-01
+FIELD *Schedule*
+At 00:00, UTC
+FIELD *Owner*
+data-platform
+FIELD *History*
+repeated: 3 runs in a row failed
+*What to do*
+The error says what to mend; rows loaded before still stand.
+CONTEXT \
+<https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01/tasks/load_weather|Log> · \
+<https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01|Run> · \
+<https://github.com/acme/spellbook/blob/main/docs/runbooks/weather_data_pipeline.md|Runbook>"""
+
+MAIL = """\
+<h2>Failed: weather_data_pipeline</h2>
+<ul>
+<li>load_weather, try 4 of 4: IncompleteLoadError: missing: Tokyo &amp; &lt;Osaka&gt;</li>
+</ul>
+<table style="text-align: left">
+<tr><th>DAG</th><td>weather_data_pipeline</td></tr>
+<tr><th>Run</th><td>scheduled__2024-06-01</td></tr>
+<tr><th>Schedule</th><td>At 00:00, UTC</td></tr>
+<tr><th>Owner</th><td>data-platform</td></tr>
+<tr><th>History</th><td>repeated: 3 runs in a row failed</td></tr>
+<tr><th>What to do</th><td>The error says what to mend; rows loaded before still stand.</td></tr>
+</table>
+<p><a href="https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01/tasks/load_weather">Log</a>
+<a href="https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01">Run</a>
+<a href="https://github.com/acme/spellbook/blob/main/docs/runbooks/weather_data_pipeline.md">Runbook</a></p>
+"""
+
+
+def rendered(blocks: list[dict[str, Any]]) -> str:
+    """The blocks as lines of text, as a reader meets them."""
+    lines = []
+    for block in blocks:
+        if block["type"] == "header":
+            lines.append(f"HEADER {block['text']['text']}")
+        elif block["type"] == "context":
+            lines += [f"CONTEXT {element['text']}" for element in block["elements"]]
+        elif "fields" in block:
+            lines += [f"FIELD {field['text']}" for field in block["fields"]]
+        else:
+            lines.append(block["text"]["text"])
+    return "\n".join(lines)
+
+
+def check_limits(blocks: list[dict[str, Any]]) -> None:
+    """Slack refuses a message beyond these."""
+    assert len(blocks) <= 50
+    for block in blocks:
+        assert len(block.get("fields", [])) <= 10
+        assert all(len(field["text"]) <= 2000 for field in block.get("fields", []))
+        assert len(block.get("text", {}).get("text", "x")) in range(1, 3001)
+        if block["type"] == "header":
+            assert len(block["text"]["text"]) <= HEADER_LENGTH
+
+
+def test_slack_line_by_line() -> None:
+    message = compose(FACTS)
+    assert rendered(message.blocks) == GOLDEN
+    assert message.summary == (
+        "Failed: weather_data_pipeline. load_weather, try 4 of 4: IncompleteLoadError: missing: Tokyo & <Osaka>"
+    )
+    check_limits(message.blocks)
+
+
+def test_mail_line_by_line() -> None:
+    assert compose(FACTS).html == MAIL
+
+
+def test_a_first_failure_says_so() -> None:
+    assert "FIELD *History*\nfirst failure" in rendered(compose(replace(FACTS, streak=0)).blocks)
+
+
+def test_a_death_without_a_word_names_the_usual_reasons() -> None:
+    facts = replace(FACTS, failures=(replace(FAILURE, error=""),))
+    assert f"• load_weather, try 4 of 4: {NO_WORD}" in rendered(compose(facts).blocks)
+
+
+def test_a_retry_says_when_the_next_try_comes_and_asks_for_nothing() -> None:
+    alert = replace(ALERT, kind=Kind.RETRY, next_try="at 14:05:00 UTC, in 5 min")
+    text = rendered(compose(Facts(alert, "notify", (replace(FAILURE, try_number=1),))).blocks)
+    assert text.startswith("HEADER :large_blue_circle: Tried again: weather_data_pipeline\n• load_weather, try 1 of 4:")
+    assert "FIELD *Next try*\nat 14:05:00 UTC, in 5 min" in text
+    assert "What to do" not in text
+
+
+def test_a_path_is_no_link() -> None:
+    text = rendered(compose(replace(FACTS, runbook="docs/runbooks/weather_data_pipeline.md")).blocks)
+    assert text.endswith("· Runbook: `docs/runbooks/weather_data_pipeline.md`")
+
+
+def test_many_failures_are_counted() -> None:
+    failures = tuple(replace(FAILURE, map_index=index) for index in range(100))
+    message = compose(replace(FACTS, failures=failures))
+    assert "load_weather[4]" in rendered(message.blocks)
+    assert "load_weather[5]" not in rendered(message.blocks)
+    assert "• and 95 more" in rendered(message.blocks)
+    assert message.summary.startswith("Failed: weather_data_pipeline. 100 tasks failed, the first: load_weather[0],")
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_fits_into_slack(kind: Kind) -> None:
+    wordy = dict.fromkeys(("subject", "schedule", "advice", "text", "next_try"), "x" * 400)
+    failures = tuple(replace(FAILURE, map_index=index, error="&" * 300) for index in range(20))
+    alert = Alert(**(vars(ALERT) | wordy | {"kind": kind, "dag_id": "d" * 250, "failures": failures}))
+    message = compose(Facts(alert, "act", failures, 3, RUNBOOK, "a remark"))
+    check_limits(message.blocks)
+    assert TITLES[kind] in message.summary
+    assert "\n" not in message.summary
+
+
+def test_a_digest_of_hundreds_fits_into_slack() -> None:
+    message = digest([f"Failed: dag_{number}. {'<' * 380}" for number in range(300)], "act")
+    check_limits(message.blocks)
+    assert "and 200 more: table alert_outbox" in rendered(message.blocks)
+
+
+def test_an_alert_survives_storage() -> None:
+    alert = replace(ALERT, failures=(FAILURE,))
+    again = Alert.from_dict(alert.to_dict() | {"a_field_of_a_later_version": 1})
+    assert again == alert
+    assert again.key == alert.key
+    assert replace(alert, text="other words", advice="").key == alert.key
+    assert replace(alert, attempt="1").digest != alert.digest

@@ -1,0 +1,94 @@
+"""What dbt leaves behind becomes an error that names models, tests and sources."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.analytics.errors import DbtError, DbtTestError
+from include.analytics.results import judge
+
+MANIFEST = {
+    "nodes": {
+        "test.spellbook.unique_day.1": {"name": "unique_day", "attached_node": "model.spellbook.daily_sales"},
+        "model.spellbook.daily_sales": {"name": "daily_sales"},
+    },
+    "unit_tests": {
+        "unit_test.spellbook.daily_sales.sums": {
+            "name": "sums",
+            "depends_on": {"nodes": ["model.spellbook.daily_sales"]},
+        }
+    },
+}
+
+
+def left_behind(folder: Path, **artifacts: list[dict[str, Any]]) -> Path:
+    target = folder / "target"
+    target.mkdir()
+    (target / "manifest.json").write_text(json.dumps(MANIFEST))
+    for name, results in artifacts.items():
+        (target / f"{name}.json").write_text(json.dumps({"results": results}))
+    return folder
+
+
+def outcome(unique_id: str, status: str, message: str | None = None) -> dict[str, Any]:
+    return {"unique_id": unique_id, "status": status, "message": message}
+
+
+def test_all_is_well(tmp_path: Path) -> None:
+    judge(left_behind(tmp_path, run_results=[outcome("model.spellbook.daily_sales", "success")]))
+
+
+def test_broken_data_is_named_by_test_and_model(tmp_path: Path) -> None:
+    broken = outcome("test.spellbook.unique_day.1", "fail", "Got 2 results, configured to fail if != 0")
+    unit = outcome("unit_test.spellbook.daily_sales.sums", "fail", "actual differs\n from expected")
+    with pytest.raises(DbtTestError) as caught:
+        judge(left_behind(tmp_path, run_results=[broken, unit]))
+    assert str(caught.value) == (
+        "2 of 2 failed: test unique_day of daily_sales: Got 2 results, configured to fail if != 0; "
+        "unit test sums of daily_sales: actual differs from expected"
+    )
+
+
+def test_a_model_that_does_not_build_may_be_tried_again(tmp_path: Path) -> None:
+    results = [
+        outcome("model.spellbook.daily_sales", "error", "Database Error\n  deadlock detected"),
+        outcome("test.spellbook.unique_day.1", "skipped"),
+    ]
+    with pytest.raises(DbtError, match=r"^1 of 2 failed: model daily_sales: Database Error deadlock") as caught:
+        judge(left_behind(tmp_path, run_results=results))
+    assert not isinstance(caught.value, DbtTestError)
+
+
+def test_only_some_of_many_failures_are_told(tmp_path: Path) -> None:
+    results = [outcome(f"model.spellbook.m{number}", "error", "no") for number in range(9)]
+    with pytest.raises(DbtError, match=r"^9 of 9 failed: model m0: no; .*model m4: no; and 4 more$"):
+        judge(left_behind(tmp_path, run_results=results))
+
+
+def test_a_stale_source_is_named_with_its_age(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    age = {"max_loaded_at": "2026-01-01T00:00:00Z", "max_loaded_at_time_ago_in_s": 720_000.0}
+    results = [
+        {"unique_id": "source.spellbook.warehouse.sales_data", "status": "error"} | age,
+        {"unique_id": "source.spellbook.warehouse.weather_data", "status": "warn"} | age,
+    ]
+    with caplog.at_level(logging.WARNING), pytest.raises(DbtTestError, match=r"source sales_data: .* is 200 h old"):
+        judge(left_behind(tmp_path, sources=results))
+    assert "source weather_data" in caplog.text
+
+
+def test_what_only_the_log_knows(tmp_path: Path) -> None:
+    """A table that is missing isn't in sources.json, and a project that doesn't compile leaves no artifact."""
+    (tmp_path / "logs").mkdir()
+    events = [
+        {"level": "info", "name": "MainReportVersion", "msg": "Running"},
+        {"level": "error", "name": "LogFreshnessResult", "msg": "1 of 1 ERROR"},
+        {"level": "error", "name": "MainEncounteredError", "msg": "Compilation Error\n  no such ref"},
+    ]
+    (tmp_path / "logs" / "dbt.log").write_text("".join(json.dumps({"info": event}) + "\n" for event in events))
+    with pytest.raises(DbtError, match=r"^1 of 1 failed: dbt: Compilation Error no such ref$"):
+        judge(tmp_path)

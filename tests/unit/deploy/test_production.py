@@ -1,0 +1,90 @@
+"""docker-compose.prod.yaml, as Compose itself reads it; no engine is asked."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from devstack.state import REPOSITORY
+
+DEVELOPMENT = ("docker-compose.yaml",)
+PRODUCTION = (*DEVELOPMENT, "docker-compose.prod.yaml")
+GIVEN = {"SPELLBOOK_IMAGE": "registry.example.com/spellbook:1", "SPELLBOOK_URL": "https://airflow.example.com"}
+DAGS = "/opt/airflow/dags"
+OF_THE_PROXY = (
+    "AIRFLOW__API__BASE_URL",
+    "AIRFLOW__FAB__COOKIE_SECURE",
+    "AIRFLOW__FAB__ENABLE_PROXY_FIX",
+    "FORWARDED_ALLOW_IPS",
+)
+
+
+def compose(files: tuple[str, ...], **given: str) -> subprocess.CompletedProcess[str]:
+    """`docker compose config` of every profile; only ``given`` and what finds the command is in its environment."""
+    found = shutil.which("docker")
+    if not found or subprocess.run([found, "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("NOT TESTED: docker-compose.prod.yaml needs `docker compose` on PATH (no engine)")
+    chosen = [part for file in files for part in ("--file", file)]
+    return subprocess.run(
+        [found, "compose", "--env-file", os.devnull, *chosen, "--profile", "*", "config", "--format", "json"],
+        cwd=REPOSITORY,
+        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def services(files: tuple[str, ...]) -> dict[str, Any]:
+    outcome = compose(files, **GIVEN)
+    assert outcome.returncode == 0, outcome.stderr
+    found: dict[str, Any] = json.loads(outcome.stdout)["services"]
+    return found
+
+
+def targets(service: dict[str, Any]) -> list[str]:
+    return [mount["target"] for mount in service.get("volumes", ())]
+
+
+def test_no_folder_of_dags_is_mounted() -> None:
+    assert any(DAGS in targets(service) for service in services(DEVELOPMENT).values())
+    assert [name for name, service in services(PRODUCTION).items() if DAGS in targets(service)] == []
+
+
+def test_the_image_is_the_given_one_and_nothing_is_built() -> None:
+    found = services(PRODUCTION)
+    assert {found[name]["image"] for name in found if name.startswith("airflow-")} == {GIVEN["SPELLBOOK_IMAGE"]}
+    assert [name for name in found if "build" in found[name]] == []
+
+
+def test_the_api_server_believes_its_proxy_and_sends_cookies_over_tls_only() -> None:
+    api_server = services(PRODUCTION)["airflow-apiserver"]
+    assert "--proxy-headers" in api_server["command"]
+    assert {api_server["environment"][name] for name in OF_THE_PROXY[1:3]} == {"true"}
+    assert {port["host_ip"] for port in api_server["ports"]} == {"127.0.0.1"}
+
+
+def test_nothing_else_differs() -> None:
+    expected, found = copy.deepcopy(services(DEVELOPMENT)), services(PRODUCTION)
+    for service in expected.values():
+        service.pop("build", None)
+        if DAGS in targets(service):
+            service["volumes"] = [mount for mount in service["volumes"] if mount["target"] != DAGS]
+    for both in (expected, found):
+        both["airflow-apiserver"].pop("command")
+        for name in OF_THE_PROXY:
+            both["airflow-apiserver"]["environment"].pop(name, None)
+    assert found == expected
+
+
+@pytest.mark.parametrize("missing", GIVEN)
+def test_what_has_no_sensible_default_is_asked_for(missing: str) -> None:
+    outcome = compose(PRODUCTION, **{name: value for name, value in GIVEN.items() if name != missing})
+    assert outcome.returncode != 0
+    assert f"{missing} is missing a value: set it in .env to the" in outcome.stderr

@@ -1,0 +1,102 @@
+"""What ``make run`` says of DAG files and of ids that it doesn't know."""
+
+from __future__ import annotations
+
+import importlib.util
+import traceback
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack import run
+from devstack.environment import Upstream
+from devstack.errors import StackError
+from devstack.trigger import Kind, check_period
+
+FIRST, LAST = date(2024, 6, 1), date(2024, 6, 3)
+
+
+class Known:
+    """An Airflow that knows some DAGs, none of them the one that is asked for."""
+
+    url = "http://127.0.0.1:0"
+
+    def dag(self, dag_id: str) -> None:
+        del dag_id
+
+    def dag_ids(self) -> list[str]:
+        return ["weather_data_pipeline", "my_first_spell"]
+
+
+def test_an_unknown_dag_lists_the_near_names(tmp_path: Path) -> None:
+    known: Any = Known()
+    with pytest.raises(StackError, match=r"no DAG 'wether_pipeline'; did you mean weather_data_pipeline\?"):
+        run.load(known, "wether_pipeline", tmp_path)
+    with pytest.raises(StackError, match=r"no DAG 'zzz'; there are: my_first_spell, weather_data_pipeline"):
+        run.load(known, "zzz", tmp_path)
+
+
+def test_a_traceback_keeps_the_repositorys_own_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "REPOSITORY", tmp_path)
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    library = tmp_path / ".venv" / "site-packages"
+    library.mkdir(parents=True)
+    (folder / "broken.py").write_text("def dag(call):\n    call(lambda: 1 / 0)\n")
+    (library / "foreign.py").write_text("def call(it):\n    it()\n")
+    try:
+        load(folder / "broken.py").dag(load(library / "foreign.py").call)
+    except ZeroDivisionError:
+        kept = run._own_part(traceback.format_exc(), folder)
+    assert [line.strip() for line in kept.splitlines() if not set(line) <= set(" ~^")] == [
+        "Traceback (most recent call last):",
+        'File "dags/broken.py", line 2, in dag',
+        "call(lambda: 1 / 0)",
+        'File "dags/broken.py", line 2, in <lambda>',
+        "call(lambda: 1 / 0)",
+        "ZeroDivisionError: division by zero",
+    ]
+
+
+def load(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.BACKFILL])
+def test_only_a_backfill_makes_several_runs(kind: Kind) -> None:
+    check_period(kind, FIRST, FIRST)
+    check_period(kind, None, None)
+    with pytest.raises(StackError, match=f"TO=2024-06-03 needs AS=backfill; AS={kind} makes one run"):
+        check_period(kind, FIRST, LAST)
+
+
+def test_a_backfill_goes_forward_from_a_day() -> None:
+    check_period(Kind.BACKFILL, FIRST, LAST)
+    with pytest.raises(StackError, match="TO=2024-06-01 is before DATE=2024-06-03"):
+        check_period(Kind.BACKFILL, LAST, FIRST)
+    with pytest.raises(StackError, match="TO=2024-06-03 needs a DATE"):
+        check_period(Kind.BACKFILL, None, LAST)
+
+
+@pytest.mark.parametrize(("source", "upstream", "services"), [
+    ("Hook('weather_default'); Hook('aws_default')", Upstream.LIVE, {"postgres", "s3"}),
+    ("Hook('weather_default')", Upstream.REPLAY, {"postgres", "upstreams"}),
+    ("Hook('sources_default')", Upstream.LIVE, {"postgres", "upstreams"}),
+    ("Hook('mlflow_default')", Upstream.LIVE, {"postgres", "mlflow"}),
+    ("print()", Upstream.LIVE, {"postgres"}),
+])  # fmt: skip
+def test_a_dag_needs_the_services_behind_its_connections(source: str, upstream: Upstream, services: set[str]) -> None:
+    assert run._services_of(source, upstream) == services
+
+
+def test_the_dags_that_a_dag_triggers_have_to_run_too() -> None:
+    source = "Trigger(trigger_dag_id='b')\nTrigger(\n    trigger_dag_id=\"a.c\",\n)\nTrigger(trigger_dag_id='b')"
+    assert run.triggered(source) == ["a.c", "b"]
+    assert run.triggered("trigger_dag_id=ETL") == []

@@ -1,0 +1,141 @@
+"""What is kept between runs, and what is said when it can't be used."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from devstack import state as state_module
+from devstack.errors import StackError
+from devstack.process import Record
+from devstack.state import MINIMUM_FREE_BYTES, STATE_VARIABLE, State
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State.open(tmp_path / "state")
+
+
+def disk_with(free: int) -> object:
+    return lambda _: shutil._ntuple_diskusage(free, 0, free)
+
+
+def test_the_variable_chooses_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "deep" / "elsewhere"))
+    assert State.open().root == tmp_path / "deep" / "elsewhere"
+
+
+def test_a_record_finds_its_process_again(tmp_path: Path) -> None:
+    Record.of(os.getpid(), "print").write(tmp_path / "record.json")
+    found = Record.read(tmp_path / "record.json")
+    assert found
+    assert found.fingerprint == "print"
+    assert found.process() == psutil.Process()
+
+
+def test_a_record_of_an_ended_process_is_stale() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        record = Record.of(child.pid, "")
+        assert record.process()
+    assert record.process() is None
+
+
+def test_a_process_that_ended_but_was_not_collected_counts_as_ended() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        record = Record.of(child.pid, "")
+        while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        assert record.process() is None
+
+
+def test_a_process_that_got_the_same_id_later_is_another_one() -> None:
+    mine = Record.of(os.getpid(), "")
+    assert Record(mine.pid, mine.created - 60, "").process() is None
+
+
+@pytest.mark.parametrize("content", ["", '{"pid": 1, "cre', "[]", '{"pid": 1}', "null"])
+def test_a_record_cut_short_is_no_record(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "record.json"
+    path.write_text(content)
+    assert Record.read(path) is None
+
+
+def test_secrets_differ_and_only_their_owner_reads_them(state: State, tmp_path: Path) -> None:
+    names = ("postgres", "slack", "jwt")
+    mine = [state.secret(name) for name in names]
+    others = [State.open(tmp_path / "other").secret(name) for name in names]
+    assert len({*mine, *others}) == 6
+    assert [state.secret(name) for name in names] == mine
+    assert min(map(len, mine)) >= 32
+    assert stat.S_IMODE((state.root / "secrets.json").stat().st_mode) == 0o600
+
+
+def test_commands_that_start_at_once_agree_on_a_secret(state: State) -> None:
+    program = "from devstack.state import State; [print(State.open().secret(f'n{i}')) for i in range(20)]"
+    environment = os.environ | {STATE_VARIABLE: str(state.root), "PYTHONPATH": str(state_module.REPOSITORY)}
+
+    def command(_: int) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    with ThreadPoolExecutor(4) as pool:
+        told = set(pool.map(command, range(4)))
+    assert told == {"\n".join(json.loads((state.root / "secrets.json").read_text()).values()) + "\n"}
+
+
+@pytest.mark.parametrize("content", ["", '{"postgres": 54', "[]", "null"])
+@pytest.mark.parametrize("file", ["secrets.json", "ports.json"])
+def test_a_damaged_file_is_named_with_the_mend(state: State, file: str, content: str) -> None:
+    (state.root / file).write_text(content)
+    ask = state.secret if file == "secrets.json" else state.port
+    with pytest.raises(StackError, match=r"is damaged.*`make clean` starts afresh") as refusal:
+        ask("postgres")
+    assert str(state.root / file) in str(refusal.value)
+
+
+def test_a_nearly_full_disk_is_refused_with_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", disk_with(MINIMUM_FREE_BYTES - 1))
+    with pytest.raises(StackError, match=r"has 500 MB free; the stack needs 500 MB.*Free some space.*another disk"):
+        State.open(tmp_path / "state")
+    monkeypatch.setattr(shutil, "disk_usage", disk_with(MINIMUM_FREE_BYTES))
+    State.open(tmp_path / "state")
+
+
+def test_what_frees_space_works_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", disk_with(0))
+    State.open(tmp_path / "state", to_use=False)
+
+
+def test_a_look_at_the_state_is_no_use_of_it(state: State) -> None:
+    os.utime(state.last_used, (1, 1))
+    State.open(state.root, to_use=False)
+    assert state.last_used.stat().st_mtime == 1
+    State.open(state.root)
+    assert state.last_used.stat().st_mtime > 1
+
+
+def test_a_full_disk_is_told_from_other_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(StackError, match="has 0 MB free"):
+        State.open(tmp_path / "state")
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StackError, match=rf"{tmp_path}/file can't be the state folder.*{STATE_VARIABLE}"):
+        State.open(tmp_path / "file")

@@ -1,0 +1,56 @@
+"""Old files go, young ones and what isn't ours stay, and a dry run touches nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from include.handoff.folders import folder_of
+from include.maintenance.files import Found, old_handoffs, old_logs
+
+NOW = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+
+
+def put(path: Path, age: dt.timedelta) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("text")
+    os.utime(path, ((NOW - age).timestamp(),) * 2)
+    return path
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_old_logs(tmp_path: Path, dry_run: bool) -> None:
+    logs, elsewhere = tmp_path / "logs", tmp_path / "elsewhere"
+    old = put(logs / "dag_id=a" / "run_id=1" / "attempt=1.log", 31 * DAY)
+    young = put(logs / "dag_id=a" / "run_id=2" / "attempt=1.log", 29 * DAY)
+    other = put(logs / "notes.txt", 99 * DAY)
+    target = put(elsewhere / "kept.log", 99 * DAY)
+    (logs / "link.log").symlink_to(target)
+    assert old_logs(logs, 30 * DAY, NOW, dry_run=dry_run) == Found(1, 4, not dry_run)
+    assert old.exists() is old.parent.exists() is dry_run
+    assert young.exists()
+    assert other.exists()
+    assert target.exists()
+    assert (logs / "link.log").is_symlink()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_old_handoffs(tmp_path: Path, dry_run: bool) -> None:
+    root = UPath(tmp_path.as_uri())
+    old, young = (Path(folder_of(root, run).path) for run in ("old", "young"))
+    put(old / "lines.parquet", 3 * DAY)
+    put(young / "lines.parquet", 3 * DAY)
+    put(young / "amounts.parquet", DAY)
+    assert old_handoffs(root, 2 * DAY, NOW, dry_run=dry_run) == Found(1, 0, not dry_run)
+    assert old.exists() is dry_run
+    assert young.exists()
+
+
+def test_nothing_to_remove(tmp_path: Path) -> None:
+    assert old_handoffs(UPath(tmp_path.as_uri()), DAY, NOW, dry_run=False) == Found(0, 0, True)
+    assert old_logs(tmp_path, DAY, NOW, dry_run=False) == Found(0, 0, True)

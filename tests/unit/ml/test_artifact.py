@@ -1,0 +1,77 @@
+"""Model files: what is refused, and that nothing in them is run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
+
+from include.ml import artifact
+from include.ml.errors import ArtifactError
+
+ROWS = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
+LABELS = [0, 0, 1, 1]
+TREE = "sklearn.tree._tree.Tree"
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    return folder, artifact.save(LogisticRegression().fit(ROWS, LABELS), folder, ROWS, [])
+
+
+def test_a_saved_model_answers_as_before(saved: tuple[Path, str]) -> None:
+    folder, sha256 = saved
+    content = (folder / artifact.MODEL_FILE).read_bytes()
+    loaded = artifact.load(content, sha256, [], "test")
+    assert loaded.predict(ROWS).tolist() == LABELS
+    described = (folder / "MLmodel").read_text()
+    assert "signature:" in described
+    assert "serialization_format: skops" in described
+    assert (folder / "input_example.json").exists()
+    assert not list(folder.glob("*.pkl"))
+
+
+@pytest.mark.parametrize("place", [0, 100, -1])
+def test_a_changed_byte_is_refused(saved: tuple[Path, str], place: int) -> None:
+    folder, sha256 = saved
+    content = bytearray((folder / artifact.MODEL_FILE).read_bytes())
+    content[place] ^= 1
+    with pytest.raises(ArtifactError, match=f"test: the model file's SHA-256 is .*, but {sha256}"):
+        artifact.load(bytes(content), sha256, [], "test")
+
+
+def test_a_type_that_is_not_trusted_is_refused() -> None:
+    content = skops.io.dumps(DecisionTreeClassifier().fit(ROWS, LABELS))
+    with pytest.raises(ArtifactError, match=r"test: holds types that aren't trusted: sklearn\.tree\._tree\.Tree"):
+        artifact.load(content, artifact.digest(content), [], "test")
+    assert artifact.load(content, artifact.digest(content), [TREE], "test").predict(ROWS).tolist() == LABELS
+
+
+def test_a_function_in_a_model_is_refused_and_not_run(tmp_path: Path) -> None:
+    content = skops.io.dumps(FunctionTransformer(os.system))
+    with pytest.raises(ArtifactError, match=r"posix\.system"):
+        artifact.load(content, artifact.digest(content), [TREE], "test")
+    with pytest.raises(ArtifactError, match=r"the model to be saved: holds types .* posix\.system"):
+        artifact.save(FunctionTransformer(os.system), tmp_path / "model", ROWS, [TREE])
+
+
+class Bomb:
+    def __reduce__(self) -> Any:
+        return os.system, ("touch exploded",)
+
+
+def test_a_pickle_is_no_model_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = pickle.dumps(Bomb())
+    with pytest.raises(ArtifactError, match="not a model in skops format"):
+        artifact.load(content, artifact.digest(content), [TREE], "test")
+    assert not (tmp_path / "exploded").exists()

@@ -1,0 +1,34 @@
+"""Prometheus's own checker, where it is installed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[3]
+MONITORING = REPOSITORY / "monitoring"
+RULES = sorted((MONITORING / "prometheus" / "rules").glob("*.yaml"))
+TESTS = sorted((MONITORING / "prometheus" / "tests").glob("*.yaml"))
+
+
+def program(name: str, package: str) -> str:
+    """Path of ``name``; skips the test loudly where it is missing."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"NOT CHECKED: {name} is not on PATH. It comes with {package}: apt-get install {package}")
+    return found
+
+
+def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run promtool; returns its exit status and what it says."""
+    return subprocess.run(
+        [program("promtool", "prometheus"), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )

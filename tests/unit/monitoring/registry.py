@@ -1,0 +1,66 @@
+"""The metrics that exist: Airflow's own registry and what the exporters are known to give."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import airflow
+import yaml
+
+REGISTRY = Path(airflow.__file__).parent / "_shared/observability/metrics/metrics_template.yaml"
+HISTOGRAM = ("_bucket", "_sum", "_count")
+# Sent by the scheduler for every state it counts, but missing in the registry.
+UNREGISTERED = {"airflow_ti_awaiting_input"}
+EXPORTERS = {
+    "up",
+    "statsd_exporter_lines_total",
+    # plugins/spellbook/counters.py, through statsd-exporter
+    "airflow_spellbook_cache_requests",
+    # include/exporter
+    "spellbook_up",
+    "spellbook_dataset_last_load_timestamp_seconds",
+    "spellbook_dataset_freshness_slo_seconds",
+    "spellbook_rows_loaded_total",
+    "spellbook_rows_quarantined_total",
+    "spellbook_alert_outbox_oldest_unsent_seconds",
+    "spellbook_queue_workers",
+    "spellbook_queue_slots",
+    # prometheuscommunity/postgres-exporter, oliver006/redis_exporter, prom/node-exporter
+    "pg_up",
+    "pg_settings_max_connections",
+    "pg_stat_database_numbackends",
+    "redis_up",
+    "redis_memory_used_bytes",
+    "redis_memory_max_bytes",
+    "node_filesystem_avail_bytes",
+    "node_filesystem_size_bytes",
+}
+
+
+def airflow_metrics() -> set[str]:
+    """Names in Prometheus, as statsd-exporter makes them: dots and dashes become underscores, timers histograms."""
+    declared: list[dict[str, Any]] = yaml.safe_load(REGISTRY.read_text())["metrics"]
+    names = set(UNREGISTERED)
+    for metric in declared:
+        if "{" in metric["name"]:
+            continue
+        name = "airflow_" + re.sub(r"[^a-zA-Z0-9_]", "_", metric["name"])
+        names |= {name + suffix for suffix in HISTOGRAM} if metric["type"] == "timer" else {name}
+    return names
+
+
+def known() -> set[str]:
+    """Every metric that a query may use."""
+    return airflow_metrics() | EXPORTERS
+
+
+def metrics_in(expression: str) -> set[str]:
+    """Names of the metrics in a PromQL expression."""
+    without_text = re.sub(r'"[^"]*"', '""', expression)
+    without_labels = re.sub(r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)", "", without_text)
+    without_matchers = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", without_labels)
+    words = re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*(?!\s*\(|[a-zA-Z0-9_:])", without_matchers)
+    keywords = {"or", "and", "unless", "offset", "by", "on", "bool", "group_left", "group_right", "without", "ignoring"}
+    return {word for word in words if word not in keywords and not re.fullmatch(r"[smhdwy]|e\d*", word)}

@@ -1,0 +1,189 @@
+"""Values, rows and keys: what is taken, what is refused, and what is said about it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.sources.files import source_of
+from include.sources.model import ColumnContract, Source
+from include.sources.rows import HIDDEN, part
+from include.sources.values import UnfitError, convert
+from tests.unit.sources.conftest import GOOD
+
+SOURCE = source_of(GOOD, Path("sources/orders.yaml"))
+DAY = dt.date(2024, 6, 1)
+ROW = {"id": 1, "orderedAt": "2024-06-01T08:30:00", "state": "new", "email": "a@b.test"}
+UTC = dt.UTC
+
+
+def parted(*rows: object, source: Source = SOURCE, day: dt.date = DAY) -> tuple[list[dict[str, Any]], list[str]]:
+    good, rejected = part(source, day, [json.dumps(row) for row in rows], "file")
+    assert len(good) + len(rejected) == len(rows)
+    return good, [each.reason for each in rejected]
+
+
+def column(kind: str, **options: Any) -> ColumnContract:
+    return ColumnContract.model_validate({"type": kind, **options})
+
+
+def test_a_row() -> None:
+    [row], reasons = parted(ROW)
+    assert reasons == []
+    assert row == {
+        "day": DAY,
+        "id": 1,
+        "ordered_at": dt.datetime(2024, 6, 1, 6, 30, tzinfo=UTC),
+        "state": "new",
+        "email": "a@b.test",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"id": 0}, "id: must be at least 1 (got 0)"),
+        ({"id": 1e9}, "id: must be at most 999999 (got 1000000000.0)"),
+        ({"id": "1"}, "id: must be a finite number (got '1')"),
+        ({"id": 1.5}, "id: must be a whole number (got 1.5)"),
+        ({"id": True}, "id: must be a finite number (got True)"),
+        ({"id": float("nan")}, "id: must be a finite number (got nan)"),
+        ({"id": 10**30}, "id: must fit into 64 bits (got 1000000000000000000000000000000)"),
+        ({"id": None}, "id: a value is missing"),
+        ({"state": "lost"}, "state: must be one of new, paid (got 'lost')"),
+        ({"state": ["new"]}, "state: must be a text (got ['new'])"),
+        ({"email": "nobody"}, "email: must match .+@.+"),
+        ({"orderedAt": "2024-05-31T08:30:00"}, "ordered_at: must lie on 2024-06-01, the day that was"),
+        ({"orderedAt": "2024-06-01"}, "ordered_at: must be a time as ISO 8601 has it"),
+        ({"orderedAt": 1717223400}, "ordered_at: must be a time as ISO 8601 has it"),
+        ({"id": 0, "state": "lost"}, "id: must be at least 1 (got 0); state: must be one of new, paid (got 'lost')"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_named(change: dict[str, object], reason: str) -> None:
+    good, [said] = parted(ROW | change)
+    assert good == []
+    assert said.startswith(reason)
+
+
+@pytest.mark.parametrize("row", [None, 1, "x", [], [ROW]])
+def test_what_is_no_row_is_refused(row: object) -> None:
+    assert parted(row) == ([], ["must be an object of fields"])
+
+
+def test_personal_and_unknown_values_are_hidden_in_quarantine(caplog: pytest.LogCaptureFixture) -> None:
+    row = {"id": 0, "email": "someone", "phone": "+31", "orderedAt": ROW["orderedAt"], "state": "new"}
+    with caplog.at_level(logging.WARNING):
+        _, [rejected] = part(SOURCE, DAY, [json.dumps(row)], "file:///x")
+    assert rejected.row == {
+        "file": "file:///x",
+        "line": 1,
+        "row": {"id": 0, "email": HIDDEN, "phone": HIDDEN, "orderedAt": ROW["orderedAt"], "state": "new"},
+    }
+    assert "someone" not in rejected.reason
+    assert "fields that the contract doesn't have, with their rows: {'phone': 1}" in caplog.text
+
+
+def test_words_for_nothing() -> None:
+    [row], _ = parted(ROW | {"email": "-"})
+    assert row["email"] is None
+    [row], _ = parted({name: value for name, value in ROW.items() if name != "email"})
+    assert row["email"] is None
+
+
+def test_copies_and_contradictions() -> None:
+    other = ROW | {"id": 2}
+    good, reasons = parted(ROW, other, ROW, other | {"state": "paid"})
+    assert [row["id"] for row in good] == [1]
+    alike = "id: the lines 2, 4 have the same key and contradict each other"
+    assert reasons == [alike, "id: copy of line 1, which is loaded", alike]
+
+
+def test_a_line_may_be_the_key() -> None:
+    source = source_of(GOOD.replace("key: [id]", "key: [line]"), Path("sources/orders.yaml"))
+    good, reasons = parted(ROW, ROW, {}, ROW, source=source)
+    assert [row["line"] for row in good] == [1, 2, 4]
+    assert len(reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("local", "ambiguous", "moment"),
+    [
+        ("2024-03-31T01:59:59", "earlier", "2024-03-31T00:59:59"),
+        ("2024-03-31T03:00:00", "earlier", "2024-03-31T01:00:00"),
+        ("2024-10-27T02:30:00", "earlier", "2024-10-27T00:30:00"),
+        ("2024-10-27T02:30:00", "later", "2024-10-27T01:30:00"),
+        ("2024-10-27 03:00:00", "reject", "2024-10-27T02:00:00"),
+        ("2024-10-27T02:30:00+01:00", "reject", "2024-10-27T01:30:00"),
+    ],
+)
+def test_local_times(local: str, ambiguous: str, moment: str) -> None:
+    found = convert(local, column("timestamp", ambiguous=ambiguous), SOURCE.zone)
+    assert found == dt.datetime.fromisoformat(moment).replace(tzinfo=UTC)
+
+
+def test_times_that_no_clock_showed_or_two_did() -> None:
+    with pytest.raises(UnfitError, match=r"no clock in Europe/Berlin showed that time"):
+        convert("2024-03-31T02:30:00", column("timestamp"), SOURCE.zone)
+    with pytest.raises(UnfitError, match=r"showed that time twice"):
+        convert("2024-10-27T02:30:00", column("timestamp", ambiguous="reject"), SOURCE.zone)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "found"),
+    [
+        (17850.0, "integer", 17850),
+        (0.85, "decimal", Decimal("0.85")),
+        ("12.3456789", "decimal", Decimal("12.3456789")),
+        (3, "number", 3.0),
+        (False, "boolean", False),
+        ("2024-02-29", "date", dt.date(2024, 2, 29)),
+    ],
+)
+def test_values(value: object, kind: str, found: object) -> None:
+    assert convert(value, column(kind), SOURCE.zone) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (0.1234567891, "decimal"), ("1e40", "decimal"), ("x", "decimal"), ("NaN", "decimal"), (float("inf"), "number"),
+        (0, "boolean"), ("2024-02-30", "date"), ("20240201", "date"), ("W", "date"),
+    ],
+)  # fmt: skip
+def test_values_that_do_not_fit(value: object, kind: str) -> None:
+    with pytest.raises(UnfitError):
+        convert(value, column(kind), SOURCE.zone)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+ROWS = st.fixed_dictionaries(
+    {
+        "id": JSON | st.integers(1, 3),
+        "orderedAt": JSON | st.just(ROW["orderedAt"]),
+        "state": JSON | st.just("new"),
+    },
+    optional={"email": JSON},
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ROWS | JSON, max_size=6))
+def test_every_row_is_either_good_or_rejected_with_a_reason(rows: list[object]) -> None:
+    good, reasons = parted(*rows)
+    assert all(reasons)
+    keys = [row["id"] for row in good]
+    assert len(keys) == len(set(keys))

@@ -1,0 +1,44 @@
+"""A new source comes with a file that loads, a test that passes, and its line in the inventory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from include.sources.errors import SourceError
+from include.sources.files import load_source
+from include.sources.scaffold import ROOT, new_source
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in ("include/sources", "tests/unit/sources", "tests/gate"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tests/gate/inventory.txt").write_text("my_first_spell\nweather_data_pipeline\n")
+    return tmp_path
+
+
+def test_a_new_source(root: Path) -> None:
+    config, test, inventory = new_source("refunds", root)
+    assert load_source(config).dag_id == "process_refunds_data"
+    assert inventory.read_text().split() == ["my_first_spell", "process_refunds_data", "weather_data_pipeline"]
+    with pytest.raises(FileExistsError, match=r"include/sources/refunds\.yaml exists already"):
+        new_source("refunds", root)
+    run = (
+        "import sys, pathlib, pytest, include.sources.files as files;"
+        f"files.FOLDER = pathlib.Path({str(config.parent)!r});"
+        f"sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', {str(test)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", run], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["../evil", "Big", "a b", "", "9lives"])
+def test_a_name_that_cannot_be_is_refused_and_nothing_written(root: Path, name: str) -> None:
+    before = sorted(root.rglob("*"))
+    with pytest.raises(SourceError, match="name: "):
+        new_source(name, root)
+    assert sorted(root.rglob("*")) == before

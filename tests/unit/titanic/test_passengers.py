@@ -1,0 +1,54 @@
+"""The passenger list: the real one is read whole, and what breaks a rule is named."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from devstack.state import REPOSITORY
+from include.ml.errors import DataError
+from include.titanic.passengers import COLUMNS, LABEL, Passenger, content_digest, frame, read
+
+LIST = (REPOSITORY / "include/data/titanic/train.csv").read_bytes()
+
+
+def changed(place: int, **values: object) -> bytes:
+    table = pd.read_csv(REPOSITORY / "include/data/titanic/train.csv").astype(object)
+    for name, value in values.items():
+        table.loc[place, name] = value
+    return table.to_csv(index=False).encode()
+
+
+def test_the_list_is_read_whole() -> None:
+    table = read(LIST)
+    assert (len(table), int(table[LABEL].sum())) == (891, 342)
+    assert table.isna().sum()[lambda count: count > 0].to_dict() == {"Age": 177, "Cabin": 687, "Embarked": 2}
+    assert content_digest(table) == content_digest(read(LIST))
+
+
+def test_a_request_is_read_as_a_row_of_the_list_is() -> None:
+    table = read(LIST)[list(COLUMNS)].head(20)
+    plain = table.astype(object).where(table.notna(), None).to_dict("records")
+    pd.testing.assert_frame_equal(frame([Passenger(**row) for row in plain]), table)
+
+
+@pytest.mark.parametrize(("values", "words"), [
+    ({"Sex": "unknown"}, r"line 12, column Sex: .*'male' or 'female' \(found 'unknown'\)"),
+    ({"Pclass": 4}, r"line 12, column Pclass: .*1, 2 or 3"),
+    ({"Fare": -1.0}, r"line 12, column Fare: .*greater than or equal to 0"),
+    ({"Age": 400}, r"line 12, column Age: .*less than or equal to 120"),
+    ({"Survived": 2}, r"line 12, column Survived: .*0 or 1"),
+    ({"PassengerId": 1}, r"PassengerId stands more than once: \[1\]"),
+])  # fmt: skip
+def test_a_bad_value_is_named(values: dict[str, object], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        read(changed(10, **values))
+
+
+def test_other_files_are_refused() -> None:
+    with pytest.raises(DataError, match="12 rows; at least 100 are needed"):
+        read(b"\n".join(LIST.splitlines()[:13]))
+    with pytest.raises(DataError, match="column Sex: Field required"):
+        read(LIST.replace(b",Sex,", b",Gender,", 1))
+    with pytest.raises(DataError, match="Survived is 0 in every row"):
+        read(pd.read_csv(REPOSITORY / "include/data/titanic/train.csv").assign(Survived=0).to_csv(index=False).encode())

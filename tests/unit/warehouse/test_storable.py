@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.warehouse.quarantine import storable_value
+from include.warehouse.stage import storable_text
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        ({"a": [1, 2.5, True, None]}, {"a": [1, 2.5, True, None]}),
+        ({"nan": float("nan"), "low": float("-inf")}, {"nan": "nan", "low": "-inf"}),
+        ((Decimal("1.50"), datetime(2024, 6, 1, tzinfo=UTC)), ["1.50", "2024-06-01 00:00:00+00:00"]),
+        ({7: b"\x00", "a\0b": "\ud83c"}, {"7": "b'\\x00'", "a\\x00b": "\\ud83c"}),
+    ],
+)
+def test_whatever_a_row_holds_has_a_form_that_jsonb_takes(value: object, stored: object) -> None:
+    assert storable_value(value) == stored
+    json.dumps(stored, allow_nan=False).encode()
+
+
+@given(st.text())
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert storable_text(text) == text.replace("\0", "\\x00")

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from include.storage import json_lines, write
+from include.weather import pipeline, storage
+
+DAY = dt.date(2024, 6, 1)
+
+
+def test_the_files_of_a_run_lie_beside_each_other() -> None:
+    raw = storage.file_of(UPath("memory://bucket"), "raw", DAY, "scheduled__2024-06-01T00:00:00+00:00")
+    assert str(raw) == "memory://bucket/weather/raw/date=2024-06-01/scheduled__2024-06-01T00-00-00-00-00.json"
+    assert str(storage.beside(raw, "rejected")) == str(raw).replace("/raw/", "/rejected/") + "l"
+    assert str(storage.beside(raw, "observations")) == str(raw).replace("/raw/", "/observations/")[:-4] + "parquet"
+
+
+def test_a_run_id_cannot_leave_the_folder() -> None:
+    assert storage.file_of(UPath("memory://b"), "raw", DAY, "../../x/y").name == "..-..-x-y.json"
+
+
+def test_a_rerun_overwrites_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = storage.file_of(UPath(tmp_path.as_uri()), "raw", DAY, "run")
+    assert write(path, b"one") == write(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["run.json"]
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = storage.file_of(UPath(tmp_path.as_uri()), "raw", DAY, "run")
+    write(path, b"one")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(path, b"two")
+    assert path.read_bytes() == b"one"
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["run.json"]
+
+
+def test_an_object_store_needs_no_rename() -> None:
+    path = storage.file_of(UPath("memory://bucket"), "raw", DAY, "run")
+    assert write(path, b"one") == "memory://bucket/weather/raw/date=2024-06-01/run.json"
+    assert path.read_bytes() == b"one"
+
+
+def test_json_lines_hold_what_json_cannot() -> None:
+    rows = [{"temp": float("nan"), "day": DAY, "text": "a\nb\u2028°"}]
+    [line] = json_lines(rows).splitlines()
+    assert json.loads(line) == {"temp": "NaN", "day": "2024-06-01", "text": "a\nb\u2028°"}
+
+
+@pytest.mark.parametrize(
+    ("start", "run_after", "day"),
+    [
+        (dt.datetime(2024, 6, 1, tzinfo=dt.UTC), dt.datetime(2024, 6, 2, tzinfo=dt.UTC), DAY),
+        (
+            dt.datetime(2024, 6, 2, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))),
+            dt.datetime(2024, 6, 9, tzinfo=dt.UTC),
+            DAY,
+        ),
+        (None, dt.datetime(2024, 6, 2, 0, 0, 1, tzinfo=dt.UTC), DAY),
+        (None, dt.datetime(2024, 6, 3, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))), DAY),
+    ],
+)
+def test_the_day_of_a_run(start: dt.datetime | None, run_after: dt.datetime, day: dt.date) -> None:
+    assert pipeline.day_of(start, run_after) == day
