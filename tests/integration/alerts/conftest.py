@@ -1,0 +1,75 @@
+"""Real servers for alerts: Slack, mail, and an outbox in a database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from devstack.postgres import Postgres
+from include.alerts import delivery
+from include.alerts.outbox import Outbox
+from include.alerts.routing import Routing, Silences
+from include.settings import CONNECTIONS
+from include.warehouse.connect import Session, connect
+from tests.e2e.compose.stack import free_port
+from tests.integration.alerts.bench import Bench
+from tests.integration.alerts.servers import Mail, Slack, serve
+
+VARIABLES = {connection.conn_id: connection for connection in CONNECTIONS}
+
+
+@pytest.fixture(scope="session")
+def alerts_database(postgres: Postgres) -> str:
+    postgres.create_database("alerts")
+    return postgres.uri("alerts")
+
+
+@pytest.fixture
+def session(alerts_database: str) -> Iterator[Session]:
+    """A session on a database without any table."""
+    with connect(alerts_database) as session:
+        session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        yield session
+
+
+@pytest.fixture
+def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slack]:
+    with Slack() as server:
+        thread = serve(server)
+        declared = VARIABLES["slack_default"]
+        monkeypatch.setenv(declared.variable, declared.to_json(password=server.url))
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def mail(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mail]:
+    server = Mail(free_port())
+    declared = VARIABLES["smtp_default"]
+    extra = {"disable_ssl": True, "disable_tls": True, "from_email": "spellbook@localhost"}
+    monkeypatch.setenv(declared.variable, declared.to_json(host="127.0.0.1", port=server.port, extra=extra))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_bench(
+    session: Session, slack: Slack, mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[type[Outbox]], Bench]:
+    """Return a bench around an outbox of the given class, with a time-out of half a second."""
+    monkeypatch.setattr(delivery, "TIMEOUT_SECONDS", 0.5)
+
+    def make(kind: type[Outbox] = Outbox) -> Bench:
+        outbox = kind(session, Routing.load(), Silences(), delivery.deliver)
+        outbox.create()
+        return Bench(outbox, slack, mail)
+
+    return make
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    return make_bench()

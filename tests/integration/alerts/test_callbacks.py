@@ -1,0 +1,139 @@
+"""The callbacks that Airflow calls, with the outbox behind the connection that they look up themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import psycopg
+import pytest
+from airflow.sdk import DAG, Context
+from psycopg.conninfo import conninfo_to_dict
+
+from include.alerts import callbacks
+from include.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure, on_task_retry
+from include.alerts.message import NO_WORD
+from include.settings import CONNECTIONS
+from spellbook.notifiers.outbox import OutboxNotifier
+from tests.integration.alerts.bench import Bench
+
+(POSTGRES,) = (declared for declared in CONNECTIONS if declared.conn_id == "postgres_default")
+STARTED = datetime(2024, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _connected(bench: Bench, alerts_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    del bench
+    given = conninfo_to_dict(alerts_database)
+    fields = {name: given.get(name) for name in ("host", "port", "password")}
+    value = POSTGRES.to_json(login=given.get("user"), schema=given.get("dbname"), **fields)
+    monkeypatch.setenv(POSTGRES.variable, value)
+
+
+def context(**fields: Any) -> Context:
+    task = SimpleNamespace(
+        retries=1,
+        retry_delay=timedelta(minutes=5),
+        retry_exponential_backoff=1.0,
+        max_retry_delay=None,
+        retry_policy=None,
+        owner="data-platform",
+    )
+    ti = {"task_id": "brew", "map_index": -1, "try_number": 2, "max_tries": 1, "log_url": "http://log", "task": task}
+    known: dict[str, Any] = {
+        "dag": DAG("spell", schedule=None, start_date=STARTED),
+        "dag_run": SimpleNamespace(clear_number=0, start_date=STARTED),
+        "run_id": "r1",
+        "ti": SimpleNamespace(**ti),
+    }
+    return cast("Context", known | fields)
+
+
+EMPTY = {"exception": ValueError("empty")}
+FAILED = "Failed: spell. brew, try 2 of 2: ValueError: empty"
+
+
+def test_a_run_that_ends_is_told_at_once_with_the_tasks_error(bench: Bench) -> None:
+    on_task_failure(context(**EMPTY))
+    assert bench.slack.asked == 0, "more tasks may fail"
+    on_dag_failure(context(reason="task_failure"))
+    bench.one_alert(FAILED)
+    on_dag_failure(context(reason="task_failure"))
+    bench.one_alert(FAILED)
+
+
+def test_a_death_without_a_word_is_told_after_a_moment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callbacks, "PATIENCE", 0.3)
+    on_dag_failure(context(reason="task_failure"))
+    bench.one_alert(f"Failed: spell. brew, try 2 of 2: {NO_WORD}")
+
+
+def test_a_success(bench: Bench) -> None:
+    on_dag_success(context(reason="success"))
+    assert bench.in_slack() == [("#data-runs", "Succeeded: spell.")]
+
+
+def test_a_retry(bench: Bench) -> None:
+    on_task_retry(context(**EMPTY))
+    assert bench.in_slack() == [("#data-runs", "Tried again: spell. brew, try 2 of 2: ValueError: empty")]
+
+
+def test_a_notifier_adds_its_words_to_the_one_message(bench: Bench) -> None:
+    failed = context(reason="task_failure")
+    on_task_failure(context(**EMPTY))
+    OutboxNotifier("Call the wizard.").notify(failed)
+    on_dag_failure(failed)
+    bench.one_alert(FAILED)
+    assert "• Call the wizard." in str(bench.slack.taken[0]["blocks"])
+
+
+def test_a_dag_that_changed_since_is_left_to_what_the_scheduler_parked(bench: Bench) -> None:
+    on_dag_failure(cast("Context", {"dag": None, "run_id": "r1", "reason": "task_failure"}))
+    assert bench.slack.asked == 0
+
+
+def test_a_slow_slack_and_a_slow_mail_server_do_not_hold_the_process(bench: Bench) -> None:
+    bench.slack.down = True
+    bench.mail.stop()
+    started = time.monotonic()
+    on_dag_success(context(reason="success"))
+    on_task_failure(context(**EMPTY))
+    on_dag_failure(context(reason="task_failure"))
+    assert time.monotonic() - started < 8
+    bench.slack.down = False
+    bench.mail.start()
+    bench.now = datetime.now(UTC)
+    bench.minute(3)
+    assert [text for _, text in bench.in_slack()] == ["Succeeded: spell.", FAILED]
+    assert [text for _, text in bench.in_mail()] == [FAILED]
+
+
+def test_no_trouble_gets_out_of_a_callback(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(POSTGRES.variable, POSTGRES.to_json(host="127.0.0.1", port=9, login="x", schema="x"))
+    with caplog.at_level(logging.WARNING, "include.alerts.callbacks"):
+        on_dag_success(context(reason="success"))
+    assert "The outbox can't be reached" in caplog.messages[0]
+    assert '"succeeded", "spell", "r1"' in caplog.messages[0]
+
+
+def late(state: str) -> dict[str, Any]:
+    run = {"dag_id": "spell", "dag_run_id": "r1", "state": state}
+    return {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2024-06-01T06:00:00+00:00"}}
+
+
+def test_a_late_run_is_told_but_not_if_it_has_failed(bench: Bench) -> None:
+    for state in ("failed", "running", "running"):
+        asyncio.run(on_deadline(late(state), owner="data-platform"))
+    bench.now = datetime.now(UTC)
+    bench.minute(2)
+    bench.one_alert("Late: spell. not done by 2024-06-01 06:00:00 UTC")
+
+
+def test_a_deadline_waits_for_the_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(POSTGRES.variable, POSTGRES.to_json(host="127.0.0.1", port=9, login="x", schema="x"))
+    with pytest.raises(psycopg.OperationalError):
+        asyncio.run(on_deadline(late("running"), patience=0))

@@ -1,0 +1,144 @@
+"""The dbt project on a real PostgreSQL: built twice, after a correction, and with data that breaks a test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from upath import UPath
+
+from include.analytics.errors import DbtTestError
+from include.analytics.export import export
+from include.analytics.manifest import PROJECT, mart_names
+from include.analytics.results import judge
+from include.settings import DBT
+from include.sources.files import require_sources
+from include.sources.tables import create_tables
+from include.warehouse.connect import connect
+from include.warehouse.schema import create_table
+from include.weather.dataset import WEATHER_DATA
+
+LOAD = """
+INSERT INTO load_log (load_id, dataset, partition_key, dag_id, task_id, run_id, map_index, try_number, rows_in, loaded,
+    quarantined, changed, removed, complete, missing, digest, started_at, finished_at)
+VALUES (%s, 'sales_data', %s, 'd', 't', 'r', -1, 1, 0, 0, 0, 0, 0, true, '{}', '', now(), now())
+"""
+SALE = """
+INSERT INTO sales_data (day, invoice_no, stock_code, quantity, unit_price, invoiced_at, country, load_id, loaded_at)
+VALUES (%s, %s, '22423', %s, %s, %s, 'Norway', %s, now())
+"""
+
+Dbt = Callable[..., None]
+
+
+@pytest.fixture
+def dbt(warehouse: str, tmp_path: Path) -> Dbt:
+    """Run a dbt command as the runbook does by hand, and judge it as a task does."""
+    login = conninfo_to_dict(warehouse)
+    environment = {
+        "PATH": os.defpath,
+        "DBT_LOG_FORMAT_FILE": "json",
+        "PGHOST": login["host"],
+        "PGPORT": login["port"],
+        "PGUSER": login["user"],
+        "PGPASSWORD": login["password"],
+        "PGDATABASE": login["dbname"],
+    }
+    places = {"project-dir": PROJECT, "profiles-dir": PROJECT, "target-path": tmp_path / "target"}
+    flags = [f"--{name}={place}" for name, place in places.items()]
+
+    def run(*command: str) -> None:
+        said = [DBT.read(), *command, *flags, f"--log-path={tmp_path / 'logs'}"]
+        done = subprocess.run(said, env=environment, capture_output=True, text=True, check=False)
+        judge(tmp_path)
+        assert done.returncode == 0, done.stdout
+
+    return run
+
+
+@pytest.fixture
+def session(warehouse: str) -> Any:
+    """The four source tables, with sales of two days."""
+    create_tables(require_sources().values(), warehouse)
+    with connect(warehouse) as session:
+        create_table(session, WEATHER_DATA)
+        session.execute(
+            "INSERT INTO weather_data VALUES ('2024-06-01', 'London', 59, '°F', 'Rain', 'open_meteo', 1, now()),"
+            " ('2024-06-02', 'London', 77, '°F', 'Clear', 'open_meteo', 1, now())"
+        )
+        for load, day, sales in (
+            (1, "2010-12-20", [("539993", 2, "9.95"), ("C539994", -1, "9.95")]),
+            (2, "2010-12-21", [("540000", 1, "5.00")]),
+        ):
+            _load(session, load, day, sales)
+        yield session
+
+
+def _load(session: Any, load: int, day: str, sales: list[tuple[str, int, str]]) -> None:
+    session.execute("DELETE FROM sales_data WHERE day = %s", [day])
+    session.execute(LOAD, [load, day])
+    for invoice, quantity, price in sales:
+        session.execute(SALE, [day, invoice, quantity, price, day, load])
+
+
+def test_the_marts_follow_their_sources(dbt: Dbt, session: Any, warehouse: str, tmp_path: Path) -> None:
+    dbt("build")
+    assert _sales(warehouse) == [("2010-12-20", 1, 1, "19.90", "9.95"), ("2010-12-21", 1, 0, "5.00", "0")]
+    [month] = _ask(warehouse, "SELECT days, mean_celsius, wet_days FROM analytics.weather_months")
+    assert month == (2, pytest.approx(20), 1)
+
+    # A day is corrected to fewer rows, another loses all, a third comes late: only loads that are new are read.
+    _load(session, 3, "2010-12-20", [("539993", 2, "9.95")])
+    _load(session, 4, "2010-12-21", [])
+    _load(session, 5, "2010-12-01", [("536365", 1, "2.55")])
+    dbt("build")
+    assert _sales(warehouse) == [
+        ("2010-12-01", 1, 0, "2.55", "0"),
+        ("2010-12-20", 1, 0, "19.90", "0"),
+        ("2010-12-21", 0, 0, "0", "0"),
+    ]
+    grown = _digest(warehouse)
+    dbt("build", "--full-refresh", "--exclude", "resource_type:snapshot")
+    assert _digest(warehouse) == grown, "made bit by bit, and made at once"
+
+    folder = UPath(tmp_path.as_uri()) / "files"
+    assert export(warehouse, "analytics", mart_names(), folder) == {
+        "campaign_results": 0,
+        "daily_sales": 3,
+        "support_resolution": 0,
+        "weather_months": 1,
+    }
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    export(warehouse, "analytics", mart_names(), folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+    table = pq.read_table(tmp_path / "files" / "daily_sales.parquet").to_pydict()
+    assert [str(day) for day in table["day"]] == ["2010-12-01", "2010-12-20", "2010-12-21"]
+
+    # A sale that no load tells of: the mart can't know it.
+    session.execute(SALE, ["2010-12-20", "540001", 1, "1.00", "2010-12-20", 3])
+    with pytest.raises(DbtTestError, match="test daily_sales_equal_the_source of daily_sales: Got 1 result"):
+        dbt("build", "--select", "daily_sales")
+
+
+def _ask(warehouse: str, statement: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(warehouse) as session:
+        return session.execute(statement).fetchall()
+
+
+def _sales(warehouse: str) -> list[tuple[Any, ...]]:
+    return _ask(
+        warehouse,
+        "SELECT day::text, invoices, cancellations, gross_amount::text, cancelled_amount::text"
+        " FROM analytics.daily_sales ORDER BY day",
+    )
+
+
+def _digest(warehouse: str) -> list[tuple[Any, ...]]:
+    return _ask(warehouse, "SELECT md5(string_agg(d::text, '' ORDER BY day)) FROM analytics.daily_sales AS d")

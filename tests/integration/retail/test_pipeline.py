@@ -1,0 +1,84 @@
+"""The recorded days into the warehouse, held against the same sums worked out by pandas."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import psycopg
+import pytest
+from upath import UPath
+
+from include.retail import pipeline
+from include.retail.files import find
+from include.retail.report import SUMMARY
+from include.retail.samples import RECORDED
+from include.warehouse.attempt import Attempt
+from include.warehouse.errors import LoadError
+
+ATTEMPT = Attempt("retail_monolith", "validate", "manual__1", 1)
+DAY = "2010-12-20"
+ROWS = {"2010-12-01": 3108, "2010-12-19": 522, "2010-12-20": 1763, "2010-12-21": 1586, "2010-12-22": 291}
+
+
+def expected(day: str) -> dict[str, tuple[int, int, int, Decimal]]:
+    """Lines, repeated ones, cancellations and pence by country, from the file itself."""
+    rows = pd.read_csv(RECORDED / f"online_retail_{day}.csv", dtype=str)
+    once = rows.drop_duplicates()
+    pence = once["Quantity"].astype(int) * once["UnitPrice"].map(Decimal)
+    cancelled = once[once["InvoiceNo"].str.startswith("C")].groupby("Country")["InvoiceNo"].nunique()
+    return {
+        str(country): (
+            len(group),
+            int((rows["Country"] == country).sum()) - len(group),
+            int(cancelled.get(country, 0)),
+            sum(pence[group.index], Decimal()),
+        )
+        for country, group in once.groupby("Country")
+    }
+
+
+def test_every_row_is_loaded_and_added_up_as_pandas_does(warehouse: str) -> None:
+    for file in find([UPath(RECORDED)], None):
+        result = pipeline.validate(UPath(file["source"]), warehouse, file["partition"], ATTEMPT)
+        assert (result.loaded, result.quarantined) == (ROWS[file["partition"]], 0)
+    days = pipeline.days_in(warehouse, None)
+    assert days == list(ROWS)
+    for day in days:
+        pipeline.transform(warehouse, day, ATTEMPT)
+    with psycopg.connect(warehouse) as connection:
+        for day in days:
+            found = connection.execute(
+                "SELECT country, lines, repeated, cancelled, revenue FROM retail_sales WHERE day = %s", [day]
+            ).fetchall()
+            assert {country: tuple(sums) for country, *sums in found} == expected(day)
+        summary = connection.execute(SUMMARY, {"days": days}).fetchall()
+    assert [row[0] for row in summary] == [*days, "all"]
+    assert Decimal(summary[-1][2]) == sum(Decimal(row[2]) for row in summary[:-1])
+    abroad = {name: sums[3] for name, sums in expected(DAY).items() if name != "United Kingdom"}
+    assert [row[3] for row in summary if row[0] in {DAY, "all"}] == [max(abroad, key=lambda name: abroad[name]), ""]
+
+
+def test_bad_rows_are_put_aside_and_too_many_refuse_the_file(warehouse: str, tmp_path: Path) -> None:
+    lines = (RECORDED / f"online_retail_{DAY}.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    cells = lines[2].split(",")
+    cells[3] = "many"
+    (tmp_path / "few.csv").write_text("".join([*lines[:2], ",".join(cells), *lines[3:]]), encoding="utf-8")
+    result = pipeline.validate(UPath(tmp_path / "few.csv"), warehouse, DAY, ATTEMPT)
+    assert (result.rows_in, result.quarantined) == (ROWS[DAY], 1)
+    with psycopg.connect(warehouse) as connection:
+        [(line, reason)] = connection.execute("SELECT source_row -> 'line', reason FROM quarantine").fetchall()
+        assert (line, reason) == (3, "quantity: 'many' is no integer")
+        numbers = connection.execute("SELECT min(line), max(line), count(*) FROM retail_lines").fetchall()
+    assert numbers == [(2, len(lines), ROWS[DAY] - 1)]
+    (tmp_path / "many.csv").write_text("".join([lines[0], *[",".join(cells)] * 30, *lines[31:]]), encoding="utf-8")
+    with pytest.raises(LoadError, match=r"30 of 1763 rows are bad"):
+        pipeline.validate(UPath(tmp_path / "many.csv"), warehouse, DAY, ATTEMPT)
+
+
+def test_a_day_that_was_not_loaded_is_named(warehouse: str) -> None:
+    with pytest.raises(pipeline.NoLinesError, match="any day: run retail_validate first"):
+        pipeline.days_in(warehouse, None)
+    with pytest.raises(pipeline.NoLinesError, match="2010-12-24"):
+        pipeline.days_in(warehouse, ["2010-12-24"])

@@ -1,0 +1,129 @@
+"""The whole embedded stack, as `make run` starts it, with data that the tests throw away."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from rich.console import Console
+
+from devstack.environment import Upstream, local_url
+from devstack.postgres import Postgres
+from devstack.run import run
+from devstack.stack import Stack
+from devstack.state import REPOSITORY, State
+from devstack.trigger import Kind
+from devstack.upstreams.client import Control
+from include import settings
+
+SERVICES = ("postgres", "airflow", "upstreams", "sinks")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The running stack, with a copy of the repository's DAGs."""
+    dags = tmp_path_factory.mktemp("dags")
+    shutil.copytree(REPOSITORY / "dags", dags, dirs_exist_ok=True)
+    with started(tmp_path_factory.mktemp("stack"), dags) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def asset_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Another one, whose schedules are on: there, assets start runs. Its DAGs are paused until one is run."""
+    dags = tmp_path_factory.mktemp("dags")
+    shutil.copytree(REPOSITORY / "dags", dags, dirs_exist_ok=True)
+    with started(tmp_path_factory.mktemp("stack"), dags, schedule=True) as stack:
+        yield stack
+
+
+@contextmanager
+def started(root: Path, dags: Path, *, schedule: bool = False) -> Iterator[Stack]:
+    """Run a stack on the DAG files in ``dags``."""
+    stack = Stack(State.open(root), Upstream.REPLAY, schedule=schedule, durable=False)
+    stack = replace(stack, overrides=_impatient(stack) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)})
+    try:
+        stack.ensure(SERVICES)
+        yield stack
+    finally:
+        stack.stop()
+        server(stack).remove()
+
+
+def _impatient(stack: Stack) -> dict[str, str]:
+    """Tasks are tried again after a second, and a call of the weather API has a few."""
+    weather = json.loads(stack.airflow_environment()["AIRFLOW_CONN_WEATHER_DEFAULT"])
+    weather["extra"] = {**weather.get("extra", {}), "deadline": 6}
+    return {
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
+        "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "2",
+        "AIRFLOW_CONN_WEATHER_DEFAULT": json.dumps(weather),
+        settings.TITANIC_APPROVAL_HOURS.name: "0.006",
+        settings.SERVING_PATIENCE.name: "20",
+        settings.TITANIC_REPEATS.name: "1",
+        settings.WINE_CANDIDATES.name: "article_recipe",
+        settings.RETAIL_PATIENCE.name: "5",
+    }
+
+
+def server(stack: Stack) -> Postgres:
+    """The stack's database server."""
+    return Postgres(stack.state.root / "postgres", stack.state.port("postgres"), stack.state.secret("postgres"), False)
+
+
+@dataclass(frozen=True)
+class Said:
+    """How `make run` ended, and what it printed."""
+
+    good: bool
+    text: str
+
+
+Make = Callable[..., Said]
+
+
+@pytest.fixture
+def make_run(stack: Stack) -> Make:
+    """`make run` on the shared stack, without the shell."""
+    return maker(stack)
+
+
+def maker(stack: Stack) -> Make:
+    """`make run` on ``stack``."""
+
+    def make(dag_id: str, day: date | None = None, to: date | None = None, kind: str = "manual", **conf: Any) -> Said:
+        output = StringIO()
+        console = Console(file=output, width=200)
+        good = run(console, stack, dag_id, Kind(kind), day, to, conf)
+        return Said(good, output.getvalue())
+
+    return make
+
+
+@pytest.fixture
+def control(stack: Stack) -> Iterator[Control]:
+    """The sample upstreams' control, with nothing in force."""
+    control = Control(local_url(stack.state, "upstreams"))
+    control.reset()
+    yield control
+    control.reset()
+
+
+@pytest.fixture
+def query(stack: Stack) -> Callable[..., list[tuple[Any, ...]]]:
+    """Ask the stack's warehouse."""
+
+    def ask(statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(server(stack).uri("warehouse")) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    return ask

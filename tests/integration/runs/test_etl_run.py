@@ -1,0 +1,133 @@
+"""`long_running_etl` through Airflow: what dies while a job runs, and who may cancel it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import pytest
+import requests
+
+from devstack.api import Airflow
+from devstack.environment import local_url
+from devstack.process import Record
+from devstack.run import load
+from devstack.stack import Stack
+from devstack.upstreams.client import Control
+from tests.integration.runs.conftest import SERVICES
+
+DAG = "long_running_etl"
+PATIENCE = 180
+SECONDS = 12  # of a job that outlives its triggerer
+
+Instance = dict[str, Any]
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T | None]) -> T:
+    """Look until there is something."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+class Etl:
+    """One run, and the jobs of the service since it began."""
+
+    def __init__(self, stack: Stack, control: Control) -> None:
+        self.stack, self.control, self.run_id = stack, control, ""
+        self.airflow = Airflow.of(stack.state)
+        load(self.airflow, DAG, stack.dags)
+        self.airflow.patch(f"/dags/{DAG}", {"is_paused": False})
+        self.before = {job["id"] for job in self._all_jobs()}
+
+    def trigger(self, **conf: object) -> None:
+        """Start the run."""
+        logical = datetime.now(UTC).isoformat()
+        body = {"logical_date": logical, "conf": {"day": "2010-12-20"} | conf}
+        self.run_id = self.airflow.post(f"/dags/{DAG}/dagRuns", body)["dag_run_id"]
+
+    def _all_jobs(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = requests.get(
+            f"{local_url(self.stack.state, 'upstreams')}/jobs", timeout=10
+        ).json()["data"]
+        return found
+
+    def jobs(self) -> list[dict[str, Any]]:
+        return [job for job in self._all_jobs() if job["id"] not in self.before]
+
+    def task(self, task_id: str) -> Instance:
+        return next(one for one in self.airflow.task_instances(DAG, self.run_id) if one["task_id"] == task_id)
+
+    def waits(self, number: int = 1) -> bool:
+        """Tell whether the triggerer asks for the n-th job, and no worker is held."""
+        jobs = self.jobs()
+        if len(jobs) < number or self.task("check_etl_status")["state"] != "deferred":
+            return False
+        return len(self.control.requests(path=f"/jobs/{jobs[number - 1]['id']}")) > 1
+
+    def ended(self) -> str | None:
+        [run] = self.airflow.runs(DAG, [self.run_id])
+        return str(run["state"]) if run["state"] in {"success", "failed"} else None
+
+
+@pytest.fixture
+def etl(stack: Stack, control: Control) -> Iterator[Etl]:
+    yield Etl(stack, control)
+    Airflow.of(stack.state).patch(f"/dags/{DAG}", {"is_paused": True})
+
+
+def test_a_worker_that_dies_before_the_answer_starts_no_second_job(etl: Etl, control: Control) -> None:
+    with control.scenario("answer_lost", path="/jobs", times=1) as lost:
+        etl.trigger(seconds=1)
+        until(lambda: lost.played and etl.jobs())
+        worker = etl.task("trigger_etl_job")
+        assert worker["state"] == "running"
+        os.kill(worker["pid"], signal.SIGKILL)
+        assert until(etl.ended) == "success"
+    assert etl.task("trigger_etl_job")["try_number"] == 2
+    assert [job["status"] for job in etl.jobs()] == ["succeeded"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["shut down", "killed"])
+def test_a_triggerer_that_ends_leaves_the_job_alone(etl: Etl, stack: Stack, how: signal.Signals) -> None:
+    etl.trigger(seconds=SECONDS)
+    until(etl.waits)
+    triggerer = Record.read(stack.state.airflow_home / "triggerer.json")
+    assert triggerer
+    os.kill(triggerer.pid, how)
+    until(lambda: not stack.is_running("airflow"))  # all components end when one does
+    assert [job["status"] == "cancelled" for job in etl.jobs()] == [False]
+    stack.ensure(SERVICES)
+    etl.airflow = Airflow.of(stack.state)
+    assert until(etl.ended) == "success"
+    assert [job["status"] for job in etl.jobs()] == ["succeeded"]
+
+
+def test_clearing_starts_another_job_and_failing_cancels_it(etl: Etl) -> None:
+    etl.trigger(seconds=600)
+    until(etl.waits)
+    link = etl.airflow.get(f"/dags/{DAG}/dagRuns/{etl.run_id}/taskInstances/trigger_etl_job/links")
+    assert link["extra_links"]["Job"].endswith(f"/jobs/{etl.jobs()[0]['id']}")
+    etl.airflow.post(
+        f"/dags/{DAG}/clearTaskInstances",
+        {"dry_run": False, "dag_run_id": etl.run_id, "task_ids": ["check_etl_status"], "only_failed": False},
+    )
+    until(lambda: etl.task("check_etl_status")["try_number"] == 2 and etl.waits())
+    assert [job["status"] in {"queued", "running"} for job in etl.jobs()] == [True]  # the same is waited for again
+    etl.airflow.post(
+        f"/dags/{DAG}/clearTaskInstances",
+        {"dry_run": False, "dag_run_id": etl.run_id, "task_ids": ["trigger_etl_job"], "include_downstream": True,
+         "only_failed": False},
+    )  # fmt: skip
+    until(lambda: etl.waits(2))
+    assert [job["status"] == "cancelled" for job in etl.jobs()] == [True, False]
+    etl.airflow.patch(f"/dags/{DAG}/dagRuns/{etl.run_id}/taskInstances/check_etl_status", {"new_state": "failed"})
+    until(lambda: [job["status"] for job in etl.jobs()] == ["cancelled", "cancelled"])
+    assert until(etl.ended) == "failed"

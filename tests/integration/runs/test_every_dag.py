@@ -1,0 +1,163 @@
+"""Every DAG on the whole stack, in each way in which it may be run; different DAGs side by side.
+
+A DAG's own runs follow one another. What an asset starts runs on a stack whose schedules are on.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from upath import UPath
+
+from devstack import spark
+from devstack.stack import Stack
+from include.analytics.manifest import mart_names
+from include.sources.files import require_sources
+from include.spark import output
+from tests.integration.runs.conftest import Said, maker
+from tests.integration.runs.table import NEEDS, RUNS, Run
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+pytestmark = pytest.mark.timeout(1800)  # the first one asked for waits for all runs of its DAG
+
+AT_ONCE = 4
+SPARK = "big_data_spark"
+SOURCES = ("sales", "marketing", "support")
+CASES = [(dag_id, number) for dag_id, runs in RUNS.items() for number in range(len(runs))]
+Outcomes = dict[str, Future[list[Said | Exception]]]
+
+
+@pytest.fixture(scope="module")
+def outcomes(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Outcomes]:
+    """The runs of each DAG that a chosen test asks for, or that one of these needs, as they end."""
+    chosen = {item.callspec.params["dag_id"] for item in request.session.items if _is_of_a_run(item)}
+    while further := {needed for dag_id in chosen for needed in NEEDS.get(dag_id, ())} - chosen:
+        chosen |= further
+    outcomes: Outcomes = {}
+    asset_stack = request.getfixturevalue("asset_stack") if _by_asset(chosen) else None
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for dag_id in (dag_id for dag_id in RUNS if dag_id in chosen):
+            needed = [outcomes[other] for other in NEEDS.get(dag_id, ())]
+            outcomes[dag_id] = pool.submit(_run_all, dag_id, stack, asset_stack, needed)
+        yield outcomes
+
+
+def _is_of_a_run(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and item.path.name == "test_every_dag.py" and hasattr(item, "callspec")
+
+
+def _by_asset(chosen: set[str]) -> bool:
+    return any(run[0] == "asset" for dag_id in chosen for run in RUNS[dag_id])
+
+
+def _run_all(
+    dag_id: str, stack: Stack, asset_stack: Stack | None, needed: list[Future[list[Said | Exception]]]
+) -> list[Said | Exception]:
+    for other in needed:
+        other.result()
+    return [_run(dag_id, asset_stack if run[0] == "asset" else stack, run) for run in RUNS[dag_id]]
+
+
+def _run(dag_id: str, stack: Stack | None, run: Run) -> Said | Exception:
+    assert stack is not None
+    kind, first, last, *conf = run
+    try:
+        return maker(stack)(dag_id, first, last, kind, **(conf[0] if conf else {}))
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "number"), CASES, ids=[f"{dag_id}-{RUNS[dag_id][number][0]}" for dag_id, number in CASES]
+)
+def test_run(outcomes: Outcomes, dag_id: str, number: int) -> None:
+    if dag_id == SPARK and not spark.java_is_there():
+        pytest.skip("NO JAVA HERE: big_data_spark WAS NOT RUN; install default-jre-headless (17 or 21)")
+    said = outcomes[dag_id].result()[number]
+    if isinstance(said, Exception):
+        raise said
+    assert said.good, said.text
+
+
+def test_each_source_loaded_its_own_day(outcomes: Outcomes, query: Query) -> None:
+    for name in SOURCES:
+        outcomes[f"process_{name}_data"].result()
+    assert query("SELECT count(*) FROM sales_data WHERE day = '2010-12-20'") == [(1760,)]
+    assert query("SELECT count(DISTINCT day) FROM sales_data") == [(3,)]
+    tables = [f"{name}_data" for name in SOURCES]
+    found = query("SELECT DISTINCT dag_id, dataset FROM load_log WHERE dataset = ANY(%s)", tables)
+    assert set(found) == {(f"process_{table}", table) for table in tables}
+
+
+def test_the_jobs_results_are_published(outcomes: Outcomes, query: Query) -> None:
+    outcomes["etl_status_checker"].result()
+    found = query("SELECT day::text, sales_rows FROM etl_daily_revenue ORDER BY day")
+    assert found == [("2010-12-19", 522), ("2010-12-20", 1763), ("2010-12-21", 1586), ("2010-12-22", 291)]
+
+
+def test_a_day_is_asked_for_once(outcomes: Outcomes, query: Query) -> None:
+    outcomes["customer_report"].result()
+    assert query("SELECT count(*) FROM cache_entry WHERE cache_name = 'customers'") == [(3,)]
+    [(report,)] = query("SELECT sum(revenue) FROM customer_report WHERE day = '2010-12-20'")
+    [(sales,)] = query(
+        "SELECT sum(quantity * unit_price) FROM sales_data WHERE day = '2010-12-20' AND customer_id IS NOT NULL"
+    )
+    assert report == sales > 0
+
+
+def test_both_engines_published_the_same(outcomes: Outcomes, stack: Stack) -> None:
+    engines = {"pandas": "pandas_in_kubernetes"} | ({"spark": SPARK} if spark.java_is_there() else {})
+    known = []
+    for engine, dag_id in engines.items():
+        outcomes[dag_id].result()
+        found = output.current(UPath(stack.state.root / "storage/sessions" / engine))
+        assert found
+        known.append(found.counts | {"sessions": found.sessions})
+    assert all(one == known[0] for one in known)
+
+
+def test_the_marts_are_published_documented_and_free_of_personal_data(
+    outcomes: Outcomes, stack: Stack, query: Query
+) -> None:
+    for dag_id in ("analytics_dbt", "analytics_dbt_plain"):
+        outcomes[dag_id].result()
+    [(sold,)] = query("SELECT sum(quantity * unit_price) FROM sales_data")
+    assert query("SELECT sum(gross_amount - cancelled_amount) FROM analytics.daily_sales") == [(sold,)]
+    assert query("SELECT sum(gross_amount - cancelled_amount) FROM analytics_plain.daily_sales") == [(sold,)]
+    assert query("SELECT count(*) FROM analytics_snapshots.support_status") == query(
+        "SELECT count(*) FROM support_data"
+    )
+
+    storage = stack.state.root / "storage"
+    published = {path.stem: set(pq.read_schema(path).names) for path in (storage / "analytics").glob("*.parquet")}
+    assert set(published) == set(mart_names())
+    personal = {name for source in require_sources().values() for name, c in source.columns.items() if c.pii}
+    assert not personal & set().union(*published.values())
+
+    assert "<html" in (storage / "dbt" / "docs" / "index.html").read_text()
+    [docs] = (storage / "dbt" / "analytics_dbt").glob("*/write_docs/1")
+    described = json.loads(gzip.decompress((docs / "manifest.json.gz").read_bytes()))["nodes"]
+    for key, relation in json.loads((docs / "catalog.json").read_text())["nodes"].items():
+        columns = {name for name in relation["columns"] if not name.startswith("dbt_")}
+        if key.startswith("model."):
+            assert {name for name, c in described[key]["columns"].items() if c["description"]} == columns, key
+
+
+def test_no_password_is_written_by_dbt(outcomes: Outcomes, stack: Stack) -> None:
+    outcomes["analytics_dbt_plain"].result()
+    password = stack.state.secret("postgres").encode()
+    kept = [
+        *stack.state.airflow_home.glob("logs/dag_id=analytics*/**/*"),
+        *(stack.state.root / "storage/dbt").rglob("*"),
+    ]
+    profiles = (stack.state.airflow_home / "cosmos").rglob("profiles.yml")
+    files = [path for path in (*kept, *profiles) if path.is_file()]
+    assert len(files) > 30
+    assert [path for path in files if password in path.read_bytes()] == []

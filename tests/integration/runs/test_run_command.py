@@ -1,0 +1,182 @@
+"""`make run`: each kind of run, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from devstack import report
+from devstack.api import Airflow
+from devstack.errors import StackError
+from devstack.stack import Stack
+from include import settings
+from tests.integration.runs.conftest import Make
+
+WEATHER = "weather_data_pipeline"
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def dag_file(stack: Stack) -> Iterator[Path]:
+    """A DAG file that is gone after the test."""
+    path = stack.dags / "dropped_in.py"
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def dropped_in(body: str) -> str:
+    """A DAG `dropped_in` with one task."""
+    return f'''"""A DAG that was just dropped in."""
+import pendulum
+from airflow.sdk import dag, task
+
+
+@dag(
+    schedule=None,
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+    default_args={{"owner": "me"}},
+    tags=["example"],
+    doc_md=__doc__,
+)
+def dropped_in():
+    @task
+    def say():
+        {body}
+
+    say()
+
+
+dropped_in()
+'''
+
+
+def test_a_run_reports_who_answered_the_tasks_the_rows_and_a_chart(make_run: Make, stack: Stack) -> None:
+    said = make_run(WEATHER)
+    assert said.good, said.text
+    assert f"{WEATHER} manual 2024-12-31" in said.text
+    assert re.search(r"bundled replay, recorded data of 2021-07-04 to 2024-12-31, CC BY-SA 4.0", said.text)
+    for task in ("create_table", "extract_weather", "transform_weather", "load_weather"):
+        assert re.search(rf"│ {task} +│ success │ +1 │ +\d+\.\d\d │", said.text), said.text
+    assert re.search(r"│ weather_data │ 2024-12-31 │ +3 │ +3 │ +0 │ yes", said.text)
+    assert re.search(r"│ 2024-12-31 │ London +│ +50\.0 │ Overcast", said.text)
+    picture = stack.state.root / "reports" / "weather_data.png"
+    assert str(picture) in said.text
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_scheduled_run_is_made_once_and_repeated_by_clearing(make_run: Make, query: Query) -> None:
+    day = date(2024, 2, 29)
+    first = make_run(WEATHER, day, kind="scheduled")
+    assert first.good, first.text
+    assert "runs/scheduled__2024-03-01" in first.text
+    again = make_run(WEATHER, day, kind="scheduled")
+    assert again.good, again.text
+    assert "load_weather success (try 2)" in again.text
+    assert query("SELECT count(*) FROM weather_data WHERE date = %s", day) == [(3,)]
+
+
+def test_a_backfill_loads_every_day(make_run: Make, query: Query) -> None:
+    first, last = date(2023, 1, 30), date(2023, 2, 2)
+    said = make_run(WEATHER, first, last, kind="backfill")
+    assert said.good, said.text
+    assert "4/4" in said.text
+    assert query(
+        "SELECT count(*), count(DISTINCT date) FROM weather_data WHERE date BETWEEN %s AND %s", first, last
+    ) == [(12, 4)]
+
+
+def test_conf_names_the_cities(make_run: Make, query: Query) -> None:
+    day = date(2014, 7, 1)
+    seattle = {"name": "Seattle", "latitude": 47.61, "longitude": -122.33}
+    said = make_run(WEATHER, date(2024, 7, 1), cities=["London"])
+    assert said.good, said.text
+    assert query("SELECT city FROM weather_data WHERE date = '2024-07-01'") == [("London",)]
+    said = make_run(WEATHER, day, cities=[seattle])
+    assert not said.good, "the archive of that day has no mean temperature"
+    assert "Seattle" in said.text
+
+
+def test_a_day_before_the_dag_begins_is_no_success(make_run: Make) -> None:
+    said = make_run(WEATHER, date(2011, 12, 31))
+    assert not said.good
+    assert "no task ran" in said.text
+
+
+def test_a_success_that_loaded_nothing_is_no_success(make_run: Make, stack: Stack, query: Query) -> None:
+    assert make_run(WEATHER, date(2024, 8, 1)).good
+    airflow = Airflow.of(stack.state)
+    run = airflow.get(f"/dags/{WEATHER}/dagRuns", order_by="-run_after", limit=1)["dag_runs"][0]
+    outcome = report.Outcome(WEATHER, [run], stack, airflow)
+    assert report.write(Console(file=StringIO()), outcome)
+    assert query("DELETE FROM load_log WHERE run_id = %s RETURNING loaded", run["dag_run_id"]) == [(3,)]
+    output = StringIO()
+    assert not report.write(Console(file=output, width=200), outcome)
+    assert "1 run(s) loaded nothing" in output.getvalue()
+
+
+def test_an_unknown_city_is_refused_by_name(make_run: Make) -> None:
+    with pytest.raises(StackError, match="Atlantis"):
+        make_run(WEATHER, date(2024, 7, 2), cities=["Atlantis"])
+
+
+def test_an_unknown_dag_lists_the_near_names(make_run: Make) -> None:
+    with pytest.raises(
+        StackError, match=r"there is no DAG 'wether_data_pipline'; did you mean weather_data_pipeline\?"
+    ):
+        make_run("wether_data_pipline")
+
+
+def test_a_dag_without_assets_says_how_else_to_run_it(make_run: Make) -> None:
+    with pytest.raises(StackError, match=r"waits for no asset.*AS=manual"):
+        make_run(WEATHER, kind="asset")
+
+
+def test_a_dag_dropped_in_runs_at_once_and_an_edit_is_seen(make_run: Make, dag_file: Path) -> None:
+    dag_file.write_text(dropped_in("print('one')"))
+    assert make_run("dropped_in").good
+    dag_file.write_text(dropped_in("raise ValueError('two')"))
+    said = make_run("dropped_in")
+    assert not said.good
+    assert "say failed; the end of its log:" in said.text
+    assert "ValueError: two" in said.text
+    assert "What to do:" in said.text
+
+
+def test_a_file_with_an_error_gives_that_error_and_no_traceback_of_airflow(make_run: Make, dag_file: Path) -> None:
+    dag_file.write_text(dropped_in("print('one')"))
+    assert make_run("dropped_in").good
+    dag_file.write_text(dropped_in("print('one')") + "\nundefined_name\n")
+    with pytest.raises(StackError) as caught:
+        make_run("dropped_in")
+    message = str(caught.value)
+    assert message.startswith("dags/dropped_in.py does not load:")
+    assert "NameError: name 'undefined_name' is not defined" in message
+    assert 'File "dags/dropped_in.py", line' in message
+    assert "site-packages" not in message
+    assert make_run("my_first_spell").good, "other DAGs run on"
+
+
+def test_a_new_file_with_an_error_gives_that_error(make_run: Make, dag_file: Path) -> None:
+    dag_file.write_text("def dropped_in(:\n")
+    with pytest.raises(StackError, match=r"(?s)dags/dropped_in\.py does not load:.*SyntaxError"):
+        make_run("dropped_in")
+
+
+def test_pools_come_from_the_contract(stack: Stack) -> None:
+    pools = {pool["name"]: pool["slots"] for pool in Airflow.of(stack.state).get("/pools")["pools"]}
+    assert pools == {pool.name: pool.slots for pool in settings.POOLS}
+
+
+def test_a_run_leaves_a_paused_dag_paused(make_run: Make, stack: Stack) -> None:
+    assert make_run("my_first_spell").good
+    dag = Airflow.of(stack.state).dag("my_first_spell")
+    assert dag is not None
+    assert dag["is_paused"]

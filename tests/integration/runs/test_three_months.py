@@ -1,0 +1,62 @@
+"""Three months of the archive, backfilled through Airflow, again, and in shuffled order: the same table each time."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from airflow.sdk import ObjectStoragePath
+
+from devstack.stack import Stack
+from include.warehouse.attempt import Attempt
+from include.warehouse.connect import connect
+from include.warehouse.digest import table_digest
+from include.warehouse.limiter import RateLimiter
+from include.weather import pipeline
+from include.weather.cities import load_cities
+from include.weather.dataset import WEATHER_DATA
+from spellbook.hooks.open_meteo import OpenMeteoHook
+from tests.integration.runs.conftest import Make, server
+
+FIRST, LAST = date(2023, 3, 1), date(2023, 5, 31)
+DAYS = [FIRST + timedelta(days=offset) for offset in range((LAST - FIRST).days + 1)]
+SEED = 20230301
+
+
+def test_the_order_and_number_of_runs_leave_no_trace(
+    make_run: Make, stack: Stack, warehouse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = server(stack).uri("warehouse")
+    digests = []
+    for _ in range(2):
+        said = make_run("weather_data_pipeline", FIRST, LAST, kind="backfill")
+        assert said.good, said.text
+        digests.append(_digest(published))
+
+    monkeypatch.setenv("AIRFLOW_CONN_WEATHER_DEFAULT", stack.airflow_environment()["AIRFLOW_CONN_WEATHER_DEFAULT"])
+    pipeline.create_table(warehouse)
+    hook = OpenMeteoHook(limiter=RateLimiter(warehouse, "open_meteo", calls=10_000))
+    root = ObjectStoragePath(tmp_path.as_uri())
+    for day in random.Random(SEED).sample(DAYS, len(DAYS)):
+        cities = [city.name for city in load_cities()]
+        raw = pipeline.extract(hook, root, wanted=cities, date=day, asked_on=date(2024, 12, 31), run_id="shuffled")
+        pipeline.load(
+            ObjectStoragePath(pipeline.transform(ObjectStoragePath(raw))),
+            warehouse,
+            Attempt("weather_data_pipeline", "load_weather", f"shuffled-{day}", 1),
+        )
+    assert _rows(warehouse) == _rows(published) == 3 * len(DAYS)
+    assert {*digests, _digest(warehouse)} == {digests[0]}
+
+
+def _digest(uri: str) -> tuple[str, ...]:
+    with connect(uri) as session:
+        return tuple(table_digest(session, WEATHER_DATA, day) for day in DAYS)
+
+
+def _rows(uri: str) -> int:
+    with connect(uri) as session:
+        [(rows,)] = session.execute("SELECT count(*) FROM weather_data WHERE date BETWEEN %s AND %s", [FIRST, LAST])
+    return int(rows)

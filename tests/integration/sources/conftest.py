@@ -1,0 +1,62 @@
+"""The sample upstreams, a warehouse and a folder for files."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from upath import UPath
+
+from devstack.upstreams.client import Control
+from devstack.upstreams.server import serve
+from include.sources import pipeline
+from include.sources.files import FOLDER, load_source
+from include.sources.model import Source
+from include.sources.upstream import Login
+from include.warehouse.attempt import Attempt
+from include.warehouse.loader import LoadResult
+
+
+@pytest.fixture(scope="session")
+def upstreams() -> Iterator[str]:
+    with serve() as url:
+        yield url
+
+
+@pytest.fixture
+def control(upstreams: str) -> Iterator[Control]:
+    control = Control(upstreams)
+    control.reset()
+    yield control
+    control.reset()
+
+
+@pytest.fixture
+def login(upstreams: str) -> Login:
+    """A connection to the sample upstreams, with little patience and a budget of its own."""
+    extra = {"calls_per_minute": 10_000, "deadline": 4}
+    return Login(f"sources_{secrets.token_hex(4)}", upstreams, None, None, None, extra)
+
+
+Run = Callable[..., list[LoadResult]]
+
+
+@pytest.fixture
+def run(login: Login, warehouse: str, tmp_path: Path) -> Run:
+    """The four steps, one after the other, for some days of a source."""
+
+    def steps(source: Source | str, *days: date, attempt: int = 1, **changes: Any) -> list[LoadResult]:
+        if isinstance(source, str):
+            source = load_source(FOLDER / f"{source}.yaml")
+        source = source.model_copy(update=changes)
+        root = UPath(tmp_path.as_uri())
+        raw = [UPath(file) for file in pipeline.extract(source, login, warehouse, root, days, "run")]
+        raw = [UPath(file) for file in pipeline.process(source, raw)]
+        pipeline.check(source, raw)
+        return pipeline.load(source, raw, warehouse, Attempt(source.dag_id, "load", "run", attempt))
+
+    return steps

@@ -1,0 +1,55 @@
+"""One bad file of a source, as Airflow sees it: one import error that names it, and every other DAG as before."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devstack.state import REPOSITORY
+
+LOOK = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(dag_folder=sys.argv[1])
+print(json.dumps({"dags": sorted(bag.dags), "errors": {k.split("/")[-1]: v for k, v in bag.import_errors.items()}}))
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A copy of what DAG files need."""
+    shutil.copytree(REPOSITORY / "include", tmp_path / "include", ignore=shutil.ignore_patterns("data", "__pycache__"))
+    for folder in ("dags", "plugins"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def look(repository: Path) -> tuple[set[str], dict[str, str]]:
+    environment = os.environ | {"PYTHONPATH": f"{repository}:{repository / 'plugins'}"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, str(repository / "dags")],
+        cwd=repository, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout.splitlines()[-1])
+    return set(found["dags"]), found["errors"]
+
+
+def test_a_bad_source_is_one_import_error_and_takes_no_other_dag(repository: Path) -> None:
+    before, errors = look(repository)
+    assert errors == {}
+    sales = repository / "include" / "sources" / "sales.yaml"
+    sales.write_text(sales.read_text().replace('"0 0 * * *"', '"99 0 * * *"'))
+    (repository / "include" / "sources" / "evil.yaml").write_text("name: !!python/object/apply:os.system [reboot]\n")
+    after, errors = look(repository)
+    assert before - after == {"process_sales_data", "check_sources"}
+    [(file, said)] = errors.items()
+    assert file == "check_sources.py"
+    assert "sources/sales.yaml:5: schedule: give a cron expression of five fields" in said
+    assert "(got '99 0 * * *')" in said
+    assert "sources/evil.yaml:1: the tag tag:yaml.org,2002:python/object/apply:os.system isn't allowed" in said

@@ -1,0 +1,211 @@
+"""Each source against the sample upstreams' recorded data, and against upstreams that misbehave."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from upath import UPath
+
+from devstack.upstreams.client import Control
+from devstack.upstreams.records import DATA
+from include.errors import ConfigurationError, ForbiddenAddressError, PermanentUpstreamError, TransientUpstreamError
+from include.sources import pipeline
+from include.sources.dataset import dataset_of
+from include.sources.errors import PublishGateError
+from include.sources.files import FOLDER, load_source, require_sources
+from include.sources.tables import create_tables
+from include.sources.upstream import Login
+from include.warehouse.attempt import Attempt
+from include.warehouse.connect import connect
+from include.warehouse.digest import table_digest
+from include.warehouse.errors import LoadError, SchemaMismatchError
+from tests.integration.sources.conftest import Run
+
+SALES = load_source(FOLDER / "sales.yaml")
+DAY = date(2010, 12, 20)
+RETAIL_DAYS = [date(2010, 12, day) for day in (1, 19, 20, 21, 22)]
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def query(warehouse: str) -> Query:
+    def ask(statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(warehouse) as session:
+            return session.execute(statement, values).fetchall()
+
+    return ask
+
+
+def test_sales_as_recorded(run: Run, query: Query) -> None:
+    results = run("sales", *RETAIL_DAYS)
+    assert [(one.rows_in, one.quarantined) for one in results] == [
+        (3108, 44), (522, 20), (1763, 3), (1586, 2), (291, 1),
+    ]  # fmt: skip
+    assert all(one.complete for one in results)
+    recorded = set()
+    for path in (DATA / "retail").glob("*.csv"):
+        with path.open(encoding="utf-8", newline="") as lines:
+            recorded |= {tuple(row.values()) for row in csv.DictReader(lines)}
+    assert query("SELECT count(*), sum(quantity) FROM sales_data") == [
+        (len(recorded), sum(int(row[3]) for row in recorded))
+    ]
+    [(customers, cancelled, free)] = query(
+        "SELECT count(customer_id), count(*) FILTER (WHERE starts_with(invoice_no, 'C')),"
+        " count(*) FILTER (WHERE unit_price = 0) FROM sales_data"
+    )
+    assert customers == sum(bool(row[6]) for row in recorded)
+    assert cancelled == sum(row[0].startswith("C") for row in recorded)
+    assert free == sum(float(row[5]) == 0 for row in recorded)
+    [(reason, row)] = query("SELECT reason, source_row FROM quarantine WHERE partition_key = '2010-12-22'")
+    assert "copy of line" in reason
+    assert row["row"]["CustomerID"] == "(personal data)"
+    assert row["file"].endswith("/sources/sales/day=2010-12-22/run.raw.jsonl")
+    assert (
+        json.loads(Path(row["file"].removeprefix("file://")).read_text().splitlines()[row["line"] - 1])["StockCode"]
+        == (row["row"]["StockCode"])
+    )
+
+
+def test_marketing_as_recorded(run: Run, query: Query) -> None:
+    results = run("marketing", *(date(2010, 12, day) for day in range(1, 23)))
+    assert sum(one.loaded for one in results) == 4119
+    assert query("SELECT count(*) FROM marketing_data WHERE subscribed = 'yes'") == [(451,)]
+    assert query("SELECT count(*) FROM marketing_data WHERE job = 'unknown'") == [(0,)]
+
+
+def test_support_keeps_new_yorks_clocks(run: Run, query: Query) -> None:
+    [result] = run("support", date(2025, 3, 9))
+    assert result.complete
+    times = {row[0]: row[1] for row in query("SELECT created_at, closed_at FROM support_data")}
+    assert datetime(2025, 3, 9, 6, 36, tzinfo=UTC) in times, "01:36 was five hours behind UTC"
+    assert datetime(2025, 3, 9, 7, 55, tzinfo=UTC) in times, "03:55 is four"
+    assert query("SELECT count(*) FROM support_data WHERE descriptor = 'N/A'") == [(0,)]
+
+
+def test_every_day_of_support_is_loaded_whatever_the_order(run: Run, warehouse: str) -> None:
+    days = [date(2025, 3, day) for day in range(7, 12)]
+    run("support", *days)
+    with connect(warehouse) as session:
+        before = table_digest(session, dataset_of(load_source(FOLDER / "support.yaml")))
+    results = run("support", *reversed(days), attempt=2)
+    assert {one.changed for one in results} == {0}
+    with connect(warehouse) as session:
+        assert table_digest(session, dataset_of(load_source(FOLDER / "support.yaml"))) == before
+
+
+PASSING = [
+    ("rate_limited", {"retry_after": 1}, 1),
+    ("server_error", {}, 1),
+    ("connection_reset", {}, 1),
+    ("cut_json", {}, 1),
+    ("redirect", {}, 1),
+    ("extra_field", {}, None),
+]
+
+
+@pytest.mark.parametrize(("scenario", "options", "times"), PASSING)
+def test_what_passes_is_loaded(
+    run: Run, control: Control, scenario: str, options: dict[str, Any], times: int | None
+) -> None:
+    with control.scenario(scenario, path="/sales", times=times, **options) as rule:
+        [result] = run("sales", DAY)
+        assert rule.played
+    assert (result.loaded, result.quarantined) == (1760, 3)
+
+
+FAILING: list[tuple[str, dict[str, Any], type[Exception], str]] = [
+    ("client_error", {"status": 403}, PermanentUpstreamError, "these credentials may not ask for this"),
+    ("server_error", {}, TransientUpstreamError, "answered 500"),
+    ("oversized", {"megabytes": 6}, PermanentUpstreamError, "larger than 5000000 bytes"),
+    ("redirect", {"to": "http://169.254.169.254/"}, ForbiddenAddressError, "169.254.169.254:80 may not be called"),
+    ("next_link", {}, ForbiddenAddressError, "169.254.169.254:80 may not be called"),
+    ("next_link", {"to": "//evil.test/sales"}, ForbiddenAddressError, "evil.test:80 may not be called"),
+    ("wrong_total", {}, TransientUpstreamError, "1764 rows were announced, 1763 came"),
+    ("duplicate_rows", {}, TransientUpstreamError, "1763 rows were announced, 1767 came"),
+    ("missing_city", {}, TransientUpstreamError, "1763 rows were announced, 0 came"),
+    ("wrong_types", {}, PublishGateError, "100.0%; allowed: 5.0%"),
+    ("nan", {"fields": "Quantity"}, PublishGateError, "1763 x quantity: must be a finite number"),
+    ("null_values", {"fields": "UnitPrice"}, PublishGateError, "1763 x unit_price: a value is missing"),
+    ("out_of_range", {}, PublishGateError, "1763 x unit_price: must be at least 0"),
+    ("stale_date", {}, PublishGateError, "invoiced_at: must lie on 2010-12-20"),
+]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "options", "error", "message"),
+    FAILING,
+    ids=[f"{each[0]}-{place}" for place, each in enumerate(FAILING)],
+)
+def test_what_does_not_pass_leaves_what_was_loaded(
+    run: Run,
+    control: Control,
+    query: Query,
+    scenario: str,
+    options: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    run("sales", date(2010, 12, 22))
+    before = query("SELECT count(*), max(load_id) FROM sales_data")
+    with control.scenario(scenario, path="/sales", **options), pytest.raises(error, match=message) as caught:
+        run("sales", DAY, attempt=2)
+    assert "sales" in str(caught.value) or error is ForbiddenAddressError
+    assert query("SELECT count(*), max(load_id) FROM sales_data") == before
+
+
+def test_a_day_without_rows_is_refused_unless_it_may_have_none(run: Run, tmp_path: Path, warehouse: str) -> None:
+    quiet = SALES.model_copy(update={"minimum_rows": 0})
+    run("sales", DAY)
+    file = UPath(tmp_path / "sources" / "sales" / f"day={DAY}" / "empty.raw.jsonl")
+    file.write_bytes(b"")
+    pipeline.process(SALES, [file])
+    pipeline.check(SALES, [file])
+    attempt = Attempt(SALES.dag_id, "load", "empty", 1)
+    with pytest.raises(LoadError, match=r"at least 1 row\(s\) come"):
+        pipeline.load(SALES, [file], warehouse, attempt)
+    [result] = pipeline.load(quiet, [file], warehouse, attempt)
+    assert (result.loaded, result.removed) == (0, 1760)
+
+
+def test_more_rows_than_the_contract_has_are_refused(run: Run) -> None:
+    few = SALES.limits.model_copy(update={"rows": 1000})
+    with pytest.raises(PermanentUpstreamError, match=r"more than 1000 rows come; .* raise limits.rows in sales.yaml"):
+        run("sales", DAY, limits=few)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"host": ""}, "host: empty"),
+        ({"host": "ftp://x"}, r"host: 'ftp://x' isn't a URL"),
+        ({"extra": {"allowed_hosts": "x"}}, r"extra.allowed_hosts: 'x' isn't a list of URLs"),
+        ({"extra": {"deadline": "soon"}}, r"extra.deadline: 'soon' isn't a positive number"),
+        ({"extra": {"calls_per_minute": -1}}, r"extra.calls_per_minute: -1 isn't a positive number"),
+    ],
+)
+def test_a_wrong_connection_is_named(
+    login: Login, warehouse: str, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"connection '{login.conn_id}': {message}"):
+        pipeline.extract(SALES, replace(login, **change), warehouse, UPath(tmp_path), [DAY], "run")
+
+
+def test_the_tables_of_all_sources(warehouse: str, query: Query) -> None:
+    sources = require_sources().values()
+    create_tables(sources, warehouse)
+    create_tables(sources, warehouse)
+    with connect(warehouse) as session:
+        session.execute("ALTER TABLE sales_data ADD COLUMN surprise int")
+    with pytest.raises(SchemaMismatchError, match="surprise: declared not at all, found integer"):
+        create_tables(sources, warehouse)
+    [(comment,)] = query("SELECT col_description('sales_data'::regclass, 8)")
+    assert comment == "Empty without an account (personal data)"

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import requests
+
+from devstack.upstreams.records import DATA
+
+SAMPLES = DATA / "api_samples" / "openmeteo"
+LONDON = {"latitude": "51.5085", "longitude": "-0.1257"}
+CITIES = {"latitude": "40.71,51.51,35.69", "longitude": "-74.01,-0.13,139.69"}
+JUNE = {"start_date": "2024-06-01", "end_date": "2024-06-03"}
+MEAN = {"daily": "temperature_2m_mean"}
+
+
+def sample(name: str) -> Any:
+    return json.loads((SAMPLES / name).read_text(encoding="utf-8"))
+
+
+def get(base_url: str, path: str, **query: str) -> requests.Response:
+    return requests.get(base_url + path, params=query, timeout=10)
+
+
+def archive(base_url: str, **query: str) -> Any:
+    answer = get(base_url, "/v1/archive", **query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def shape(value: Any) -> Any:
+    """Keys in order and types; a list has the type of its values that aren't null."""
+    if isinstance(value, dict):
+        return [(key, shape(part)) for key, part in value.items()]
+    if isinstance(value, list):
+        return [shape(part) for part in value if part is not None][:1]
+    return type(value)
+
+
+def test_forecast_has_keys_order_types_and_units_of_the_recorded_answer(base_url: str) -> None:
+    answer = get(
+        base_url,
+        "/v1/forecast",
+        **LONDON,
+        current="temperature_2m,weather_code,wind_speed_10m",
+        daily="temperature_2m_max,temperature_2m_min,weather_code",
+        timezone="Europe/London",
+    )
+    recorded, served = sample("forecast_london_2026-07-02.json"), answer.json()
+    assert shape(served) == shape(recorded)
+    for block in ("current_units", "daily_units", "timezone"):
+        assert served[block] == recorded[block]
+    assert len(served["daily"]["time"]) == len(recorded["daily"]["time"]) == 7
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert answer.headers["x-sample-data"] == "recorded; see /about"
+
+
+def test_archive_has_keys_and_order_of_the_recorded_answer(base_url: str) -> None:
+    recorded = sample("archive_enschede_1953-01-31_trimmed.json")
+    served = archive(
+        base_url, **LONDON, **JUNE, hourly="temperature_2m,wind_speed_10m", daily="wind_gusts_10m_max,precipitation_sum"
+    )
+    assert list(served) == list(recorded)
+    assert list(served["daily"]) == list(recorded["daily"])
+    assert served["hourly"]["time"][:2] == ["2024-06-01T00:00", "2024-06-01T01:00"]
+    assert len(served["hourly"]["time"]) == len(served["hourly"]["temperature_2m"]) == 72
+
+
+@pytest.mark.parametrize("block", ["current", "hourly", "daily"])
+def test_every_variable_of_a_full_answer_is_known_and_the_recorded_ones_have_its_units_and_types(
+    base_url: str, block: str
+) -> None:
+    recorded = sample("forecast_enschede_2026-10-03_subset.json")
+    asked = ",".join(name for name in recorded[block] if name not in {"time", "interval"})
+    served = get(base_url, "/v1/forecast", **LONDON, **{block: asked}, forecast_days="3").json()
+    assert list(served[f"{block}_units"]) == list(served[block]) == list(recorded[block])
+    for name, unit in served[f"{block}_units"].items():
+        values = served[block][name] if isinstance(served[block][name], list) else [served[block][name]]
+        if unit != "undefined":
+            assert unit == recorded[f"{block}_units"][name]
+        if set(values) != {None}:
+            assert unit != "undefined"
+            assert shape(served[block][name]) == shape(recorded[block][name])
+    defined = {name for name, unit in served[f"{block}_units"].items() if unit != "undefined"} - {"time", "interval"}
+    assert len(defined) == {"current": 5, "hourly": 0, "daily": 7}[block]
+
+
+def test_values_are_the_recorded_ones(base_url: str) -> None:
+    names = "weather_code,temperature_2m_mean,temperature_2m_max,temperature_2m_min,relative_humidity_2m_mean"
+    assert archive(base_url, **LONDON, start_date="2021-07-04", end_date="2021-07-04", daily=names)["daily"] == {
+        "time": ["2021-07-04"],
+        "weather_code": [3],
+        "temperature_2m_mean": [17.5],
+        "temperature_2m_max": [20.3],
+        "temperature_2m_min": [15.6],
+        "relative_humidity_2m_mean": [64],
+    }
+
+
+def test_several_places_are_an_array_numbered_from_the_second(base_url: str) -> None:
+    served = archive(base_url, **CITIES, **JUNE, **MEAN)
+    assert [place.get("location_id") for place in served] == [None, 1, 2]
+    assert [round(place["latitude"]) for place in served] == [41, 52, 36]
+    keys = list(served[1])
+    assert keys[keys.index("elevation") + 1] == "location_id"
+
+
+def test_blocks_come_only_if_asked(base_url: str) -> None:
+    assert list(archive(base_url, **LONDON, **JUNE))[-1] == "elevation"
+
+
+def test_missing_days_and_variables_are_null(base_url: str) -> None:
+    gap = archive(base_url, **CITIES, start_date="2015-12-31", end_date="2016-01-01", daily="temperature_2m_max,sunset")
+    assert gap[0]["daily"]["temperature_2m_max"] == [11.1, None]
+    assert gap[1]["daily"]["temperature_2m_max"] == [None, None]
+    assert gap[0]["daily_units"] == {"time": "iso8601", "temperature_2m_max": "°C", "sunset": "undefined"}
+    assert gap[0]["daily"]["sunset"] == [None, None]
+
+
+def test_units_follow_the_parameters(base_url: str) -> None:
+    names = "temperature_2m_max,wind_speed_10m_mean,precipitation_sum"
+    seattle = {"latitude": "47.6", "longitude": "-122.3", "start_date": "2012-01-02", "end_date": "2012-01-02"}
+    units = {"temperature_unit": "fahrenheit", "wind_speed_unit": "ms", "precipitation_unit": "inch"}
+    served = archive(base_url, **seattle, daily=names, **units)
+    assert list(served["daily_units"].values()) == ["iso8601", "°F", "m/s", "inch"]
+    assert list(served["daily"].values()) == [["2012-01-02"], [51.1], [4.5], [0.429]]
+    assert archive(base_url, **seattle, daily=names)["daily"]["wind_speed_10m_mean"] == [16.2]
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("GMT", (0, "GMT", "GMT", 1717200000)),
+        ("auto", (-18000, "America/New_York", "GMT-5", 1717218000)),
+        ("Asia/Kolkata", (19800, "Asia/Kolkata", "GMT+5:30", 1717180200)),
+    ],
+)
+def test_timezone_and_timeformat(base_url: str, zone: str, expected: tuple[int, str, str, int]) -> None:
+    place = {"latitude": "40.7", "longitude": "-74"}
+    served = archive(base_url, **place, **JUNE, **MEAN, timezone=zone, timeformat="unixtime")
+    assert served["daily_units"]["time"] == "unixtime"
+    header = tuple(served[key] for key in ("utc_offset_seconds", "timezone", "timezone_abbreviation"))
+    assert (*header, served["daily"]["time"][0]) == expected
+
+
+def test_today_is_the_last_recorded_day(base_url: str) -> None:
+    window = get(base_url, "/v1/forecast", **LONDON, **MEAN, past_days="2", forecast_days="1").json()["daily"]
+    assert window["time"] == ["2024-12-29", "2024-12-30", "2024-12-31"]
+    assert None not in window["temperature_2m_mean"]
+    period = get(base_url, "/v1/forecast", **LONDON, **MEAN, start_date="2024-12-30", end_date="2024-12-31").json()
+    assert period["daily"]["temperature_2m_mean"] == window["temperature_2m_mean"][1:]
+
+
+REFUSED = {
+    "latitude=91": LONDON | {"latitude": "91"},
+    "longitude=181": LONDON | {"longitude": "181"},
+    "coordinates empty": {"latitude": "", "longitude": ""},
+    "unequal coordinate lists": LONDON | {"latitude": "51.5,40.7"},
+    "only one of start_date, end_date": LONDON | {"end_date": ""},
+    "end_date before start_date": LONDON | {"end_date": "2024-05-31"},
+    "malformed date": LONDON | {"start_date": "01.06.2024"},
+    "impossible date": LONDON | {"start_date": "2024-02-30"},
+    "unknown timezone": LONDON | {"timezone": "Mars/Olympus"},
+    "no model covers the point": {"latitude": "0", "longitude": "0"},
+}
+
+
+@pytest.mark.parametrize("when", REFUSED)
+def test_errors_are_the_recorded_ones(base_url: str, when: str) -> None:
+    recorded = next(each for each in sample("errors.json")["errors"] if each["when"] == when)
+    answer = get(base_url, "/v1/archive", **(JUNE | REFUSED[when]))
+    assert (answer.status_code, answer.json()) == (recorded["status"], recorded["body"])
+
+
+def test_forecast_days_error_repeats_the_maximum(base_url: str) -> None:
+    recorded = next(each for each in sample("errors.json")["errors"] if each["when"].startswith("forecast_days=17"))
+    answer = get(base_url, "/v1/forecast", **LONDON, forecast_days="17")
+    assert (answer.status_code, answer.json()) == (recorded["status"], recorded["body"])
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ({"start_date": "2011-12-31"}, "'start_date' is out of allowed range from 2012-01-01 to 2024-12-31"),
+        ({"end_date": "2025-01-01"}, "'end_date' is out of allowed range from 2012-01-01 to 2024-12-31"),
+        ({"daily": "temprature"}, "Cannot initialize ForecastVariableDaily from invalid String value temprature"),
+        ({"temperature_unit": "kelvin"}, "Cannot initialize TemperatureUnit from invalid String value kelvin"),
+        ({"latitude": "north"}, "Value of type 'Float' required for key 'latitude'"),
+        ({"timezone": "GMT,GMT"}, "Invalid timezone"),
+        ({"format": "csv"}, "Cannot initialize Format from invalid String value csv"),
+    ],
+)
+def test_other_errors_name_the_parameter(base_url: str, query: dict[str, str], reason: str) -> None:
+    answer = get(base_url, "/v1/archive", **(LONDON | JUNE | query))
+    assert answer.status_code == 400
+    assert answer.json()["error"] is True
+    assert reason in answer.json()["reason"]
+
+
+def test_forecast_reaches_back_93_days_as_the_real_one(base_url: str) -> None:
+    answer = get(base_url, "/v1/forecast", **LONDON, **JUNE, **MEAN)
+    assert answer.json()["reason"].endswith("out of allowed range from 2024-09-29 to 2025-01-15")
+    answer = get(base_url, "/v1/forecast", **LONDON, past_days="94")
+    assert answer.json()["reason"] == "Past days is invalid. Allowed range 0 to 93. Given 94."
+    answer = get(base_url, "/v1/forecast", **LONDON, **JUNE, past_days="1")
+    assert answer.json()["reason"] == "Parameter 'past_days' is mutually exclusive with 'start_date' and 'end_date'"

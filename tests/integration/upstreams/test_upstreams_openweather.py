@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from devstack.upstreams.records import DATA
+
+SAMPLES = DATA / "api_samples" / "openweathermap"
+JUNE_1_NOON = "1717243200"
+NOT_RECORDED = {"rain", "deg", "gust", "type", "wind_deg", "wind_gust"}
+
+
+def sample(name: str) -> Any:
+    return json.loads((SAMPLES / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def key() -> str:
+    return uuid4().hex
+
+
+def get(base_url: str, path: str, **query: str) -> requests.Response:
+    return requests.get(base_url + path, params=query, timeout=10)
+
+
+def weather(base_url: str, **query: str) -> requests.Response:
+    return get(base_url, "/data/2.5/weather", **query)
+
+
+def timemachine(base_url: str, **query: str) -> requests.Response:
+    return get(base_url, "/data/3.0/onecall/timemachine", **query)
+
+
+def shape(value: Any, inside: str = "") -> Any:
+    """Keys in order and types, without the optional ones; an integer may stand for any number."""
+    if isinstance(value, dict):
+        left_out = NOT_RECORDED | ({"id"} if inside == "sys" else set())
+        return [(key, shape(part, key)) for key, part in value.items() if key not in left_out]
+    if isinstance(value, list):
+        return [shape(part, inside) for part in value]
+    return float if isinstance(value, int | float) else type(value)
+
+
+def test_weather_has_keys_order_and_types_of_the_recorded_answer(base_url: str, key: str) -> None:
+    answer = weather(base_url, q="London", appid=key)
+    recorded, served = sample("weather_london_2020-04-28.json"), answer.json()
+    assert shape(served) == shape(recorded)
+    assert [type(served[name]) for name in ("cod", "dt", "id", "timezone")] == [int] * 4
+    assert [type(served["main"][name]) for name in ("pressure", "humidity")] == [int] * 2
+    assert served["id"] == recorded["id"]
+    assert answer.headers["x-sample-data"] == "recorded; see /about"
+
+
+def test_timemachine_has_keys_order_and_types_of_the_recorded_answer(base_url: str, key: str) -> None:
+    served = timemachine(base_url, lat="40.7", lon="-74", dt=JUNE_1_NOON, appid=key).json()
+    assert shape(served) == shape(sample("onecall3_timemachine_2024-10-19.json"))
+    assert served["timezone_offset"] == -14400
+    assert served["data"][0]["dt"] == int(JUNE_1_NOON)
+
+
+def test_units(base_url: str, key: str) -> None:
+    temperatures, speeds = {}, {}
+    for units in ("standard", "metric", "imperial"):
+        served = weather(base_url, q="London", appid=key, units=units).json()
+        temperatures[units], speeds[units] = served["main"]["temp"], served["wind"]["speed"]
+    assert temperatures == {"standard": 283.12, "metric": 9.97, "imperial": 49.95}
+    assert speeds == {"standard": 5.66, "metric": 5.66, "imperial": 12.66}
+    assert weather(base_url, q="London", appid=key).json()["main"]["temp"] == temperatures["standard"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"q": "new york"},
+        {"q": "New York,US"},
+        {"q": "New York,NY,US"},
+        {"id": "5128581"},
+        {"lat": "40.7", "lon": "-74"},
+    ],
+)
+def test_a_city_is_found_by_name_id_or_coordinates(base_url: str, key: str, query: dict[str, str]) -> None:
+    assert weather(base_url, appid=key, **query).json()["name"] == "New York"
+
+
+def test_uk_is_accepted_for_gb(base_url: str, key: str) -> None:
+    assert weather(base_url, appid=key, q="London,uk").json()["sys"]["country"] == "GB"
+
+
+def recorded_error(status: int) -> Any:
+    return next(each["body"] for each in sample("errors.json")["errors"] if each["status"] == status)
+
+
+@pytest.mark.parametrize("appid", ["", "wrong", "z" * 32])
+def test_401_has_an_integer_cod(base_url: str, appid: str) -> None:
+    answer = weather(base_url, q="London", appid=appid)
+    assert (answer.status_code, answer.json()) == (401, recorded_error(401))
+
+
+@pytest.mark.parametrize(
+    "query", [{"q": "Atlantis"}, {"q": "London,CA"}, {"id": "1"}, {"lat": "0", "lon": "0"}, {"q": "Seattle"}]
+)
+def test_404_has_a_string_cod(base_url: str, key: str, query: dict[str, str]) -> None:
+    answer = weather(base_url, appid=key, **query)
+    assert (answer.status_code, answer.json()) == (404, recorded_error(404))
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({}, "Nothing to geocode"),
+        ({"lat": "91", "lon": "0"}, "wrong latitude"),
+        ({"lat": "51.5"}, "wrong longitude"),
+        ({"id": "x"}, "x is not a city ID"),
+    ],
+)
+def test_400_has_a_string_cod(base_url: str, key: str, query: dict[str, str], message: str) -> None:
+    answer = weather(base_url, appid=key, **query)
+    assert (answer.status_code, answer.json()) == (400, {"cod": "400", "message": message})
+
+
+def test_timemachine_names_the_recorded_range(base_url: str, key: str) -> None:
+    answer = timemachine(base_url, lat="51.5", lon="0", dt="1", appid=key)
+    message = "requested time is out of allowed range from 2021-07-04 to 2024-12-31"
+    assert (answer.status_code, answer.json()) == (400, {"cod": "400", "message": message})
+    assert timemachine(base_url, lat="51.5", lon="0", appid=key).json() == {"cod": "400", "message": "wrong dt"}
+
+
+def test_sixty_calls_a_minute_and_key(base_url: str, key: str) -> None:
+    statuses = [weather(base_url, q="London", appid=key).status_code for _ in range(60)]
+    assert statuses == [200] * 60
+    refused = timemachine(base_url, lat="51.5", lon="0", dt=JUNE_1_NOON, appid=key)
+    assert (refused.status_code, refused.json()) == (429, recorded_error(429))
+    assert weather(base_url, q="London", appid=uuid4().hex).status_code == 200

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import pytest
+import requests
+
+from devstack.upstreams.records import DATA
+
+
+def get(base_url: str, path: str, **query: str) -> requests.Response:
+    return requests.get(base_url + path, params=query, timeout=10)
+
+
+def walk(base_url: str, path: str) -> list[dict[str, Any]]:
+    """Follow ``next`` from the first page on; returns every page."""
+    pages = []
+    following: str | None = path
+    while following:
+        answer = requests.get(base_url + following, timeout=10)
+        assert answer.status_code == 200, answer.text
+        pages.append(answer.json())
+        following = pages[-1]["next"]
+    return pages
+
+
+def as_text(row: dict[str, Any]) -> dict[str, str]:
+    return {name: "" if value is None else str(value) for name, value in row.items()}
+
+
+FILES = {"sales": "retail/online_retail_*.csv", "marketing": "marketing/*.csv", "support": "support/*.csv"}
+PERIODS = {
+    "sales": "since=2010-12-01&until=2010-12-22",
+    "marketing": "since=2010-12-01&until=2010-12-22",
+    "support": "since=2025-01-01&until=2025-03-14",
+}
+
+
+@pytest.mark.parametrize("source", FILES)
+@pytest.mark.parametrize("limit", [1000, 333])
+def test_pages_cover_every_recorded_row_exactly_once_and_in_order(base_url: str, source: str, limit: int) -> None:
+    recorded = []
+    for path in sorted(DATA.glob(FILES[source])):
+        with path.open(encoding="utf-8", newline="") as lines:
+            recorded += list(csv.DictReader(lines, delimiter=";" if source == "marketing" else ","))
+    pages = walk(base_url, f"/{source}?{PERIODS[source]}&limit={limit}")
+    assert [as_text(row) for page in pages for row in page["data"]] == recorded
+    assert {page["total"] for page in pages} == {len(recorded)}
+    assert [page["page"] for page in pages] == list(range(1, pages[0]["pages"] + 1))
+    assert all(len(page["data"]) == limit for page in pages[:-1])
+
+
+@pytest.mark.parametrize(("source", "days"), [("sales", [1, 19, 20, 21, 22]), ("marketing", list(range(1, 23)))])
+def test_days_add_up_to_the_period(base_url: str, source: str, days: list[int]) -> None:
+    by_day = [get(base_url, f"/{source}", date=f"2010-12-{day:02}").json()["total"] for day in days]
+    assert all(by_day)
+    assert sum(by_day) == walk(base_url, f"/{source}?{PERIODS[source]}&limit=1000")[0]["total"]
+
+
+def test_a_day_of_support_holds_what_was_created_then(base_url: str) -> None:
+    rows = get(base_url, "/support", date="2025-02-01").json()["data"]
+    assert rows
+    assert {row["created_at"][:10] for row in rows} == {"2025-02-01"}
+
+
+def test_the_envelope(base_url: str) -> None:
+    page = get(base_url, "/sales", date="2010-12-20", page="2", limit="1000").json()
+    assert list(page) == ["source", "since", "until", "page", "pages", "limit", "total", "next", "data"]
+    assert [page[name] for name in list(page)[:-1]] == ["sales", "2010-12-20", "2010-12-20", 2, 2, 1000, 1763, None]
+
+
+def test_values_are_raw(base_url: str) -> None:
+    first, *_ = get(base_url, "/sales", date="2010-12-20", limit="1").json()["data"]
+    assert first == {
+        "InvoiceNo": "C539486",
+        "StockCode": "22600",
+        "Description": "CHRISTMAS RETROSPOT STAR WOOD",
+        "Quantity": -12,
+        "InvoiceDate": "2010-12-20 08:27:00",
+        "UnitPrice": 0.85,
+        "CustomerID": 18256.0,
+        "Country": "United Kingdom",
+    }
+    assert '"CustomerID":18256.0' in get(base_url, "/sales", date="2010-12-20", limit="1").text
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "message"),
+    [
+        ({}, 400, "since=missing: give date, or since and until, as YYYY-MM-DD"),
+        ({"date": "20.12.2010"}, 400, "date=20.12.2010: give date, or since and until, as YYYY-MM-DD"),
+        ({"date": "2010-02-30"}, 400, "date=2010-02-30 is not a day of the calendar"),
+        ({"date": "2010-12-20", "since": "2010-12-20"}, 400, "give either date, or since and until"),
+        ({"since": "2010-12-20", "until": "2010-12-19"}, 400, "until=2010-12-19 is before since=2010-12-20"),
+        ({"date": "2010-12-20", "limit": "1001"}, 400, "limit=1001: allowed: 1 to 1000"),
+        ({"date": "2010-12-20", "page": "0"}, 400, "page=0: allowed: 1 or more"),
+        ({"date": "2010-12-20", "day": "1"}, 400, "unknown parameter day; allowed: date, since, until, page, limit"),
+        ({"date": "2010-12-20", "page": "5"}, 404, "page=5 is past the last; pages: 4"),
+        (
+            {"date": "2010-12-04"},
+            404,
+            (
+                "nothing was recorded for sales from 2010-12-04 to 2010-12-04; "
+                "recorded: 2010-12-01, 2010-12-19, 2010-12-20, 2010-12-21, 2010-12-22"
+            ),
+        ),
+    ],
+)
+def test_errors_say_what_is_allowed(base_url: str, query: dict[str, str], status: int, message: str) -> None:
+    answer = get(base_url, "/sales", **query)
+    assert (answer.status_code, answer.json()) == (status, {"error": {"status": status, "message": message}})

@@ -1,0 +1,142 @@
+"""Extract, transform and load together: which rows stand, and what the load log says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from airflow.sdk import ObjectStoragePath
+
+from include.errors import ConfigurationError
+from include.warehouse.attempt import Attempt
+from include.warehouse.connect import connect
+from include.warehouse.digest import table_digest
+from include.warehouse.errors import IncompleteLoadError
+from include.weather import pipeline
+from include.weather.dataset import WEATHER_DATA
+from tests.integration.weather.conftest import ASKED_ON, DAY, PATHS, Build
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from devstack.upstreams.client import Control
+
+NAMES = ["New York", "London", "Tokyo"]
+
+Run = Callable[..., None]
+
+
+@pytest.fixture
+def run(build: Build, warehouse: str, tmp_path: Path) -> Run:
+    """Run all steps for one day."""
+    pipeline.create_table(warehouse)
+
+    def steps(
+        api: str = "open_meteo", *, date: dt.date = DAY, cities: list[object] | None = None, run_id: str = "run"
+    ) -> None:
+        root = ObjectStoragePath(tmp_path.as_uri())
+        raw = pipeline.extract(build(api), root, wanted=cities or NAMES, date=date, asked_on=ASKED_ON, run_id=run_id)
+        attempt = Attempt("weather_data_pipeline", "load_weather", f"{run_id}-{date}", 1)
+        pipeline.load(ObjectStoragePath(pipeline.transform(ObjectStoragePath(raw))), warehouse, attempt)
+
+    return steps
+
+
+def rows(warehouse: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(warehouse) as session:
+        return session.execute(
+            "SELECT date, city, temperature, temperature_unit, conditions FROM weather_data ORDER BY date, city"
+        ).fetchall()
+
+
+def last_load(warehouse: str) -> tuple[object, ...] | None:
+    with psycopg.connect(warehouse) as session:
+        return session.execute(
+            "SELECT rows_in, loaded, quarantined, complete, missing FROM load_log ORDER BY load_id DESC LIMIT 1"
+        ).fetchone()
+
+
+@pytest.mark.parametrize("api", PATHS)
+def test_a_day_is_loaded_once_however_often_it_runs(run: Run, warehouse: str, control: Control, api: str) -> None:
+    run(api)
+    first = rows(warehouse)
+    assert [(row[0], row[1], row[3]) for row in first] == [(DAY, city, "°F") for city in sorted(NAMES)]
+    assert last_load(warehouse) == (3, 3, 0, True, [])
+    run(api, run_id="again")
+    assert rows(warehouse) == first
+    assert control.requests()
+
+
+def test_a_missing_city_fails_by_name_after_the_others_are_loaded(run: Run, warehouse: str, control: Control) -> None:
+    with (
+        control.scenario("missing_city", index=2),
+        pytest.raises(IncompleteLoadError, match="weather_data, partition 2024-06-01: incomplete, missing: Tokyo"),
+    ):
+        run()
+    assert [row[1] for row in rows(warehouse)] == ["London", "New York"]
+    assert last_load(warehouse) == (2, 2, 0, False, ["Tokyo"])
+    run(run_id="later")
+    assert len(rows(warehouse)) == 3
+    assert last_load(warehouse) == (3, 3, 0, True, [])
+
+
+@pytest.mark.parametrize("scenario", ["wrong_types", "nan", "null_values", "out_of_range", "stale_date"])
+def test_when_nothing_is_good_nothing_is_published(run: Run, warehouse: str, control: Control, scenario: str) -> None:
+    run()
+    before = rows(warehouse)
+    with control.scenario(scenario), pytest.raises(IncompleteLoadError, match="missing: London, New York, Tokyo"):
+        run(run_id="bad")
+    assert rows(warehouse) == before
+    assert last_load(warehouse) == (3, 0, 3, False, ["London", "New York", "Tokyo"])
+    with psycopg.connect(warehouse) as session:
+        reasons = session.execute("SELECT DISTINCT reason <> '', source_row ? 'city' FROM quarantine").fetchall()
+    assert reasons == [(True, True)]
+
+
+def test_copies_are_quarantined_and_the_day_is_complete(run: Run, warehouse: str, control: Control) -> None:
+    with control.scenario("duplicate_rows"):
+        run()
+    assert len(rows(warehouse)) == 3
+    assert last_load(warehouse) == (6, 3, 3, True, [])
+
+
+def test_a_run_for_another_city_leaves_the_others(run: Run, warehouse: str, control: Control) -> None:
+    run()
+    run(cities=[{"name": "Camden", "latitude": 51.53, "longitude": -0.14}], run_id="camden")
+    assert [row[1] for row in rows(warehouse)] == ["Camden", "London", "New York", "Tokyo"]
+    assert control.requests()
+
+
+def test_an_unknown_city_is_refused_before_any_call(run: Run, control: Control) -> None:
+    with pytest.raises(ConfigurationError, match="'Paris' is unknown; name one of New York, London, Tokyo"):
+        run(cities=["Paris"])
+    assert control.requests() == []
+
+
+def test_the_raw_answer_is_kept_by_date_and_run(run: Run, tmp_path: Path, control: Control) -> None:
+    run()
+    run()
+    files = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
+    assert files == [
+        "weather/observations/date=2024-06-01/run.parquet",
+        "weather/raw/date=2024-06-01/run.json",
+        "weather/rejected/date=2024-06-01/run.jsonl",
+    ]
+    assert control.requests()
+
+
+def test_days_in_any_order_give_the_same_table(run: Run, warehouse: str, control: Control) -> None:
+    days = [dt.date(2024, 3, 1) + dt.timedelta(days=number) for number in range(10)]
+
+    def digest(order: list[dt.date], run_id: str) -> str:
+        for day in order:
+            run(date=day, run_id=run_id)
+        with connect(warehouse) as session:
+            return table_digest(session, WEATHER_DATA)
+
+    assert digest(days, "first") == digest(days[1::2] + days[::-2], "second")
+    assert len(rows(warehouse)) == 30
+    assert control.requests()
