@@ -1,0 +1,74 @@
+"""One Compose stack for all tests here. Tests that take it down run last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from devstack.api import Airflow
+from tests.e2e.compose import engine
+from tests.e2e.compose.stack import Compose, copy_of_the_repository, free_port
+
+LAST = ("test_pgbouncer.py", "test_restart.py")
+MONITORING = (  # the profile without Grafana, of which there is no stand-in
+    "prometheus",
+    "alertmanager",
+    "postgres-exporter",
+    "warehouse-postgres-exporter",
+    "redis-exporter",
+    "node-exporter",
+    "spellbook-exporter",
+)
+
+
+@pytest.fixture(scope="session")
+def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
+    """The running stack; ``started`` seconds after ``docker compose up``."""
+    if reason := engine.missing():
+        if engine.is_required():
+            pytest.fail(f"{engine.REQUIRED} is set, but {reason}")
+        pytest.skip(reason)
+    folder = copy_of_the_repository(tmp_path_factory.mktemp("clone"))
+    stack = Compose(folder, f"spellbook-test-{os.getpid()}", free_port())
+    try:
+        engine.provide(stack.images())
+        stack.run("build", "--quiet", seconds=1200)
+        stack.settings["STARTED"] = f"{stack.up():.0f}"
+        stack.up(*MONITORING)
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture
+def airflow(compose: Compose) -> Airflow:
+    return compose.airflow()
+
+
+@pytest.fixture
+def drop(compose: Compose) -> Iterator[Callable[[str, str], None]]:
+    dropped = []
+
+    def write(name: str, text: str) -> None:
+        path = compose.folder / "dags" / name
+        path.write_text(text)
+        path.chmod(0o644)
+        dropped.append(path)
+
+    yield write
+    for path in dropped:
+        path.unlink()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that take the stack down behind all others."""
+    items.sort(key=lambda item: LAST.index(item.path.name) if item.path.name in LAST else -1)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once more, where nobody overlooks it, that the stack was not tested."""
+    if reason := engine.missing():
+        terminalreporter.section("THE COMPOSE STACK WAS NOT TESTED", sep="!", red=True, bold=True)
+        terminalreporter.write_line(reason)

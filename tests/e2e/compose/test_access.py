@@ -1,0 +1,85 @@
+"""Who is let in, and who may do what."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+import requests
+
+from devstack.api import Airflow, RefusedError
+from tests.e2e.compose.stack import Compose
+
+OPEN = {"/api/v2/monitor/health", "/api/v2/version", "/api/v2/auth/login", "/api/v2/auth/logout"}
+REFUSED = (requests.codes.unauthorized, requests.codes.forbidden)
+
+
+def token_status(compose: Compose, user: str, password: str) -> int:
+    answer = requests.post(f"{compose.url}/auth/token", json={"username": user, "password": password}, timeout=30)
+    return answer.status_code
+
+
+@pytest.fixture(scope="module")
+def users(compose: Compose) -> dict[str, Airflow]:
+    """One user of each role, logged in."""
+    found = {}
+    for role in ("Op", "User", "Viewer"):
+        password = secrets.token_hex(16)
+        compose.run(
+            "run", "--rm", "--no-TTY", "cli", "airflow", "users", "create", "--role", role, "--username", role.lower(),
+            "--firstname", role, "--lastname", "Test", "--email", f"{role}@example.com", "--password", password,
+        )  # fmt: skip
+        found[role] = Airflow(compose.url, role.lower(), password)
+    return found
+
+
+def test_the_printed_password_is_let_in_and_was_made_for_this_stack(compose: Compose) -> None:
+    assert len(compose.password) == 32
+    assert token_status(compose, "admin", compose.password) == requests.codes.created
+
+
+@pytest.mark.parametrize(("user", "password"), [("airflow", "airflow"), ("admin", "admin"), ("admin", "airflow")])
+def test_well_known_logins_are_refused(compose: Compose, user: str, password: str) -> None:
+    assert token_status(compose, user, password) == requests.codes.unauthorized
+
+
+def test_a_stranger_is_refused_everywhere_but_at_health_version_and_login(compose: Compose) -> None:
+    described = requests.get(f"{compose.url}/openapi.json", timeout=30).json()["paths"]
+    assert len(described) > 80
+    let_in = []
+    for path, methods in described.items():
+        for method in methods:
+            url = compose.url + path.replace("{", "").replace("}", "")
+            answer = requests.request(method, url, json={}, timeout=30, allow_redirects=False)
+            if answer.status_code not in REFUSED:
+                let_in.append((method, path, answer.status_code))
+    assert {path for _, path, _ in let_in} == OPEN
+
+
+def test_a_viewer_sees_dags_and_starts_none(users: dict[str, Airflow]) -> None:
+    viewer = users["Viewer"]
+    assert "weather_data_pipeline" in viewer.dag_ids()
+    for attempt in (
+        lambda: viewer.post("/dags/my_first_spell/dagRuns", {"logical_date": None}),
+        lambda: viewer.patch("/dags/my_first_spell", {"is_paused": False}),
+        lambda: viewer.get("/connections"),
+        lambda: viewer.get("/variables"),
+    ):
+        with pytest.raises(RefusedError) as refusal:
+            attempt()
+        assert refusal.value.status == requests.codes.forbidden
+
+
+def test_a_user_starts_dags_and_sees_no_connection(users: dict[str, Airflow]) -> None:
+    user = users["User"]
+    assert user.post("/dags/my_first_spell/dagRuns", {"logical_date": None})["dag_id"] == "my_first_spell"
+    with pytest.raises(RefusedError) as refusal:
+        user.get("/connections")
+    assert refusal.value.status == requests.codes.forbidden
+
+
+def test_an_operator_keeps_pools_and_connections(users: dict[str, Airflow]) -> None:
+    operator = users["Op"]
+    assert operator.get("/pools")["total_entries"] > 0
+    stored = operator.get("/connections/postgres_default")
+    assert stored["password"] == "***"

@@ -1,0 +1,70 @@
+"""A file dropped into ``dags/`` is in the UI soon; a broken one hurts nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from devstack.api import Airflow
+from tests.e2e.compose.stack import Compose, finish, soon, trigger
+
+INVENTORY = (Path(__file__).parents[2] / "gate" / "inventory.txt").read_text().split()
+
+SPELL = '''"""## What
+A dropped spell.
+
+## Inputs
+None.
+
+## Outputs
+None.
+
+## On failure
+Run it again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.sdk import DAG, task
+
+with DAG(
+    "dropped",
+    schedule=None,
+    start_date=datetime(2024, 1, 1),
+    default_args={"owner": "data-platform"},
+    tags=["example"],
+    doc_md=__doc__,
+):
+
+    @task
+    def cast() -> str:
+        """Cast it."""
+        return "cast"
+
+    cast()
+'''
+
+
+def test_a_new_file_is_a_dag_soon_and_runs(drop: Callable[[str, str], None], airflow: Airflow) -> None:
+    drop("dropped.py", SPELL)
+    soon(lambda: airflow.dag("dropped") is not None, "the DAG `dropped` is listed")
+    assert finish(airflow, "dropped", trigger(airflow, "dropped")) == "success"
+
+
+def test_a_broken_file_is_one_import_error_and_hurts_nobody_else(
+    drop: Callable[[str, str], None], airflow: Airflow
+) -> None:
+    drop("broken.py", "from airflow.sdk import DAG\n\nDAG('broken', schedule_interval='@daily')\n")
+    soon(lambda: "broken.py" in airflow.import_errors(), "the import error is listed")
+    errors = airflow.import_errors()
+    assert set(errors) == {"broken.py"}
+    assert "schedule_interval" in errors["broken.py"]["stack_trace"]
+    assert set(airflow.dag_ids()) >= set(INVENTORY)
+    assert finish(airflow, "my_first_spell", trigger(airflow, "my_first_spell")) == "success"
+
+
+def test_the_gate_passes_in_the_container(compose: Compose) -> None:
+    done = compose.run("run", "--rm", "--no-TTY", "cli", "gate", check=False)
+    assert done.returncode == 0, done.stdout[-3000:]

@@ -1,0 +1,123 @@
+"""Metrics on their whole way: from Airflow over StatsD to Prometheus, its rules, and the dashboard's panels.
+
+The dashboard's picture is kept if ``SPELLBOOK_PICTURES`` names a folder.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from devstack.api import Airflow
+from tests.e2e import dashboard
+from tests.e2e.compose.conftest import MONITORING
+from tests.e2e.compose.stack import Compose, finish, planted, trigger
+from tests.e2e.compose.test_dags import day
+
+A_FEW_SCRAPES = 150  # seconds
+NOTHING_TO_SHOW = {  # panels whose subject a healthy stack hasn't got
+    "Oldest alert that is not delivered",
+}
+
+
+def eventually(holds: Callable[[], Any], what: str, seconds: float = A_FEW_SCRAPES) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, f"not after {seconds} s: {what}: {found}"
+        time.sleep(2)
+
+
+@pytest.fixture(scope="module")
+def prometheus(compose: Compose) -> str:
+    return compose.address("prometheus", 9090)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _some_work(compose: Compose) -> Iterator[None]:
+    """A run every minute, and a load, for the panels to show."""
+    with planted(compose, "metronome"):
+        airflow = compose.airflow()
+        run_id = trigger(airflow, "weather_data_pipeline", **day("2024-06-20", "2024-06-21"))
+        assert finish(airflow, "weather_data_pipeline", run_id) == "success"
+        yield
+
+
+def ask(prometheus: str, query: str) -> list[dict[str, Any]]:
+    """Return the series that answer a query now."""
+    answer = requests.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=30).json()
+    assert answer["status"] == "success", answer
+    return list(answer["data"]["result"])
+
+
+def has_points(panel: dashboard.PanelResult) -> bool:
+    """Tell whether a panel shows a line: a rate over nothing is a series without a number."""
+    return any(math.isfinite(value) for series in panel.series for _, value in series.points)
+
+
+def alerts(prometheus: str) -> dict[str, str]:
+    """Return the state of each alert that isn't silent, by name."""
+    found = requests.get(f"{prometheus}/api/v1/alerts", timeout=30).json()["data"]["alerts"]
+    return {alert["labels"]["alertname"]: alert["state"] for alert in found}
+
+
+def test_every_target_is_scraped(prometheus: str) -> None:
+    def all_up() -> bool:
+        targets = requests.get(f"{prometheus}/api/v1/targets", timeout=30).json()["data"]["activeTargets"]
+        names = {target["labels"]["job"] for target in targets if target["health"] == "up"}
+        return names == {"statsd-exporter", *MONITORING} - {"alertmanager"}
+
+    eventually(all_up, "every target is up")
+
+
+def test_both_queues_have_their_worker(prometheus: str) -> None:
+    eventually(
+        lambda: (
+            {one["metric"]["queue"]: one["value"][1] for one in ask(prometheus, "spellbook_queue_workers")}
+            == {"default": "1", "finance_priority": "1"}
+        ),
+        "one worker a queue",
+    )
+
+
+def test_every_panel_has_something_to_show(prometheus: str) -> None:
+    def blank() -> set[str]:
+        results = dashboard.panels(prometheus, minutes=15)
+        return {result.title for result in results if not has_points(result)} - NOTHING_TO_SHOW
+
+    eventually(lambda: not blank(), "every panel has a line", seconds=300)
+    if folder := os.environ.get("SPELLBOOK_PICTURES"):
+        dashboard.draw(dashboard.panels(prometheus, minutes=15), Path(folder) / "dashboard.png")
+
+
+def test_the_watchdog_reaches_alertmanager(compose: Compose) -> None:
+    url = f"{compose.address('alertmanager', 9093)}/api/v2/alerts"
+    eventually(
+        lambda: "Watchdog" in {alert["labels"]["alertname"] for alert in requests.get(url, timeout=30).json()},
+        "Alertmanager knows the alert Watchdog",
+    )
+
+
+@pytest.fixture
+def without_statsd(compose: Compose) -> Iterator[None]:
+    compose.run("stop", "statsd-exporter")
+    yield
+    compose.up("statsd-exporter")
+
+
+@pytest.mark.usefixtures("without_statsd")
+def test_without_statsd_tasks_run_and_an_alert_says_so(prometheus: str, airflow: Airflow) -> None:
+    assert finish(airflow, "my_first_spell", trigger(airflow, "my_first_spell")) == "success"
+    eventually(lambda: "MetricsPathDead" in alerts(prometheus), "the alert MetricsPathDead is on its way")
+
+
+def test_processes_that_lost_statsd_find_it_again(prometheus: str) -> None:
+    query = "sum(increase(airflow_scheduler_heartbeat[1m]))"
+    eventually(lambda: [one for one in ask(prometheus, query) if float(one["value"][1]) > 0], "heartbeats are back")

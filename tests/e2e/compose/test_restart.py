@@ -1,0 +1,76 @@
+"""What is there stays there over a restart and a crash, and nothing is left after the last ``down``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+
+from devstack.api import Airflow
+from tests.e2e.compose.stack import POLL_SECONDS, Compose, finish, trigger
+from tests.e2e.compose.test_dags import day
+
+RUNS = "SELECT dag_id, run_id, state FROM dag_run ORDER BY 1, 2"
+ROWS = "SELECT date, city, temperature FROM weather_data ORDER BY 1, 2"
+
+
+def test_down_and_up_keeps_logins_runs_and_data(compose: Compose, airflow: Airflow) -> None:
+    finish(
+        airflow, "weather_data_pipeline", trigger(airflow, "weather_data_pipeline", **day("2024-06-03", "2024-06-04"))
+    )
+    runs, rows = compose.query("postgres", "airflow", RUNS), compose.query("warehouse", "warehouse", ROWS)
+    assert runs
+    assert rows
+    compose.run("down", "--timeout", "30")
+    compose.up()
+    assert compose.query("postgres", "airflow", RUNS) == runs
+    assert compose.query("warehouse", "warehouse", ROWS) == rows
+    again = compose.airflow()
+    assert again.get(f"/dags/{runs[0][0]}/dagRuns/{runs[0][1]}")["state"] == runs[0][2]
+
+
+IMPATIENT = """
+services:
+  airflow-scheduler:
+    environment:
+      AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT: "60"
+      AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL: "5"
+"""
+
+
+def test_after_a_crash_of_the_host_unfinished_runs_reach_a_right_end(compose: Compose, airflow: Airflow) -> None:
+    """The broker's message of a task that a worker had taken and not begun is sent again: here after one minute."""
+    date = day("2024-06-04", "2024-06-05")
+    run_id = trigger(airflow, "weather_data_pipeline", **date)
+    while not any(task["state"] == "running" for task in airflow.task_instances("weather_data_pipeline", run_id)):
+        time.sleep(POLL_SECONDS)
+    compose.run("kill", "--signal", "KILL")
+    (compose.folder / "docker-compose.override.yaml").write_text(IMPATIENT)
+    compose.up()
+    survivor = compose.airflow()
+    assert finish(survivor, "weather_data_pipeline", run_id, seconds=480) == "success"
+    assert compose.query(
+        "warehouse",
+        "warehouse",
+        "SELECT city, count(*) FROM weather_data WHERE date = '2024-06-04' GROUP BY 1 ORDER BY 1",
+    ) == [("London", "1"), ("New York", "1"), ("Tokyo", "1")]
+
+
+def test_down_with_its_volumes_leaves_nothing(compose: Compose) -> None:
+    compose.run("--profile", "*", "down", "--volumes", "--timeout", "30")
+    for kind in ("container", "volume", "network"):
+        listed = subprocess.run(
+            [
+                "docker",
+                kind,
+                "ls",
+                "--filter",
+                f"label=com.docker.compose.project={compose.project}",
+                "--format",
+                "json",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert [json.loads(line) for line in listed.splitlines()] == [], kind

@@ -1,0 +1,108 @@
+"""A visitor of the web UI in a real Chromium: log in, trigger the weather pipeline, watch it turn green, read its log.
+
+The pictures that it takes on the way are kept if ``SPELLBOOK_PICTURES`` names a folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from devstack.api import Airflow
+from tests.e2e.browser import WebUI, is_green
+from tests.e2e.compose.stack import Compose, soon
+
+INVENTORY = (Path(__file__).parents[2] / "gate" / "inventory.txt").read_text().split()
+TASKS = ("create_table", "extract_weather", "transform_weather", "load_weather")
+PATIENCE_MS = 120_000
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, compose: Compose) -> WebUI:
+    web_ui = WebUI.open(browser, compose.url)
+    web_ui.log_in("admin", compose.password)
+    return web_ui
+
+
+@pytest.fixture
+def web_ui(visitor: WebUI) -> Iterator[WebUI]:
+    """The home page, logged in; nothing red may come up in the developer tools."""
+    visitor.problems.clear()
+    visitor.go("/")
+    yield visitor
+    assert visitor.problems == []
+
+
+def keep(web_ui: WebUI, name: str) -> None:
+    """Take a picture of the page as it is, if pictures are wanted."""
+    if folder := os.environ.get("SPELLBOOK_PICTURES"):
+        web_ui.settle()
+        web_ui.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_the_login_form_refuses_airflow_airflow(browser: Browser, compose: Compose) -> None:
+    stranger = WebUI.open(browser, compose.url)
+    stranger.offer("airflow", "airflow")
+    expect(stranger.page.get_by_text("Invalid login")).to_be_visible()
+    assert "/auth/login" in stranger.page.url
+    keep(stranger, "compose_login")
+
+
+def test_every_dag_is_listed(web_ui: WebUI) -> None:
+    listed = web_ui.dag_cards().get_by_test_id("dag-id").all_inner_texts()
+    assert set(INVENTORY) <= set(listed)
+    keep(web_ui, "compose_dags")
+
+
+def test_a_triggered_pipeline_turns_green_and_its_log_says_what_was_loaded(web_ui: WebUI, airflow: Airflow) -> None:
+    page = web_ui.page
+    web_ui.go("/dags/weather_data_pipeline")
+    page.get_by_role("button", name="Trigger").first.click()
+    form = page.get_by_role("dialog")
+    form.get_by_test_id("datetime-input").first.click()
+    page.get_by_placeholder("YYYY/MM/DD").fill("2024/06/10")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    keep(web_ui, "compose_trigger")
+    form.get_by_role("button", name="Trigger").click()
+    soon(lambda: bool(manual_run(airflow)), "the run is there")
+    run_id = manual_run(airflow)
+    web_ui.go(f"/dags/weather_data_pipeline/runs/{run_id}")
+    for task_id in TASKS:
+        expect(web_ui.grid_cell(run_id, task_id).get_by_test_id("task-state-badge")).to_be_visible(timeout=PATIENCE_MS)
+    badges = [web_ui.grid_cell(run_id, task_id).get_by_test_id("task-state-badge") for task_id in TASKS]
+    soon(lambda: all(map(is_green, badges)), "every task is green")
+    keep(web_ui, "compose_grid")
+    web_ui.grid_cell(run_id, "load_weather").click()
+    expect(page.get_by_test_id("virtualized-list")).to_contain_text("3 in = 3 loaded + 0 quarantined")
+    keep(web_ui, "compose_log")
+
+
+def manual_run(airflow: Airflow) -> str:
+    """Return the id of the run of 2024-06-10; empty if there is none."""
+    runs = airflow.get("/dags/weather_data_pipeline/dagRuns", run_type="manual", limit=100)["dag_runs"]
+    return next((str(run["dag_run_id"]) for run in runs if str(run["logical_date"]).startswith("2024-06-10")), "")
+
+
+def test_the_import_error_of_a_broken_file_is_shown(
+    web_ui: WebUI, airflow: Airflow, drop: Callable[[str, str], None]
+) -> None:
+    drop("broken_for_all_to_see.py", "import nothing_of_this_name\n")
+    soon(lambda: "broken_for_all_to_see.py" in airflow.import_errors(), "the import error is listed")
+    web_ui.go("/")
+    web_ui.page.get_by_text("Dag Import Error").first.click()
+    web_ui.page.get_by_role("dialog").get_by_text("broken_for_all_to_see.py").first.click()
+    expect(web_ui.page.get_by_text("No module named 'nothing_of_this_name'").first).to_be_visible()
+    keep(web_ui, "compose_import_error")
+
+
+def test_pools_and_connections_are_there(web_ui: WebUI) -> None:
+    web_ui.administer("Connections")
+    expect(web_ui.page.get_by_text("weather_default")).to_be_visible()
+    keep(web_ui, "compose_connections")
+    web_ui.administer("Pools")
+    expect(web_ui.page.get_by_text("finance (4 Slots)")).to_be_visible()

@@ -1,0 +1,79 @@
+"""`make up` tells where Airflow is and who may enter, lets in nobody else, and leaves every DAG as it was."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from devstack.api import Airflow
+from devstack.state import State
+from tests.e2e.embedded.session import FinishedRun, Up, listeners
+
+INVENTORY = Path(__file__).parents[2] / "gate" / "inventory.txt"
+
+
+@pytest.fixture(scope="module")
+def airflow(up: Up) -> Airflow:
+    return Airflow.of(State.open(up.terminal.root))
+
+
+def token_status(up: Up, user: str, password: str) -> int:
+    return requests.post(f"{up.url}/auth/token", json={"username": user, "password": password}, timeout=30).status_code
+
+
+def test_the_url_is_on_the_loopback_interface_and_every_component_is_healthy(up: Up) -> None:
+    health = requests.get(f"{up.url}/api/v2/monitor/health", timeout=30).json()
+    assert urlsplit(up.url).hostname == "127.0.0.1"
+    assert {name: part["status"] for name, part in health.items()} == dict.fromkeys(
+        ("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy"
+    )
+
+
+def test_the_printed_credentials_are_let_in(up: Up) -> None:
+    assert len(up.password) >= 32
+    assert token_status(up, up.user, up.password) == requests.codes.created
+
+
+@pytest.mark.parametrize(("user", "password"), [("airflow", "airflow"), ("admin", "admin"), ("admin", "airflow")])
+def test_guessed_credentials_are_refused(up: Up, user: str, password: str) -> None:
+    assert token_status(up, user, password) == requests.codes.unauthorized
+
+
+def test_nobody_is_let_in_without_credentials(up: Up) -> None:
+    assert requests.get(f"{up.url}/auth/token", timeout=30).status_code == requests.codes.forbidden
+    assert requests.get(f"{up.url}/api/v2/dags", timeout=30).status_code == requests.codes.unauthorized
+
+
+def test_every_socket_listens_on_the_loopback_interface_only(up: Up) -> None:
+    listening = listeners(up.terminal.family())
+    reachable = sorted(listener for listener in listening if not ip_address(listener[1]).is_loopback)
+    assert urlsplit(up.url).port in {port for _, _, port in listening}
+    assert not reachable, f"other machines can reach (process, address, port): {reachable}"
+
+
+def test_every_dag_of_the_inventory_is_loaded_and_paused(airflow: Airflow) -> None:
+    paused = {dag["dag_id"]: dag["is_paused"] for dag in airflow.get("/dags", limit=100)["dags"]}
+    assert paused == dict.fromkeys(INVENTORY.read_text().split(), True)
+    assert airflow.import_errors() == {}
+
+
+def test_a_second_up_is_told_where_the_first_is(up: Up) -> None:
+    second = up.terminal.devstack("up")
+    assert second.returncode == 1
+    assert "up already" in second.stdout
+    assert up.url in second.stdout
+
+
+def test_a_run_beside_it_succeeds_and_says_that_the_schedule_is_on(
+    up: Up, airflow: Airflow, finished_run: FinishedRun
+) -> None:
+    assert finished_run.exit_code == 0, finished_run.output
+    assert f"{finished_run.dag_id} was paused and no longer is: its schedule is on from now" in finished_run.output
+    run = airflow.get(f"/dags/{finished_run.dag_id}/dagRuns/{finished_run.run_id}")
+    assert run["state"] == "success"
+    assert airflow.get(f"/dags/{finished_run.dag_id}")["is_paused"] is False
+    assert up.process.poll() is None
