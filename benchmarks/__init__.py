@@ -1,0 +1,1 @@
+"""Measurements, each beside its baseline and its limit: `make bench`."""

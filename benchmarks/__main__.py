@@ -1,0 +1,118 @@
+"""What the README promises of `make run`, measured on this machine: `make bench`.
+
+Each measurement is a whole command, run as a user would in a clone of the last commit; limit and baseline stand in the
+same table. The baseline of a run is the same work done without Airflow, see :mod:`benchmarks.baseline`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from devstack.state import REPOSITORY, STATE_VARIABLE
+
+DAG_FILE = Path("dags") / "weather_data_pipeline.py"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Seconds of wall time of one command, ``repeats`` times; ``limit`` is what is promised for the median, if any."""
+
+    name: str
+    limit: float | None
+    action: Callable[[], None]
+    repeats: int
+
+    def take(self) -> list[float]:
+        """Return the seconds of each repeat."""
+        taken = []
+        for _ in range(self.repeats):
+            begun = time.perf_counter()
+            self.action()
+            taken.append(time.perf_counter() - begun)
+        return taken
+
+
+def main() -> int:
+    """Measure, print the table, and return 1 if a limit was passed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    repeats = parser.parse_args().repeats
+    console = Console()
+    table = Table(title="Seconds of wall time", title_justify="left")
+    for heading in ("what", "limit", "median", "least", "most", "runs"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    passed = True
+    with tempfile.TemporaryDirectory(prefix="spellbook-bench-") as folder:
+        clone = Path(folder) / "clone"
+        try:
+            for measurement in _measurements(clone, repeats):
+                taken = measurement.take()
+                median = statistics.median(taken)
+                passed &= measurement.limit is None or median <= measurement.limit
+                limit = "" if measurement.limit is None else f"{measurement.limit:.0f}"
+                seconds = (f"{value:.1f}" for value in (median, min(taken), max(taken)))
+                table.add_row(measurement.name, limit, *seconds, str(len(taken)))
+        finally:
+            subprocess.run(["make", "clean"], cwd=clone, env=_environment(), capture_output=True, check=False)
+    console.print(table)
+    return not passed
+
+
+def _measurements(clone: Path, repeats: int) -> list[Measurement]:
+    return [
+        Measurement("fresh clone, warm package cache: make run", 60, lambda: _fresh(clone), 1),
+        Measurement("baseline: the tasks' functions without Airflow", None, lambda: _baseline(clone), repeats),
+        Measurement("warm: make run", 10, lambda: _make(clone, "run"), repeats),
+        Measurement("a DAG was edited: make run", 10, lambda: _edit_and_run(clone), repeats),
+        Measurement("stopped stack: make down, make run", None, lambda: _stop_and_run(clone), 2),
+    ]
+
+
+def _fresh(clone: Path) -> None:
+    shutil.rmtree(clone, ignore_errors=True)
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
+    _make(clone, "run")
+
+
+def _baseline(clone: Path) -> None:
+    command = [str(clone / ".venv" / "bin" / "python"), "-m", "benchmarks.baseline"]
+    subprocess.run(command, cwd=clone, env=_environment(), capture_output=True, check=True)
+
+
+def _edit_and_run(clone: Path) -> None:
+    file = clone / DAG_FILE
+    file.write_text(file.read_text() + f"# edited at {time.time_ns()}\n")
+    _make(clone, "run")
+
+
+def _stop_and_run(clone: Path) -> None:
+    _make(clone, "down")
+    _make(clone, "run")
+
+
+def _make(clone: Path, target: str) -> None:
+    done = subprocess.run(["make", target], cwd=clone, env=_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"`make {target}` failed:\n{done.stdout}\n{done.stderr}")
+
+
+def _environment() -> dict[str, str]:
+    """Return the caller's environment, less what would point to the caller's own stack or make."""
+    return {name: value for name, value in os.environ.items() if name not in {STATE_VARIABLE, "MAKEFLAGS", "MAKELEVEL"}}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The work of ``weather_data_pipeline`` without Airflow: its tasks' functions, one after the other, in one process.
+
+Run beside a running stack, whose database and sample upstreams it uses: ``python -m benchmarks.baseline``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from devstack import environment
+from devstack.environment import Upstream
+from devstack.postgres import Postgres
+from devstack.recording import Recording
+from devstack.state import REPOSITORY, State
+
+
+def main() -> None:
+    """Load the last recorded day."""
+    state = State.open()
+    os.environ.update(environment.airflow(state, Upstream.REPLAY, schedule=False))
+    sys.path.append(str(REPOSITORY / "plugins"))
+    from airflow.sdk import ObjectStoragePath
+
+    from include.settings import OBJECT_STORAGE
+    from include.warehouse.attempt import Attempt
+    from include.weather import pipeline
+    from include.weather.cities import load_cities
+    from spellbook.hooks.weather import weather_hook
+
+    day = Recording.of(state).last_day
+    uri = Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres")).uri("warehouse")
+    pipeline.create_table(uri)
+    raw = pipeline.extract(
+        weather_hook("weather_default", uri),
+        ObjectStoragePath(OBJECT_STORAGE.read()),
+        wanted=[city.name for city in load_cities()],
+        date=day,
+        asked_on=day.replace(year=day.year + 1),
+        run_id="baseline",
+    )
+    pipeline.transform(ObjectStoragePath(raw))
+    pipeline.load(ObjectStoragePath(raw), uri, Attempt("weather_data_pipeline", "load_weather", "baseline", 1))
+
+
+if __name__ == "__main__":
+    main()

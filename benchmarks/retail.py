@@ -1,0 +1,159 @@
+"""One retail DAG against three joined by assets: ``python -m benchmarks.retail``.
+
+Both do the same work on the embedded stack, from the recorded days and from days that hold their rows many times. The
+time is Airflow's own: from the start of the first run to the end of the last, waiting for the next DAG included. The
+baseline is the work itself, without Airflow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from upath import UPath
+
+from devstack.api import Airflow
+from devstack.environment import Upstream
+from devstack.errors import StackError
+from devstack.postgres import Postgres
+from devstack.stack import Stack
+from devstack.state import REPOSITORY, State
+from include.retail import pipeline
+from include.retail.files import find
+from include.retail.samples import RECORDED
+from include.settings import RETAIL
+from include.warehouse.attempt import Attempt
+
+ONE, THREE = "retail_monolith", ("retail_validate", "retail_transform", "retail_report")
+PATIENCE = 1800
+
+
+def main() -> int:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.retail", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--copies", type=int, nargs="+", default=[1, 50], help="how often each row stands in its file")
+    arguments = parser.parse_args()
+    console = Console()
+    table = Table(title="Retail: seconds of wall time, median (least to most)", title_justify="left")
+    for heading in ("rows", "one DAG", "three DAGs", "without Airflow"):
+        table.add_column(heading, justify="right")
+    with tempfile.TemporaryDirectory(prefix="spellbook-retail-") as scratch:
+        folder = Path(scratch, "files")
+        stack = _stack(Path(scratch), folder)
+        server = _server(stack)
+        try:
+            stack.ensure(("airflow", "sinks"))
+            airflow = Airflow.of(stack.state)
+            _unpause(airflow)
+            for copies in arguments.copies:
+                rows = _write(folder, copies)
+                ways: list[Callable[[], float]] = [
+                    partial(_chain, airflow, (ONE,)),
+                    partial(_chain, airflow, THREE),
+                    partial(_alone, server.uri("warehouse"), folder),
+                ]
+                ways[0]()  # the first run of all pays for what is imported once
+                taken: list[list[float]] = [[], [], []]
+                for _ in range(arguments.repeats):
+                    for way, seconds in zip(ways, taken, strict=True):
+                        seconds.append(way())
+                table.add_row(f"{rows:,}", *(_shown(seconds) for seconds in taken))
+        finally:
+            stack.stop()
+            server.remove()
+    console.print(table)
+    return 0
+
+
+def _stack(scratch: Path, folder: Path) -> Stack:
+    dags = scratch / "dags"
+    dags.mkdir()
+    for dag_id in (ONE, *THREE):
+        shutil.copy(REPOSITORY / "dags" / f"{dag_id}.py", dags)
+    scratch.chmod(0o755)
+    stack = Stack(State.open(scratch / "stack"), Upstream.REPLAY, schedule=True, durable=False)
+    return replace(stack, overrides={RETAIL.name: folder.as_uri(), "AIRFLOW__CORE__DAGS_FOLDER": str(dags)})
+
+
+def _server(stack: Stack) -> Postgres:
+    state = stack.state
+    return Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres"), durable=False)
+
+
+def _unpause(airflow: Airflow) -> None:
+    """Let the DAGs run, once they are all parsed."""
+    waiting = {ONE, *THREE}
+    deadline = time.monotonic() + PATIENCE
+    while waiting:
+        for dag_id in sorted(waiting):
+            with suppress(StackError):
+                airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
+                waiting.discard(dag_id)
+        if time.monotonic() > deadline:
+            sys.exit(f"not parsed: {', '.join(sorted(waiting))}")
+        time.sleep(0.5)
+
+
+def _write(folder: Path, copies: int) -> int:
+    """Write each recorded day with its rows so many times; return the rows of all days."""
+    folder.mkdir(exist_ok=True)
+    rows = 0
+    for path in sorted(RECORDED.glob("online_retail_*.csv")):
+        header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        (folder / path.name).write_text(header + "".join(lines) * copies, encoding="utf-8")
+        rows += len(lines) * copies
+    return rows
+
+
+def _chain(airflow: Airflow, dag_ids: tuple[str, ...]) -> float:
+    """Start the first DAG and return the seconds until the last one, which the one before has started, has ended."""
+    begun = datetime.now(UTC)
+    first = airflow.post(f"/dags/{dag_ids[0]}/dagRuns", {"logical_date": begun.isoformat()})
+    last = _ended(airflow, dag_ids[0], lambda: airflow.runs(dag_ids[0], [first["dag_run_id"]]))
+    for dag_id in dag_ids[1:]:
+        last = _ended(airflow, dag_id, partial(airflow.runs_since, dag_id, begun, "asset_triggered"))
+    moments = [datetime.fromisoformat(moment) for moment in (first["queued_at"], last["end_date"])]
+    return (moments[1] - moments[0]).total_seconds()
+
+
+def _ended(airflow: Airflow, dag_id: str, ask: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        for run in ask():
+            if run["state"] == "failed":
+                sys.exit(f"{dag_id} failed: {airflow.url}/dags/{dag_id}/runs/{run['dag_run_id']}")
+            if run["state"] == "success":
+                return run
+        time.sleep(0.2)
+    sys.exit(f"no run of {dag_id} ended within {PATIENCE} s")
+
+
+def _alone(uri: str, folder: Path) -> float:
+    begun = time.perf_counter()
+    attempt = Attempt("benchmark", "alone", datetime.now(UTC).isoformat(), 1, run_started=datetime.now(UTC))
+    for file in find([UPath(folder)], None):
+        pipeline.validate(UPath(file["source"]), uri, file["partition"], attempt)
+        pipeline.transform(uri, file["partition"], attempt)
+    return time.perf_counter() - begun
+
+
+def _shown(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds):.1f} ({min(seconds):.1f} to {max(seconds):.1f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

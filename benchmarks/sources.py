@@ -1,0 +1,113 @@
+"""How long a DAG file with many sources takes to parse: ``python -m benchmarks.sources``.
+
+Each measurement is a fresh process that has loaded Airflow, as the dag-processor has; it reads that many YAML files,
+makes their DAGs (the limit is about that), and turns them into what Airflow stores. CPU time is taken, so that a busy
+machine doesn't count.
+A worker, which needs one DAG, is measured beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from include.sources.files import FOLDER
+
+LIMIT_SECONDS = 10.0
+LARGEST = 1000
+LINEAR = 1.5  # a DAG among a thousand may cost so many times what it costs among a hundred
+PROBE = """
+import json, sys, time
+from pathlib import Path
+import airflow.sdk
+from airflow.serialization.serialized_objects import DagSerialization
+from include.sources.factory import create_dags
+folder = Path(sys.argv[1])
+started = time.process_time()
+dags = create_dags("postgres_default", folder)
+made = time.process_time()
+for dag in dags.values():
+    DagSerialization.to_dict(dag)
+print(json.dumps([len(dags), made - started, time.process_time() - made]))
+"""
+READ = """
+import json, sys, time
+from pathlib import Path
+from include.sources.files import load_sources
+started = time.process_time()
+sources, errors = load_sources(Path(sys.argv[1]))
+print(json.dumps([len(sources), time.process_time() - started, 0]))
+"""
+
+
+def main() -> int:
+    """Measure, print the table, and return 1 if a limit was passed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sources", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    repeats = parser.parse_args().repeats
+    table = Table(title="Sources: seconds of CPU to parse, in one process", title_justify="left")
+    for heading in ("sources", "read YAML", "with DAGs", "with serialization", "ms a DAG"):
+        table.add_column(heading, justify="right")
+    each: dict[int, float] = {}
+    total = 0.0
+    with tempfile.TemporaryDirectory(prefix="spellbook-sources-") as scratch:
+        for count in (10, 100, LARGEST):
+            folder = _folder(Path(scratch), count)
+            read, _ = _median(READ, folder, count, repeats)
+            made, stored = _median(PROBE, folder, count, repeats)
+            total = made
+            each[count] = made / count
+            table.add_row(
+                str(count), *(f"{value:.2f}" for value in (read, made, made + stored)), f"{1000 * each[count]:.1f}"
+            )
+        one, _ = _median(PROBE, folder, 1, repeats, {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "process_source_7_data"})
+    console = Console()
+    console.print(table)
+    console.print(f"a worker's parse of one of {LARGEST}: {1000 * one:.0f} ms")
+    growth = each[LARGEST] / each[100]
+    console.print(
+        f"limit for {LARGEST}: {LIMIT_SECONDS:.0f} s; cost of a DAG, {LARGEST} to 100: {growth:.2f} (limit {LINEAR})"
+    )
+    return not (total <= LIMIT_SECONDS and growth <= LINEAR)
+
+
+def _folder(scratch: Path, count: int) -> Path:
+    folder = scratch / str(count)
+    folder.mkdir()
+    text = (FOLDER / "sales.yaml").read_text(encoding="utf-8")
+    for number in range(count):
+        name = f"source_{number}"
+        (folder / f"{name}.yaml").write_text(text.replace("name: sales", f"name: {name}"), encoding="utf-8")
+    return folder
+
+
+def _median(
+    code: str, folder: Path, expected: int, repeats: int, extra: dict[str, str] | None = None
+) -> tuple[float, float]:
+    runs = []
+    for _ in range(repeats):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(folder)],
+            env={**os.environ, **(extra or {})},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        count, *seconds = json.loads(done.stdout.splitlines()[-1])
+        if count != expected:
+            sys.exit(f"{count} DAGs were made of {expected} sources")
+        runs.append(seconds)
+    return statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

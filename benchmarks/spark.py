@@ -1,0 +1,115 @@
+"""Where Spark begins to pay: the sessions of ever more order lines, by pandas and by Spark on local[*].
+
+``python -m benchmarks.spark [ROWS …]`` prints a Markdown table. Each engine is a process of its own, as in the DAGs,
+from start to written result; the recorded lines are repeated, each copy with customers and invoices of its own. CPU
+time is what both took of all cores, children included: on a machine that others use it tells more than wall time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from upath import UPath
+
+from devstack import spark
+from devstack.environment import process_environment
+from devstack.state import REPOSITORY
+from include.spark import output, pandas_sessions
+
+RETAIL = REPOSITORY / "include/data/retail"
+ROWS = (7_270, 500_000, 2_000_000)
+FILES = 8
+CUSTOMERS = 100_000  # more than any number in the recorded lines, so that copies don't meet
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds on the wall, seconds of CPU and the largest process's memory in MB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def write(folder: Path, rows: int) -> None:
+    """Write at least ``rows`` order lines, in several files, so that Spark can read them side by side."""
+    recorded = pandas_sessions.read(RETAIL.as_uri())
+    copies = max(1, round(rows / len(recorded)))
+    for copy in range(copies):
+        number = pd.to_numeric(recorded["CustomerID"]) + copy * CUSTOMERS
+        changed = recorded.assign(CustomerID=number, InvoiceNo=recorded["InvoiceNo"] + f"-{copy}")
+        file = folder / f"lines-{copy % FILES}.csv"
+        changed.to_csv(file, mode="a", header=not file.exists(), index=False)
+
+
+def measure(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
+    """Run a command to its end and return what it cost."""
+    begun = time.monotonic()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.monotonic() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(f"{command[0]} failed:\n{said.read().decode()[-2000:]}")
+    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def compare(rows: int, folder: Path) -> str:
+    """Measure both engines on so many rows, demand one result, and return a row of the table."""
+    lines = folder / "lines"
+    lines.mkdir()
+    write(lines, rows)
+    values = process_environment()
+    options = ["--master", "local[*]", "--driver-memory", "2g", "--conf", "spark.ui.enabled=false"]
+    options += ["--conf", f"spark.sql.shuffle.partitions={os.cpu_count()}"]
+    tasks = {
+        "pandas": [sys.executable, "-m", "include.spark.pandas_sessions"],
+        "spark": ["spark-submit", *options, str(REPOSITORY / "include/spark/sessions.py")],
+    }
+    # The JVM's own choices, unlike in the embedded stack, whose options suit small jobs.
+    values |= spark.environment(values["PATH"]) | {"JDK_JAVA_OPTIONS": ""}
+    cost, found = {}, {}
+    for engine, command in tasks.items():
+        run = folder / "sessions" / engine / "run"
+        urls = ["--input", lines.as_uri(), "--output", (run / "try-1").as_uri()]
+        cost[engine] = measure([*command, *urls], values)
+        found[engine] = output.publish(UPath(run))
+    if found["pandas"] != found["spark"]:
+        raise SystemExit(f"the results differ: {found}")
+    one, other = cost["pandas"], cost["spark"]
+    megabytes = sum(file.stat().st_size for file in lines.iterdir()) / 1e6
+    return (
+        f"| {found['spark'].counts['read']:,} | {megabytes:,.0f} | {one.wall:.1f} | {other.wall:.1f} | {one.cpu:.1f} |"
+        f" {other.cpu:.1f} | {other.cpu / one.cpu:.1f} | {one.memory:,.0f} |"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.spark")
+    parser.add_argument("rows", type=int, nargs="*", default=ROWS, help="order lines (default: %(default)s)")
+    sizes = parser.parse_args().rows
+    spark.install(print)
+    load = os.getloadavg()[0]
+    print(f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}; load {load:.1f}\n")
+    print("| rows | MB | pandas s | Spark s | pandas CPU s | Spark CPU s | CPU, Spark / pandas | pandas MB |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    for rows in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            print(compare(rows, Path(folder)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
