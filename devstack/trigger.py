@@ -106,7 +106,7 @@ def _backfill(request: Request, airflow: Airflow, details: dict[str, Any]) -> li
         {
             "dag_id": request.dag_id,
             "from_date": _midnight(request.first).isoformat(),
-            "to_date": _midnight(request.last).isoformat(),
+            "to_date": datetime.combine(request.last, time.max, UTC).isoformat(),
             "dag_run_conf": request.conf,
             "reprocess_behavior": "completed",
             "max_active_runs": 4,

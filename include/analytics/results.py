@@ -25,6 +25,7 @@ DOCUMENTATION = "static_index.html"
 SHOWN = 5
 GOOD = {"success", "pass", "warn", "skipped", "no-op", "partial success"}
 BROKEN_DATA = {"fail", "stale"}
+NEVER = "0001-01-01"  # dbt's newest load of a table without rows
 
 log = logging.getLogger(__name__)
 
@@ -92,16 +93,18 @@ def _nodes(target: Path) -> list[tuple[str, str, str]]:
 
 def _sources(target: Path) -> list[tuple[str, str, str]]:
     """Return name, status and message of each source whose freshness was asked."""
-    return [
+    return sorted(
         (f"source {one['unique_id'].rpartition('.')[2]}", *_freshness(one))
         for one in _read(target / "sources.json").get("results", [])
-    ]
+    )
 
 
 def _freshness(result: dict[str, Any]) -> tuple[str, str]:
     hours = result["max_loaded_at_time_ago_in_s"] / 3600
-    age = f"the newest load, at {result['max_loaded_at']}, is {hours:.0f} h old: run the DAG that loads it"
-    return {"error": "stale"}.get(result["status"], result["status"]), age
+    age = f"the newest load, at {result['max_loaded_at']}, is {hours:.0f} h old"
+    if result["max_loaded_at"].startswith(NEVER):
+        age = "it was never loaded"
+    return {"error": "stale"}.get(result["status"], result["status"]), f"{age}: run the DAG that loads it"
 
 
 def _name(node: dict[str, Any], unique_id: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from email import message_from_bytes, policy
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -31,19 +32,13 @@ SERVICES = ("postgres", "airflow", "upstreams", "sinks")
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The running stack, with a copy of the repository's DAGs."""
-    dags = tmp_path_factory.mktemp("dags")
-    shutil.copytree(REPOSITORY / "dags", dags, dirs_exist_ok=True)
-    with started(tmp_path_factory.mktemp("stack"), dags) as stack:
+    with started(tmp_path_factory.mktemp("stack"), copy_of_the_dags(tmp_path_factory)) as stack:
         yield stack
 
 
-@pytest.fixture(scope="session")
-def asset_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Another one, whose schedules are on: there, assets start runs. Its DAGs are paused until one is run."""
-    dags = tmp_path_factory.mktemp("dags")
-    shutil.copytree(REPOSITORY / "dags", dags, dirs_exist_ok=True)
-    with started(tmp_path_factory.mktemp("stack"), dags, schedule=True) as stack:
-        yield stack
+def copy_of_the_dags(factory: pytest.TempPathFactory) -> Path:
+    """Copy the repository's DAG files into a folder that a test may change; return it."""
+    return Path(shutil.copytree(REPOSITORY / "dags", factory.mktemp("dags"), dirs_exist_ok=True))
 
 
 @contextmanager
@@ -127,3 +122,12 @@ def query(stack: Stack) -> Callable[..., list[tuple[Any, ...]]]:
             return connection.execute(statement, values).fetchall()
 
     return ask
+
+
+def newest_mail(stack: Stack) -> tuple[str, str]:
+    """Subject and body of the last mail that arrived."""
+    path = max((stack.state.root / "alerts" / "mail").glob("*.eml"))
+    message = message_from_bytes(path.read_bytes(), policy=policy.default)
+    body = message.get_body(("html", "plain"))
+    assert body is not None
+    return str(message["Subject"]), str(body.get_content())

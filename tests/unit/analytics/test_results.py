@@ -81,6 +81,13 @@ def test_a_stale_source_is_named_with_its_age(tmp_path: Path, caplog: pytest.Log
     assert "source weather_data" in caplog.text
 
 
+def test_a_source_without_rows_was_never_loaded(tmp_path: Path) -> None:
+    never = {"max_loaded_at": "0001-01-01T00:00:00+00:00", "max_loaded_at_time_ago_in_s": 6.4e10, "status": "error"}
+    results = [{"unique_id": f"source.spellbook.warehouse.{name}"} | never for name in ("sales_data", "marketing_data")]
+    with pytest.raises(DbtTestError, match=r"2 of 2 failed: source marketing_data: it was never loaded.*sales_data"):
+        judge(left_behind(tmp_path, sources=results))
+
+
 def test_what_only_the_log_knows(tmp_path: Path) -> None:
     """A table that is missing isn't in sources.json, and a project that doesn't compile leaves no artifact."""
     (tmp_path / "logs").mkdir()
