@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from devstack.postgres import Postgres
 
@@ -31,3 +35,33 @@ def warehouse(postgres: Postgres) -> str:
     name = f"warehouse_{secrets.token_hex(6)}"
     postgres.create_database(name)
     return postgres.uri(name)
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """URL of an S3 server: one for all, because Airflow keeps the file system of a connection that it once made."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Makes an empty bucket behind `aws_default`, and returns a client."""
+    keys = {"aws_access_key_id": "spellbook", "aws_secret_access_key": "spellbook", "region_name": "us-east-1"}
+    connection = {
+        "conn_type": "aws",
+        "login": keys["aws_access_key_id"],
+        "password": keys["aws_secret_access_key"],
+        "extra": {"endpoint_url": s3_url, "region_name": keys["region_name"]},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+
+    def make(name: str) -> Any:
+        client = boto3.client("s3", endpoint_url=s3_url, **keys)
+        client.create_bucket(Bucket=name)
+        return client
+
+    return make

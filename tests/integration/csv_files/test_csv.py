@@ -6,8 +6,6 @@ import functools
 import gzip
 import http.server
 import io
-import json
-import secrets
 import subprocess
 import sys
 import threading
@@ -17,10 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import psycopg
 import pytest
-from moto.server import ThreadedMotoServer
 
 from devstack.state import REPOSITORY
 from include.csv_files.dialect import CsvError
@@ -180,23 +176,9 @@ def test_from_disk_and_http(
         operator(f"{server}/orders.csv.gz")
 
 
-def test_from_s3(operator: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
-    running = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    running.start()
-    try:
-        host, port = running.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        key = secrets.token_hex(8)
-        keys = {"aws_access_key_id": "spellbook", "aws_secret_access_key": key, "region_name": "us-east-1"}
-        client = boto3.client("s3", endpoint_url=endpoint, **keys)
-        client.create_bucket(Bucket="files")
-        client.put_object(Bucket="files", Key="orders.csv", Body=joined().encode())
-        extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
-        connection = {"conn_type": "aws", "login": "spellbook", "password": key, "extra": extra}
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
-        assert operator("s3://aws_default@files/orders.csv")["loaded"] == 3
-    finally:
-        running.stop()
+def test_from_s3(operator: Callable[..., dict[str, int]], bucket: Callable[[str], Any]) -> None:
+    bucket("orders").put_object(Bucket="orders", Key="orders.csv", Body=joined().encode())
+    assert operator("s3://aws_default@orders/orders.csv")["loaded"] == 3
 
 
 LARGE = """
