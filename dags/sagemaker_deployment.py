@@ -25,6 +25,7 @@ from pendulum import datetime
 
 from include import settings
 from include.retries import hopeless
+from include.sagemaker import definitions
 from include.tags import Tag
 from spellbook.operators.sagemaker import CreateEndpointConfigOperator, CreateEndpointOperator, CreateModelOperator
 
@@ -36,6 +37,7 @@ HOPELESS = hopeless(
     reason="refused: only what is throttled or unreachable is worth another try",
 )
 NAME = "{{ ti.xcom_pull(task_ids='package_model')['name'] }}"
+MODEL_URL = "{{ ti.xcom_pull(task_ids='package_model')['model_url'] }}"
 
 
 @dag(
@@ -60,31 +62,10 @@ def sagemaker_deployment() -> None:
         return deployment.package(registry, bucket(aws_conn_id), context["dag_run"].run_id).model_dump()
 
     create_model = CreateModelOperator(
-        task_id="create_model",
-        config={
-            "ModelName": NAME,
-            "ExecutionRoleArn": settings.SAGEMAKER_ROLE.read(),
-            "PrimaryContainer": {
-                "Image": settings.SAGEMAKER_IMAGE.read(),
-                "ModelDataUrl": "{{ ti.xcom_pull(task_ids='package_model')['model_url'] }}",
-            },
-        },
-        aws_conn_id="aws_default",
+        task_id="create_model", config=definitions.model(NAME, MODEL_URL), aws_conn_id="aws_default"
     )
     create_endpoint_config = CreateEndpointConfigOperator(
-        task_id="create_endpoint_config",
-        config={
-            "EndpointConfigName": NAME,
-            "ProductionVariants": [
-                {
-                    "VariantName": "champion",
-                    "ModelName": NAME,
-                    "InitialInstanceCount": 1,
-                    "InstanceType": settings.SAGEMAKER_INSTANCE.read(),
-                }
-            ],
-        },
-        aws_conn_id="aws_default",
+        task_id="create_endpoint_config", config=definitions.endpoint_config(NAME), aws_conn_id="aws_default"
     )
     create_endpoint = CreateEndpointOperator(
         task_id="create_endpoint",

@@ -25,15 +25,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import (
-    Asset,
-    Connection,
-    CronDataIntervalTimetable,
-    ObjectStoragePath,
-    Param,
-    dag,
-    task,
-)
+from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
 from include import settings
@@ -48,6 +40,8 @@ HOPELESS = hopeless(
     "airflow.providers.standard.exceptions.HITLTimeoutError",
     reason="the same candidate is refused again: mend what the error names, then start a new run",
 )
+REPEATS = int(settings.TITANIC_REPEATS.read())
+MODELS = ["gender_rule", "article_recipe", "logistic_regression", "soft_vote"]
 
 
 @dag(
@@ -57,23 +51,15 @@ HOPELESS = hopeless(
     allowed_run_types=NOT_BACKFILLED,
     max_active_runs=1,
     params={
-        "passengers": Param(
-            None, type=["null", "string"], description="URL of the list; null: the one in the settings."
-        ),
+        "passengers": Param(None, type=["null", "string"], description="URL of the list; null: as in the settings."),
         "models": Param(
             ["logistic_regression", "soft_vote"],
             type="array",
-            items={"enum": ["gender_rule", "article_recipe", "logistic_regression", "soft_vote"]},
+            items={"enum": MODELS},
             minItems=1,
             description="Models to compare; the best becomes the candidate.",
         ),
-        "repeats": Param(
-            int(settings.TITANIC_REPEATS.read()),
-            type="integer",
-            minimum=1,
-            maximum=50,
-            description="Repeats of ten-fold cross-validation.",
-        ),
+        "repeats": Param(REPEATS, type="integer", minimum=1, maximum=50, description="Of ten-fold cross-validation."),
         "approval": Param(False, type="boolean", description="Whether a human must approve the deployment."),
         "on_refusal": Param("fail", enum=["fail", "skip"], description="How a run ends whose candidate is refused."),
     },
@@ -110,11 +96,8 @@ def titanic_ml_pipeline() -> None:
         from include.titanic import pipeline
         from include.titanic.gates import Thresholds
 
-        thresholds = Thresholds(
-            float(settings.TITANIC_ACCURACY.read()), float(settings.TITANIC_SEGMENT_ACCURACY.read())
-        )
         registry = Registry(Connection.get(mlflow_conn_id).host, pipeline.MODEL_NAME)
-        verdict = pipeline.evaluate(ObjectStoragePath(candidate), registry, thresholds)
+        verdict = pipeline.evaluate(ObjectStoragePath(candidate), registry, Thresholds.in_force())
         context["ti"].xcom_push("summary", verdict.summary)
         if verdict.accepted:
             return ["approve_model" if context["params"]["approval"] else "deploy_model"]

@@ -23,15 +23,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any
 
-from airflow.sdk import (
-    Asset,
-    Connection,
-    CronDataIntervalTimetable,
-    ObjectStoragePath,
-    Param,
-    dag,
-    task,
-)
+from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
 from include.retries import hopeless

@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--token-file", type=Path, default=TOKEN_FILE, help="holds the last part of the webhook's path")
     arguments = parser.parse_args()
     app = slack_app(arguments.directory, arguments.token_file.read_text().strip())
-    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="info")
+    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)  # the path holds the key
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from include import settings
 from include.ml.evaluation import by_segment, compare
 from include.titanic.features import segment
 
@@ -36,6 +37,12 @@ class Thresholds:
     accuracy: float = 0.8
     segment_accuracy: float = 0.55
     segment_rows: int = 30
+
+    @classmethod
+    def in_force(cls) -> Thresholds:
+        """Return what the settings ask for."""
+        accuracy, of_segment = settings.TITANIC_ACCURACY.read(), settings.TITANIC_SEGMENT_ACCURACY.read()
+        return cls(float(accuracy), float(of_segment))
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,12 @@ from moto.server import ThreadedMotoServer
 from upath import UPath
 
 from include.ml.registry import Registry
-from include.sagemaker import deployment
+from include.sagemaker import definitions, deployment
 from include.sagemaker.errors import EndpointError, RefusedCallError, ThrottledError
 from include.titanic import candidate as candidates
 from include.titanic import card
 from spellbook.operators.sagemaker import CreateEndpointConfigOperator, CreateEndpointOperator, CreateModelOperator
 from tests.integration.ml.conftest import accepted
-
-ROLE = "arn:aws:iam::123456789012:role/test"
 
 
 class Gate:
@@ -93,7 +91,7 @@ def aws(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     requests.post(f"{gate.behind}/moto-api/reset", timeout=10)
     gate.seen.clear()
     extra = {"endpoint_url": gate.url, "region_name": "us-east-1"}
-    connection = {"conn_type": "aws", "login": "test", "password": ROLE, "extra": extra}
+    connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
     return lambda service: boto3.client(
         service, endpoint_url=gate.url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
@@ -101,17 +99,12 @@ def aws(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
 
 
 def create_model(name: str) -> CreateModelOperator:
-    config = {
-        "ModelName": name,
-        "ExecutionRoleArn": ROLE,
-        "PrimaryContainer": {"Image": "image", "ModelDataUrl": "s3://bucket/model.tar.gz"},
-    }
+    config = definitions.model(name, "s3://bucket/model.tar.gz")
     return CreateModelOperator(task_id="create_model", config=config, aws_conn_id="aws_default")
 
 
 def create_config(name: str) -> CreateEndpointConfigOperator:
-    variant = {"VariantName": "v", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.t2.medium"}
-    config = {"EndpointConfigName": name, "ProductionVariants": [variant]}
+    config = definitions.endpoint_config(name)
     return CreateEndpointConfigOperator(task_id="create_endpoint_config", config=config, aws_conn_id="aws_default")
 
 
