@@ -10,7 +10,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ import requests
 from matplotlib import dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import Formatter, FuncFormatter
 
 DASHBOARD = Path(__file__).parents[2] / "monitoring" / "grafana" / "dashboards" / "airflow.json"
 COLUMNS = 3
@@ -94,9 +94,10 @@ def draw(results: Sequence[PanelResult], path: Path) -> None:
 
 
 def _ask(prometheus_url: str, expression: str, span: dict[str, float]) -> list[dict[str, Any]]:
+    asked: dict[str, str | float] = {"query": expression, **span}
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.get(f"{prometheus_url}/api/v1/query_range", params={"query": expression, **span}, timeout=30)
+        answer = session.get(f"{prometheus_url}/api/v1/query_range", params=asked, timeout=30)
     if not answer.ok:
         raise requests.HTTPError(f"Prometheus answered {answer.status_code} to {expression}: {answer.text}")
     result: list[dict[str, Any]] = answer.json()["data"]["result"]
@@ -116,7 +117,7 @@ def _draw_panel(plot: Axes, result: PanelResult) -> None:
     plot.set_title(f"{result.row}: {result.title}", fontsize=11, loc="left")
     drawn = [series for series in result.series if series.points]
     for series in drawn:
-        moments = [datetime.fromtimestamp(moment, UTC) for moment, _ in series.points]
+        moments: list[Any] = [datetime.fromtimestamp(moment, UTC) for moment, _ in series.points]
         values = [value for _, value in series.points]
         plot.plot(moments, values, label=series.legend, linewidth=1.4, marker="." if len(values) < 4 else None)
     if not drawn:
@@ -127,7 +128,8 @@ def _draw_panel(plot: Axes, result: PanelResult) -> None:
     low, high = plot.get_ylim()
     plot.set_ylim(min(0.0, low), high + 0.05 * (high - min(0.0, low)))
     plot.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _in_unit(value, result.unit)))
-    plot.xaxis.set_major_formatter(dates.DateFormatter("%H:%M", tz=UTC))
+    clock: Callable[..., Formatter] = dates.DateFormatter
+    plot.xaxis.set_major_formatter(clock("%H:%M", tz=UTC))
     plot.tick_params(labelsize=8)
     plot.grid(alpha=0.3)
     if len(drawn) <= 10:

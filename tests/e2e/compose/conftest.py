@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -63,8 +64,14 @@ def drop(compose: Compose) -> Iterator[Callable[[str, str], None]]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that take the stack down behind all others."""
-    items.sort(key=lambda item: LAST.index(item.path.name) if item.path.name in LAST else -1)
+    """Put the tests of this stack behind those that need none, and those that take it down behind all others."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if Path(__file__).parent not in item.path.parents:
+        return -1
+    return LAST.index(item.path.name) + 1 if item.path.name in LAST else 0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 import pytest
 import requests
@@ -59,12 +60,13 @@ def test_a_stranger_is_refused_everywhere_but_at_health_version_and_login(compos
 def test_a_viewer_sees_dags_and_starts_none(users: dict[str, Airflow]) -> None:
     viewer = users["Viewer"]
     assert "weather_data_pipeline" in viewer.dag_ids()
-    for attempt in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: viewer.post("/dags/my_first_spell/dagRuns", {"logical_date": None}),
         lambda: viewer.patch("/dags/my_first_spell", {"is_paused": False}),
         lambda: viewer.get("/connections"),
         lambda: viewer.get("/variables"),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(RefusedError) as refusal:
             attempt()
         assert refusal.value.status == requests.codes.forbidden

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from devstack.api import Airflow
 from tests.e2e.browser import WebUI, is_green
-from tests.e2e.compose.stack import Compose, soon
+from tests.e2e.compose.stack import Compose, finish, soon
 
 INVENTORY = (Path(__file__).parents[2] / "gate" / "inventory.txt").read_text().split()
 TASKS = ("create_table", "extract_weather", "transform_weather", "load_weather")
@@ -76,6 +76,8 @@ def test_a_triggered_pipeline_turns_green_and_its_log_says_what_was_loaded(web_u
         expect(web_ui.grid_cell(run_id, task_id).get_by_test_id("task-state-badge")).to_be_visible(timeout=PATIENCE_MS)
     badges = [web_ui.grid_cell(run_id, task_id).get_by_test_id("task-state-badge") for task_id in TASKS]
     soon(lambda: all(map(is_green, badges)), "every task is green")
+    assert finish(airflow, "weather_data_pipeline", run_id) == "success"
+    expect(page.get_by_test_id("state-badge").filter(has_text="Running")).to_have_count(0, timeout=PATIENCE_MS)
     keep(web_ui, "compose_grid")
     web_ui.grid_cell(run_id, "load_weather").click()
     expect(page.get_by_test_id("virtualized-list")).to_contain_text("3 in = 3 loaded + 0 quarantined")

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.embedded.session import FinishedRun, Terminal, Up, interrupt, survivors
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """``python -m devstack up``; Ctrl-C at the end must stop all of it."""
     terminal = Terminal(tmp_path_factory.mktemp("e2e") / "state")
@@ -27,7 +27,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         assert cleaned.returncode == 0, cleaned.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def finished_run(up: Up) -> FinishedRun:
     """The weather pipeline, run from a second terminal while ``up`` goes on."""
     return FinishedRun.of(up.terminal.devstack("run", "weather_data_pipeline"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from devstack.state import State
 from tests.e2e.embedded.session import FinishedRun, Up, listeners
 
 INVENTORY = Path(__file__).parents[2] / "gate" / "inventory.txt"
+PARSED_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +58,11 @@ def test_every_socket_listens_on_the_loopback_interface_only(up: Up) -> None:
 
 
 def test_every_dag_of_the_inventory_is_loaded_and_paused(airflow: Airflow) -> None:
+    inventory, deadline = set(INVENTORY.read_text().split()), time.monotonic() + PARSED_SECONDS
+    while set(airflow.dag_ids()) != inventory and time.monotonic() < deadline:
+        time.sleep(1)
     paused = {dag["dag_id"]: dag["is_paused"] for dag in airflow.get("/dags", limit=100)["dags"]}
-    assert paused == dict.fromkeys(INVENTORY.read_text().split(), True)
+    assert paused == dict.fromkeys(inventory, True)
     assert airflow.import_errors() == {}
 
 

@@ -106,5 +106,11 @@ class Bench:
 
 
 def failure(error: str = "ValueError: the cauldron is empty", **fields: Any) -> Failure:
-    known = {"task_id": "brew", "try_number": 4, "max_tries": 4, "error": error, "log_url": f"{LOG}brew?try_number=4"}
+    known: dict[str, Any] = {
+        "task_id": "brew",
+        "try_number": 4,
+        "max_tries": 4,
+        "error": error,
+        "log_url": f"{LOG}brew?try_number=4",
+    }
     return Failure(**(known | fields))

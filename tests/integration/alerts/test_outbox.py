@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from email.message import EmailMessage
 
 import pytest
 
@@ -134,7 +135,9 @@ def test_an_expired_silence_says_that_it_is_over(bench: Bench) -> None:
     bench.one_alert(EMPTY)
     said = "The silence until 2024-06-02 (the cauldron is repaired) is over: take it out of silences.yaml."
     assert said in str(bench.slack.taken[0]["blocks"])
-    assert said in bench.mail.taken[0].get_payload(0).get_payload(decode=True).decode()
+    plain = bench.mail.taken[0].get_payload(0)
+    assert isinstance(plain, EmailMessage)
+    assert said in plain.get_content()
 
 
 def test_without_a_connection_the_alert_is_kept_and_told_from_the_table(bench: Bench) -> None:

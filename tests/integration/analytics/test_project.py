@@ -45,11 +45,11 @@ def dbt(warehouse: str, tmp_path: Path) -> Dbt:
     environment = {
         "PATH": os.defpath,
         "DBT_LOG_FORMAT_FILE": "json",
-        "PGHOST": login["host"],
-        "PGPORT": login["port"],
-        "PGUSER": login["user"],
-        "PGPASSWORD": login["password"],
-        "PGDATABASE": login["dbname"],
+        "PGHOST": str(login["host"]),
+        "PGPORT": str(login["port"]),
+        "PGUSER": str(login["user"]),
+        "PGPASSWORD": str(login["password"]),
+        "PGDATABASE": str(login["dbname"]),
     }
     places = {"project-dir": PROJECT, "profiles-dir": PROJECT, "target-path": tmp_path / "target"}
     flags = [f"--{name}={place}" for name, place in places.items()]

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from airflow.sdk import Context
 
 from devstack.state import REPOSITORY
 from include.csv_files.dialect import CsvError
@@ -132,9 +133,10 @@ def test_what_is_no_table_is_named(load: Load, content: bytes, message: str) -> 
         load(content)
 
 
-def context() -> dict[str, Any]:
-    ti = SimpleNamespace(dag_id="dag", task_id="load", run_id="run", try_number=1, map_index=-1)
-    return {"ti": ti, "dag_run": SimpleNamespace(start_date=datetime(2024, 1, 1, tzinfo=UTC))}
+def context() -> Context:
+    ti: Any = SimpleNamespace(dag_id="dag", task_id="load", run_id="run", try_number=1, map_index=-1)
+    dag_run: Any = SimpleNamespace(start_date=datetime(2024, 1, 1, tzinfo=UTC))
+    return {"ti": ti, "dag_run": dag_run}
 
 
 @pytest.fixture

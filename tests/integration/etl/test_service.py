@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_job_is_started_once_and_found_by_its_key(service: JobService, key: st
     ],
 )
 def test_an_answer_that_gets_lost_starts_no_second_job(
-    service: JobService, control: Control, key: str, fault: str, options: dict[str, int]
+    service: JobService, control: Control, key: str, fault: str, options: dict[str, Any]
 ) -> None:
     with control.scenario(fault, path="/jobs", times=1, **options) as rule:
         job = service.start(REQUEST, key)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.types import TaskInstanceKey
 from airflow.triggers.base import TriggerEvent
 
 from devstack.upstreams.client import Control
@@ -126,7 +127,7 @@ def test_the_task_defers_until_the_job_has_ended(service: JobService, key: str) 
     event = fire(deferred.value.trigger)
     assert task.resume_execution(deferred.value.method_name, {"event": event}, {}) == job.id
     [link] = task.operator_extra_links
-    assert link.get_link(task, ti_key=None) == f"{service.base}/jobs/{job.id}"
+    assert link.get_link(task, ti_key=TaskInstanceKey("d", "t", "r")) == f"{service.base}/jobs/{job.id}"
 
 
 @pytest.mark.usefixtures("conn_id")

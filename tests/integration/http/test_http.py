@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(ledger: str, monkey
     asked = []
     look_up = socket.getaddrinfo
 
-    def rebound(host: object, *arguments: object, **options: object) -> object:
+    def rebound(host: str | None, *arguments: Any, **options: Any) -> object:
         if host == "rebound.test":
             asked.append(host)
             host = next(answers)

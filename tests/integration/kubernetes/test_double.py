@@ -183,7 +183,8 @@ def test_what_it_refuses(core: client.CoreV1Api, url: str) -> None:
     with running(core, "twice", "print()") as name, pytest.raises(ApiException) as refused:
         core.create_namespaced_pod(SPACE, core.read_namespaced_pod(name, SPACE))
     assert (refused.value.status, json.loads(refused.value.body)["reason"]) == (409, "AlreadyExists")
-    for change in ({"comand": ["x"]}, {"command": []}):
+    changes: list[dict[str, list[str]]] = [{"comand": ["x"]}, {"command": []}]
+    for change in changes:
         pod = yaml.safe_load((REPOSITORY / "include/kubernetes/pod.yaml").read_text())
         pod["metadata"]["name"] = "wrong"
         pod["spec"]["containers"][0] |= change

@@ -34,7 +34,8 @@ def traffic(seed: int, **change: Callable[[pd.DataFrame], Any]) -> list[dict[str
     day = LISTED[list(COLUMNS)].sample(400, replace=True, random_state=seed).reset_index(drop=True)
     for name, made in change.items():
         day[name] = made(day)
-    return day.astype(object).where(day.notna(), None).to_dict("records")
+    plain = day.astype(object).where(day.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in plain]
 
 
 @pytest.fixture

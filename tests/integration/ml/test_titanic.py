@@ -46,8 +46,9 @@ def train(folder: Path, table: pd.DataFrame, names: list[str] = QUICK, run: str 
 
 def renamed(candidate: UPath, name: str) -> UPath:
     """The same candidate as another training would have left it."""
-    folder = Path(str(candidate.parent)).with_name(name)
-    shutil.copytree(candidate.parent, folder)
+    origin = Path(str(candidate.parent))
+    folder = origin.with_name(name)
+    shutil.copytree(origin, folder)
     found = candidates.read(candidate)
     (folder / "evaluation.json").write_text(found.model_copy(update={"name": name}).model_dump_json())
     return UPath(folder / "evaluation.json")
@@ -319,8 +320,13 @@ def test_requests_during_a_change_of_champion_are_all_answered(
     deploy(candidate, registry, serving)
     later, found = renamed(candidate, "later"), candidates.read(candidate)
     registry.promote(registry.publish("later", found.sha256, Path(str(later.parent)), card.record(found)))
-    seen = set()
-    wait(lambda: seen.add(serving.server.predict([KELLY])["version"]) or 2 in seen)
+    seen: set[int] = set()
+
+    def answered_by_the_second() -> bool:
+        seen.add(serving.server.predict([KELLY])["version"])
+        return 2 in seen
+
+    wait(answered_by_the_second)
     assert seen == {1, 2}
 
 

@@ -40,6 +40,7 @@ def test_a_training_is_shown_once_with_all_that_it_has(mlflow: Process, tmp_path
     assert run.info.status == "FINISHED"
     assert run.data.metrics["published_accuracy"] == 0.624
     assert {"paper_accuracy", "grouped_accuracy"} <= run.data.metrics.keys()
+    assert run.inputs is not None
     [dataset] = run.inputs.dataset_inputs
     assert dataset.dataset.digest == digest((SOURCE / "winequality-red.csv").read_bytes())[:36]
     shown = {file.path for file in api.list_artifacts(run_id)} | {

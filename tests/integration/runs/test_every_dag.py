@@ -9,7 +9,7 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeGuard
 
 import pyarrow.parquet as pq
 import pytest
@@ -37,7 +37,7 @@ Outcomes = dict[str, Future[list[Said | Exception]]]
 @pytest.fixture(scope="module")
 def outcomes(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Outcomes]:
     """The runs of each DAG that a chosen test asks for, or that one of these needs, as they end."""
-    chosen = {item.callspec.params["dag_id"] for item in request.session.items if _is_of_a_run(item)}
+    chosen = {str(item.callspec.params["dag_id"]) for item in request.session.items if _is_of_a_run(item)}
     while further := {needed for dag_id in chosen for needed in NEEDS.get(dag_id, ())} - chosen:
         chosen |= further
     outcomes: Outcomes = {}
@@ -48,7 +48,7 @@ def outcomes(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Outcomes]
         yield outcomes
 
 
-def _is_of_a_run(item: pytest.Item) -> bool:
+def _is_of_a_run(item: pytest.Item) -> TypeGuard[pytest.Function]:
     return isinstance(item, pytest.Function) and item.path.name == "test_every_dag.py" and hasattr(item, "callspec")
 
 

@@ -59,4 +59,5 @@ def _digest(uri: str) -> tuple[str, ...]:
 def _rows(uri: str) -> int:
     with connect(uri) as session:
         [(rows,)] = session.execute("SELECT count(*) FROM weather_data WHERE date BETWEEN %s AND %s", [FIRST, LAST])
-    return int(rows)
+    assert isinstance(rows, int)
+    return rows

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -65,9 +65,8 @@ def build(upstreams: str, ledger: str, key: str, monkeypatch: pytest.MonkeyPatch
             password = key
         connection = {"conn_type": conn_type, "host": upstreams, "password": password}
         monkeypatch.setenv("AIRFLOW_CONN_WEATHER_DEFAULT", json.dumps(connection))
-        limits = Limits(
-            **({"deadline": 8.0, "connect": 1.0, "silence": 1.0, "size": 1_000_000, "backoff": 0.01} | bounds)
-        )
+        known: dict[str, Any] = {"deadline": 8.0, "connect": 1.0, "silence": 1.0, "size": 1_000_000, "backoff": 0.01}
+        limits = Limits(**(known | bounds))
         limiter = RateLimiter(ledger, f"{conn_type} {key}", calls=HOOKS[conn_type].calls_per_minute)
         return HOOKS[conn_type]("weather_default", limiter=limiter, limits=limits)
 

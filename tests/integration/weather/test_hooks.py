@@ -7,7 +7,7 @@ import json
 import logging
 import time
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_a_young_day_comes_from_the_forecast_endpoint(build: Build, control: Con
     ],
 )
 def test_what_passes_is_tried_again(
-    build: Build, control: Control, api: str, scenario: str, options: dict[str, int]
+    build: Build, control: Control, api: str, scenario: str, options: dict[str, Any]
 ) -> None:
     with control.scenario(scenario, path=PATHS[api], times=2, **options):
         frame, rejected = transform(build(api, silence=0.3).fetch(CITIES, DAY, ASKED_ON))
@@ -215,7 +215,7 @@ def test_an_oversized_answer_is_refused(build: Build, control: Control, api: str
     ],
 )
 def test_wrong_content_is_rejected_with_its_reason(
-    build: Build, control: Control, api: str, scenario: str, options: dict[str, str], loaded: int,
+    build: Build, control: Control, api: str, scenario: str, options: dict[str, Any], loaded: int,
     reasons: dict[str, str] | str | None,
 ) -> None:  # fmt: skip
     with control.scenario(scenario, path=PATHS[api], **options):

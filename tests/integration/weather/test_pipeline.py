@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -35,7 +35,11 @@ def run(build: Build, warehouse: str, tmp_path: Path) -> Run:
     pipeline.create_table(warehouse)
 
     def steps(
-        api: str = "open_meteo", *, date: dt.date = DAY, cities: list[object] | None = None, run_id: str = "run"
+        api: str = "open_meteo",
+        *,
+        date: dt.date = DAY,
+        cities: list[str | dict[str, Any]] | None = None,
+        run_id: str = "run",
     ) -> None:
         root = ObjectStoragePath(tmp_path.as_uri())
         raw = pipeline.extract(build(api), root, wanted=cities or NAMES, date=date, asked_on=ASKED_ON, run_id=run_id)

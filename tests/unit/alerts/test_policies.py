@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference, task
+from airflow.sdk import DAG, task
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.serialization.serialized_objects import DagSerialization
 from pendulum import datetime
 
@@ -43,6 +45,7 @@ def test_a_dag_that_says_nothing_gets_everything() -> None:
     assert dag.on_failure_callback == [on_dag_failure]
     assert dag.on_success_callback == [on_dag_success]
     assert dag.tasks[0].on_failure_callback == [on_task_failure]
+    assert isinstance(dag.deadline, list)
     (deadline,) = dag.deadline
     assert deadline.callback == AsyncCallback(
         on_deadline, kwargs={"owner": "wizards", "schedule": "by hand", "advice": "Clear it."}
@@ -59,6 +62,7 @@ def test_own_callbacks_and_deadlines_stay() -> None:
     assert dag.on_failure_callback == [own, on_dag_failure]
     assert dag.on_success_callback == [own, on_dag_success]
     assert dag.tasks[0].on_failure_callback == [own, on_task_failure]
+    assert isinstance(dag.deadline, list)
     assert [each.callback.path.rpartition(".")[2] for each in dag.deadline] == ["own_deadline", "on_deadline"]
 
 

@@ -47,6 +47,7 @@ def test_every_month_of_fifty_years_has_its_run() -> None:
     for count in range(50 * 12):
         info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
         assert info is not None
+        assert info.data_interval is not None
         begin, end = info.data_interval
         assert (begin.year, begin.month, begin.day) == (2000 + count // 12, count % 12 + 1, 1)
         assert end == begin.add(months=1)
@@ -71,6 +72,7 @@ def test_without_catchup_only_the_newest_month_is_made() -> None:
         with time_machine.travel(dt.datetime.fromisoformat(now).replace(tzinfo=UTC), tick=False):
             info = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
             assert info is not None
+            assert info.data_interval is not None
             assert info.data_interval.start == pendulum.datetime(2024, month, 1)
 
 

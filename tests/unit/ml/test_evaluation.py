@@ -13,7 +13,7 @@ from include.ml.evaluation import Folds, Scores, by_segment, compare, cross_vali
 
 GENERATOR = np.random.default_rng(7)
 ROWS = pd.DataFrame({"x": GENERATOR.normal(size=200)})
-LABELS = (ROWS["x"] + GENERATOR.normal(size=200) > 0).to_numpy(np.int64)
+LABELS = (ROWS["x"] + GENERATOR.normal(size=200) > 0).to_numpy().astype(np.int64)
 
 
 def test_every_row_is_predicted_once_a_repeat_by_a_model_that_has_not_seen_it() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk.bases.decorator import DecoratedOperator
 
 from include.sources.factory import create_dags
 from include.sources.files import require_sources
@@ -26,7 +27,11 @@ def test_a_dag_for_each_source() -> None:
 
 def sources_in(dag: DAG) -> set[str]:
     """Names of the sources that the callables of a DAG hold."""
-    return {inspect.getclosurevars(inspect.unwrap(task.python_callable)).nonlocals["source"].name for task in dag.tasks}
+    names = set()
+    for task in dag.tasks:
+        assert isinstance(task, DecoratedOperator)
+        names.add(inspect.getclosurevars(inspect.unwrap(task.python_callable)).nonlocals["source"].name)
+    return names
 
 
 def test_each_dags_callables_use_its_own_source(folder: Path) -> None:

@@ -78,6 +78,6 @@ def test_what_counts_is_not_discarded(tmp_path: Path) -> None:
     ],
 )
 def test_urls_for_other_programs(url: str, foreign: str, hadoop: str) -> None:
-    path = UPath(url) if url.startswith("file") else url
+    path = UPath(url)
     assert output.foreign_url(path) == foreign
     assert output.hadoop_url(path) == hadoop

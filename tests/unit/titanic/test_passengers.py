@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -12,7 +14,7 @@ from include.titanic.passengers import COLUMNS, LABEL, Passenger, content_digest
 LIST = (REPOSITORY / "include/data/titanic/train.csv").read_bytes()
 
 
-def changed(place: int, **values: object) -> bytes:
+def changed(place: int, **values: Any) -> bytes:
     table = pd.read_csv(REPOSITORY / "include/data/titanic/train.csv").astype(object)
     for name, value in values.items():
         table.loc[place, name] = value
@@ -29,7 +31,7 @@ def test_the_list_is_read_whole() -> None:
 def test_a_request_is_read_as_a_row_of_the_list_is() -> None:
     table = read(LIST)[list(COLUMNS)].head(20)
     plain = table.astype(object).where(table.notna(), None).to_dict("records")
-    pd.testing.assert_frame_equal(frame([Passenger(**row) for row in plain]), table)
+    pd.testing.assert_frame_equal(frame([Passenger.model_validate(row) for row in plain]), table)
 
 
 @pytest.mark.parametrize(("values", "words"), [

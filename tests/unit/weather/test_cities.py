@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KNOWN = load_cities()
-PARIS = {"name": "Paris", "latitude": 48.8566, "longitude": 2.3522}
+PARIS: dict[str, Any] = {"name": "Paris", "latitude": 48.8566, "longitude": 2.3522}
 
 
 def test_the_configured_cities() -> None:

@@ -1,8 +1,8 @@
 """## What
-A run every minute.
+A run every minute, which asks the cache.
 
 ## Inputs
-None.
+Connection `postgres_default`.
 
 ## Outputs
 None.
@@ -13,8 +13,10 @@ Nothing: the next comes in a minute.
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.sdk import DAG, Connection, CronTriggerTimetable, ObjectStoragePath, task
 from pendulum import datetime
+
+from include.settings import OBJECT_STORAGE
 
 with DAG(
     "metronome",
@@ -28,7 +30,13 @@ with DAG(
 ) as dag:
 
     @task
-    def tick() -> None:
-        """Do nothing, in time."""
+    def tick(postgres_conn_id: str) -> None:
+        """Ask for the same again."""
+        from include.cache import Cache
+        from spellbook.counters import cache_counter
 
-    tick()
+        uri, root = Connection.get(postgres_conn_id).get_uri(), ObjectStoragePath(OBJECT_STORAGE.read())
+        cache = Cache("metronome", uri, root, count=cache_counter("metronome"))
+        cache.get(cache.key({}, "tick"), lambda: b"tock")
+
+    tick("postgres_default")

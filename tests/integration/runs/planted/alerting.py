@@ -17,14 +17,17 @@ import os
 import signal
 import time
 from datetime import timedelta
+from typing import Any
 
-from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, TriggerRule, task
+from airflow.sdk import DAG, TriggerRule, task
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert
 from pendulum import datetime
 
 from include.alerts.callbacks import on_deadline
 from include.alerts.deadline import RunQueued
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "start_date": datetime(2024, 1, 1, tz="UTC"),
     "default_args": {"owner": "planted"},
     "tags": ["example"],
@@ -69,9 +72,9 @@ with DAG("alerting_crowd", schedule=None, **SETTINGS):
 with DAG("alerting_recovers", schedule=None, **SETTINGS):
 
     @task(task_id="work", retries=2, retry_delay=0.1)
-    def recover(ti) -> None:
+    def recover(**context: Any) -> None:
         """Fail on the first try."""
-        if ti.try_number == 1:
+        if context["ti"].try_number == 1:
             raise ValueError("not yet")
 
     recover()
