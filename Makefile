@@ -49,7 +49,7 @@ gate: install ## what every DAG must pass before a commit, in seconds
 	@$(PYTEST) tests/gate
 
 unit: install ## tests without sockets
-	@$(PYTEST) tests/unit
+	@$(PYTEST) tests/unit --numprocesses 2
 
 integration: install .venv-spark/installed ## tests against real servers
 	@$(PYTEST) tests/integration --ignore tests/integration/runs --numprocesses 2 --dist loadfile

@@ -39,7 +39,18 @@ CORE_MODULES = (
     "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.task_runner",
 )
-LIBRARIES = ("pandas", "pandera.pandas", "pyarrow.parquet", "pydantic", "requests", "tenacity", "yaml")
+LIBRARIES = (
+    "airflow.providers.slack.hooks.slack_webhook",
+    "airflow.providers.smtp.hooks.smtp",
+    "pandas",
+    "pandera.backends.pandas.builtin_checks",
+    "pandera.pandas",
+    "pyarrow.parquet",
+    "pydantic",
+    "requests",
+    "tenacity",
+    "yaml",
+)
 
 
 def main() -> None:

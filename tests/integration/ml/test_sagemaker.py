@@ -25,6 +25,8 @@ from include.titanic import card
 from spellbook.operators.sagemaker import CreateEndpointConfigOperator, CreateEndpointOperator, CreateModelOperator
 from tests.integration.ml.conftest import accepted
 
+USER = "test"
+
 
 class Gate:
     """Answers calls of one SageMaker action itself, as often as it is told to; passes all others on."""
@@ -91,10 +93,10 @@ def aws(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     requests.post(f"{gate.behind}/moto-api/reset", timeout=10)
     gate.seen.clear()
     extra = {"endpoint_url": gate.url, "region_name": "us-east-1"}
-    connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
+    connection = {"conn_type": "aws", "login": USER, "password": USER, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
     return lambda service: boto3.client(
-        service, endpoint_url=gate.url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+        service, endpoint_url=gate.url, region_name="us-east-1", aws_access_key_id=USER, aws_secret_access_key=USER
     )
 
 
