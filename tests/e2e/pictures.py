@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 from playwright.sync_api import Browser
@@ -14,6 +15,7 @@ from devstack.api import Airflow
 from devstack.environment import ADMIN, local_url
 from devstack.state import REPOSITORY, State
 from tests.e2e import browser as chromium
+from tests.e2e import slack_blocks
 from tests.e2e.browser import WebUI
 from tests.e2e.embedded.session import FinishedRun, Terminal
 
@@ -36,8 +38,10 @@ def main() -> int:
         _run(terminal, "--as", "backfill", "--date", "2024-06-01", "--to", "2024-06-30")
         _keep((terminal.root / "reports" / "weather_data.png").read_bytes(), "weather_data")
         latest = _run(terminal)
+        terminal.devstack("run", "notify_example", "--conf", '{"fail": true}')
         with chromium.launched(executable) as browser:
             _keep(_picture_of(browser, f"$ make run\n{latest.output}"), "make_run")
+            _keep(_alert(browser, terminal), "alert")
             _visit(browser, State.open(terminal.root), latest)
     finally:
         terminal.devstack("clean")
@@ -60,6 +64,14 @@ def _picture_of(browser: Browser, printed: str) -> bytes:
     page = browser.new_page(device_scale_factor=1.25)
     page.set_content(console.export_html(theme=SVG_EXPORT_THEME, code_format=PAGE, inline_styles=True))
     return page.locator("pre").screenshot()
+
+
+def _alert(browser: Browser, terminal: Terminal) -> bytes:
+    """Return a PNG of the last message in Slack."""
+    newest = max((terminal.root / "alerts" / "slack").glob("*.json"))
+    page = browser.new_page(device_scale_factor=1.25)
+    page.set_content(slack_blocks.page(json.loads(newest.read_bytes())["blocks"]))
+    return page.locator("main").screenshot()
 
 
 def _visit(browser: Browser, state: State, run: FinishedRun) -> None:
