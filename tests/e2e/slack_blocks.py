@@ -9,7 +9,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-EMOJI = {":red_circle:": "🔴", ":large_blue_circle:": "🔵"}
+EMOJI = {
+    ":red_circle:": '<span style="color: #dd2e44">●</span>',
+    ":large_blue_circle:": '<span style="color: #3b88c3">●</span>',
+}
 MARKUP = {
     r"<(http[^|>]+)\|([^>]+)>": r'<a href="\1">\2</a>',
     r"\*([^*\n]+)\*": r"<b>\1</b>",
