@@ -109,12 +109,13 @@ def _unpause(airflow: Airflow) -> None:
 
 
 def _write(folder: Path, copies: int) -> int:
-    """Write each recorded day with its rows so many times; return the rows of all days."""
+    """Write each recorded day so many times, each time with invoices of its own; return the rows of all days."""
     folder.mkdir(exist_ok=True)
     rows = 0
     for path in sorted(RECORDED.glob("online_retail_*.csv")):
         header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        (folder / path.name).write_text(header + "".join(lines) * copies, encoding="utf-8")
+        copied = (line.replace(",", f"-{copy},", 1) for copy in range(copies) for line in lines)
+        (folder / path.name).write_text(header + "".join(copied), encoding="utf-8")
         rows += len(lines) * copies
     return rows
 
@@ -135,11 +136,17 @@ def _ended(airflow: Airflow, dag_id: str, ask: Callable[[], list[dict[str, Any]]
     while time.monotonic() < deadline:
         for run in ask():
             if run["state"] == "failed":
-                sys.exit(f"{dag_id} failed: {airflow.url}/dags/{dag_id}/runs/{run['dag_run_id']}")
+                sys.exit(f"{dag_id} failed:\n{_complaints(airflow, dag_id, run['dag_run_id'])}")
             if run["state"] == "success":
                 return run
         time.sleep(0.2)
     sys.exit(f"no run of {dag_id} ended within {PATIENCE} s")
+
+
+def _complaints(airflow: Airflow, dag_id: str, run_id: str) -> str:
+    """Return the end of each failed task's log."""
+    failed = [task for task in airflow.task_instances(dag_id, run_id) if task["state"] == "failed"]
+    return "\n".join(line for task in failed for line in (task["task_id"], *airflow.log(task)[-20:]))
 
 
 def _alone(uri: str, folder: Path) -> float:
