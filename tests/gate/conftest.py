@@ -29,8 +29,21 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
     }
     empty = tmp_path_factory.mktemp("empty", numbered=False)
     budgets = tomllib.loads(Path(__file__).with_name("budget.toml").read_text(encoding="utf-8"))
-    folders |= {empty: IMPORT_SECONDS, empty / "missing": IMPORT_SECONDS}
+    fresh = tmp_path_factory.mktemp("compiled_anew", numbered=False)
+    import_what_was_never_compiled(fresh, tmp_path_factory.mktemp("library"))
+    folders |= dict.fromkeys((empty, empty / "missing", fresh), IMPORT_SECONDS)
     return run(folders, [PLUGINS, PLANTED_PLUGINS], budgets | PLANTED_BUDGETS)
+
+
+def import_what_was_never_compiled(dag_folder: Path, library: Path) -> None:
+    """Write a DAG that imports a module which is cheap to load and, the first time, dear to compile."""
+    functions = (
+        f"def f{number}(a, *b, c=1, **d):\n    return [a + c for e in b if e in d]\n" for number in range(8000)
+    )
+    (library / "never_compiled.py").write_text("".join(functions))
+    imports = f"import sys\nsys.path.append({str(library)!r})\nimport never_compiled\n"
+    good = (PLANTED / "good.py").read_text().replace('"good"', '"compiled_anew"')
+    (dag_folder / "compiled_anew.py").write_text(imports + good)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,9 @@ import sys
 import time
 import warnings
 from dataclasses import asdict, dataclass, field
+from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from airflow import plugins_manager, settings
 from airflow.configuration import conf
@@ -39,16 +41,25 @@ class DagReport:
 
 @dataclass
 class FileReport:
-    """What was found in one file; ``cpu_seconds`` is what parsing took, ``imports`` the slowest of its imports."""
+    """What was found in one file.
+
+    Attributes:
+        cpu_seconds: what parsing took.
+        imports: the slowest of its imports.
+        compiled: whether anything was compiled for want of bytecode, as in a fresh installation.
+    """
 
     problems: list[str] = field(default_factory=list)
     dags: dict[str, DagReport] = field(default_factory=dict)
     cpu_seconds: float = 0.0
     imports: list[str] = field(default_factory=list)
+    compiled: bool = False
 
 
 def inspect_file(path: str, timeout: float, banned: list[str]) -> dict[str, Any]:
     """Return the :class:`FileReport` of the file, as a dictionary.
+
+    What had to be compiled is looked at once more: that is paid once in the life of an installation, not at each parse.
 
     Args:
         path: the DAG file.
@@ -57,6 +68,8 @@ def inspect_file(path: str, timeout: float, banned: list[str]) -> dict[str, Any]
     """
     try:
         report: dict[str, Any] = in_fork(_file_report, path, timeout, banned, seconds=timeout + GRACE_SECONDS)
+        if report["compiled"]:
+            report = in_fork(_file_report, path, timeout, banned, seconds=timeout + GRACE_SECONDS)
     except HungError as error:
         return asdict(FileReport([f"{error}: {advise('AirflowTaskTimeout')}"]))
     except EndedError as error:
@@ -73,10 +86,10 @@ def inspect_plugins(folder: str, banned: list[str]) -> dict[str, Any]:
 def _file_report(path: str, timeout: float, banned: list[str], stderr: Path) -> dict[str, Any]:
     warnings.simplefilter("always")
     conf.set("core", "dagbag_import_timeout", str(timeout))
-    before = set(sys.modules)
+    before, compiled = set(sys.modules), _note_compilations()
     started = time.process_time()
     bag = DagBag(dag_folder=path)
-    report = FileReport(cpu_seconds=time.process_time() - started)
+    report = FileReport(cpu_seconds=time.process_time() - started, compiled=bool(compiled))
     report.imports = slowest_imports(stderr, SLOWEST_IMPORTS)
     heavy = {name.split(".")[0] for name in set(sys.modules) - before} & set(banned)
     report.problems = [
@@ -91,6 +104,19 @@ def _file_report(path: str, timeout: float, banned: list[str], stderr: Path) -> 
             advice = "move its classes into plugins/spellbook and name them in plugins/spellbook_plugin.py"
             report.problems.append(f"DAG {dag_id!r} can't be stored: {error}\nIf that is a class of yours, {advice}")
     return asdict(report)
+
+
+def _note_compilations() -> list[str]:
+    """Return a list to which this process adds each file that it compiles on import."""
+    compiled: list[str] = []
+    compile_source = SourceFileLoader.source_to_code
+
+    def source_to_code(self: SourceFileLoader, data: Any, path: Any, **options: Any) -> Any:
+        compiled.append(str(path))
+        return compile_source(self, data, path, **options)
+
+    patch.object(SourceFileLoader, "source_to_code", source_to_code).start()
+    return compiled
 
 
 def _file_problems(bag: DagBag, path: str) -> Iterator[str]:

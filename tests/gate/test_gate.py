@@ -75,6 +75,12 @@ def test_a_good_dag_passes(cases: dict[str, Report]) -> None:
     assert not report.all_problems()
 
 
+def test_what_is_compiled_on_the_way_is_no_cost_of_the_file(cases: dict[str, Report]) -> None:
+    report = cases["compiled_anew"]
+    assert list(report.dags) == ["compiled_anew"]
+    assert not report.all_problems()
+
+
 def test_every_planted_case_is_expected() -> None:
     planted = {case.stem for case in PLANTED.iterdir() if case.name != "__pycache__"}
     assert planted == CAUGHT.keys() - {"empty", "missing"} | {"good"}

@@ -1,4 +1,4 @@
-"""Real servers for the integration tests; each test gets a database of its own."""
+"""Real servers for the integration tests; each test gets a database of its own, each file upstreams of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from devstack.postgres import Postgres
+from devstack.upstreams.client import Control
+from devstack.upstreams.server import serve
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,22 @@ def warehouse(postgres: Postgres) -> str:
     name = f"warehouse_{secrets.token_hex(6)}"
     postgres.create_database(name)
     return postgres.uri(name)
+
+
+@pytest.fixture(scope="module")
+def upstreams() -> Iterator[str]:
+    """Base URL of the sample upstreams."""
+    with serve() as url:
+        yield url
+
+
+@pytest.fixture
+def control(upstreams: str) -> Iterator[Control]:
+    """The upstreams' control, with nothing in force and nothing recorded."""
+    control = Control(upstreams)
+    control.reset()
+    yield control
+    control.reset()
 
 
 @pytest.fixture(scope="session")

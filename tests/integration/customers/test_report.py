@@ -6,7 +6,6 @@ import csv
 import datetime as dt
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from upath import UPath
 
 from devstack.upstreams.client import Control
 from devstack.upstreams.records import DATA
-from devstack.upstreams.server import serve
 from include.cache import INLINE, Cache
 from include.customers import data, report
 from include.customers.data import get_customer_data
@@ -28,20 +26,6 @@ from include.warehouse.attempt import Attempt
 
 DAY = dt.date(2010, 12, 20)
 SALES = require_sources()["sales"]
-
-
-@pytest.fixture(scope="module")
-def upstreams() -> Iterator[str]:
-    with serve() as url:
-        yield url
-
-
-@pytest.fixture
-def control(upstreams: str) -> Iterator[Control]:
-    control = Control(upstreams)
-    control.reset()
-    yield control
-    control.reset()
 
 
 @pytest.fixture

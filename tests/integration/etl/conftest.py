@@ -1,34 +1,17 @@
-"""The sample job service, and a connection to it."""
+"""Connections to the sample job service."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
-from devstack.upstreams.client import Control
-from devstack.upstreams.server import serve
 from include.egress import Egress
 from include.etl.service import HINTS, JobService
 from include.http import HttpApi, Limits
 
 LIMITS = Limits(deadline=4, connect=1, silence=0.5, backoff=0.01)
-
-
-@pytest.fixture(scope="module")
-def upstreams() -> Iterator[str]:
-    with serve() as url:
-        yield url
-
-
-@pytest.fixture
-def control(upstreams: str) -> Iterator[Control]:
-    control = Control(upstreams)
-    control.reset()
-    yield control
-    control.reset()
 
 
 @pytest.fixture

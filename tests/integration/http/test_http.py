@@ -14,7 +14,6 @@ import pytest
 
 from devstack.postgres import Postgres
 from devstack.upstreams.client import Control
-from devstack.upstreams.server import serve
 from include.egress import Egress
 from include.errors import ForbiddenAddressError, PermanentUpstreamError, TransientUpstreamError
 from include.http import HttpApi, Limits
@@ -22,20 +21,6 @@ from include.warehouse.limiter import RateLimiter
 
 DAY = {"date": "2010-12-22", "limit": "1"}
 LIMITS = Limits(deadline=3, connect=1, silence=1, backoff=0.01, redirects=3)
-
-
-@pytest.fixture(scope="module")
-def upstreams() -> Iterator[str]:
-    with serve() as url:
-        yield url
-
-
-@pytest.fixture
-def control(upstreams: str) -> Iterator[Control]:
-    control = Control(upstreams)
-    control.reset()
-    yield control
-    control.reset()
 
 
 @pytest.fixture(scope="module")

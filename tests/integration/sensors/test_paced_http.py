@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from devstack.upstreams.client import Control
-from devstack.upstreams.server import serve
 from spellbook.sensors.http import PacedHttpSensor, PacedHttpTrigger
 
 PAUSE = 0.4
@@ -18,16 +16,9 @@ PAUSE = 0.4
 pytestmark = pytest.mark.filterwarnings("ignore:.*determine_kwargs")
 
 
-@pytest.fixture(scope="module")
-def base_url() -> Iterator[str]:
-    with serve() as url:
-        yield url
-
-
-@pytest.fixture
-def control(base_url: str, monkeypatch: pytest.MonkeyPatch) -> Control:
-    monkeypatch.setenv("AIRFLOW_CONN_TILLS_DEFAULT", json.dumps({"conn_type": "http", "host": base_url}))
-    return Control(base_url)
+@pytest.fixture(autouse=True)
+def _tills(upstreams: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TILLS_DEFAULT", json.dumps({"conn_type": "http", "host": upstreams}))
 
 
 def trigger_for(day: str) -> PacedHttpTrigger:

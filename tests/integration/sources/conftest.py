@@ -1,9 +1,9 @@
-"""The sample upstreams, a warehouse and a folder for files."""
+"""Runs of a source on the sample upstreams, into a warehouse and a folder for files."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,28 +11,12 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from devstack.upstreams.client import Control
-from devstack.upstreams.server import serve
 from include.sources import pipeline
 from include.sources.files import FOLDER, load_source
 from include.sources.model import Source
 from include.sources.upstream import Login
 from include.warehouse.attempt import Attempt
 from include.warehouse.loader import LoadResult
-
-
-@pytest.fixture(scope="session")
-def upstreams() -> Iterator[str]:
-    with serve() as url:
-        yield url
-
-
-@pytest.fixture
-def control(upstreams: str) -> Iterator[Control]:
-    control = Control(upstreams)
-    control.reset()
-    yield control
-    control.reset()
 
 
 @pytest.fixture

@@ -1,17 +1,15 @@
-"""The sample upstreams, the hooks on them, and a database for the rate limit."""
+"""The weather hooks on the sample upstreams, and a database for the rate limit."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from devstack.upstreams.client import Control
-from devstack.upstreams.server import serve
 from include.http import Limits
 from include.warehouse.limiter import RateLimiter
 from spellbook.hooks.base import WeatherHook
@@ -25,22 +23,6 @@ ASKED_ON = dt.date(2024, 12, 31)
 PATHS = {"open_meteo": "/v1/archive", "openweathermap": "/data/3.0/onecall/timemachine"}
 
 Build = Callable[..., WeatherHook]
-
-
-@pytest.fixture(scope="session")
-def upstreams() -> Iterator[str]:
-    """Base URL of the sample upstreams."""
-    with serve() as url:
-        yield url
-
-
-@pytest.fixture
-def control(upstreams: str) -> Iterator[Control]:
-    """The upstreams' control, with nothing in force and nothing recorded."""
-    control = Control(upstreams)
-    control.reset()
-    yield control
-    control.reset()
 
 
 @pytest.fixture
