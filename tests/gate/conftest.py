@@ -38,7 +38,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
 def import_what_was_never_compiled(dag_folder: Path, library: Path) -> None:
     """Write a DAG that imports a module which is cheap to load and, the first time, dear to compile."""
     functions = (
-        f"def f{number}(a, *b, c=1, **d):\n    return [a + c for e in b if e in d]\n" for number in range(8000)
+        f"def f{number}(a, *b, c=1, **d):\n    return [a + c for e in b if e in d]\n" for number in range(2000)
     )
     (library / "never_compiled.py").write_text("".join(functions))
     imports = f"import sys\nsys.path.append({str(library)!r})\nimport never_compiled\n"
