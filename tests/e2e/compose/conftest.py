@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from devstack.api import Airflow
+from include import settings
 from tests.e2e.compose import engine
 from tests.e2e.compose.stack import Compose, copy_of_the_repository, free_port
 
@@ -32,7 +33,8 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
             pytest.fail(f"{engine.REQUIRED} is set, but {reason}")
         pytest.skip(reason)
     folder = copy_of_the_repository(tmp_path_factory.mktemp("clone"))
-    stack = Compose(folder, f"spellbook-test-{os.getpid()}", free_port())
+    quick = {settings.WINE_CANDIDATES.name: "article_recipe"}
+    stack = Compose(folder, f"spellbook-test-{os.getpid()}", free_port(), quick)
     try:
         engine.provide(stack.images())
         stack.run("build", "--quiet", seconds=1200)

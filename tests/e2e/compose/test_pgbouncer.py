@@ -17,7 +17,5 @@ def test_airflow_goes_through_pgbouncer(compose: Compose) -> None:
             "postgres", "airflow", "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = 'airflow'"
         )
         assert addresses == [(next(iter(pooled.values()))["IPAddress"],)]
-    finally:
+    finally:  # the next test takes it all down
         del compose.settings["COMPOSE_PROFILES"], compose.settings["SPELLBOOK_METADATA_HOST"]
-        compose.run("stop", "airflow-apiserver", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
-        compose.up()

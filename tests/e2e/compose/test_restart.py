@@ -21,7 +21,7 @@ def test_down_and_up_keeps_logins_runs_and_data(compose: Compose, airflow: Airfl
     runs, rows = compose.query("postgres", "airflow", RUNS), compose.query("warehouse", "warehouse", ROWS)
     assert runs
     assert rows
-    compose.run("down", "--timeout", "30")
+    compose.run("--profile", "*", "down", "--timeout", "10")
     compose.up()
     assert compose.query("postgres", "airflow", RUNS) == runs
     assert compose.query("warehouse", "warehouse", ROWS) == rows
@@ -57,7 +57,7 @@ def test_after_a_crash_of_the_host_unfinished_runs_reach_a_right_end(compose: Co
 
 
 def test_down_with_its_volumes_leaves_nothing(compose: Compose) -> None:
-    compose.run("--profile", "*", "down", "--volumes", "--timeout", "30")
+    compose.run("--profile", "*", "down", "--volumes", "--timeout", "5")
     for kind in ("container", "volume", "network"):
         listed = subprocess.run(
             [
