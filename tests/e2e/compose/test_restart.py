@@ -10,7 +10,7 @@ from devstack.api import Airflow
 from tests.e2e.compose.stack import POLL_SECONDS, Compose, finish, trigger
 from tests.e2e.compose.test_dags import day
 
-RUNS = "SELECT dag_id, run_id, state FROM dag_run ORDER BY 1, 2"
+RUNS = "SELECT dag_id, run_id, state FROM dag_run WHERE dag_id <> 'alerts_drain' ORDER BY 1, 2"  # it runs each minute
 ROWS = "SELECT date, city, temperature FROM weather_data ORDER BY 1, 2"
 
 
