@@ -85,7 +85,7 @@ def draw(results: Sequence[PanelResult], path: Path) -> None:
     """Draw the panels, three beside each other, into the PNG file ``path``."""
     height = math.ceil(len(results) / COLUMNS)
     figure = Figure(figsize=(6.4 * COLUMNS, 3.2 * height), layout="constrained", facecolor="white")
-    axes = figure.subplots(height, COLUMNS, squeeze=False).ravel()
+    axes = figure.subplots(height, COLUMNS, squeeze=False, sharex=True).ravel()
     for plot, result in zip(axes, results, strict=False):
         _draw_panel(plot, result)
     for plot in axes[len(results) :]:
@@ -122,15 +122,15 @@ def _draw_panel(plot: Axes, result: PanelResult) -> None:
         plot.plot(moments, values, label=series.legend, linewidth=1.4, marker="." if len(values) < 4 else None)
     if not drawn:
         plot.text(0.5, 0.5, "no data", transform=plot.transAxes, ha="center", va="center", color="grey")
-        plot.set_yticks([])
-        plot.set_xticks([])
+        plot.xaxis.set_visible(False)
+        plot.yaxis.set_visible(False)
         return
     low, high = plot.get_ylim()
     plot.set_ylim(min(0.0, low), high + 0.05 * (high - min(0.0, low)))
     plot.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _in_unit(value, result.unit)))
     clock: Callable[..., Formatter] = dates.DateFormatter
     plot.xaxis.set_major_formatter(clock("%H:%M", tz=UTC))
-    plot.tick_params(labelsize=8)
+    plot.tick_params(labelsize=8, labelbottom=True)
     plot.grid(alpha=0.3)
     if len(drawn) <= 10:
         plot.legend(fontsize=7, loc="best", framealpha=0.6)
