@@ -68,10 +68,11 @@ def _picture_of(browser: Browser, printed: str) -> bytes:
 
 
 def _alert(browser: Browser, terminal: Terminal) -> bytes:
-    """Return a PNG of the last message in Slack."""
-    newest = max((terminal.root / "alerts" / "slack").glob("*.json"))
+    """Return a PNG of the message in Slack that a run has failed."""
+    posted = [json.loads(file.read_bytes()) for file in sorted((terminal.root / "alerts" / "slack").glob("*.json"))]
+    [failed] = [message for message in posted if message["text"].startswith("Failed: ")]
     page = browser.new_page(device_scale_factor=1.25)
-    page.set_content(slack_blocks.page(json.loads(newest.read_bytes())["blocks"]))
+    page.set_content(slack_blocks.page(failed["blocks"]))
     return page.locator("main").screenshot()
 
 
