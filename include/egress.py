@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 PORTS = {"http": 80, "https": 443}
 
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
+TUNNELS = (
+    IPv6Network("2002::/16"),
+    IPv6Network("2001::/32"),
+)  # 6to4 and Teredo: no API is there
 
 Network = IPv4Network | IPv6Network
 
@@ -76,10 +80,14 @@ class Egress:
 
         Raises:
             ForbiddenAddressError: if it is private, link-local (such as a cloud's metadata service), loopback,
-                multicast or reserved, and in none of the networks that are allowed.
+                multicast, reserved or a tunnel's, and in none of the networks that are allowed.
         """
-        found = _target(ip_address(address.partition("%")[0]))
-        if (found.is_global and not found.is_multicast) or any(found in network for network in self.private):
+        given = ip_address(address.partition("%")[0])
+        found = _target(given)
+        tunnelled = any(given in network for network in TUNNELS)
+        if found.is_global and not found.is_multicast and not tunnelled:
+            return
+        if any(found in network for network in self.private):
             return
         raise ForbiddenAddressError(
             f"{host} resolves to {address}, which is not a public address. If it is to be called, add its network to"
