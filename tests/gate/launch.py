@@ -25,7 +25,9 @@ class Conditions:
     environment: dict[str, str]
 
 
-def probe(folders: dict[Path, float], plugins: list[Path], conditions: Conditions, scratch: Path) -> dict[str, Any]:
+def probe(
+    folders: dict[Path, float], plugins: list[Path], budgets: dict[str, float], conditions: Conditions, scratch: Path
+) -> dict[str, Any]:
     """Run :mod:`tests.gate.probe` over DAG folders and plugins folders, and return its result.
 
     Raises:
@@ -40,6 +42,7 @@ def probe(folders: dict[Path, float], plugins: list[Path], conditions: Condition
         "plugins": [str(folder) for folder in plugins],
         "banned": _banned_modules(),
         "days": conditions.days,
+        "budgets": budgets,
     }
     job.write_text(json.dumps(wanted), encoding="utf-8")
     with (home / "stderr").open("wb") as stderr:

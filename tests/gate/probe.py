@@ -4,7 +4,8 @@ Started as ``python -X importtime -m tests.gate.probe JOB RESULT``.
 
 JOB is a JSON file: ``folders`` maps a DAG folder to the seconds that an import in it may take, ``plugins`` lists
 plugins folders, ``banned`` the modules that nothing may import while it is parsed or loaded, ``days`` is how far the
-clock is ahead. RESULT is written as JSON, see :func:`main`.
+clock is ahead, ``budgets`` what a file may cost, by its name or as ``default``. RESULT is written as JSON, see
+:func:`main`.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def warm_up() -> None:
 
 def main(job_path: str, result_path: str) -> None:
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
-    banned = job["banned"]
+    banned, budgets = job["banned"], job["budgets"]
     warm_up()
     result: dict[str, Any] = {
         "baseline_seconds": baseline_seconds(),
@@ -68,7 +69,15 @@ def main(job_path: str, result_path: str) -> None:
             files = (
                 sorted(get_importer_registry().list_dag_files(folder, safe_mode=False)) if Path(folder).exists() else []
             )
-            result["folders"][folder] = {file: inspect_file(file, timeout, banned) for file in files}
+            result["folders"][folder] = {
+                file: inspect_file(
+                    file,
+                    timeout,
+                    banned,
+                    budgets.get(Path(file).name, budgets["default"]) * result["baseline_seconds"],
+                )
+                for file in files
+            }
     Path(result_path).write_text(json.dumps(result), encoding="utf-8")
 
 

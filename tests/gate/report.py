@@ -69,7 +69,9 @@ def run(folders: dict[Path, float], plugins: list[Path], budgets: dict[str, floa
     other = {"PYTHONHASHSEED": "2", "TZ": "Pacific/Auckland"} | as_environment(canaries)
     shifted = Conditions("shifted", CLOCK_SHIFT_DAYS, other)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda conditions: probe(folders, plugins, conditions, Path(scratch)), (bare, shifted))
+        first, second = pool.map(
+            lambda conditions: probe(folders, plugins, budgets, conditions, Path(scratch)), (bare, shifted)
+        )
     return Gate(
         reports={
             folder: _report(folder, _files(first, folder), _files(second, folder), canaries, budgets)
