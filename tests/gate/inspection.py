@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 import warnings
 from dataclasses import asdict, dataclass, field
 from importlib.machinery import SourceFileLoader
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -24,11 +26,11 @@ from tests.gate.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 GRACE_SECONDS = 5
 SLOWEST_IMPORTS = 5
 PLUGIN_SECONDS = 30
+BASELINE_REPEATS = 3
 
 
 @dataclass
@@ -44,35 +46,45 @@ class FileReport:
     """What was found in one file.
 
     Attributes:
-        cpu_seconds: what parsing took.
+        cost: the CPU time that parsing took, in units of the baseline work.
         imports: the slowest of its imports.
         compiled: whether anything was compiled for want of bytecode, as in a fresh installation.
     """
 
     problems: list[str] = field(default_factory=list)
     dags: dict[str, DagReport] = field(default_factory=dict)
-    cpu_seconds: float = 0.0
+    cost: float = 0.0
     imports: list[str] = field(default_factory=list)
     compiled: bool = False
 
 
-def inspect_file(path: str, timeout: float, banned: list[str], limit: float) -> dict[str, Any]:
+def baseline_seconds() -> float:
+    """Return the CPU seconds of a fixed piece of work, so that costs compare between machines."""
+    text = Path(argparse.__file__).read_text(encoding="utf-8")
+    started = time.process_time()
+    for _ in range(BASELINE_REPEATS):
+        compile(text, "baseline", "exec")
+    return (time.process_time() - started) / BASELINE_REPEATS
+
+
+def inspect_file(path: str, timeout: float, banned: list[str], baseline: float, budget: float) -> dict[str, Any]:
     """Return the :class:`FileReport` of the file, as a dictionary.
 
     What had to be compiled is looked at once more: that is paid once in the life of an installation, not at each parse.
-    So is what seems too dear, because a busy machine makes work dearer, and never cheaper: the lower cost counts.
+    So is what seems too dear, with the baseline beside it: a busy machine makes both dearer. The lower cost counts.
 
     Args:
         path: the DAG file.
         timeout: seconds after which an import counts as hung.
         banned: top-level modules that no DAG file may import while it is parsed, be it through another module.
-        limit: seconds of CPU above which the file is measured again.
+        baseline: see :func:`baseline_seconds`.
+        budget: cost above which the file is measured again.
     """
     try:
-        report: dict[str, Any] = in_fork(_file_report, path, timeout, banned, seconds=timeout + GRACE_SECONDS)
-        if report["compiled"] or report["cpu_seconds"] > limit:
-            again = in_fork(_file_report, path, timeout, banned, seconds=timeout + GRACE_SECONDS)
-            report = min(report, again, key=lambda found: float(found["cpu_seconds"]))
+        report: dict[str, Any] = in_fork(_file_report, path, timeout, banned, baseline, seconds=timeout + GRACE_SECONDS)
+        if report["compiled"] or report["cost"] > budget:
+            again = in_fork(_file_report, path, timeout, banned, None, seconds=timeout + GRACE_SECONDS)
+            report = min(report, again, key=lambda found: float(found["cost"]))
     except HungError as error:
         return asdict(FileReport([f"{error}: {advise('AirflowTaskTimeout')}"]))
     except EndedError as error:
@@ -86,13 +98,14 @@ def inspect_plugins(folder: str, banned: list[str]) -> dict[str, Any]:
     return found
 
 
-def _file_report(path: str, timeout: float, banned: list[str], stderr: Path) -> dict[str, Any]:
+def _file_report(path: str, timeout: float, banned: list[str], baseline: float | None, stderr: Path) -> dict[str, Any]:
     warnings.simplefilter("always")
     conf.set("core", "dagbag_import_timeout", str(timeout))
     before, compiled = set(sys.modules), _note_compilations()
     started = time.process_time()
     bag = DagBag(dag_folder=path)
-    report = FileReport(cpu_seconds=time.process_time() - started, compiled=bool(compiled))
+    spent = time.process_time() - started
+    report = FileReport(cost=spent / (baseline or baseline_seconds()), compiled=bool(compiled))
     report.imports = slowest_imports(stderr, SLOWEST_IMPORTS)
     heavy = {name.split(".")[0] for name in set(sys.modules) - before} & set(banned)
     report.problems = [

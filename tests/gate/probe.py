@@ -10,7 +10,6 @@ clock is ahead, ``budgets`` what a file may cost, by its name or as ``default``.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import sys
@@ -24,20 +23,9 @@ from airflow.dag_processing.importers import get_importer_registry
 from airflow.serialization.serialized_objects import DagSerialization
 
 from tests.gate import tripwires
-from tests.gate.inspection import inspect_file, inspect_plugins
+from tests.gate.inspection import baseline_seconds, inspect_file, inspect_plugins
 
 WARM_UP_FILE = Path(__file__).with_name("planted") / "dags" / "good.py"
-
-
-def baseline_seconds() -> float:
-    """Return the CPU seconds of a fixed piece of work, so that costs compare between machines."""
-    text = Path(argparse.__file__).read_text(encoding="utf-8")
-    samples = []
-    for _ in range(3):
-        started = time.process_time()
-        compile(text, "baseline", "exec")
-        samples.append(time.process_time() - started)
-    return min(samples)
 
 
 def warm_up() -> None:
@@ -58,8 +46,8 @@ def main(job_path: str, result_path: str) -> None:
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     banned, budgets = job["banned"], job["budgets"]
     warm_up()
+    baseline = baseline_seconds()
     result: dict[str, Any] = {
-        "baseline_seconds": baseline_seconds(),
         "plugins": {folder: inspect_plugins(folder, banned) for folder in job["plugins"]},
         "folders": {},
     }
@@ -70,12 +58,7 @@ def main(job_path: str, result_path: str) -> None:
                 sorted(get_importer_registry().list_dag_files(folder, safe_mode=False)) if Path(folder).exists() else []
             )
             result["folders"][folder] = {
-                file: inspect_file(
-                    file,
-                    timeout,
-                    banned,
-                    budgets.get(Path(file).name, budgets["default"]) * result["baseline_seconds"],
-                )
+                file: inspect_file(file, timeout, banned, baseline, budgets.get(Path(file).name, budgets["default"]))
                 for file in files
             }
     Path(result_path).write_text(json.dumps(result), encoding="utf-8")

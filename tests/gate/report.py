@@ -74,7 +74,7 @@ def run(folders: dict[Path, float], plugins: list[Path], budgets: dict[str, floa
         )
     return Gate(
         reports={
-            folder: _report(folder, _files(first, folder), _files(second, folder), canaries, budgets)
+            folder: _report(folder, first["folders"][str(folder)], second["folders"][str(folder)], canaries, budgets)
             for folder in folders
         },
         plugins={folder: _plugin_problems(first["plugins"][str(folder)]) for folder in plugins},
@@ -122,14 +122,6 @@ def lint(path: Path) -> str:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr if done.returncode else ""
-
-
-def _files(result: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return file name → what the probe found in it, with its cost in units of the probe's baseline."""
-    return {
-        file: found | {"cost": found["cpu_seconds"] / result["baseline_seconds"]}
-        for file, found in result["folders"][str(folder)].items()
-    }
 
 
 def _report(
