@@ -4,8 +4,9 @@ SHELL := /bin/sh
 .PHONY: help install hooks run new-source up down status clean test gate unit integration e2e pictures docs check format lock manifest bench
 unexport PYTHONDONTWRITEBYTECODE
 
-PYTHON := .venv/bin/python
-PYTEST := $(PYTHON) -m pytest
+# $(PYTHON) is the user's: the interpreter that .ci/install makes the environment with.
+VENV := .venv/bin/python
+PYTEST := $(VENV) -m pytest
 ifeq ($(origin AS),default)  # make's own name of the assembler
 AS :=
 endif
@@ -26,22 +27,22 @@ hooks: install ## run the gate and the linters before every commit
 	@.venv/bin/pre-commit install
 
 run: install ## one DAG, end to end: DAG=weather_data_pipeline DATE=2024-06-01 TO=… AS=manual|scheduled|backfill|asset CONF='{…}'
-	@$(PYTHON) -m devstack run "$${DAG:-weather_data_pipeline}" $${DATE:+--date "$$DATE"} $${TO:+--to "$$TO"} $${AS:+--as "$$AS"} $${CONF:+--conf "$$CONF"}
+	@$(VENV) -m devstack run "$${DAG:-weather_data_pipeline}" $${DATE:+--date "$$DATE"} $${TO:+--to "$$TO"} $${AS:+--as "$$AS"} $${CONF:+--conf "$$CONF"}
 
 new-source: install ## a source's YAML and its test: NAME=orders
-	@$(PYTHON) -m include.sources new "$${NAME:?give NAME=, such as NAME=orders}"
+	@$(VENV) -m include.sources new "$${NAME:?give NAME=, such as NAME=orders}"
 
 up: install ## Airflow's web UI and everything behind it, until Ctrl-C
-	@$(PYTHON) -m devstack up
+	@$(VENV) -m devstack up
 
 down: install ## stop what `make run` and `make up` left running
-	@$(PYTHON) -m devstack down
+	@$(VENV) -m devstack down
 
 status: install ## what runs, and where
-	@$(PYTHON) -m devstack status
+	@$(VENV) -m devstack status
 
 clean: install ## stop everything and delete its data
-	@$(PYTHON) -m devstack clean
+	@$(VENV) -m devstack clean
 
 test: gate unit integration ## all tests
 
@@ -62,7 +63,7 @@ pictures: install ## docs/images, from real runs
 	@.ci/pictures
 
 docs: install ## docs/DAGS.md, from the DAGs
-	@$(PYTHON) -m devstack.catalogue
+	@$(VENV) -m devstack.catalogue
 
 check: install ## linters and types
 	@.ci/check
@@ -77,7 +78,7 @@ lock: install ## bring requirements*.txt up to date with requirements*.in
 	@.ci/lock
 
 manifest: install ## the dbt project's graph, after a change in include/dbt
-	@$(PYTHON) -m include.analytics
+	@$(VENV) -m include.analytics
 
 bench: install ## measure what the README promises
-	@$(PYTHON) -m benchmarks
+	@$(VENV) -m benchmarks

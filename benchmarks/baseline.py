@@ -29,7 +29,7 @@ def main() -> None:
     from spellbook.hooks.weather import weather_hook
 
     day = Recording.of(state).last_day
-    uri = Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres")).uri("warehouse")
+    uri = Postgres.of(state).uri("warehouse")
     pipeline.create_table(uri)
     raw = pipeline.extract(
         weather_hook("weather_default", uri),

@@ -91,7 +91,7 @@ def _stack(scratch: Path, folder: Path) -> Stack:
 
 def _server(stack: Stack) -> Postgres:
     state = stack.state
-    return Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres"), durable=False)
+    return Postgres.of(state, durable=False)
 
 
 def _unpause(airflow: Airflow) -> None:

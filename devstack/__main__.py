@@ -113,9 +113,7 @@ def _up(_: argparse.Namespace, console: Console) -> int:
         while True:
             state.last_used.touch()
             with state.lock():  # `make run` may be starting Airflow again, after an edit
-                ended = [service for service in stack.status() if service.name in UP and service.pid is None]
-            if ended:
-                raise StackError(f"{ended[0].name} ended; see {ended[0].log}")
+                stack.require_running(UP)
             time.sleep(2)
     except KeyboardInterrupt:
         return 0

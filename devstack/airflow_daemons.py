@@ -2,42 +2,46 @@
 
 Four ``airflow …`` commands would each spend the seconds that importing Airflow takes. Here three of them are forked
 from one parent that has imported it once, with what tasks use, so that the executor's forks find it in memory; the API
-server, the slowest to start, imports its own part meanwhile on the other core.
+server, the slowest to start, builds its application meanwhile on the other core.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 import psycopg
 
+from devstack import metadata
 from devstack.environment import ADMIN
 from devstack.postgres import Postgres
-from devstack.process import Record, stop
+from devstack.process import Record, keep_previous, stop
 from devstack.state import State
+from devstack.waiting import Activity, wait_for
 from include import settings
 
 # Logs are read from the disk that all share: a server for them would listen on every interface.
 API_SERVER = ("api-server",)
 COMPONENTS = (("scheduler", "--skip-serve-logs"), ("dag-processor",), ("triggerer", "--skip-serve-logs"))
+NAMES = tuple(name for name, *_ in (API_SERVER, *COMPONENTS))
 
 COMMAND = "airflow.__main__"
-API_MODULES = (COMMAND, "airflow.api_fastapi.main")
 CORE_MODULES = (
     COMMAND,
     "airflow.dag_processing.processor",
     "airflow.executors.local_executor",
-    "airflow.jobs.scheduler_job_runner",
     "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.task_runner",
+    "devstack.dag_processor",
+    "devstack.scheduler",
 )
 LIBRARIES = (
     "airflow.providers.slack.hooks.slack_webhook",
@@ -57,16 +61,19 @@ def main() -> None:
     """Prepare the metadata database, start the components, and end them all when one ends or when told to."""
     state = State.open()
     _end_orphans(state)
+    _write_private(state.root / "passwords.json", {ADMIN: state.secret(ADMIN)})
     prepared, preparation = os.pipe()
-    api_server = _fork(*API_SERVER, log=_log(state, API_SERVER), before=lambda: _import_and_wait(prepared, preparation))
-    _import(CORE_MODULES)
-    _prepare(state)
+    api_log = log_of(state, API_SERVER[0])
+    api_server = _fork(*API_SERVER, log=api_log, before=lambda: _build_and_wait(prepared, preparation))
+    with _no_garbage_collection():
+        _import(CORE_MODULES)
+        _prepare(state)
     os.write(preparation, b".")
     children = {api_server: API_SERVER[0]}
     for component in COMPONENTS:
-        children[_fork(*component, log=_log(state, component))] = component[0]
+        children[_fork(*component, log=log_of(state, component[0]), before=_use_our_own)] = component[0]
     for child, name in children.items():
-        Record.of(child, "").write(_record(state, name))
+        Record.of(child, "").write(record_of(state, name))
     pools = state.airflow_home / "pools.json"
     _write_private(pools, {pool.name: {"slots": pool.slots, "description": pool.doc} for pool in settings.POOLS})
     importer = _fork("pools", "import", str(pools))
@@ -79,31 +86,87 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     _finish(importer)
     ended, status = os.wait()
-    print(f"{children.pop(ended, ended)} ended with status {os.waitstatus_to_exitcode(status)}", file=sys.stderr)
+    name = children.pop(ended, str(ended))
+    print(f"{name} ended with status {os.waitstatus_to_exitcode(status)}; see {log_of(state, name)}", file=sys.stderr)
     end(signal.SIGTERM, None)
     while children:
         children.pop(os.wait()[0], None)
 
 
+def record_of(state: State, name: str) -> Path:
+    """Return the file with the record of a component's process."""
+    return state.airflow_home / f"{name}.json"
+
+
+def log_of(state: State, name: str) -> Path:
+    """Return a component's log."""
+    return state.logs / f"{name}.log"
+
+
 def _prepare(state: State) -> None:
     """Create and migrate the databases."""
-    postgres = Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres"))
-    _wait_for(postgres)
-    for database in ("airflow", "warehouse"):
-        postgres.create_database(database)
-    _write_private(state.root / "passwords.json", {ADMIN: state.secret(ADMIN)})
-    migration = _fork("db", "migrate")
-    if sys.platform != "darwin":  # Apple's numeric libraries don't stand a fork
-        _import(LIBRARIES)
-    _finish(migration)
+    postgres = Postgres.of(state)
+    wait_for(
+        lambda: _answers(postgres),
+        "PostgreSQL",
+        progress=Activity([state.services / "postgres.json"], [postgres.log]),
+        hint=lambda: f"See {postgres.log}",
+    )
+    postgres.create_database("warehouse")
+
+    libraries = () if sys.platform == "darwin" else LIBRARIES  # Apple's numeric ones don't survive a fork
+
+    def migrate() -> None:
+        migration = _fork("db", "migrate")
+        _import(libraries)  # meanwhile
+        _finish(migration)
+
+    metadata.prepare(state, postgres, migrate)
+    _import(libraries)
 
 
-def _import_and_wait(prepared: int, preparation: int) -> None:
-    """Import the API server's modules, and wait until the parent has prepared the database."""
+def _answers(postgres: Postgres) -> bool:
+    try:
+        psycopg.connect(postgres.uri()).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _build_and_wait(prepared: int, preparation: int) -> None:
+    """Build the API server's application, and wait until the parent has prepared the database.
+
+    The task API builds its versions when it is first asked; the first task would wait for it.
+    """
     os.close(preparation)
-    _import(API_MODULES)
+    with _no_garbage_collection():
+        _import([COMMAND])
+        from airflow.api_fastapi.main import app
+        from starlette.testclient import TestClient
+
+        TestClient(app, raise_server_exceptions=False).get("/execution/health")
     if not os.read(prepared, 1):
         os._exit(1)  # the parent has ended
+
+
+def _use_our_own() -> None:
+    """Have the commands ``scheduler`` and ``dag-processor`` run the classes of this stack."""
+    from airflow.cli.commands import dag_processor_command, scheduler_command
+
+    from devstack.dag_processor import DagProcessor
+    from devstack.scheduler import Scheduler
+
+    vars(scheduler_command)["SchedulerJobRunner"] = Scheduler
+    vars(dag_processor_command)["DagFileProcessorManager"] = DagProcessor
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """What is imported and built at the start stays: looking through it for garbage takes a third of the time."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 def _import(modules: Iterable[str]) -> None:
@@ -113,23 +176,17 @@ def _import(modules: Iterable[str]) -> None:
 
 def _end_orphans(state: State) -> None:
     """End components that outlived a parent which was killed: two schedulers of one database would both start runs."""
-    for name, *_ in (API_SERVER, *COMPONENTS):
-        record = Record.read(_record(state, name))
+    for name in NAMES:
+        record = Record.read(record_of(state, name))
         orphan = record.process() if record else None
         if orphan:
             stop(orphan)
 
 
-def _record(state: State, name: str) -> Path:
-    return state.airflow_home / f"{name}.json"
-
-
-def _log(state: State, component: tuple[str, ...]) -> Path:
-    return state.logs / f"{component[0]}.log"
-
-
 def _fork(*arguments: str, log: Path | None = None, before: Callable[[], None] | None = None) -> int:
     """Run ``airflow <arguments>`` in a forked child, after ``before``; return its process id."""
+    if log is not None:
+        keep_previous(log)
     child = os.fork()
     if child:
         return child
@@ -151,19 +208,6 @@ def _finish(child: int) -> None:
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status:
         sys.exit(status)
-
-
-def _wait_for(postgres: Postgres, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            psycopg.connect(postgres.uri()).close()
-        except psycopg.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
 
 
 def _write_private(path: Path, content: object) -> None:

@@ -6,13 +6,10 @@ from datetime import datetime
 from typing import Any
 
 import requests
-from itsdangerous import URLSafeSerializer
 
 from devstack.environment import ADMIN, local_url
 from devstack.errors import StackError
 from devstack.state import State
-
-BUNDLE = "dags-folder"
 
 
 class RefusedError(StackError):
@@ -32,12 +29,10 @@ class Airflow:
         url: where its API server answers.
         user: who logs in.
         password: with what.
-        key: ``[api] secret_key``, which only :meth:`parse` needs.
     """
 
-    def __init__(self, url: str, user: str, password: str, key: str = "") -> None:
+    def __init__(self, url: str, user: str, password: str) -> None:
         self.url = url
-        self._file_tokens = URLSafeSerializer(key)
         self._session = requests.Session()
         self._session.trust_env = False
         login = self._call("POST", "/auth/token", {"username": user, "password": password})
@@ -46,7 +41,7 @@ class Airflow:
     @classmethod
     def of(cls, state: State) -> Airflow:
         """Return the Airflow of one state folder, as its administrator."""
-        return cls(local_url(state, "api"), ADMIN, state.secret(ADMIN), state.secret("api"))
+        return cls(local_url(state, "api"), ADMIN, state.secret(ADMIN))
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Return what ``GET /api/v2<path>`` answers."""
@@ -81,22 +76,9 @@ class Airflow:
         """Return the import errors by the file's path below the DAG folder."""
         return {error["filename"]: error for error in self._pages("/importErrors", "import_errors")}
 
-    def parse(self, file: str) -> None:
-        """Have ``file`` (path below the DAG folder) parsed before any other."""
-        token = self._file_tokens.dumps({"bundle_name": BUNDLE, "relative_fileloc": file})
-        try:
-            self._call("PUT", f"/api/v2/parseDagFile/{token}")
-        except RefusedError as refusal:  # 404: no DAG came from it yet; 409: it is being parsed already
-            if refusal.status not in {requests.codes.not_found, requests.codes.conflict}:
-                raise
-
-    def parsed_since(self, moment: datetime) -> set[str]:
-        """Return the files (paths below the DAG folder) whose DAGs were read at or after ``moment``."""
-        return {
-            dag["relative_fileloc"]
-            for dag in self._pages("/dags", "dags")
-            if datetime.fromisoformat(dag["last_parsed_time"]) >= moment
-        }
+    def heartbeat(self, component: str) -> str:
+        """Return when ``scheduler``, ``dag_processor`` or ``triggerer`` was last known to live; empty if never."""
+        return str(self.get("/monitor/health")[component][f"latest_{component}_heartbeat"] or "")
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run."""

@@ -11,10 +11,11 @@ from typing import Any
 import matplotlib as mpl
 import plotext
 import psycopg
+from matplotlib import pyplot
 from rich.table import Table
 
-TABLE = "weather_data"
-PIPELINE = "weather_data_pipeline"
+mpl.use("Agg")
+
 RECENT_DAYS = 30
 
 
@@ -66,9 +67,6 @@ def in_terminal(published: list[dict[str, Any]]) -> str:
 
 def picture(published: list[dict[str, Any]], credit: str, path: Path) -> None:
     """Write the chart as a PNG to ``path``."""
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
     days = sorted({row["date"] for row in published})
     figure, axes = pyplot.subplots(figsize=(9, 4.5), layout="constrained")
     if len(days) == 1:

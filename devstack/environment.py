@@ -6,6 +6,7 @@ It holds what differs from place to place, made from the contract in ``include.s
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -18,8 +19,8 @@ from devstack import spark
 from devstack.errors import StackError
 from devstack.kubeconfig import kube_config
 from devstack.postgres import SUPERUSER, Postgres
-from devstack.slack import WEBHOOK_PATH
 from devstack.state import REPOSITORY, STATE_VARIABLE, State
+from devstack.webhook import WEBHOOK_PATH
 from include import settings
 
 ADMIN = "admin"
@@ -111,7 +112,7 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
     ``schedule`` tells whether time tables and assets start runs by themselves, or only ``make run`` does.
     """
     api = local_url(state, "api", preferred=PREFERRED_UI_PORT)
-    database = Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres"))
+    database = Postgres.of(state)
     storage = (state.root / "storage").as_uri()
     return (
         process_environment()
@@ -140,11 +141,15 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
             "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"{storage}/xcom",
             "AIRFLOW__COSMOS__CACHE_DIR": str(state.airflow_home / "cosmos"),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.uri("airflow", "postgresql+psycopg2"),
+            # A busy machine is slow, not broken; a file that hangs is still told of.
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "60",
+            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "90",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            # A changed file is parsed at once all the same; the keeper has all parsed when what they read has changed.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(state.airflow_home / "logs"),
             "AIRFLOW__METRICS__STATSD_ON": "False",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",  # it would listen on every interface
-            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             settings.PRIVATE_NETWORKS.name: os.environ.get(settings.PRIVATE_NETWORKS.name) or LOOPBACK,
@@ -186,16 +191,19 @@ def ask(url: str, timeout: float) -> requests.Response:
 
 
 def fingerprint(environment: Mapping[str, str]) -> str:
-    """Digest of what Airflow's processes load once: a change means that they must be started again.
+    """Digests, as JSON, of what Airflow's processes load once: a change means that they must be started again.
 
     DAG files and what they import are loaded anew for each parse and each task, and need no restart.
     """
-    digest = hashlib.sha256()
-    for name in sorted(name for name in environment if name.startswith(("AIRFLOW", "SPELLBOOK"))):
-        digest.update(f"{name}={environment[name]}\n".encode())
-    for path in loaded_once(REPOSITORY):
-        digest.update(path.relative_to(REPOSITORY).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+    parts = {name: environment[name].encode() for name in environment if name.startswith(("AIRFLOW", "SPELLBOOK"))}
+    parts |= {path.relative_to(REPOSITORY).as_posix(): path.read_bytes() for path in loaded_once(REPOSITORY)}
+    return json.dumps({name: hashlib.sha256(parts[name]).hexdigest()[:16] for name in sorted(parts)})
+
+
+def changed(before: str, after: str) -> list[str]:
+    """Return the names of what differs between two fingerprints: environment variables and files."""
+    one, other = json.loads(before), json.loads(after)
+    return [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)]
 
 
 def loaded_once(repository: Path) -> Iterable[Path]:

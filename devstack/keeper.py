@@ -1,26 +1,44 @@
-"""Ends a warm stack that nobody has used for a while; it is itself ended with the stack."""
+"""Looks after a warm stack: ends one that nobody uses, and has DAG files parsed again when what they read has changed.
+
+Airflow notices a changed DAG file by itself, but neither a module nor a YAML file that it reads. The keeper is itself
+ended with the stack.
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 from devstack.stack import Stack
-from devstack.state import State
+from devstack.state import REPOSITORY, State
 
 IDLE_VARIABLE = "SPELLBOOK_IDLE_SECONDS"
 IDLE_SECONDS = 900.0
+ROUND_SECONDS = 5.0
+READ_BY_DAG_FILES = {".py", ".yaml", ".json", ".sql"}
 
 
 def main() -> None:
     """Watch the stack of the state in force; stop it when its idle time-out has passed."""
     state = State.open()
     patience = float(os.environ.get(IDLE_VARIABLE) or IDLE_SECONDS)
+    changed = newest_change(REPOSITORY / "include")
     while state.last_used.exists():
         if time.time() - state.last_used.stat().st_mtime > patience:
             print(f"idle for {patience:.0f} s: stopped {', '.join(Stack(state).stop())}", flush=True)
             return
-        time.sleep(min(5, patience / 4))
+        if (now := newest_change(REPOSITORY / "include")) != changed:
+            changed = now
+            dags = Stack(state).dags
+            state.parses.request(path.relative_to(dags).as_posix() for path in dags.rglob("*.py"))
+        time.sleep(min(ROUND_SECONDS, patience / 4))
+
+
+def newest_change(folder: Path) -> tuple[int, float]:
+    """Return the number of files that DAG files may read in ``folder``, and the latest modification among them."""
+    times = [path.stat().st_mtime for path in folder.rglob("*") if path.suffix in READ_BY_DAG_FILES]
+    return len(times), max(times, default=0.0)
 
 
 if __name__ == "__main__":

@@ -9,32 +9,31 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from devstack.airflow_daemons import record_of
+from devstack.postgres import Postgres
+from devstack.process import Record
 from devstack.state import State
 from include.alerts.alert import UNWATCHED
 
-PATIENCE = 8  # seconds; a run's last message comes from the DAG processor, a second or two after its end
+QUIET_SECONDS = 8.0  # a run's last message comes from the DAG processor, a second or two after its end
 SETTLED = """
     SELECT count(*) = count(sent_at) OR max(created_at) < now() - interval '3 seconds' AS settled FROM alert_outbox
     WHERE dag_id = %s AND run_id = %s AND kind IN ('failed', 'succeeded') AND created_at >= %s - interval '1 minute'
     HAVING count(*) > 0
 """
+CALLBACKS = "SELECT 1 FROM callback_request LIMIT 1"
 
 
-def write(
-    console: Console, state: State, warehouse: psycopg.Connection[dict[str, Any]], dag_id: str, run: dict[str, Any]
-) -> None:
+def write(console: Console, state: State, dag_id: str, run: dict[str, Any]) -> None:
     """Print what arrived since the run began and is about its DAG; wait for the message that ends it."""
     begun = datetime.fromisoformat(run["start_date"] or run["queued_at"])
-    ended = datetime.fromisoformat(run["end_date"])
-    with warehouse as session:
-        session.autocommit = True
-        until = time.monotonic() + (0 if dag_id in UNWATCHED else PATIENCE)
-        while time.monotonic() < until and not _is_settled(session, dag_id, run["dag_run_id"], ended):
-            time.sleep(0.1)
+    if dag_id not in UNWATCHED:
+        _wait_until_settled(state, dag_id, run)
     arrived = sorted([*_slack(state, begun), *_mail(state, begun)])
     about_it = [message for message in arrived if dag_id in message[-1]]
     if not about_it:
@@ -46,6 +45,32 @@ def write(
     for when, medium, target, text in about_it:
         table.add_row(f"{datetime.fromtimestamp(when / 1e9, UTC):%H:%M:%S}", medium, target, text)
     console.print(table)
+
+
+def _wait_until_settled(state: State, dag_id: str, run: dict[str, Any]) -> None:
+    """Wait for the run's last message to be sent or put off, or for the DAG processor to have had nothing to do."""
+    ended = datetime.fromisoformat(run["end_date"])
+    busy_at = time.monotonic()
+    server = Postgres.of(state)
+    with server.connect("warehouse") as warehouse, server.connect("airflow") as metadata:
+        warehouse.autocommit = metadata.autocommit = True
+        while not _is_settled(warehouse, dag_id, run["dag_run_id"], ended):
+            if _has_callbacks(state, metadata):
+                busy_at = time.monotonic()
+            elif time.monotonic() - busy_at > QUIET_SECONDS:
+                return
+            state.note_waiting()
+            time.sleep(0.1)
+
+
+def _has_callbacks(state: State, metadata: psycopg.Connection[dict[str, Any]]) -> bool:
+    """Tell whether callbacks wait for the DAG processor, or run there."""
+    record = Record.read(record_of(state, "dag-processor"))
+    processor = record.process() if record else None
+    try:
+        return bool(processor and processor.children()) or metadata.execute(CALLBACKS).fetchone() is not None
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _is_settled(session: psycopg.Connection[dict[str, Any]], dag_id: str, run_id: str, ended: datetime) -> bool:

@@ -12,18 +12,22 @@ import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from devstack.errors import StackError
 from devstack.process import lives
+from devstack.state import State
 
 SUPERUSER = "spellbook"
 SERVER_ACCOUNT = "nobody"  # PostgreSQL refuses to run as root
 
+START_SECONDS = "600"  # to recover from a crash on a busy machine; a server that ends is noticed at once
 NO_PROCESS = 2**31 - 1  # above every system's largest process id
 
 COMMON_SETTINGS = (
@@ -53,6 +57,11 @@ class Postgres:
     password: str
     durable: bool = True
 
+    @classmethod
+    def of(cls, state: State, *, durable: bool = True) -> Postgres:
+        """Return the cluster of one state folder."""
+        return cls(state.root / "postgres", state.port("postgres"), state.secret("postgres"), durable)
+
     def start(self) -> int:
         """Create the cluster if it is missing, start the server, and return the postmaster's process id.
 
@@ -70,7 +79,8 @@ class Postgres:
             f"-c {setting}" for setting in (f"port={self.port}", "listen_addresses=127.0.0.1", *settings)
         )
         log = self.log
-        started = self._run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-t", "60", "-o", options, "start")
+        patience = ("-w", "-t", START_SECONDS)
+        started = self._run("pg_ctl", "-D", str(data), "-l", str(log), *patience, "-o", options, "start")
         if started.returncode:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else started.stderr
             raise StackError(f"PostgreSQL did not start on port {self.port}; the end of {log}:\n{tail}")
@@ -101,6 +111,10 @@ class Postgres:
         """Return the connection URI of ``database``."""
         return f"{scheme}://{SUPERUSER}:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{database}"
 
+    def connect(self, database: str) -> psycopg.Connection[dict[str, Any]]:
+        """Return a session of ``database`` whose rows are dictionaries."""
+        return psycopg.connect(self.uri(database), row_factory=dict_row)
+
     def create_database(self, name: str) -> bool:
         """Create ``name`` if it is missing; return whether it was created."""
         with psycopg.connect(self.uri(), autocommit=True) as connection:
@@ -108,6 +122,41 @@ class Postgres:
                 return False
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             return True
+
+    def dump(self, database: str, path: Path) -> None:
+        """Write ``database`` to ``path`` as SQL; the file is there whole or not at all.
+
+        Raises:
+            StackError: with what ``pg_dump`` says.
+        """
+        part = path.with_suffix(f".{os.getpid()}.part")
+        content = self._client("pg_dump", "--no-owner", database)
+        part.write_text(content)
+        part.replace(path)
+
+    def restore(self, database: str, path: Path) -> None:
+        """Fill the empty ``database`` from a dump, in one transaction.
+
+        Raises:
+            StackError: with what ``psql`` says.
+        """
+        options = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null")
+        self._client("psql", *options, database, stdin=path)
+
+    def _client(self, program: str, *arguments: str, stdin: Path | None = None) -> str:
+        server = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": SUPERUSER, "PGPASSWORD": self.password}
+        with (stdin or Path(os.devnull)).open("rb") as given:
+            done = subprocess.run(
+                [str(_binaries() / program), *arguments],
+                stdin=given,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=os.environ | server,
+            )
+        if done.returncode:
+            raise StackError(f"{program} failed: {done.stderr.strip()}")
+        return done.stdout
 
     @property
     def log(self) -> Path:

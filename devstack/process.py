@@ -56,6 +56,12 @@ class Record:
         return process if same and lives(process) else None
 
 
+def keep_previous(log: Path) -> None:
+    """Put the log of the last start aside, so that what is read of it is about this one."""
+    if log.exists():
+        log.replace(log.with_suffix(".previous.log"))
+
+
 def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], cwd: Path) -> int:
     """Start ``command`` in a session of its own, its output going to ``log``; return its process id."""
     with log.open("ab") as output:
@@ -76,6 +82,19 @@ def lives(process: psutil.Process) -> bool:
     """Tell whether the process goes on; one that has ended but was not collected by its parent does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def listens(process: psutil.Process, port: int) -> bool:
+    """Tell whether the process, or one that it started, is what listens on a TCP port."""
+    try:
+        family = [process, *process.children(recursive=True)]
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for member in family
+            for connection in member.net_connections(kind="tcp")
+        )
     except psutil.NoSuchProcess:
         return False
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import chart, messages
+from devstack import messages
 from devstack.api import Airflow
 from devstack.environment import LIVE_WEATHER, Upstream
 from devstack.postgres import Postgres
@@ -21,6 +20,7 @@ from devstack.recording import Recording
 from devstack.stack import Stack
 from devstack.state import REPOSITORY
 
+PIPELINE, TABLE = "weather_data_pipeline", "weather_data"
 COLOURS = {
     "success": "green",
     "failed": "red",
@@ -56,17 +56,17 @@ def write(console: Console, outcome: Outcome) -> bool:
     loads = _loads(outcome)
     good = not failed
     silent = {run["dag_run_id"] for run in outcome.runs} - {load["run_id"] for load in loads}
-    if outcome.dag_id == chart.PIPELINE and silent and not failed:
+    if outcome.dag_id == PIPELINE and silent and not failed:
         console.print(
             f"[red]{len(silent)} run(s) loaded nothing[/], though all tasks succeeded: {', '.join(sorted(silent))}"
         )
         good = False
     if loads:
         good = _rows(console, loads) and good
-        if any(load["dataset"] == chart.TABLE for load in loads):
+        if any(load["dataset"] == TABLE for load in loads):
             good = _weather(console, outcome, loads) and good
     if len(outcome.runs) == 1:
-        messages.write(console, outcome.stack.state, _warehouse(outcome), outcome.dag_id, outcome.runs[0])
+        messages.write(console, outcome.stack.state, outcome.dag_id, outcome.runs[0])
     for run in failed:
         _failure(console, outcome, [one for one in instances if one["dag_run_id"] == run["dag_run_id"]])
     return good
@@ -96,9 +96,7 @@ def _tasks(instances: list[dict[str, Any]], *, many: bool) -> Table:
 
 
 def _warehouse(outcome: Outcome) -> psycopg.Connection[dict[str, Any]]:
-    state = outcome.stack.state
-    server = Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres"))
-    return psycopg.connect(server.uri("warehouse"), row_factory=dict_row)
+    return Postgres.of(outcome.stack.state).connect("warehouse")
 
 
 def _loads(outcome: Outcome) -> list[dict[str, Any]]:
@@ -135,8 +133,10 @@ def _rows(console: Console, loads: list[dict[str, Any]]) -> bool:
 
 
 def _weather(console: Console, outcome: Outcome, loads: list[dict[str, Any]]) -> bool:
+    from devstack import chart  # a second of imports, which `make run` has done while the tasks ran
+
     with _warehouse(outcome) as connection:
-        days = [load["partition_key"] for load in loads if load["dataset"] == chart.TABLE]
+        days = [load["partition_key"] for load in loads if load["dataset"] == TABLE]
         published = chart.rows(connection, days)
         recent = chart.recent(connection, max(days))
     console.print(chart.table(published))
@@ -144,7 +144,7 @@ def _weather(console: Console, outcome: Outcome, loads: list[dict[str, Any]]) ->
     if not recent:
         return False
     console.print(chart.in_terminal(recent), markup=False, highlight=False)
-    picture = outcome.stack.state.root / "reports" / f"{chart.TABLE}.png"
+    picture = outcome.stack.state.root / "reports" / f"{TABLE}.png"
     chart.picture(recent, _credit(outcome), picture)
     console.print(f"Chart: {_shown(picture)}")
     return bool(published)

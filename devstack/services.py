@@ -1,23 +1,24 @@
-"""The services of the embedded stack: how each is started, and how it is seen to be ready."""
+"""The services of the embedded stack: how each is started, and how it is known to be ready."""
 
 from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import requests
 
-from devstack import environment
+from devstack import airflow_daemons, environment
 from devstack.environment import ask, local_url, process_environment
 from devstack.kubeconfig import BEARER_VARIABLE
 from devstack.postgres import Postgres
 from devstack.process import Record, spawn
-from devstack.sinks import TOKEN_VARIABLE
 from devstack.state import REPOSITORY, State
+from devstack.waiting import Activity
+from devstack.webhook import TOKEN_VARIABLE
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,23 @@ class Service:
     Attributes:
         ports: names of its ports in the state; a port that something else took is chosen anew before the start.
         start: starts it and returns its process id.
-        ready: tells whether it answers; given the record of its start.
-        patience: seconds within which it must become ready.
-        fingerprint: what it is started with; a running one with another fingerprint is started again.
+        missing: names those of its processes that aren't ready yet; given the record of its start.
         log: where its output goes.
+        fingerprint: what it is started with; a running one with another fingerprint is started again.
+        needs: services that it can't work without; it is started again when one of them was.
+        overlaps: whether it may be started before these are ready, because it waits for them by itself.
+        activity: of each part that ``missing`` can name, where these have processes of their own.
     """
 
     name: str
     ports: tuple[str, ...]
     start: Callable[[], int]
-    ready: Callable[[Record], bool]
+    missing: Callable[[Record], Sequence[str]]
     log: Path
-    patience: float = 30
     fingerprint: str = ""
+    needs: tuple[str, ...] = ()
+    overlaps: bool = False
+    activity: Mapping[str, Activity] = field(default_factory=dict)
 
 
 def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -> dict[str, Service]:
@@ -47,14 +52,14 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
 
     ``airflow`` is the environment of Airflow's processes; databases that are not ``durable`` are for tests.
     """
-    database = Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres"), durable=durable)
+    database = Postgres.of(state, durable=durable)
 
     def command(name: str, *arguments: str, extra: Mapping[str, str] | None = None) -> Callable[[], int]:
         values = process_environment() | dict(extra or {})
         return lambda: spawn([sys.executable, "-m", *arguments], state.logs / f"{name}.log", values, REPOSITORY)
 
-    def http(port: str, path: str) -> Callable[[Record], bool]:
-        return lambda _: _answers(f"{local_url(state, port)}{path}")
+    def http(port: str, path: str) -> Callable[[Record], Sequence[str]]:
+        return lambda _: () if _answers(f"{local_url(state, port)}{path}") else (port,)
 
     def start_mlflow() -> int:
         database.create_database("mlflow")
@@ -99,17 +104,25 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
             "postgres",
             ("postgres",),
             database.start,
-            lambda _: _listens(state.port("postgres")),
+            lambda _: () if _listens(state.port("postgres")) else ("postgres",),
             database.log,
         ),
         Service(
             "airflow",
             ("api",),
             command("airflow", "devstack.airflow_daemons", extra=airflow),
-            lambda record: _airflow_is_healthy(local_url(state, "api"), record),
+            lambda record: _missing_components(local_url(state, "api"), record),
             state.logs / "airflow.log",
-            patience=180,
             fingerprint=environment.fingerprint(airflow),
+            needs=("postgres",),
+            overlaps=True,
+            activity={
+                name: Activity(
+                    [state.services / "airflow.json", airflow_daemons.record_of(state, name)],
+                    [airflow_daemons.log_of(state, name)],
+                )
+                for name in airflow_daemons.NAMES
+            },
         ),
         Service(
             "upstreams",
@@ -132,7 +145,9 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
                 str(state.port("slack")),
                 extra={TOKEN_VARIABLE: state.secret("slack")},
             ),
-            lambda _: _listens(state.port("smtp")) and _answers(f"{local_url(state, 'slack')}/health"),
+            lambda _: (
+                () if _listens(state.port("smtp")) and _answers(f"{local_url(state, 'slack')}/health") else ("sinks",)
+            ),
             state.logs / "sinks.log",
         ),
         Service(
@@ -157,14 +172,21 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
             http("kubernetes_double", "/healthz"),
             state.logs / "kubernetes_double.log",
         ),
-        Service("mlflow", ("mlflow",), start_mlflow, http("mlflow", "/health"), state.logs / "mlflow.log", patience=90),
+        Service(
+            "mlflow",
+            ("mlflow",),
+            start_mlflow,
+            http("mlflow", "/health"),
+            state.logs / "mlflow.log",
+            needs=("postgres",),
+        ),
         Service(
             "model_server",
             ("model_server",),
             start_model_server,
             http("model_server", "/health"),
             state.logs / "model_server.log",
-            patience=90,
+            needs=("postgres",),
         ),
     )
     return {service.name: service for service in services}
@@ -185,21 +207,22 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _airflow_is_healthy(api: str, record: Record) -> bool:
-    """Read the health page, which answers 200 whatever it says; a heartbeat of an earlier process doesn't count.
+def _missing_components(api: str, record: Record) -> Sequence[str]:
+    """Name the components that aren't ready yet; a heartbeat of an earlier process doesn't count.
 
-    The task API builds its versions when it is first asked, for seconds: asking here spares the first task that wait.
+    The health page answers 200 whatever it says.
     """
     try:
-        ask(f"{api}/execution/health", timeout=60)
         health = ask(f"{api}/api/v2/monitor/health", timeout=5).json()
     except (requests.RequestException, ValueError):
-        return False
-    if any(part["status"] != "healthy" for part in health.values()):
-        return False
-    beats = (
-        health["scheduler"]["latest_scheduler_heartbeat"],
-        health["dag_processor"]["latest_dag_processor_heartbeat"],
-        health["triggerer"]["latest_triggerer_heartbeat"],
-    )
-    return all(datetime.fromisoformat(beat).timestamp() > record.created for beat in beats)
+        return airflow_daemons.NAMES
+    if health["metadatabase"]["status"] != "healthy":
+        return airflow_daemons.NAMES
+
+    def beats(component: str) -> bool:
+        name = component.replace("-", "_")
+        beat = health[name][f"latest_{name}_heartbeat"]
+        fresh = beat is not None and datetime.fromisoformat(beat).timestamp() > record.created
+        return fresh and health[name]["status"] == "healthy"
+
+    return [component for component in ("scheduler", "dag-processor", "triggerer") if not beats(component)]

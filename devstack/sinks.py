@@ -16,8 +16,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from devstack.slack import Store, slack_app
-
-TOKEN_VARIABLE = "SPELLBOOK_SINKS_SLACK_TOKEN"
+from devstack.webhook import TOKEN_VARIABLE
 
 
 class MailHandler:

@@ -16,7 +16,8 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
-WEBHOOK_PATH = "/services/T00000000/B00000000/{key}"
+from devstack.webhook import WEBHOOK_PATH
+
 TOKEN_FILE = Path("/run/secrets/demo-key/value")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,8 @@ from devstack.errors import StackError
 from devstack.process import Record
 from devstack.services import Service, declare
 from devstack.state import State, port_is_free
+from devstack.waiting import Activity, wait_for
 
-# Each needs the ones before it; the others need nothing.
 STOP_ORDER = (
     "airflow",
     "model_server",
@@ -28,8 +28,8 @@ STOP_ORDER = (
     "postgres",
     "keeper",
 )
-NEEDED_BY = {"airflow": ("postgres",), "mlflow": ("postgres",), "model_server": ("postgres",)}
 TRIES = 3  # starts, while other programs take our ports
+TELL_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -75,25 +75,52 @@ class Stack:
         Raises:
             StackError: naming the service, its log and the end of it, if one doesn't become ready.
         """
-        wanted = {needed for name in names for needed in (*NEEDED_BY.get(name, ()), name)}
         with self.state.lock():
             for _ in range(TRIES):
-                services = self._services_with_free_ports(wanted)
+                services = self._services_with_free_ports(names)
                 try:
-                    return self._start_all(services, wanted)
+                    return self._start_all(services)
                 except StackError:
-                    if not self._taken_ports(services, wanted):  # else another program took one while it started
+                    if not self._taken_ports(services):  # else another program took one while it started
                         raise
             raise StackError(f"other programs took the stack's ports {TRIES} times while it started; try again")
 
-    def _start_all(self, services: dict[str, Service], wanted: set[str]) -> None:
+    def require_running(self, names: Iterable[str]) -> None:
+        """Check that the named services, and what they need, still run.
+
+        Raises:
+            StackError: naming each one that has ended, and its log.
+        """
+        ended = [service for name, service in _with_needs(self._declared(), names).items() if not self._running(name)]
+        if ended:
+            told = "\n".join(f"{service.name} has ended. {_tail(service)}" for service in ended)
+            raise StackError(f"{told}\nThe next `make run` or `make up` starts it again.")
+
+    def _start_all(self, services: Mapping[str, Service]) -> None:
+        self._stop_outdated(services)
+        begun = [name for name in services if not self._running(name)]
+        if begun:
+            self.say(f"starting {', '.join(begun)} …")
         started: dict[str, Future[None]] = {}
-        with ThreadPoolExecutor(len(wanted)) as pool:
-            for name in (name for name in services if name in wanted):
-                needed = [started[other] for other in NEEDED_BY.get(name, ())]
-                started[name] = pool.submit(self._start, services[name], needed)
+        with ThreadPoolExecutor(len(services)) as pool:
+            for name, service in services.items():
+                started[name] = pool.submit(self._start, service, [started[other] for other in service.needs])
         for outcome in started.values():
             outcome.result()
+
+    def _stop_outdated(self, services: Mapping[str, Service]) -> None:
+        """Stop what was started with another configuration, and what needs a service that has ended."""
+        for name, service in services.items():
+            if not (record := self._running(name)):
+                continue
+            if record.fingerprint != service.fingerprint:
+                what = ", ".join(environment.changed(record.fingerprint, service.fingerprint))
+                self.say(f"{name}: {what} changed, which it reads once; starting it again")
+            elif gone := [other for other in service.needs if not self._running(other)]:
+                self.say(f"{name}: {', '.join(gone)} had ended, which it needs; starting it again")
+            else:
+                continue
+            self._stop(name)
 
     def stop(self) -> list[str]:
         """Stop what runs; return the names of the services that were stopped."""
@@ -102,7 +129,6 @@ class Stack:
 
     def status(self) -> list[Status]:
         """Return the status of every service."""
-        services = declare(self.state, self.airflow_environment(), durable=self.durable)
         return [
             Status(
                 service.name,
@@ -110,76 +136,100 @@ class Stack:
                 {port: self.state.port(port) for port in service.ports},
                 str(service.log),
             )
-            for service in services.values()
+            for service in self._declared().values()
         ]
 
     def is_running(self, name: str) -> bool:
         """Tell whether the service's process lives."""
         return self._running(name) is not None
 
-    def _services_with_free_ports(self, wanted: set[str]) -> dict[str, Service]:
-        """Return the services; a port that another program took since the last start is chosen anew."""
+    def _declared(self) -> dict[str, Service]:
+        return declare(self.state, self.airflow_environment(), durable=self.durable)
+
+    def _services_with_free_ports(self, names: Iterable[str]) -> dict[str, Service]:
+        """Return the named services and what they need; a port that another program took meanwhile is chosen anew."""
         self.state.port("api", PREFERRED_UI_PORT)
-        services = declare(self.state, self.airflow_environment(), durable=self.durable)
-        moved = self._taken_ports(services, wanted)
+        services = _with_needs(self._declared(), names)
+        moved = self._taken_ports(services)
         if not moved:
             return services
         for port in moved:
             taken = self.state.port(port)
             self.state.forget_port(port)
             self.say(f"port {taken} ({port}) was taken by another program; using {self.state.port(port)}")
-        return declare(self.state, self.airflow_environment(), durable=self.durable)
+        return _with_needs(self._declared(), names)
 
-    def _taken_ports(self, services: dict[str, Service], wanted: set[str]) -> list[str]:
-        """Return the ports of wanted services that don't run, which something else listens on."""
+    def _taken_ports(self, services: Mapping[str, Service]) -> list[str]:
+        """Return the ports of services that don't run, which something else listens on."""
         return [
             port
             for service in services.values()
-            if service.name in wanted and not self._running(service.name)
+            if not self._running(service.name)
             for port in service.ports
             if not port_is_free(self.state.port(port))
         ]
 
     def _start(self, service: Service, needed: Iterable[Future[None]]) -> None:
+        if not service.overlaps:
+            for other in needed:
+                other.result()
         record = self._running(service.name)
-        if record and record.fingerprint != service.fingerprint:
-            self.say(f"{service.name}: its configuration changed; starting it again")
-            self._stop(service.name)
-            record = None
-        if record and service.ready(record):
-            return
-        for other in needed:
-            other.result()
         if record is None:
             begun = time.monotonic()
+            process.keep_previous(service.log)
             record = Record.of(service.start(), service.fingerprint)
-            record.write(self.state.services / f"{service.name}.json")
-            self._wait_until_ready(service, record)
+            record.write(self._record(service.name))
+            self._wait_until_ready(service, record, needed)
             self.say(f"{service.name}: ready after {time.monotonic() - begun:.1f} s")
         else:
-            self._wait_until_ready(service, record)
+            self._wait_until_ready(service, record, needed)
 
-    def _wait_until_ready(self, service: Service, record: Record) -> None:
-        deadline = time.monotonic() + service.patience
-        while not service.ready(record):
-            if record.process() is None:
+    def _wait_until_ready(self, service: Service, record: Record, needed: Iterable[Future[None]]) -> None:
+        activity = service.activity or {service.name: Activity([self._record(service.name)], [service.log])}
+        missing: Sequence[str] = tuple(activity)
+        told = time.monotonic()
+
+        def is_ready() -> bool:
+            nonlocal missing, told
+            for other in needed:
+                if other.done():
+                    other.result()
+            missing = service.missing(record)
+            running = record.process()
+            if running is None:
                 raise StackError(f"{service.name} ended while it started. {_tail(service)}")
-            if time.monotonic() > deadline:
-                raise StackError(f"{service.name} is not ready after {service.patience:.0f} s. {_tail(service)}")
-            time.sleep(0.1)
+            if missing and time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
+                self.say(f"{service.name}: waiting for {', '.join(missing)}; log: {service.log}")
+            # Another program may have taken the port meanwhile, and answer in its place.
+            return not missing and all(process.listens(running, self.state.port(port)) for port in service.ports)
+
+        wait_for(
+            is_ready,
+            f"{service.name} to be ready",
+            progress=lambda: [*missing, *(activity[name]() for name in missing)],
+            hint=lambda: _tail(service),
+        )
+
+    def _record(self, name: str) -> Path:
+        return self.state.services / f"{name}.json"
 
     def _running(self, name: str) -> Record | None:
-        record = Record.read(self.state.services / f"{name}.json")
+        record = Record.read(self._record(name))
         return record if record and record.process() else None
 
     def _stop(self, name: str) -> bool:
         record = self._running(name)
-        path = self.state.services / f"{name}.json"
         running = record.process() if record else None
         if running and running.pid != os.getpid():
             process.stop(running)
-        path.unlink(missing_ok=True)
+        self._record(name).unlink(missing_ok=True)
         return running is not None
+
+
+def _with_needs(services: Mapping[str, Service], names: Iterable[str]) -> dict[str, Service]:
+    wanted = {needed for name in names for needed in (*services[name].needs, name)}
+    return {name: service for name, service in services.items() if name in wanted}
 
 
 def _tail(service: Service, lines: int = 15) -> str:

@@ -12,16 +12,19 @@ import pwd
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from devstack.errors import StackError
+from devstack.parses import Parses
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STATE_VARIABLE = "SPELLBOOK_STATE"
 MINIMUM_FREE_BYTES = 500 * 1024**2
+AWAITED_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class State:
     """The folder ``.devstack`` (or ``$SPELLBOOK_STATE``); ignored by git, removed by ``make clean``."""
 
     root: Path
+
+    @classmethod
+    def current(cls) -> State:
+        """Return the state in force, without a look at the disk."""
+        return cls(Path(os.environ.get(STATE_VARIABLE) or REPOSITORY / ".devstack").absolute())
 
     @classmethod
     def open(cls, root: Path | None = None, *, to_use: bool = True) -> State:
@@ -39,7 +47,7 @@ class State:
         Raises:
             StackError: if the folder can't be written or its disk is nearly full.
         """
-        state = cls((root or Path(os.environ.get(STATE_VARIABLE) or REPOSITORY / ".devstack")).absolute())
+        state = cls(root.absolute()) if root else cls.current()
         try:
             if not state.services.exists() and state.root.is_dir() and any(state.root.iterdir()):
                 raise StackError(
@@ -87,6 +95,23 @@ class State:
     def last_used(self) -> Path:
         """File whose modification time is the last use of the stack."""
         return self.root / "last-used"
+
+    @property
+    def parses(self) -> Parses:
+        """Requests to parse DAG files, and their outcomes."""
+        return Parses(self.airflow_home / "parse")
+
+    def note_waiting(self) -> None:
+        """Note that a command uses the stack and waits for Airflow, which then polls faster."""
+        self.last_used.touch()
+        (self.root / "awaited").touch()
+
+    def is_awaited(self) -> bool:
+        """Tell whether a command waited for Airflow within the last seconds."""
+        try:
+            return time.time() - (self.root / "awaited").stat().st_mtime < AWAITED_SECONDS
+        except FileNotFoundError:
+            return False
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -7,13 +7,15 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from time import sleep
 from typing import Any
 
 from devstack.api import Airflow
 from devstack.errors import StackError
 from devstack.stack import Stack
 from devstack.state import REPOSITORY
+from devstack.waiting import wait_for
+
+ROUNDS = 6  # heartbeats of the scheduler, between which it looks at assets many times
 
 
 class Kind(StrEnum):
@@ -118,18 +120,24 @@ def _backfill(request: Request, airflow: Airflow, details: dict[str, Any]) -> li
     return [run["dag_run_id"] for run in runs]
 
 
-def _wait_for_the_last_backfill(dag_id: str, airflow: Airflow, seconds: float = 60) -> None:
+def _wait_for_the_last_backfill(dag_id: str, airflow: Airflow) -> None:
     """Airflow allows one backfill of a DAG at a time, and closes one within half a minute after its last run."""
-    deadline = datetime.now(UTC) + timedelta(seconds=seconds)
-    while open_ones := [
-        one for one in airflow.get("/backfills", dag_id=dag_id)["backfills"] if not one["completed_at"]
-    ]:
-        if datetime.now(UTC) > deadline:
-            raise StackError(
-                f"a backfill of {dag_id} is still open ({open_ones[0]['from_date']} to {open_ones[0]['to_date']}): "
-                f"wait for it, or cancel it at {airflow.url}/dags/{dag_id}/backfills"
-            )
-        sleep(0.5)
+
+    def still_open() -> list[dict[str, Any]]:
+        return [one for one in airflow.get("/backfills", dag_id=dag_id)["backfills"] if not one["completed_at"]]
+
+    def unfinished() -> list[str]:
+        runs = airflow.get(f"/dags/{dag_id}/dagRuns", run_type="backfill", state=["queued", "running"])["dag_runs"]
+        return [run["dag_run_id"] for run in runs]
+
+    wait_for(
+        lambda: not still_open(),
+        f"the last backfill of {dag_id} to end",
+        # With runs to do, their number tells; with none, it is up to the scheduler.
+        progress=lambda: unfinished() or airflow.heartbeat("scheduler"),
+        hint=lambda: f"Wait for it, or cancel it at {airflow.url}/dags/{dag_id}/backfills",
+        poll=0.5,
+    )
 
 
 def _asset(request: Request, airflow: Airflow, details: dict[str, Any]) -> list[str]:
@@ -146,12 +154,19 @@ def _asset(request: Request, airflow: Airflow, details: dict[str, Any]) -> list[
     begun = datetime.now(UTC) - timedelta(seconds=1)
     for asset in waited_for:
         airflow.post("/assets/events", {"asset_id": asset["id"], "extra": request.conf})
-    deadline = datetime.now(UTC) + timedelta(seconds=60)
-    while datetime.now(UTC) < deadline:
-        if runs := airflow.runs_since(request.dag_id, begun, "asset_triggered"):
-            return [run["dag_run_id"] for run in runs]
-        sleep(0.2)
-    raise StackError(f"no run of {request.dag_id} was started by its assets within 60 s")
+    beats: set[str] = set()
+
+    def started() -> list[dict[str, Any]]:
+        runs = airflow.runs_since(request.dag_id, begun, "asset_triggered")
+        beats.add(airflow.heartbeat("scheduler"))
+        if not runs and len(beats) > ROUNDS:
+            raise StackError(f"the scheduler has started no run of {request.dag_id} for its assets")
+        return runs
+
+    runs = wait_for(
+        started, f"a run of {request.dag_id} to be started by its assets", progress=lambda: len(beats), poll=0.2
+    )
+    return [run["dag_run_id"] for run in runs]
 
 
 def _midnight(day: date) -> datetime:

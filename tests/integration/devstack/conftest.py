@@ -42,7 +42,7 @@ if os.geteuid() == 0:
 
 def server(state: State) -> Postgres:
     """The database server of a state."""
-    return Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres"), durable=False)
+    return Postgres.of(state, durable=False)
 
 
 def family(stack: Stack) -> list[psutil.Process]:

@@ -72,7 +72,7 @@ def _impatient(stack: Stack) -> dict[str, str]:
 
 def server(stack: Stack) -> Postgres:
     """The stack's database server."""
-    return Postgres(stack.state.root / "postgres", stack.state.port("postgres"), stack.state.secret("postgres"), False)
+    return Postgres.of(stack.state, durable=False)
 
 
 @dataclass(frozen=True)

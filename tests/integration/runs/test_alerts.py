@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from devstack.api import Airflow
-from devstack.run import load
+from devstack.load import load
 from devstack.stack import Stack
 from include.alerts.message import NO_WORD
 from tests.integration.runs.conftest import Make, server
@@ -34,7 +34,7 @@ def airflow(stack: Stack) -> Iterator[Airflow]:
     planted.write_text(PLANTED.read_text())
     broken.write_text(BROKEN)
     airflow = Airflow.of(stack.state)
-    load(airflow, "alerting_fails", stack.dags, PATIENCE)
+    load(airflow, "alerting_fails", stack)
     yield airflow
     planted.unlink()
     broken.unlink()

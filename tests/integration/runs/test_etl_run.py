@@ -14,8 +14,8 @@ import requests
 
 from devstack.api import Airflow
 from devstack.environment import local_url
+from devstack.load import load
 from devstack.process import Record
-from devstack.run import load
 from devstack.stack import Stack
 from devstack.upstreams.client import Control
 from tests.integration.runs.conftest import SERVICES
@@ -43,7 +43,7 @@ class Etl:
     def __init__(self, stack: Stack, control: Control) -> None:
         self.stack, self.control, self.run_id = stack, control, ""
         self.airflow = Airflow.of(stack.state)
-        load(self.airflow, DAG, stack.dags)
+        load(self.airflow, DAG, stack)
         self.airflow.patch(f"/dags/{DAG}", {"is_paused": False})
         self.before = {job["id"] for job in self._all_jobs()}
 

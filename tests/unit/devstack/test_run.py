@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devstack import run
+from devstack import load, run
 from devstack.environment import Upstream
 from devstack.errors import StackError
 from devstack.trigger import Kind, check_period
@@ -18,28 +18,8 @@ from devstack.trigger import Kind, check_period
 FIRST, LAST = date(2024, 6, 1), date(2024, 6, 3)
 
 
-class Known:
-    """An Airflow that knows some DAGs, none of them the one that is asked for."""
-
-    url = "http://127.0.0.1:0"
-
-    def dag(self, dag_id: str) -> None:
-        del dag_id
-
-    def dag_ids(self) -> list[str]:
-        return ["weather_data_pipeline", "my_first_spell"]
-
-
-def test_an_unknown_dag_lists_the_near_names(tmp_path: Path) -> None:
-    known: Any = Known()
-    with pytest.raises(StackError, match=r"no DAG 'wether_pipeline'; did you mean weather_data_pipeline\?"):
-        run.load(known, "wether_pipeline", tmp_path)
-    with pytest.raises(StackError, match=r"no DAG 'zzz'; there are: my_first_spell, weather_data_pipeline"):
-        run.load(known, "zzz", tmp_path)
-
-
 def test_a_traceback_keeps_the_repositorys_own_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(load, "REPOSITORY", tmp_path)
     folder = tmp_path / "dags"
     folder.mkdir()
     library = tmp_path / ".venv" / "site-packages"
@@ -47,9 +27,9 @@ def test_a_traceback_keeps_the_repositorys_own_frames(tmp_path: Path, monkeypatc
     (folder / "broken.py").write_text("def dag(call):\n    call(lambda: 1 / 0)\n")
     (library / "foreign.py").write_text("def call(it):\n    it()\n")
     try:
-        load(folder / "broken.py").dag(load(library / "foreign.py").call)
+        imported(folder / "broken.py").dag(imported(library / "foreign.py").call)
     except ZeroDivisionError:
-        kept = run._own_part(traceback.format_exc(), folder)
+        kept = load.own_part(traceback.format_exc(), folder)
     assert [line.strip() for line in kept.splitlines() if not set(line) <= set(" ~^")] == [
         "Traceback (most recent call last):",
         'File "dags/broken.py", line 2, in dag',
@@ -60,7 +40,7 @@ def test_a_traceback_keeps_the_repositorys_own_frames(tmp_path: Path, monkeypatc
     ]
 
 
-def load(path: Path) -> Any:
+def imported(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader

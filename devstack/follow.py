@@ -1,0 +1,85 @@
+"""Print what happens in runs until they have ended."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from devstack import report
+from devstack.api import Airflow, RefusedError
+from devstack.state import State
+
+FINISHED = {"success", "failed"}
+NOT_BEGUN = {None, "scheduled", "queued"}
+REMIND_SECONDS = 30.0
+HINTS = {"awaiting_input": "answer it in the UI under Required Actions"}
+
+Instance = tuple[str, str, int]
+
+
+def follow(console: Console, state: State, airflow: Airflow, dag_id: str, run_ids: list[str]) -> list[dict[str, Any]]:
+    """Print what happens until every run has ended; return the runs."""
+    seen: dict[Instance, tuple[str, int]] = {}
+    ended: set[str] = set()
+    many = len(run_ids) > 1
+    told = time.monotonic()
+    while True:
+        runs = airflow.runs(dag_id, run_ids)
+        before = len(seen), len(ended)
+        for run in runs:
+            if run["state"] in FINISHED and run["dag_run_id"] not in ended:
+                ended.add(run["dag_run_id"])
+                if many:
+                    console.print(f"  {len(ended)}/{len(run_ids)} {run['dag_run_id']} {report.coloured(run['state'])}")
+        instances = [] if many else airflow.task_instances(dag_id, run_ids[0])
+        changed = _print_changes(console, airflow, instances, seen)
+        state.note_waiting()
+        if len(ended) == len(run_ids):
+            return runs
+        if changed or before != (len(seen), len(ended)):
+            told = time.monotonic()
+        elif time.monotonic() - told > REMIND_SECONDS:
+            told = time.monotonic()
+            console.print(f"  [dim]{_waited_for(state, instances, len(run_ids) - len(ended))}[/]", highlight=False)
+        time.sleep(1 if many else 0.1)
+
+
+def _print_changes(
+    console: Console, airflow: Airflow, instances: list[dict[str, Any]], seen: dict[Instance, tuple[str, int]]
+) -> bool:
+    """Print each task instance whose state has changed, with the reason of a failure; return whether there was one."""
+    changed = False
+    for instance in sorted(instances, key=lambda instance: instance["start_date"] or ""):
+        key = (instance["dag_run_id"], instance["task_id"], instance["map_index"])
+        now = (instance["state"], instance["try_number"])
+        if instance["state"] in NOT_BEGUN or seen.get(key) == now:
+            continue
+        seen[key], changed = now, True
+        hint = _reason(airflow, instance) if instance["state"] in {"failed", "up_for_retry"} else ""
+        hint = hint or HINTS.get(instance["state"], "")
+        line = f"  {report.task_name(instance)} {report.coloured(instance['state'])} (try {instance['try_number']})"
+        console.print(f"{line}  {escape(hint)}".rstrip(), highlight=False)
+    return changed
+
+
+def _reason(airflow: Airflow, instance: dict[str, Any]) -> str:
+    """Return the error that ended a try, as the last line of its log that is one; empty if the log has none."""
+    try:
+        lines = airflow.log(instance)
+    except RefusedError:  # no log: it never began
+        return ""
+    return next((line for line in reversed(lines) if _is_error(line)), "")
+
+
+def _is_error(line: str) -> bool:
+    name, colon, _ = line.partition(":")
+    return bool(colon) and name.isidentifier() and name[0].isupper()
+
+
+def _waited_for(state: State, instances: list[dict[str, Any]], runs: int) -> str:
+    going = [one for one in instances if one["state"] not in {*FINISHED, *NOT_BEGUN, "skipped", "upstream_failed"}]
+    what = ", ".join(f"{report.task_name(one)} ({one['state']})" for one in going) or f"{runs} run(s)"
+    return f"waiting for {what}; logs: {state.airflow_home / 'logs'}"
