@@ -1,7 +1,7 @@
 # `make help` lists what there is. Everything runs in .venv, which `make install` makes from the lock.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install hooks run new-source up down status clean test gate unit integration e2e pictures docs check format lock manifest bench
+.PHONY: help install interpreter hooks run new-source up down status clean test gate unit integration e2e pictures docs check format lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is the user's: the interpreter that .ci/install makes the environment with.
@@ -10,13 +10,15 @@ PYTEST := $(VENV) -m pytest
 ifeq ($(origin AS),default)  # make's own name of the assembler
 AS :=
 endif
-export DAG DATE TO AS CONF NAME
+export DAG DATE TO AS CONF NAME RUNS BUSY
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-.venv/installed: requirements-dev.txt requirements-dbt.txt .ci/install .ci/uv.txt
+.venv/installed: requirements-dev.txt requirements-dbt.txt .ci/install .ci/uv.txt $(if $(PYTHON),interpreter)
 	@.ci/install
+
+interpreter:  # given as PYTHON=: .ci/install sees whether .venv is of another one
 
 .venv-spark/installed: requirements-spark.txt .venv/installed
 	@.ci/install spark
@@ -79,6 +81,9 @@ lock: install ## bring requirements*.txt up to date with requirements*.in
 
 manifest: install ## the dbt project's graph, after a change in include/dbt
 	@$(VENV) -m include.analytics
+
+soak: install ## cold starts one after the other, how many of them are green: RUNS=50 BUSY=4
+	@$(VENV) -m benchmarks.soak $${RUNS:+--runs "$$RUNS"} $${BUSY:+--busy "$$BUSY"}
 
 bench: install ## measure what the README promises
 	@$(VENV) -m benchmarks

@@ -111,8 +111,8 @@ def python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     yield start
     for program in started:
-        program.kill()
-        program.communicate()
+        with program:  # closes its pipe and waits for it
+            program.kill()
 
 
 def as_ordinary_user(code: str, *arguments: str, **environment: str) -> str:

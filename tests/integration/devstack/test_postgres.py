@@ -159,3 +159,23 @@ with tempfile.TemporaryDirectory() as folder:
         cluster.remove()
 """
     assert as_ordinary_user(code) == "42\n"
+
+
+def test_a_database_is_the_same_after_dump_and_restore(postgres: Postgres, tmp_path: Path) -> None:
+    dump = tmp_path / "a dump.sql"
+    postgres.create_database("dumped")
+    postgres.create_database("restored")
+    with psycopg.connect(postgres.uri("dumped")) as connection:
+        connection.execute("CREATE TABLE spell (id serial PRIMARY KEY, word text NOT NULL)")
+        connection.execute("INSERT INTO spell (word) VALUES ('lumos'), ('größe; DROP')")
+    postgres.dump("dumped", dump)
+    postgres.restore("restored", dump)
+    with psycopg.connect(postgres.uri("restored")) as connection:
+        assert connection.execute("SELECT * FROM spell ORDER BY id").fetchall() == [(1, "lumos"), (2, "größe; DROP")]
+        connection.execute("INSERT INTO spell (word) VALUES ('nox')")
+        assert connection.execute("SELECT max(id) FROM spell").fetchone() == (3,)
+    with pytest.raises(StackError, match='psql failed: .*relation "spell" already exists'):
+        postgres.restore("restored", dump)
+    with pytest.raises(StackError, match='pg_dump failed: .*database "missing" does not exist'):
+        postgres.dump("missing", tmp_path / "other.sql")
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ""] == ["a dump.sql"]

@@ -1,0 +1,83 @@
+"""The embedded stack's scheduler and DAG processor: their pace, and what they tell of a parse."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
+
+from devstack import scheduler
+from devstack.dag_processor import DagProcessor
+from devstack.scheduler import BRISK_SECONDS, CALM_SECONDS, Scheduler
+from devstack.state import STATE_VARIABLE, State
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
+    return State.open()
+
+
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A processor of one bundle that is parsing ``busy.py``."""
+    monkeypatch.setattr(DagFileProcessorManager, "claim_priority_files", lambda _: [])
+    monkeypatch.setattr(DagFileProcessorManager, "handle_parsing_result", lambda *_, **__: None)
+    found: Any = object.__new__(DagProcessor)
+    found._dag_bundles = [SimpleNamespace(name="dags-folder", path=Path("/dags"))]
+    found._processors = {DagFileInfo(Path("busy.py"), bundle_name="dags-folder"): None}
+    return found
+
+
+def test_a_request_for_a_file_that_is_being_parsed_waits_for_the_end_of_it(state: State, processor: Any) -> None:
+    state.parses.request(["busy.py", "free.py"])
+    assert [str(file.rel_path) for file in processor.claim_priority_files()] == ["free.py"]
+    assert processor.claim_priority_files() == []
+    processor._processors.clear()
+    assert [str(file.rel_path) for file in processor.claim_priority_files()] == ["busy.py"]
+    assert state.parses.requested() == []
+
+
+def outcome_of(processor: Any, state: State, result: Any, *, had_callbacks: bool = False) -> Any:
+    since = state.parses.request([])
+    parse = SimpleNamespace(parsing_result=result, had_callbacks=had_callbacks, start_time=time.monotonic())
+    processor.handle_parsing_result(DagFileInfo(Path("spell.py"), bundle_name="dags-folder"), parse)
+    return state.parses.outcome("spell.py", since)
+
+
+def test_the_outcome_of_a_parse_tells_its_dags_or_its_error(state: State, processor: Any) -> None:
+    parsed = SimpleNamespace(import_errors=None, serialized_dags=[SimpleNamespace(dag_id="spell")])
+    found = outcome_of(processor, state, parsed)
+    assert (found.dag_ids, found.error) == (["spell"], "")
+    broken = SimpleNamespace(import_errors={"spell.py": "NameError"}, serialized_dags=[])
+    assert outcome_of(processor, state, broken).error == "NameError"
+    assert "ended its process" in outcome_of(processor, state, None).error
+
+
+def test_a_callback_is_no_parse(state: State, processor: Any) -> None:
+    assert outcome_of(processor, state, None, had_callbacks=True) is None
+
+
+def test_the_scheduler_is_fast_while_something_runs_or_is_awaited(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(scheduler, "time", SimpleNamespace(monotonic=lambda: now))
+    executor = SimpleNamespace(running=set(), queued_tasks={})
+    runner: Any = object.__new__(Scheduler)
+    runner.executors = [executor]
+    runner._scheduler_idle_sleep_time = 7
+    assert runner._scheduler_idle_sleep_time == CALM_SECONDS
+    executor.running.add("task")
+    assert runner._scheduler_idle_sleep_time == BRISK_SECONDS
+    executor.running.clear()
+    now += 1
+    assert runner._scheduler_idle_sleep_time == BRISK_SECONDS, "the next task of a run comes in a moment"
+    now += 2
+    assert runner._scheduler_idle_sleep_time == CALM_SECONDS
+    state.note_waiting()
+    assert runner._scheduler_idle_sleep_time == BRISK_SECONDS
