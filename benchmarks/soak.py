@@ -1,7 +1,7 @@
 """Cold starts, one after the other: how many of them are green, and how long they take.
 
-`make soak`; with ``RUNS=20 BUSY=4`` while programs keep every core busy. Each is `make run` of the weather pipeline as a new user would start it, but for the installation: its stack's data is
-deleted before. The output of a red one is kept.
+`make soak`; with ``RUNS=20 BUSY=4`` while programs keep every core busy. Each is `make run` of the weather pipeline as
+a new user would start it, but for the installation: its stack's data is deleted before. A red one's output is kept.
 """
 
 from __future__ import annotations

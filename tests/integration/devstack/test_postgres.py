@@ -174,8 +174,8 @@ def test_a_database_is_the_same_after_dump_and_restore(postgres: Postgres, tmp_p
         assert connection.execute("SELECT * FROM spell ORDER BY id").fetchall() == [(1, "lumos"), (2, "größe; DROP")]
         connection.execute("INSERT INTO spell (word) VALUES ('nox')")
         assert connection.execute("SELECT max(id) FROM spell").fetchone() == (3,)
-    with pytest.raises(StackError, match='psql failed: .*relation "spell" already exists'):
+    with pytest.raises(StackError, match=r'psql failed: .*relation "spell" already exists'):
         postgres.restore("restored", dump)
-    with pytest.raises(StackError, match='pg_dump failed: .*database "missing" does not exist'):
+    with pytest.raises(StackError, match=r'pg_dump failed: .*database "missing" does not exist'):
         postgres.dump("missing", tmp_path / "other.sql")
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ""] == ["a dump.sql"]

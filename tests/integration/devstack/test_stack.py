@@ -25,7 +25,7 @@ from devstack.environment import connections
 from devstack.errors import StackError
 from devstack.process import Record, lives, spawn
 from devstack.stack import Stack
-from devstack.state import REPOSITORY
+from devstack.state import REPOSITORY, port_is_free
 from tests.integration.devstack.conftest import ENSURE, alive, family, server
 
 Python = Callable[..., subprocess.Popen[str]]
@@ -132,7 +132,7 @@ def test_a_program_that_answers_on_a_services_port_is_not_taken_for_it(stack: St
     with ThreadingHTTPServer(("127.0.0.1", port), Healthy) as foreign:
         Thread(target=foreign.serve_forever, daemon=True).start()
         looked = iter([True])
-        free = stack_module.port_is_free
+        free = port_is_free
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(stack_module, "port_is_free", lambda other: next(looked, None) or free(other))
             stack.ensure(["upstreams"])
