@@ -2,9 +2,9 @@
 
 ## What
 `dbt_build` starts dbt once: it checks that the sources are fresh, builds each model and runs its tests right after it,
-keeps the history of support requests, and writes the documentation. Each model then has a task that tells what became of
-it, and one for its tests; tried again or cleared, such a task runs dbt for its model alone. Last, the marts are published
-as files.
+keeps the history of support requests, and writes the documentation. Each model then has a task `run` with its result,
+and a task `test` with that of its tests; retried or cleared, such a task runs dbt for its model alone. Last, the marts
+are published as files.
 
 ## Inputs
 - connection `postgres_default`: tables `weather_data`, `sales_data`, `marketing_data`, `support_data`, `load_log`

@@ -21,6 +21,7 @@ from devstack.postgres import SUPERUSER, Postgres
 from devstack.slack import WEBHOOK_PATH
 from devstack.state import REPOSITORY, STATE_VARIABLE, State
 from include import settings
+from include.storage import url_of
 
 ADMIN = "admin"
 AUTH_MANAGER = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
@@ -112,7 +113,7 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
     """
     api = local_url(state, "api", preferred=PREFERRED_UI_PORT)
     database = Postgres(state.root / "postgres", state.port("postgres"), state.secret("postgres"))
-    storage = (state.root / "storage").as_uri()
+    storage = url_of(state.root / "storage")
     return (
         process_environment()
         | spark.environment(process_environment()["PATH"])

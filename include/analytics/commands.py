@@ -1,7 +1,7 @@
 """Run dbt commands one after another in one process: dbt is imported once, and parses the project once.
 
-Its interpreter is that of dbt's own environment: ``python commands.py '[["build"], ["docs", "generate"]]' --target-path=…``.
-The options are given to every command; the first command that fails is the last one.
+The interpreter is that of dbt's environment: ``python commands.py '[["build"], ["docs", "generate"]]' --target-path=…``.
+The options are those of every command; a command that fails is the last one.
 """
 
 from __future__ import annotations

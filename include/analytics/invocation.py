@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from include.storage import File
 
 COMMANDS = Path(__file__).with_name("commands.py")
-PASSWORD = "DBT_ENV_SECRET_PASSWORD"  # dbt neither logs nor hashes what begins with DBT_ENV_SECRET_
+HIDDEN_LOGIN = "DBT_ENV_SECRET_PASSWORD"  # dbt neither logs nor hashes what begins with DBT_ENV_SECRET_
 PARSED = "partial_parse.msgpack"
 DOCUMENTATION = "static_index.html"
 KEPT = ("run_results.json", "sources.json", "catalog.json", DOCUMENTATION)
@@ -48,7 +48,7 @@ def environment(warehouse_uri: str, schema: str) -> dict[str, str]:
     """
     given = pq.Conninfo.parse(conninfo(warehouse_uri).encode())
     login = {one.envvar.decode(): one.val.decode() for one in given if one.envvar and one.val}
-    login[PASSWORD] = login.pop("PGPASSWORD", "")
+    login[HIDDEN_LOGIN] = login.pop("PGPASSWORD", "")
     return {"PATH": os.defpath, "PYTHONUTF8": "1", "DBT_LOG_FORMAT_FILE": "json", "DBT_SCHEMA": schema} | login
 
 

@@ -18,6 +18,7 @@ from include.analytics.manifest import mart_names
 from include.analytics.results import errors, judge, nodes, sources
 from include.sources.files import require_sources
 from include.sources.tables import create_tables
+from include.storage import url_of
 from include.warehouse.connect import connect
 from include.warehouse.schema import create_table
 from include.weather.dataset import WEATHER_DATA
@@ -98,7 +99,7 @@ def test_the_marts_follow_their_sources(dbt: Dbt, session: Any, warehouse: str, 
     dbt(["build", "--full-refresh", "--exclude", "resource_type:snapshot"])
     assert _digest(warehouse) == grown, "made bit by bit, and made at once"
 
-    folder = UPath(tmp_path.as_uri()) / "files"
+    folder = UPath(url_of(tmp_path)) / "files"
     assert export(warehouse, "analytics", mart_names(), folder) == {
         "campaign_results": 0,
         "daily_sales": 3,
