@@ -1,6 +1,6 @@
 """Run dbt commands one after another in one process: dbt is imported once, and parses the project once.
 
-The interpreter is that of dbt's environment: ``python commands.py '[["build"], ["docs", "generate"]]' --target-path=…``.
+Run by the Python of dbt's environment: ``python commands.py '[["build"], ["docs", "generate"]]' --target-path=…``.
 The options are those of every command; a command that fails is the last one.
 """
 
