@@ -35,6 +35,7 @@ from include.retail import pipeline
 from include.retail.files import find
 from include.retail.samples import RECORDED
 from include.settings import RETAIL
+from include.storage import url_of
 from include.warehouse.attempt import Attempt
 
 ONE, THREE = "retail_monolith", ("retail_validate", "retail_transform", "retail_report")
@@ -86,7 +87,7 @@ def _stack(scratch: Path, folder: Path) -> Stack:
         shutil.copy(REPOSITORY / "dags" / f"{dag_id}.py", dags)
     scratch.chmod(0o755)
     stack = Stack(State.open(scratch / "stack"), Upstream.REPLAY, schedule=True, durable=False)
-    return replace(stack, overrides={RETAIL.name: folder.as_uri(), "AIRFLOW__CORE__DAGS_FOLDER": str(dags)})
+    return replace(stack, overrides={RETAIL.name: url_of(folder), "AIRFLOW__CORE__DAGS_FOLDER": str(dags)})
 
 
 def _server(stack: Stack) -> Postgres:

@@ -25,6 +25,7 @@ from devstack import spark
 from devstack.environment import process_environment
 from devstack.state import REPOSITORY
 from include.spark import output, pandas_sessions
+from include.storage import url_of
 
 RETAIL = REPOSITORY / "include/data/retail"
 ROWS = (7_270, 500_000, 2_000_000)
@@ -43,7 +44,7 @@ class Cost:
 
 def write(folder: Path, rows: int) -> None:
     """Write at least ``rows`` order lines, in several files, so that Spark can read them side by side."""
-    recorded = pandas_sessions.read(RETAIL.as_uri())
+    recorded = pandas_sessions.read(url_of(RETAIL))
     copies = max(1, round(rows / len(recorded)))
     for copy in range(copies):
         number = pd.to_numeric(recorded["CustomerID"]) + copy * CUSTOMERS
@@ -83,7 +84,7 @@ def compare(rows: int, folder: Path) -> str:
     cost, found = {}, {}
     for engine, command in tasks.items():
         run = folder / "sessions" / engine / "run"
-        urls = ["--input", lines.as_uri(), "--output", (run / "try-1").as_uri()]
+        urls = ["--input", url_of(lines), "--output", url_of(run / "try-1")]
         cost[engine] = measure([*command, *urls], values)
         found[engine] = output.publish(UPath(run))
     if found["pandas"] != found["spark"]:

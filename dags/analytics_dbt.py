@@ -1,8 +1,10 @@
 """Marts over the tables that the other DAGs load: the dbt project of `include/dbt`, a task a model.
 
 ## What
-Checks that the sources are fresh, builds each model and runs its tests right after it, keeps the history of support
-requests, writes the documentation, and publishes the marts as files.
+`dbt_build` starts dbt once: it checks that the sources are fresh, builds each model and runs its tests right after it,
+keeps the history of support requests, and writes the documentation. Each model then has a task `run` with its result,
+and a task `test` with that of its tests; retried or cleared, such a task runs dbt for its model alone. Last, the marts
+are published as files.
 
 ## Inputs
 - connection `postgres_default`: tables `weather_data`, `sales_data`, `marketing_data`, `support_data`, `load_log`
@@ -12,7 +14,7 @@ requests, writes the documentation, and publishes the marts as files.
 - schema `analytics`: `daily_sales` (made anew by day, only where a load was committed since), `campaign_results`,
   `support_resolution`, `weather_months`; `analytics_snapshots.support_status`
 - `analytics/<mart>.parquet` in object storage, and asset `analytics_marts`, when every test has passed
-- `dbt/docs/index.html`, and what each task left behind: `dbt/analytics_dbt/<run>/<task>/<try>/`
+- `dbt/docs/index.html`, and what each start of dbt left behind: `dbt/analytics_dbt/<run>/<task>/<try>/`
 
 ## On failure
 The error names model, test or source; marts that were built before stand. See `docs/runbooks/analytics_dbt.md`.
@@ -27,18 +29,17 @@ from airflow.sdk import (
     dag,
     task,
 )
-from cosmos.operators.local import DbtDocsLocalOperator, DbtSourceLocalOperator
 from pendulum import datetime
 
-from include.analytics.cosmos import command, marts
 from include.retries import hopeless
 from include.settings import OBJECT_STORAGE
 from include.tags import Tag
+from spellbook.operators.dbt import DbtBuildOperator, node_tasks
 
 SCHEMA = "analytics"
 SOURCES = ("weather_data", "sales_data", "marketing_data", "support_data")
 BROKEN_DATA = hopeless(
-    "include.analytics.errors.DbtTestError", reason="the same data breaks the test again: mend it, then clear the task"
+    "include.analytics.errors.DbtTestError", reason="the same data breaks the test again: fix it, then clear the task"
 )
 
 
@@ -52,10 +53,8 @@ BROKEN_DATA = hopeless(
     doc_md=__doc__,
 )
 def analytics_dbt() -> None:
-    """Check, build and test, publish."""
-    dbt = command("postgres_default", SCHEMA)
-    fresh = DbtSourceLocalOperator(task_id="check_freshness", **dbt)
-    docs = DbtDocsLocalOperator(task_id="write_docs", dbt_cmd_flags=["--static"], **dbt)
+    """Build and test, publish."""
+    build = DbtBuildOperator(task_id="dbt_build", schema=SCHEMA, postgres_conn_id="postgres_default")
 
     @task(pool="database_access", outlets=[Asset("analytics_marts")])
     def load_data(postgres_conn_id: str) -> dict[str, int]:
@@ -66,7 +65,7 @@ def analytics_dbt() -> None:
         uri = Connection.get(postgres_conn_id).get_uri()
         return export(uri, SCHEMA, mart_names(), ObjectStoragePath(OBJECT_STORAGE.read()) / "analytics")
 
-    fresh >> marts("marts", "postgres_default", SCHEMA) >> [docs, load_data("postgres_default")]
+    node_tasks("marts", build) >> load_data("postgres_default")
 
 
 analytics_dbt()

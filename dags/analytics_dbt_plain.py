@@ -18,15 +18,14 @@ The error names model or test. See `docs/runbooks/analytics_dbt.md`.
 from __future__ import annotations
 
 from airflow.sdk import dag
-from cosmos.operators.local import DbtRunLocalOperator, DbtTestLocalOperator
 from pendulum import datetime
 
-from include.analytics.cosmos import command
 from include.retries import hopeless
 from include.tags import Tag
+from spellbook.operators.dbt import DbtOperator
 
 BROKEN_DATA = hopeless(
-    "include.analytics.errors.DbtTestError", reason="the same data breaks the test again: mend it, then clear the task"
+    "include.analytics.errors.DbtTestError", reason="the same data breaks the test again: fix it, then clear the task"
 )
 
 
@@ -40,10 +39,10 @@ BROKEN_DATA = hopeless(
 )
 def analytics_dbt_plain() -> None:
     """Build, test."""
-    dbt = command("postgres_default", "analytics_plain")
+    dbt = {"schema": "analytics_plain", "postgres_conn_id": "postgres_default"}
     # A test that reads the snapshot would find none: `dbt run` builds models only.
-    tests = DbtTestLocalOperator(task_id="dbt_test", exclude="resource_type:snapshot", **dbt)
-    DbtRunLocalOperator(task_id="dbt_run", **dbt) >> tests
+    test = ["test", "--exclude", "resource_type:snapshot"]
+    DbtOperator(task_id="dbt_run", commands=[["run"]], **dbt) >> DbtOperator(task_id="dbt_test", commands=[test], **dbt)
 
 
 analytics_dbt_plain()

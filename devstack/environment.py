@@ -22,6 +22,7 @@ from devstack.postgres import SUPERUSER, Postgres
 from devstack.state import REPOSITORY, STATE_VARIABLE, State
 from devstack.webhook import WEBHOOK_PATH
 from include import settings
+from include.storage import url_of
 
 ADMIN = "admin"
 AUTH_MANAGER = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
@@ -113,7 +114,7 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
     """
     api = local_url(state, "api", preferred=PREFERRED_UI_PORT)
     database = Postgres.of(state)
-    storage = (state.root / "storage").as_uri()
+    storage = url_of(state.root / "storage")
     return (
         process_environment()
         | spark.environment(process_environment()["PATH"])
@@ -139,7 +140,6 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
             "AIRFLOW__API__BASE_URL": api,
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"{storage}/xcom",
-            "AIRFLOW__COSMOS__CACHE_DIR": str(state.airflow_home / "cosmos"),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.uri("airflow", "postgresql+psycopg2"),
             # A busy machine is slow, not broken; a file that hangs is still told of.
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "60",

@@ -13,6 +13,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from include.storage import url_of
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -130,8 +132,9 @@ QUEUES = (
 
 OBJECT_STORAGE = EnvironmentKey(
     "SPELLBOOK_OBJECT_STORAGE",
-    (Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "storage").as_uri(),
-    "URL under which DAGs keep files and frames: file:///… on one machine, s3://aws_default@bucket/… for many workers.",
+    url_of(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "storage"),
+    "URL under which DAGs keep files and frames: file:///… on one machine, s3://aws_default@bucket/… for many workers."
+    " Nothing in it is percent-encoded.",
 )
 
 PRIVATE_NETWORKS = EnvironmentKey(
@@ -146,7 +149,7 @@ XCOM_LIMIT = EnvironmentKey(
 
 TITANIC_PASSENGERS = EnvironmentKey(
     "SPELLBOOK_TITANIC_PASSENGERS",
-    (Path(__file__).parent / "data" / "titanic" / "train.csv").as_uri(),
+    url_of(Path(__file__).parent / "data" / "titanic" / "train.csv"),
     "URL of the labelled passenger list that titanic_ml_pipeline trains on.",
 )
 TITANIC_REPEATS = EnvironmentKey(
@@ -183,7 +186,7 @@ SAGEMAKER_COMPARE = EnvironmentKey(
 )
 WINES = EnvironmentKey(
     "SPELLBOOK_WINES",
-    (Path(__file__).parent / "data" / "wine_quality").as_uri(),
+    url_of(Path(__file__).parent / "data" / "wine_quality"),
     "URL of the folder with winequality-red.csv and winequality-white.csv, for mlflow_integration.",
 )
 WINE_CANDIDATES = EnvironmentKey(
@@ -202,7 +205,7 @@ DBT = EnvironmentKey(
 
 RETAIL = EnvironmentKey(
     "SPELLBOOK_RETAIL",
-    (Path(__file__).parent / "data" / "retail").as_uri(),
+    url_of(Path(__file__).parent / "data" / "retail"),
     "URL of the folder with order lines, online_retail_<day>.csv; every worker must reach it.",
 )
 RETAIL_BUCKET = EnvironmentKey(

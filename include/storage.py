@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     File = UPath | ProxyUPath  # Airflow's ObjectStoragePath is one of the latter
 
 
+def url_of(path: Path) -> str:
+    """Return the URL by which fsspec (so ``ObjectStoragePath`` and ``UPath``) and Hadoop know a file.
+
+    They take the path in a URL literally: given what ``Path.as_uri`` returns, they look for a folder ``%20`` where the
+    path has a blank.
+    """
+    return f"file://{path.absolute()}"
+
+
 def file_name(text: str) -> str:
     """Return ``text`` as a name that every store takes and that can't leave its folder."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", text)

@@ -1,27 +1,22 @@
-"""What a dbt command left behind: its artifacts are kept, and its failures become an error that names them.
+"""What dbt left behind: what became of each node and source, and its failures as an error that names them.
 
 Formats: https://docs.getdbt.com/reference/artifacts/run-results-json and …/sources-json.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 import re
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include import storage
 from include.analytics.errors import DbtError, DbtTestError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
-    from airflow.sdk import Context
-
-KEPT = ("run_results.json", "sources.json", "catalog.json", "static_index.html")
-DOCUMENTATION = "static_index.html"
 SHOWN = 5
 GOOD = {"success", "pass", "warn", "skipped", "no-op", "partial success"}
 BROKEN_DATA = {"fail", "stale"}
@@ -30,73 +25,90 @@ NEVER = "0001-01-01"  # dbt's newest load of a table without rows
 log = logging.getLogger(__name__)
 
 
-def keep(project_dir: str, context: Context) -> None:
-    """Keep the command's artifacts in object storage, and raise what went wrong; Cosmos calls it after each command.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a model, snapshot, test or source, which ``name`` tells; ``status`` is dbt's own word."""
 
-    They go to ``dbt/<dag>/<run>/<task>/<try>/``, the documentation also to ``dbt/docs/index.html``.
+    name: str
+    status: str
+    message: str
+
+
+def judge(outcomes: Iterable[Outcome]) -> None:
+    """Log warnings, and raise what went wrong.
 
     Raises:
         DbtTestError: if data broke a test, or a source isn't fresh.
         DbtError: if something else went wrong.
     """
-    from airflow.sdk import ObjectStoragePath
-
-    from include.settings import OBJECT_STORAGE
-
-    ti = context["ti"]
-    root = ObjectStoragePath(OBJECT_STORAGE.read()) / "dbt"
-    parts = (ti.dag_id, storage.file_name(context["run_id"]), ti.task_id, str(ti.try_number))
-    folder = root.joinpath(*parts)
-    target = Path(project_dir, "target")
-    for file in (target / name for name in KEPT):
-        if file.exists():
-            storage.write(folder / file.name, file.read_bytes())
-    if (target / "manifest.json").exists():
-        storage.write(folder / "manifest.json.gz", gzip.compress((target / "manifest.json").read_bytes(), mtime=0))
-    if (target / DOCUMENTATION).exists():
-        storage.write(root / "docs" / "index.html", (target / DOCUMENTATION).read_bytes())
-    log.info("artifacts are kept in %s", folder)
-    judge(Path(project_dir))
-
-
-def judge(project: Path) -> None:
-    """Raise the failures that ``target/`` and ``logs/`` of a project tell of; see :func:`keep`."""
-    sources = _sources(project / "target")
-    # A source that can't be asked is in the log only, as is all that dbt says before it begins.
-    logged = [
-        ("dbt", "error", message)
-        for message in _logged_errors(project / "logs" / "dbt.log")
-        if not sources or _is_about_another(message, [name for name, _, _ in sources])
-    ]
-    outcomes = _nodes(project / "target") or [*sources, *logged]
-    for name, status, message in outcomes:
-        if status == "warn":
-            log.warning("%s: %s", name, message)
-    bad = [(name, status, message) for name, status, message in outcomes if status not in GOOD]
+    outcomes = list(outcomes)
+    for outcome in outcomes:
+        if outcome.status == "warn":
+            log.warning("%s: %s", outcome.name, outcome.message)
+    bad = [outcome for outcome in outcomes if outcome.status not in GOOD]
     if bad:
-        shown = "; ".join(f"{name}: {message}" for name, _, message in bad[:SHOWN])
+        shown = "; ".join(f"{outcome.name}: {outcome.message}" for outcome in bad[:SHOWN])
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        kind = DbtTestError if all(status in BROKEN_DATA for _, status, _ in bad) else DbtError
+        kind = DbtTestError if all(outcome.status in BROKEN_DATA for outcome in bad) else DbtError
         raise kind(f"{len(bad)} of {len(outcomes)} failed: {shown}{more}")
 
 
-def _nodes(target: Path) -> list[tuple[str, str, str]]:
-    """Return name, status and message of each model, snapshot and test that was run."""
+def invocation(folder: Path) -> str:
+    """Return dbt's id of the command that ran nodes; empty if none did."""
+    return str(_read(folder / "target" / "run_results.json").get("metadata", {}).get("invocation_id", ""))
+
+
+def reported(build: dict[str, Any] | None, unique_ids: Sequence[str], judged: object) -> list[Outcome]:
+    """Return what a build made of some nodes; nothing if it didn't run all of them, or was judged before.
+
+    Args:
+        build: ``{"invocation", "nodes": {unique id: fields of an Outcome}}``; None if there was none.
+        unique_ids: the nodes.
+        judged: the invocation that was judged last.
+    """
+    if build is None or build["invocation"] == judged:
+        return []
+    found = [Outcome(**build["nodes"][unique_id]) for unique_id in unique_ids if unique_id in build["nodes"]]
+    complete = len(found) == len(unique_ids) and all(outcome.status != "skipped" for outcome in found)
+    return found if complete else []
+
+
+def nodes(folder: Path) -> dict[str, Outcome]:
+    """Return what became of each model, snapshot and test, by its unique id."""
+    target = folder / "target"
     results = _read(target / "run_results.json").get("results", [])
     manifest = _read(target / "manifest.json") if results else {}
     known = manifest.get("nodes", {}) | manifest.get("unit_tests", {})
-    return [
-        (_name(known.get(one["unique_id"], {}), one["unique_id"]), one["status"], _line(one["message"]))
-        for one in results
-    ]
+    return {
+        (unique_id := result["unique_id"]): Outcome(
+            _name(known.get(unique_id, {}), unique_id), result["status"], _line(result["message"])
+        )
+        for result in results
+    }
 
 
-def _sources(target: Path) -> list[tuple[str, str, str]]:
-    """Return name, status and message of each source whose freshness was asked."""
+def sources(folder: Path) -> list[Outcome]:
+    """Return what became of each source whose freshness was asked, by name."""
     return sorted(
-        (f"source {one['unique_id'].rpartition('.')[2]}", *_freshness(one))
-        for one in _read(target / "sources.json").get("results", [])
+        (
+            Outcome(f"source {result['unique_id'].rpartition('.')[2]}", *_freshness(result))
+            for result in _read(folder / "target" / "sources.json").get("results", [])
+        ),
+        key=lambda outcome: outcome.name,
     )
+
+
+def errors(folder: Path) -> list[Outcome]:
+    """Return the errors in dbt's log that neither :func:`nodes` nor :func:`sources` has.
+
+    That is a source that can't be asked, and all that dbt says when it can't do its work.
+    """
+    stale = [source.name for source in sources(folder) if source.status not in GOOD]
+    return [
+        Outcome("dbt", "error", message)
+        for message in _logged_errors(folder / "logs" / "dbt.log")
+        if not stale or _is_about_another(message, stale)
+    ]
 
 
 def _freshness(result: dict[str, Any]) -> tuple[str, str]:

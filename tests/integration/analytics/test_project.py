@@ -1,8 +1,7 @@
-"""The dbt project on a real PostgreSQL: built twice, after a correction, and with data that breaks a test."""
+"""The dbt project on a real PostgreSQL: built twice, bit by bit and at once."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +10,15 @@ from typing import Any
 import psycopg
 import pyarrow.parquet as pq
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 from upath import UPath
 
-from include.analytics.errors import DbtTestError
 from include.analytics.export import export
-from include.analytics.manifest import PROJECT, mart_names
-from include.analytics.results import judge
-from include.settings import DBT
+from include.analytics.invocation import command_line, environment
+from include.analytics.manifest import mart_names
+from include.analytics.results import errors, judge, nodes, sources
 from include.sources.files import require_sources
 from include.sources.tables import create_tables
+from include.storage import url_of
 from include.warehouse.connect import connect
 from include.warehouse.schema import create_table
 from include.weather.dataset import WEATHER_DATA
@@ -40,24 +38,17 @@ Dbt = Callable[..., None]
 
 @pytest.fixture
 def dbt(warehouse: str, tmp_path: Path) -> Dbt:
-    """Run a dbt command as the runbook does by hand, and judge it as a task does."""
-    login = conninfo_to_dict(warehouse)
-    environment = {
-        "PATH": os.defpath,
-        "DBT_LOG_FORMAT_FILE": "json",
-        "PGHOST": str(login["host"]),
-        "PGPORT": str(login["port"]),
-        "PGUSER": str(login["user"]),
-        "PGPASSWORD": str(login["password"]),
-        "PGDATABASE": str(login["dbname"]),
-    }
-    places = {"project-dir": PROJECT, "profiles-dir": PROJECT, "target-path": tmp_path / "target"}
-    flags = [f"--{name}={place}" for name, place in places.items()]
+    """Run dbt commands and judge them as a task does."""
 
-    def run(*command: str) -> None:
-        said = [DBT.read(), *command, *flags, f"--log-path={tmp_path / 'logs'}"]
-        done = subprocess.run(said, env=environment, capture_output=True, text=True, check=False)
-        judge(tmp_path)
+    def run(*commands: list[str]) -> None:
+        done = subprocess.run(
+            command_line(commands, tmp_path),
+            env=environment(warehouse, "analytics"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        judge([*sources(tmp_path), *(nodes(tmp_path).values() or errors(tmp_path))])
         assert done.returncode == 0, done.stdout
 
     return run
@@ -89,7 +80,7 @@ def _load(session: Any, load: int, day: str, sales: list[tuple[str, int, str]]) 
 
 
 def test_the_marts_follow_their_sources(dbt: Dbt, session: Any, warehouse: str, tmp_path: Path) -> None:
-    dbt("build")
+    dbt(["build"])
     assert _sales(warehouse) == [("2010-12-20", 1, 1, "19.90", "9.95"), ("2010-12-21", 1, 0, "5.00", "0")]
     [month] = _ask(warehouse, "SELECT days, mean_celsius, wet_days FROM analytics.weather_months")
     assert month == (2, pytest.approx(20), 1)
@@ -98,17 +89,17 @@ def test_the_marts_follow_their_sources(dbt: Dbt, session: Any, warehouse: str, 
     _load(session, 3, "2010-12-20", [("539993", 2, "9.95")])
     _load(session, 4, "2010-12-21", [])
     _load(session, 5, "2010-12-01", [("536365", 1, "2.55")])
-    dbt("build")
+    dbt(["build"])
     assert _sales(warehouse) == [
         ("2010-12-01", 1, 0, "2.55", "0"),
         ("2010-12-20", 1, 0, "19.90", "0"),
         ("2010-12-21", 0, 0, "0", "0"),
     ]
     grown = _digest(warehouse)
-    dbt("build", "--full-refresh", "--exclude", "resource_type:snapshot")
+    dbt(["build", "--full-refresh", "--exclude", "resource_type:snapshot"])
     assert _digest(warehouse) == grown, "made bit by bit, and made at once"
 
-    folder = UPath(tmp_path.as_uri()) / "files"
+    folder = UPath(url_of(tmp_path)) / "files"
     assert export(warehouse, "analytics", mart_names(), folder) == {
         "campaign_results": 0,
         "daily_sales": 3,
@@ -120,11 +111,6 @@ def test_the_marts_follow_their_sources(dbt: Dbt, session: Any, warehouse: str, 
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
     table = pq.read_table(tmp_path / "files" / "daily_sales.parquet").to_pydict()
     assert [str(day) for day in table["day"]] == ["2010-12-01", "2010-12-20", "2010-12-21"]
-
-    # A sale that no load tells of: the mart can't know it.
-    session.execute(SALE, ["2010-12-20", "540001", 1, "1.00", "2010-12-20", 3])
-    with pytest.raises(DbtTestError, match="test daily_sales_equal_the_source of daily_sales: Got 1 result"):
-        dbt("build", "--select", "daily_sales")
 
 
 def _ask(warehouse: str, statement: str) -> list[tuple[Any, ...]]:

@@ -22,6 +22,7 @@ from upath import UPath
 from devstack.state import REPOSITORY
 from include.cache import INLINE, Cache, Outcome, code_version
 from include.errors import PermanentUpstreamError, TransientUpstreamError
+from include.storage import url_of
 
 LARGE = os.urandom(INLINE + 1)
 HOLDER = """
@@ -59,7 +60,7 @@ def outcomes() -> list[Outcome]:
 
 @pytest.fixture
 def cache(warehouse: str, tmp_path: Path, outcomes: list[Outcome]) -> Cache:
-    return Cache("things", warehouse, UPath(tmp_path.as_uri()), count=outcomes.append)
+    return Cache("things", warehouse, UPath(url_of(tmp_path)), count=outcomes.append)
 
 
 def grow_older(warehouse: str, by: timedelta) -> None:
@@ -82,7 +83,7 @@ def test_the_second_call_is_a_hit(cache: Cache, outcomes: list[Outcome], tmp_pat
 
 
 def test_inputs_code_and_name_are_part_of_the_key(cache: Cache, warehouse: str, tmp_path: Path) -> None:
-    other = Cache("others", warehouse, UPath(tmp_path.as_uri()))
+    other = Cache("others", warehouse, UPath(url_of(tmp_path)))
     inputs = {"day": "2010-12-20", "base": "https://a"}
     keys = [
         cache.key(inputs, "1"),
@@ -181,7 +182,7 @@ def waiting(uri: str, count: int) -> None:
 
 
 def test_a_worker_that_dies_leaves_the_lock_to_the_next(cache: Cache, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLDER, cache.uri, tmp_path.as_uri()]
+    command = [sys.executable, "-c", HOLDER, cache.uri, url_of(tmp_path)]
     with (
         subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder,
         ThreadPoolExecutor(1) as pool,
@@ -231,7 +232,7 @@ def test_without_the_warehouse_or_the_storage_it_still_answers(cache: Cache, tmp
     nowhere = Cache("things", "postgresql://localhost:1/none", cache.root)
     assert nowhere.get("key", Upstream()).outcome == "bypass"
     (tmp_path / "file").touch()
-    full = Cache("things", cache.uri, UPath((tmp_path / "file").as_uri()))
+    full = Cache("things", cache.uri, UPath(url_of(tmp_path / "file")))
     upstream = Upstream(LARGE)
     assert [full.get("key", upstream).content for _ in range(2)] == [LARGE, LARGE]
     assert upstream.asked == 2

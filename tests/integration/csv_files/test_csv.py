@@ -23,6 +23,7 @@ from devstack.state import REPOSITORY
 from include.csv_files.dialect import CsvError
 from include.csv_files.load import load_csv
 from include.errors import ForbiddenAddressError, PermanentUpstreamError
+from include.storage import url_of
 from include.warehouse.attempt import Attempt
 from include.warehouse.dataset import Column, Dataset
 from include.warehouse.errors import LoadError
@@ -167,7 +168,7 @@ def test_from_disk_and_http(
 ) -> None:
     (tmp_path / "orders.csv.gz").write_bytes(gzip.compress(joined().encode()))
     counts = {"rows_in": 3, "loaded": 3, "quarantined": 0}
-    for source in (str(tmp_path / "orders.csv.gz"), (tmp_path / "orders.csv.gz").as_uri(), f"{server}/orders.csv.gz"):
+    for source in (str(tmp_path / "orders.csv.gz"), url_of(tmp_path / "orders.csv.gz"), f"{server}/orders.csv.gz"):
         assert counts.items() <= operator(source).items()
     with pytest.raises(PermanentUpstreamError, match="answered 404"):
         operator(f"{server}/nothing.csv")

@@ -22,6 +22,7 @@ from include.errors import PermanentUpstreamError
 from include.sources.files import require_sources
 from include.sources.model import Source
 from include.sources.upstream import Login
+from include.storage import url_of
 from include.warehouse.attempt import Attempt
 
 DAY = dt.date(2010, 12, 20)
@@ -30,7 +31,7 @@ SALES = require_sources()["sales"]
 
 @pytest.fixture
 def cache(warehouse: str, tmp_path: Path) -> Cache:
-    return Cache("customers", warehouse, UPath(tmp_path.as_uri()))
+    return Cache("customers", warehouse, UPath(url_of(tmp_path)))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from upath import UPath
 from devstack.state import REPOSITORY
 from include.handoff import lines
 from include.handoff.folders import folder_of, orphans, remove
+from include.storage import url_of
 from include.warehouse.attempt import Attempt
 from spellbook.xcom import XComTooLargeError, refuse_large
 
@@ -52,7 +53,7 @@ def step(*arguments: str) -> tuple[str, int]:
 
 
 def test_a_million_rows(tmp_path: Path, warehouse: str) -> None:
-    raw, first = step("extract", tmp_path.as_uri(), str(ROWS))
+    raw, first = step("extract", url_of(tmp_path), str(ROWS))
     amounts, second = step("transform", raw)
     articles, third = step("load", amounts, warehouse)
     assert max(first, second, third) < LIMIT_MB
@@ -66,7 +67,7 @@ def test_a_million_rows(tmp_path: Path, warehouse: str) -> None:
 
 
 def test_files_go_when_the_run_is_done_and_by_age(tmp_path: Path, warehouse: str) -> None:
-    root = UPath(tmp_path.as_uri())
+    root = UPath(url_of(tmp_path))
     amounts = UPath(lines.transform(UPath(lines.extract(root, "run", 100))))
     lines.load(amounts, warehouse, Attempt("dag", "load", "run", 1))
     now = dt.datetime.now(dt.UTC)
@@ -99,7 +100,7 @@ def test_other_xcoms_pass_through_and_come_back(tmp_path: Path) -> None:
     )
     environment = os.environ | {
         "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'plugins'}",
-        "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": tmp_path.as_uri(),
+        "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": url_of(tmp_path),
     }
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

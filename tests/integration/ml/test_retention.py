@@ -9,6 +9,7 @@ import pytest
 
 from include.maintenance.mlflow_runs import old_runs
 from include.ml.registry import client
+from include.storage import url_of
 
 NOW = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
 AGE = dt.timedelta(days=180)
@@ -24,7 +25,7 @@ def begun(days: int) -> int:
 def test_old_runs_go_but_those_that_a_version_needs(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     api = client(uri)
-    experiment = api.create_experiment("wines", artifact_location=(tmp_path / "artifacts").as_uri())
+    experiment = api.create_experiment("wines", artifact_location=url_of(tmp_path / "artifacts"))
     old, parent = (api.create_run(experiment, start_time=begun(days)).info.run_id for days in (181, 200))
     child = api.create_run(experiment, start_time=begun(199), tags={"mlflow.parentRunId": parent}).info.run_id
     young = api.create_run(experiment, start_time=begun(179)).info.run_id

@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from devstack.stack import Stack
+from include.storage import url_of
 from include.warehouse.attempt import Attempt
 from include.warehouse.connect import connect
 from include.warehouse.digest import table_digest
@@ -38,7 +39,7 @@ def test_the_order_and_number_of_runs_leave_no_trace(
     monkeypatch.setenv("AIRFLOW_CONN_WEATHER_DEFAULT", stack.airflow_environment()["AIRFLOW_CONN_WEATHER_DEFAULT"])
     pipeline.create_table(warehouse)
     hook = OpenMeteoHook(limiter=RateLimiter(warehouse, "open_meteo", calls=10_000))
-    root = ObjectStoragePath(tmp_path.as_uri())
+    root = ObjectStoragePath(url_of(tmp_path))
     for day in random.Random(SEED).sample(DAYS, len(DAYS)):
         cities = [city.name for city in load_cities()]
         raw = pipeline.extract(hook, root, wanted=cities, date=day, asked_on=date(2024, 12, 31), run_id="shuffled")

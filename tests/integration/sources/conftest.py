@@ -15,6 +15,7 @@ from include.sources import pipeline
 from include.sources.files import FOLDER, load_source
 from include.sources.model import Source
 from include.sources.upstream import Login
+from include.storage import url_of
 from include.warehouse.attempt import Attempt
 from include.warehouse.loader import LoadResult
 
@@ -37,7 +38,7 @@ def run(login: Login, warehouse: str, tmp_path: Path) -> Run:
         if isinstance(source, str):
             source = load_source(FOLDER / f"{source}.yaml")
         source = source.model_copy(update=changes)
-        root = UPath(tmp_path.as_uri())
+        root = UPath(url_of(tmp_path))
         raw = [UPath(file) for file in pipeline.extract(source, login, warehouse, root, days, "run")]
         raw = [UPath(file) for file in pipeline.process(source, raw)]
         pipeline.check(source, raw)

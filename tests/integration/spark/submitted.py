@@ -13,6 +13,7 @@ from devstack import spark
 from devstack.environment import process_environment
 from devstack.state import REPOSITORY
 from include.spark import output, pandas_sessions
+from include.storage import url_of
 
 RETAIL = REPOSITORY / "include/data/retail"
 GAP = 20
@@ -33,14 +34,14 @@ def submit(master: str, lines: Path, attempt: Path) -> None:
     for setting in ("spark.sql.shuffle.partitions=2", "spark.ui.enabled=false", "spark.log.level=WARN"):
         options += ["--conf", setting]
     application = [str(REPOSITORY / "include/spark/sessions.py"), "--gap-minutes", str(GAP)]
-    urls = ["--input", lines.as_uri(), "--output", attempt.as_uri()]
+    urls = ["--input", url_of(lines), "--output", url_of(attempt)]
     subprocess.run(["spark-submit", *options, *application, *urls], env=environment(), check=True, timeout=500)
 
 
 def assert_as_in_pandas(lines: Path, run: Path) -> output.Published:
     """Publish a run and compare it, number by number; return what was published."""
     published = output.publish(UPath(run))
-    raw = pandas_sessions.read(lines.as_uri())
+    raw = pandas_sessions.read(url_of(lines))
     typed = pandas_sessions.typed(raw)
     assert published.counts == pandas_sessions.summary(raw, typed)
     expected = pandas_sessions.sessions(typed[typed["fate"] == "used"], GAP)

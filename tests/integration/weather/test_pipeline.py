@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from include.errors import ConfigurationError
+from include.storage import url_of
 from include.warehouse.attempt import Attempt
 from include.warehouse.connect import connect
 from include.warehouse.digest import table_digest
@@ -41,7 +42,7 @@ def run(build: Build, warehouse: str, tmp_path: Path) -> Run:
         cities: list[str | dict[str, Any]] | None = None,
         run_id: str = "run",
     ) -> None:
-        root = ObjectStoragePath(tmp_path.as_uri())
+        root = ObjectStoragePath(url_of(tmp_path))
         raw = pipeline.extract(build(api), root, wanted=cities or NAMES, date=date, asked_on=ASKED_ON, run_id=run_id)
         attempt = Attempt("weather_data_pipeline", "load_weather", f"{run_id}-{date}", 1)
         pipeline.load(ObjectStoragePath(pipeline.transform(ObjectStoragePath(raw))), warehouse, attempt)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from include.analytics.errors import DbtError, DbtTestError
-from include.analytics.results import judge
+from include.analytics.results import Outcome, errors, judge, nodes, reported, sources
 
 MANIFEST = {
     "nodes": {
@@ -35,19 +35,23 @@ def left_behind(folder: Path, **artifacts: list[dict[str, Any]]) -> Path:
     return folder
 
 
+def judged(folder: Path) -> None:
+    judge([*sources(folder), *(nodes(folder).values() or errors(folder))])
+
+
 def outcome(unique_id: str, status: str, message: str | None = None) -> dict[str, Any]:
     return {"unique_id": unique_id, "status": status, "message": message}
 
 
 def test_all_is_well(tmp_path: Path) -> None:
-    judge(left_behind(tmp_path, run_results=[outcome("model.spellbook.daily_sales", "success")]))
+    judged(left_behind(tmp_path, run_results=[outcome("model.spellbook.daily_sales", "success")]))
 
 
 def test_broken_data_is_named_by_test_and_model(tmp_path: Path) -> None:
     broken = outcome("test.spellbook.unique_day.1", "fail", "Got 2 results, configured to fail if != 0")
     unit = outcome("unit_test.spellbook.daily_sales.sums", "fail", "actual differs\n from expected")
     with pytest.raises(DbtTestError) as caught:
-        judge(left_behind(tmp_path, run_results=[broken, unit]))
+        judged(left_behind(tmp_path, run_results=[broken, unit]))
     assert str(caught.value) == (
         "2 of 2 failed: test unique_day of daily_sales: Got 2 results, configured to fail if != 0; "
         "unit test sums of daily_sales: actual differs from expected"
@@ -60,14 +64,14 @@ def test_a_model_that_does_not_build_may_be_tried_again(tmp_path: Path) -> None:
         outcome("test.spellbook.unique_day.1", "skipped"),
     ]
     with pytest.raises(DbtError, match=r"^1 of 2 failed: model daily_sales: Database Error deadlock") as caught:
-        judge(left_behind(tmp_path, run_results=results))
+        judged(left_behind(tmp_path, run_results=results))
     assert not isinstance(caught.value, DbtTestError)
 
 
 def test_only_some_of_many_failures_are_told(tmp_path: Path) -> None:
     results = [outcome(f"model.spellbook.m{number}", "error", "no") for number in range(9)]
     with pytest.raises(DbtError, match=r"^9 of 9 failed: model m0: no; .*model m4: no; and 4 more$"):
-        judge(left_behind(tmp_path, run_results=results))
+        judged(left_behind(tmp_path, run_results=results))
 
 
 def test_a_stale_source_is_named_with_its_age(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -77,7 +81,7 @@ def test_a_stale_source_is_named_with_its_age(tmp_path: Path, caplog: pytest.Log
         {"unique_id": "source.spellbook.warehouse.weather_data", "status": "warn"} | age,
     ]
     with caplog.at_level(logging.WARNING), pytest.raises(DbtTestError, match=r"source sales_data: .* is 200 h old"):
-        judge(left_behind(tmp_path, sources=results))
+        judged(left_behind(tmp_path, sources=results))
     assert "source weather_data" in caplog.text
 
 
@@ -85,7 +89,7 @@ def test_a_source_without_rows_was_never_loaded(tmp_path: Path) -> None:
     never = {"max_loaded_at": "0001-01-01T00:00:00+00:00", "max_loaded_at_time_ago_in_s": 6.4e10, "status": "error"}
     results = [{"unique_id": f"source.spellbook.warehouse.{name}"} | never for name in ("sales_data", "marketing_data")]
     with pytest.raises(DbtTestError, match=r"2 of 2 failed: source marketing_data: it was never loaded.*sales_data"):
-        judge(left_behind(tmp_path, sources=results))
+        judged(left_behind(tmp_path, sources=results))
 
 
 def test_what_only_the_log_knows(tmp_path: Path) -> None:
@@ -98,4 +102,39 @@ def test_what_only_the_log_knows(tmp_path: Path) -> None:
     ]
     (tmp_path / "logs" / "dbt.log").write_text("".join(json.dumps({"info": event}) + "\n" for event in events))
     with pytest.raises(DbtError, match=r"^1 of 1 failed: dbt: Compilation Error no such ref$"):
-        judge(tmp_path)
+        judged(tmp_path)
+
+
+def test_an_error_after_the_sources_were_found_fresh_is_told(tmp_path: Path) -> None:
+    fresh = {"max_loaded_at": "2026-01-01T00:00:00Z", "max_loaded_at_time_ago_in_s": 60.0, "status": "pass"}
+    left_behind(tmp_path, sources=[{"unique_id": "source.spellbook.warehouse.sales_data"} | fresh])
+    (tmp_path / "logs").mkdir()
+    event = {"level": "error", "name": "MainEncounteredError", "msg": "Database Error\n  connection refused"}
+    (tmp_path / "logs" / "dbt.log").write_text(json.dumps({"info": event}) + "\n")
+    with pytest.raises(DbtError, match=r"^1 of 2 failed: dbt: Database Error connection refused$"):
+        judged(tmp_path)
+
+
+BUILD = {
+    "invocation": "7",
+    "nodes": {
+        "model.spellbook.daily_sales": {"name": "model daily_sales", "status": "error", "message": "deadlock"},
+        "test.spellbook.unique_day.1": {"name": "test unique_day", "status": "skipped", "message": "no message"},
+    },
+}
+
+
+def test_a_task_hears_of_a_build_once() -> None:
+    told = reported(BUILD, ["model.spellbook.daily_sales"], "6")
+    assert told == [Outcome("model daily_sales", "error", "deadlock")]
+    assert reported(BUILD, ["model.spellbook.daily_sales"], "7") == []
+
+
+@pytest.mark.parametrize("node", ["test.spellbook.unique_day.1", "model.spellbook.new"])
+def test_what_a_build_left_out_is_not_told(node: str) -> None:
+    assert reported(BUILD, [node], None) == []
+    assert reported(BUILD, ["model.spellbook.daily_sales", node], None) == []
+
+
+def test_without_a_build_nothing_is_told() -> None:
+    assert reported(None, ["model.spellbook.daily_sales"], None) == []

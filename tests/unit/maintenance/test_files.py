@@ -11,6 +11,7 @@ from upath import UPath
 
 from include.handoff.folders import folder_of
 from include.maintenance.files import Found, old_handoffs, old_logs
+from include.storage import url_of
 
 NOW = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -41,7 +42,7 @@ def test_old_logs(tmp_path: Path, dry_run: bool) -> None:
 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_old_handoffs(tmp_path: Path, dry_run: bool) -> None:
-    root = UPath(tmp_path.as_uri())
+    root = UPath(url_of(tmp_path))
     old, young = (Path(folder_of(root, run).path) for run in ("old", "young"))
     put(old / "lines.parquet", 3 * DAY)
     put(young / "lines.parquet", 3 * DAY)
@@ -52,5 +53,5 @@ def test_old_handoffs(tmp_path: Path, dry_run: bool) -> None:
 
 
 def test_nothing_to_remove(tmp_path: Path) -> None:
-    assert old_handoffs(UPath(tmp_path.as_uri()), DAY, NOW, dry_run=False) == Found(0, 0, True)
+    assert old_handoffs(UPath(url_of(tmp_path)), DAY, NOW, dry_run=False) == Found(0, 0, True)
     assert old_logs(tmp_path, DAY, NOW, dry_run=False) == Found(0, 0, True)

@@ -11,6 +11,7 @@ from upath import UPath
 
 from include.spark import output, pandas_sessions
 from include.spark.rules import COLUMNS
+from include.storage import url_of
 
 LINES = [
     "1,A,x,2,2010-12-01 08:00:00,1.25,17850.0,UK",
@@ -31,7 +32,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_sessions(file: Path) -> None:
-    lines = pandas_sessions.typed(pandas_sessions.read(file.as_uri()))
+    lines = pandas_sessions.typed(pandas_sessions.read(url_of(file)))
     found = pandas_sessions.sessions(lines[lines["fate"] == "used"], gap_minutes=30)
     begin, end, cancel = (pd.Timestamp(f"2010-12-01 {time}") for time in ("08:00", "08:30", "09:00:01"))
     assert found.to_numpy().tolist() == [
@@ -42,7 +43,7 @@ def test_sessions(file: Path) -> None:
 
 def test_main_accounts_for_every_row(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     attempt = tmp_path / "sessions/pandas/run/try-1"
-    arguments = ["main", "--input", file.as_uri(), "--output", attempt.as_uri()]
+    arguments = ["main", "--input", url_of(file), "--output", url_of(attempt)]
     monkeypatch.setattr(sys, "argv", arguments)
     pandas_sessions.main()
     found = output.publish(UPath(attempt.parent))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from include.storage import json_lines, write
+from include.storage import json_lines, url_of, write
 from include.weather import pipeline, storage
 
 DAY = dt.date(2024, 6, 1)
@@ -25,14 +25,14 @@ def test_a_run_id_cannot_leave_the_folder() -> None:
 
 
 def test_a_rerun_overwrites_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    path = storage.file_of(UPath(tmp_path.as_uri()), "raw", DAY, "run")
+    path = storage.file_of(UPath(url_of(tmp_path)), "raw", DAY, "run")
     assert write(path, b"one") == write(path, b"two")
     assert path.read_bytes() == b"two"
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["run.json"]
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = storage.file_of(UPath(tmp_path.as_uri()), "raw", DAY, "run")
+    path = storage.file_of(UPath(url_of(tmp_path)), "raw", DAY, "run")
     write(path, b"one")
 
     def full(*_: object) -> None:
