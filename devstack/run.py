@@ -17,7 +17,6 @@ from devstack import report, spark
 from devstack.api import Airflow
 from devstack.environment import Upstream
 from devstack.errors import StackError
-from devstack.recording import SAMPLES, WEATHER, Recording
 from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.stopwatch import Stopwatch
@@ -33,7 +32,7 @@ def run(
 ) -> bool:
     """Run a DAG, report on it, and return whether all went well.
 
-    ``first`` defaults to the newest day that the weather API in force has: yesterday, or the last recorded day.
+    ``first`` defaults to yesterday (UTC).
 
     Raises:
         StackError: if the DAG doesn't exist, doesn't load, or can't be run in this way.
@@ -52,7 +51,7 @@ def run(
         spark.install(stack.say)
     stack.ensure(services)
     watch.lap("parse")
-    first = first or _newest_day(stack, dag_id)
+    first = first or datetime.now(UTC).date() - timedelta(days=1)
     request = Request(dag_id, kind, first, last or first, conf)
     with ExitStack() as unpaused:
         for each in (*others, details):
@@ -133,13 +132,6 @@ def _services_of(source: str, upstream: Upstream) -> set[str]:
     live = {"weather_default"} if upstream is Upstream.LIVE else set()
     named = {one.service for one in settings.CONNECTIONS if one.conn_id in source and one.conn_id not in live}
     return named | {"postgres"}
-
-
-def _newest_day(stack: Stack, dag_id: str) -> date:
-    """Return the last day that the bundled data has for the DAG; yesterday, if the DAG asks the live weather API."""
-    if dag_id not in SAMPLES and stack.upstream is Upstream.LIVE:
-        return datetime.now(UTC).date() - timedelta(days=1)
-    return Recording.of(stack.state, SAMPLES.get(dag_id, WEATHER)).last_day
 
 
 @contextmanager

@@ -81,8 +81,8 @@ DATASETS = (
 )
 
 DERIVED = {
-    "any other day up to today": "a recorded day's rows: weather of the same date, the others in turn; dates are moved, "
-    "invoices and tickets have numbers of their own; the header X-Replayed-Day names what was recorded",
+    "any other day up to today": "a recorded day's rows, which the header X-Replayed-Day names: weather of the same "
+    "date, the others in turn; dates are moved, invoices and tickets have numbers of their own",
     "weather_code, weather[].id": "from the recorded condition text, by the table in devstack/upstreams/conditions.py",
     "visibility, clouds": "implied by the condition text; not measured",
     "feels_like, dew_point": "computed from the recorded temperature, humidity and wind",

@@ -10,11 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from include.replay import HEADER
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from zoneinfo import ZoneInfo
-
-HEADER = "x-replayed-day"
 
 
 def today() -> date:

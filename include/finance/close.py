@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from include.warehouse.connect import connect
 from include.warehouse.dataset import Column, Dataset
+from include.warehouse.lineage import replayed_from
 from include.warehouse.loader import load
 from include.warehouse.schema import create_table
 
@@ -89,7 +90,10 @@ def close(uri: str, month: dt.date, attempt: Attempt) -> LoadResult:
         ).fetchall()
         names = REVENUE.column_names
         rows = [dict(zip(names, (month, *row), strict=True)) for row in found]
-        return load(session, REVENUE, partition=month, rows=rows, attempt=attempt).require_complete()
+        sample = replayed_from(session, SALES, month, _next(month) - dt.timedelta(days=1))
+        return load(
+            session, REVENUE, partition=month, rows=rows, attempt=attempt, replayed_from=sample
+        ).require_complete()
 
 
 def reconcile(uri: str, month: dt.date) -> None:

@@ -10,13 +10,14 @@ import psycopg
 import pytest
 from upath import UPath
 
+from devstack.upstreams.records import DATA
 from include.retail import pipeline
 from include.retail.files import find
 from include.retail.report import SUMMARY
-from include.retail.samples import RECORDED
 from include.warehouse.attempt import Attempt
 from include.warehouse.errors import LoadError
 
+RECORDED = DATA / "retail"
 ATTEMPT = Attempt("retail_monolith", "validate", "manual__1", 1)
 DAY = "2010-12-20"
 ROWS = {"2010-12-01": 3108, "2010-12-19": 522, "2010-12-20": 1763, "2010-12-21": 1586, "2010-12-22": 291}
