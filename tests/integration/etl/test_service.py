@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from devstack.upstreams.client import Control
 from include.errors import PermanentUpstreamError, TransientUpstreamError
+from include.etl import revenue
 from include.etl.errors import JobCancelledError, JobFailedError, JobNotFoundError
 from include.etl.job import Status, idempotency_key, parse_job
 from include.etl.service import JobService
+from include.warehouse.attempt import Attempt
 
 REQUEST = {"job": "daily_revenue", "dates": ["2010-12-20"], "seconds": 0}
 LONG = REQUEST | {"seconds": 600}
@@ -62,6 +65,18 @@ def test_the_result_of_a_job(service: JobService, key: str) -> None:
     rows, replayed_from = service.result(job.id)
     [row] = rows
     assert (row["date"], row["rows"], replayed_from) == ("2010-12-20", 1763, None)
+
+
+def test_a_replayed_day_is_published_as_the_day_asked_for_and_labelled(
+    service: JobService, key: str, warehouse: str
+) -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    job = service.start(REQUEST | {"dates": [yesterday.isoformat()]}, key)
+    assert ended(service, job.id) is Status.SUCCEEDED
+    result = service.result(job.id)
+    assert result.replayed_from
+    revenue.load(result, yesterday, warehouse, Attempt("long_running_etl", "process_etl_results", "run", 1))
+    assert revenue.published(warehouse, yesterday).endswith(f" rows (replay of {result.replayed_from})")
 
 
 def test_each_end_has_its_error(service: JobService, key: str) -> None:

@@ -124,4 +124,4 @@ def test_a_host_that_cannot_be_found_is_tried_again_later(ledger: str) -> None:
 def test_an_error_of_a_source_is_read(upstreams: str, ledger: str) -> None:
     with pytest.raises(PermanentUpstreamError, match=r"answered 400 .*: since=missing"):
         api(ledger, upstreams).get(f"{upstreams}/sales", {})
-    assert json.loads(api(ledger, upstreams).get(f"{upstreams}/sales", {"date": "2010-12-22"}))["total"] == 291
+    assert json.loads(api(ledger, upstreams).get(f"{upstreams}/sales", {"date": "2010-12-22"}).text)["total"] == 291

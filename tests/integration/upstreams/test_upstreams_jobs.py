@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from devstack.upstreams import replay
+from include.replay import HEADER
 
 DAY = {"job": "daily_revenue", "dates": ["2010-12-20"], "seconds": 0}
 
@@ -106,8 +107,8 @@ def test_a_replayed_day_is_named_in_the_result(base_url: str) -> None:
         finished(base_url, job_id)
         results.append(requests.get(f"{base_url}/jobs/{job_id}/result", timeout=10))
     assert [result.json()["data"][0]["date"] for result in results] == [yesterday, "2010-12-20"]
-    recorded = requests.get(f"{base_url}/sales", params={"date": yesterday}, timeout=10).headers[replay.HEADER]
-    assert [result.headers.get(replay.HEADER) for result in results] == [recorded, None]
+    recorded = requests.get(f"{base_url}/sales", params={"date": yesterday}, timeout=10).headers[HEADER]
+    assert [result.headers.get(HEADER) for result in results] == [recorded, None]
 
 
 def test_a_job_is_cancelled_once_and_stays_so(base_url: str) -> None:

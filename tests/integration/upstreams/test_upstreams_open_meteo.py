@@ -10,6 +10,7 @@ import requests
 
 from devstack.upstreams import replay
 from devstack.upstreams.records import DATA
+from include.replay import HEADER
 
 SAMPLES = DATA / "api_samples" / "openmeteo"
 LONDON = {"latitude": "51.5085", "longitude": "-0.1257"}
@@ -141,7 +142,7 @@ def test_another_day_is_the_same_date_of_the_newest_recorded_year(base_url: str,
     answers = [
         get(base_url, "/v1/archive", **CITIES, **MEAN, start_date=each, end_date=each) for each in (day, recorded)
     ]
-    assert [answer.headers.get(replay.HEADER) for answer in answers] == [recorded, None]
+    assert [answer.headers.get(HEADER) for answer in answers] == [recorded, None]
     for place, other in zip(*(answer.json() for answer in answers), strict=True):
         assert place["daily"] == other["daily"] | {"time": [day]}
         assert None not in place["daily"]["temperature_2m_mean"]
@@ -152,7 +153,7 @@ def test_all_places_replay_the_same_day_with_what_was_asked_for(base_url: str) -
     rain, mean = (
         get(base_url, "/v1/archive", **new_york, daily=name) for name in ("precipitation_sum", "temperature_2m_mean")
     )
-    assert (rain.headers.get(replay.HEADER), mean.headers.get(replay.HEADER)) == (None, "2024-03-01")
+    assert (rain.headers.get(HEADER), mean.headers.get(HEADER)) == (None, "2024-03-01")
     assert None not in (rain.json()["daily"]["precipitation_sum"] + mean.json()["daily"]["temperature_2m_mean"])
 
 
@@ -193,7 +194,7 @@ def test_today_is_today(base_url: str) -> None:
     window, days = answer.json()["daily"], [replay.today() - timedelta(days=back) for back in (2, 1, 0)]
     assert window["time"] == [day.isoformat() for day in days]
     assert None not in window["temperature_2m_mean"]
-    assert answer.headers[replay.HEADER] == ", ".join(f"2024-{day:%m-%d}" for day in days)
+    assert answer.headers[HEADER] == ", ".join(f"2024-{day:%m-%d}" for day in days)
     period = {"start_date": days[1].isoformat(), "end_date": days[2].isoformat()}
     served = get(base_url, "/v1/forecast", **LONDON, **MEAN, **period).json()
     assert served["daily"]["temperature_2m_mean"] == window["temperature_2m_mean"][1:]

@@ -10,6 +10,7 @@ import requests
 
 from devstack.upstreams import replay
 from devstack.upstreams.records import DATA
+from include.replay import HEADER
 
 SAMPLES = DATA / "api_samples" / "openweathermap"
 JUNE_1_NOON = "1717243200"
@@ -81,7 +82,7 @@ def test_the_current_weather_is_todays(base_url: str, key: str) -> None:
     past = timemachine(base_url, lat="51.5", lon="0", dt=moment, appid=key)
     assert datetime.fromtimestamp(int(moment), UTC).date() == replay.today()
     assert current.json()["main"]["temp"] == past.json()["data"][0]["temp"]
-    assert current.headers[replay.HEADER] == past.headers[replay.HEADER] == f"2024-{replay.today():%m-%d}"
+    assert current.headers[HEADER] == past.headers[HEADER] == f"2024-{replay.today():%m-%d}"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_another_day_is_the_same_date_of_the_newest_recorded_year(base_url: str,
         timemachine(base_url, lat="51.5", lon="0", dt=str(int(moment.timestamp())), appid=key)
         for moment in (datetime(2013, 5, 17, 12, tzinfo=UTC), datetime(2024, 5, 17, 12, tzinfo=UTC))
     ]
-    assert [answer.headers.get(replay.HEADER) for answer in answers] == ["2024-05-17", None]
+    assert [answer.headers.get(HEADER) for answer in answers] == ["2024-05-17", None]
     replayed, recorded = (answer.json()["data"][0] for answer in answers)
     assert (replayed["temp"], replayed["weather"]) == (recorded["temp"], recorded["weather"])
     assert datetime.fromtimestamp(replayed["sunrise"], UTC).date() == date(2013, 5, 17)

@@ -9,6 +9,7 @@ import requests
 
 from devstack.upstreams import replay
 from devstack.upstreams.records import DATA
+from include.replay import HEADER
 
 
 def get(base_url: str, path: str, **query: str) -> requests.Response:
@@ -117,8 +118,8 @@ def test_a_day_after_today_is_not_there_yet(base_url: str) -> None:
 def test_any_other_day_replays_a_recorded_one_and_says_which(base_url: str, source: str) -> None:
     yesterday = (replay.today() - timedelta(days=1)).isoformat()
     replayed = get(base_url, f"/{source}", date=yesterday, limit="1000")
-    recorded = get(base_url, f"/{source}", date=replayed.headers[replay.HEADER], limit="1000")
-    assert replay.HEADER not in recorded.headers
+    recorded = get(base_url, f"/{source}", date=replayed.headers[HEADER], limit="1000")
+    assert HEADER not in recorded.headers
     assert replayed.json()["total"] == recorded.json()["total"] > 0
     days = {str(row[name])[:10] for row in replayed.json()["data"] for name in {"InvoiceDate", "created_at"} & set(row)}
     assert days <= {yesterday}

@@ -22,6 +22,7 @@ from devstack.upstreams.sources import (
     invoice_no,
 )
 from devstack.upstreams.stations import recorded
+from include.replay import HEADER
 from include.sources.files import require_sources
 from include.sources.rows import part
 
@@ -150,4 +151,4 @@ def test_a_time_that_no_clock_shows_is_an_hour_later() -> None:
 def test_the_label_names_each_replayed_day_once() -> None:
     day, other, recorded_day = DAYS[0], DAYS[1], date(2024, 2, 1)
     pairs = [(day, recorded_day), (other, recorded_day), (recorded_day, recorded_day)]
-    assert replay.label(pairs) == {replay.HEADER: "2024-02-01"}
+    assert replay.label(pairs) == {HEADER: "2024-02-01"}
