@@ -30,13 +30,13 @@ from airflow.sdk import (
 from cosmos.operators.local import DbtDocsLocalOperator, DbtSourceLocalOperator
 from pendulum import datetime
 
+from include.analytics import SOURCES
 from include.analytics.cosmos import command, marts
 from include.retries import hopeless
 from include.settings import OBJECT_STORAGE
 from include.tags import Tag
 
 SCHEMA = "analytics"
-SOURCES = ("weather_data", "sales_data", "marketing_data", "support_data")
 BROKEN_DATA = hopeless(
     "include.analytics.errors.DbtTestError", reason="the same data breaks the test again: mend it, then clear the task"
 )

@@ -17,10 +17,11 @@ The error names model or test. See `docs/runbooks/analytics_dbt.md`.
 
 from __future__ import annotations
 
-from airflow.sdk import dag
+from airflow.sdk import Asset, dag
 from cosmos.operators.local import DbtRunLocalOperator, DbtTestLocalOperator
 from pendulum import datetime
 
+from include.analytics import SOURCES
 from include.analytics.cosmos import command
 from include.retries import hopeless
 from include.tags import Tag
@@ -43,7 +44,7 @@ def analytics_dbt_plain() -> None:
     dbt = command("postgres_default", "analytics_plain")
     # A test that reads the snapshot would find none: `dbt run` builds models only.
     tests = DbtTestLocalOperator(task_id="dbt_test", exclude="resource_type:snapshot", **dbt)
-    DbtRunLocalOperator(task_id="dbt_run", **dbt) >> tests
+    DbtRunLocalOperator(task_id="dbt_run", inlets=[Asset(name) for name in SOURCES], **dbt) >> tests
 
 
 analytics_dbt_plain()

@@ -12,8 +12,10 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from devstack.api import Airflow
 from devstack.environment import ADMIN, Upstream, local_url, process_environment
 from devstack.errors import StackError
+from devstack.fill import keep_filled
 from devstack.postgres import Postgres
 from devstack.process import Record, spawn
 from devstack.run import run
@@ -103,6 +107,7 @@ def _up(_: argparse.Namespace, console: Console) -> int:
         signal.signal(ending, signal.default_int_handler)
     Record.of(os.getpid(), upstream).write(mark)
     _keep(state)
+    ended = threading.Event()
     try:
         stack.ensure(UP)
         console.print(
@@ -110,16 +115,22 @@ def _up(_: argparse.Namespace, console: Console) -> int:
         )
         console.print(f"  weather: {upstream}   alerts arrive in {state.root / 'alerts'}   logs: {state.logs}")
         console.print("  Ctrl-C stops it all\n")
+        connect = partial(Airflow.of, state)
+        model_server = local_url(state, "model_server")
+        threading.Thread(
+            target=keep_filled, args=(connect, stack.dags, model_server, stack.say, ended), daemon=True
+        ).start()
         while True:
             state.last_used.touch()
             with state.lock():  # `make run` may be starting Airflow again, after an edit
-                ended = [service for service in stack.status() if service.name in UP and service.pid is None]
-            if ended:
-                raise StackError(f"{ended[0].name} ended; see {ended[0].log}")
+                gone = [service for service in stack.status() if service.name in UP and service.pid is None]
+            if gone:
+                raise StackError(f"{gone[0].name} ended; see {gone[0].log}")
             time.sleep(2)
     except KeyboardInterrupt:
         return 0
     finally:
+        ended.set()
         mark.unlink(missing_ok=True)
         console.print(f"stopped: {', '.join(stack.stop())}")
 

@@ -64,6 +64,23 @@ class Airflow:
         """Return the ids of the DAGs that loaded."""
         return [dag["dag_id"] for dag in self._pages("/dags", "dags")]
 
+    def files(self) -> set[str]:
+        """Return the files (paths below the DAG folder) whose DAGs loaded."""
+        return {dag["relative_fileloc"] for dag in self._pages("/dags", "dags")}
+
+    def assets(self) -> list[dict[str, Any]]:
+        """Return every asset that a DAG names, with the tasks and DAGs around it and its last event."""
+        return self._pages("/assets", "assets")
+
+    def publish(self, asset: str, extra: dict[str, Any]) -> None:
+        """Tell of a new event of an asset, given by its name."""
+        self.post("/assets/events", {"asset_id": self._asset_id(asset), "extra": extra})
+
+    def events(self, asset: str) -> list[dict[str, Any]]:
+        """Return the newest hundred events of an asset, given by its name."""
+        path, newest_first = "/assets/events", "-timestamp"
+        return list(self.get(path, asset_id=self._asset_id(asset), order_by=newest_first, limit=100)["asset_events"])
+
     def dag(self, dag_id: str) -> dict[str, Any] | None:
         """Return a DAG's details; ``None`` if there is no such DAG."""
         try:
@@ -121,6 +138,9 @@ class Airflow:
             f"{path}/logs/{max(instance['try_number'], 1)}", map_index=instance["map_index"], full_content=True
         )
         return [line for entry in answer["content"] for line in _lines(entry)]
+
+    def _asset_id(self, name: str) -> int:
+        return next(int(asset["id"]) for asset in self.assets() if asset["name"] == name)
 
     def _pages(self, path: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

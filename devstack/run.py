@@ -13,9 +13,9 @@ from typing import Any
 
 from rich.console import Console
 
-from devstack import report, spark
+from devstack import needs, report, spark, traffic
 from devstack.api import Airflow
-from devstack.environment import Upstream
+from devstack.environment import Upstream, local_url
 from devstack.errors import StackError
 from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
@@ -32,7 +32,7 @@ def run(
 ) -> bool:
     """Run a DAG, report on it, and return whether all went well.
 
-    ``first`` defaults to yesterday (UTC).
+    What it reads of other DAGs and was never published is published first. ``first`` defaults to yesterday (UTC).
 
     Raises:
         StackError: if the DAG doesn't exist, doesn't load, or can't be run in this way.
@@ -52,6 +52,9 @@ def run(
     stack.ensure(services)
     watch.lap("parse")
     first = first or datetime.now(UTC).date() - timedelta(days=1)
+    if not _supply(console, stack, airflow, dag_id, first):
+        return False
+    watch.lap("input")
     request = Request(dag_id, kind, first, last or first, conf)
     with ExitStack() as unpaused:
         for each in (*others, details):
@@ -65,6 +68,21 @@ def run(
     watch.lap("report")
     console.print(f"[dim]{watch}[/]")
     return good
+
+
+def _supply(console: Console, stack: Stack, airflow: Airflow, dag_id: str, day: date) -> bool:
+    """Have what a DAG reads published, where it never was; return whether all of it is there."""
+    for asset in needs.missing(airflow, stack.dags, dag_id):
+        why = f"{dag_id} reads {asset.name}, which was never published"
+        if asset.producers:
+            producer = min(asset.producers)
+            console.print(f"{why}: running {producer} first")
+            if not run(console, stack, producer, Kind.MANUAL, day, None, needs.SMALL.get(producer, {})):
+                return False
+        elif asset.name == traffic.ASSET:
+            stack.ensure(("mlflow", "model_server"))
+            console.print(f"{why}: {traffic.replay(local_url(stack.state, 'model_server'), airflow, day)}")
+    return True
 
 
 def load(airflow: Airflow, dag_id: str, folder: Path, patience: float = 20) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include import storage
-from include.analytics.errors import DbtError, DbtTestError
+from include.analytics.errors import DbtError, DbtInputError, DbtTestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ DOCUMENTATION = "static_index.html"
 SHOWN = 5
 GOOD = {"success", "pass", "warn", "skipped", "no-op", "partial success"}
 BROKEN_DATA = {"fail", "stale"}
+MISSING = "missing"
+NO_TABLE = re.compile(r'relation "[^"]+" does not exist')
 NEVER = "0001-01-01"  # dbt's newest load of a table without rows
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ def keep(project_dir: str, context: Context) -> None:
     They go to ``dbt/<dag>/<run>/<task>/<try>/``, the documentation also to ``dbt/docs/index.html``.
 
     Raises:
+        DbtInputError: if all that is wrong is that sources were never loaded.
         DbtTestError: if data broke a test, or a source isn't fresh.
         DbtError: if something else went wrong.
     """
@@ -76,8 +79,15 @@ def judge(project: Path) -> None:
     if bad:
         shown = "; ".join(f"{name}: {message}" for name, _, message in bad[:SHOWN])
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        kind = DbtTestError if all(status in BROKEN_DATA for _, status, _ in bad) else DbtError
-        raise kind(f"{len(bad)} of {len(outcomes)} failed: {shown}{more}")
+        raise _kind({MISSING if NO_TABLE.search(message) else status for _, status, message in bad})(
+            f"{len(bad)} of {len(outcomes)} failed: {shown}{more}"
+        )
+
+
+def _kind(statuses: set[str]) -> type[DbtError]:
+    if statuses == {MISSING}:
+        return DbtInputError
+    return DbtTestError if statuses <= BROKEN_DATA else DbtError
 
 
 def _nodes(target: Path) -> list[tuple[str, str, str]]:
@@ -101,9 +111,9 @@ def _sources(target: Path) -> list[tuple[str, str, str]]:
 
 def _freshness(result: dict[str, Any]) -> tuple[str, str]:
     hours = result["max_loaded_at_time_ago_in_s"] / 3600
-    age = f"the newest load, at {result['max_loaded_at']}, is {hours:.0f} h old"
     if result["max_loaded_at"].startswith(NEVER):
-        age = "it was never loaded"
+        return MISSING, "it was never loaded: run the DAG that loads it"
+    age = f"the newest load, at {result['max_loaded_at']}, is {hours:.0f} h old"
     return {"error": "stale"}.get(result["status"], result["status"]), f"{age}: run the DAG that loads it"
 
 

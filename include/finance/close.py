@@ -7,6 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from include.errors import MissingInputError
 from include.warehouse.connect import connect
 from include.warehouse.dataset import Column, Dataset
 from include.warehouse.lineage import replayed_from
@@ -32,7 +33,7 @@ REVENUE = Dataset(
 )
 
 
-class NothingToCloseError(Exception):
+class NothingToCloseError(MissingInputError):
     """The month has no sales: its days aren't loaded, or the table is missing."""
 
 

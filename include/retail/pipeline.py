@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.csv_files.fetch import from_storage
 from include.csv_files.load import load_csv
+from include.errors import MissingInputError
 from include.replay import described, marked
 from include.retail.tables import LINES, READING, SALES
 from include.warehouse.connect import connect
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class NoLinesError(Exception):
+class NoLinesError(MissingInputError):
     """There is nothing to work on: no file was loaded, or not that of the day."""
 
 

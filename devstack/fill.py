@@ -1,0 +1,177 @@
+"""The first fill of a stack whose schedules are on: ``python -m devstack.fill --url URL …``.
+
+What DAGs read of one another is loaded once, so that any DAG that is triggered finds its input. The DAGs that load it
+stay switched on: their schedules load each further day.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from devstack import needs, traffic
+from devstack.api import Airflow
+from devstack.errors import StackError
+from devstack.needs import Asset
+
+MODEL = "titanic_model"
+FINISHED = {"success", "failed"}
+AGAIN = 10  # seconds until another attempt, while Airflow or the model server is away
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Fill:
+    """The first fill of one Airflow.
+
+    Attributes:
+        airflow: with its schedules on.
+        folder: its DAG files.
+        say: receives a line whenever something worth knowing happens.
+    """
+
+    airflow: Airflow
+    folder: Path
+    say: Say
+
+    def run(self) -> bool:
+        """Run the DAGs that publish what others read, where it never was published; return whether all of it is there.
+
+        What an earlier fill has begun is waited for and not started again.
+        """
+        needs.wait_for_files(self.airflow, self.folder)
+        missing = self._missing()
+        pending = sorted({dag_id for asset in missing for dag_id in asset.producers})
+        if not pending:
+            return True
+        self.say(f"first fill, so that every DAG finds its input: {', '.join(pending)}")
+        begun = time.monotonic()
+        # An event isn't kept for a DAG that is paused: what waits for one is switched on before others can publish it.
+        waiting = {dag_id for asset in missing for dag_id in asset.starts}
+        pending.sort(key=lambda dag_id: dag_id not in waiting)
+        failed = self._carry_out(pending)
+        self.say(f"first fill: {'not complete' if failed else 'done'} after {time.monotonic() - begun:.0f} s")
+        return not failed
+
+    def _carry_out(self, pending: list[str]) -> list[str]:
+        """Start each DAG when what it needs is there, and wait for all; return those that published nothing."""
+        started: set[str] = set()
+        failed: list[str] = []
+        while pending:
+            missing = self._missing()
+            needed = needs.graph(missing)
+            for dag_id in list(pending):
+                waits = any(dag_id in asset.starts for asset in missing)
+                if dag_id not in started and (waits or not needed.get(dag_id)):
+                    self._start(dag_id, waits=waits)
+                    started.add(dag_id)
+                if end := self._end(dag_id, needed, failed):
+                    self.say(f"  {dag_id}: {end}")
+                    pending.remove(dag_id)
+                    if any(dag_id in asset.producers for asset in missing):
+                        failed.append(dag_id)
+            if pending and not started & set(pending):
+                raise StackError(f"{', '.join(pending)} each need what another one of them publishes")
+            time.sleep(1)
+        return failed
+
+    def _end(self, dag_id: str, needed: dict[str, set[str]], failed: list[str]) -> str:
+        """Return how it ended with a DAG; nothing while it goes on."""
+        if blocked := needed.get(dag_id, set()) & set(failed):
+            return f"not run, since nothing came of {', '.join(sorted(blocked))}"
+        run = self._newest(dag_id)
+        return str(run["state"]) if run and run["state"] in FINISHED else ""
+
+    def _missing(self) -> list[Asset]:
+        """Return the assets that a DAG publishes and another one reads, and that never were published."""
+        found = needs.assets(self.airflow)
+        return [asset for asset in found if asset.producers and asset.readers and not asset.published]
+
+    def _start(self, dag_id: str, *, waits: bool) -> None:
+        """Switch a DAG on, and trigger it unless an asset starts it (``waits``), its schedule does or a run goes on."""
+        details = self.airflow.get(f"/dags/{dag_id}")
+        newest = self._newest(dag_id)
+        self.airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
+        if waits or (newest and newest["state"] not in FINISHED):
+            return
+        due = details["next_dagrun_run_after"]
+        by_itself = details["is_paused"] and not newest and due and datetime.fromisoformat(due) <= datetime.now(UTC)
+        today = datetime.now(UTC).date()
+        for conf in (*([] if by_itself else [{}]), *_more(dag_id, today)):
+            self.airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+
+    def _newest(self, dag_id: str) -> dict[str, Any] | None:
+        """Return a run that goes on, else the newest."""
+        runs = self.airflow.get(f"/dags/{dag_id}/dagRuns", order_by="-id", limit=10)["dag_runs"]
+        return min(runs, key=lambda run: run["state"] in FINISHED, default=None)
+
+
+def _more(dag_id: str, today: date) -> list[dict[str, Any]]:
+    """Return the conf of further runs: the month-end close wants a month that is over, and may be two behind."""
+    if dag_id != "process_sales_data":
+        return []
+    last = today.replace(day=1) - timedelta(days=1)
+    before = last.replace(day=1) - timedelta(days=1)
+    return [{"day": day.isoformat()} for day in (last, before)]
+
+
+def keep_filled(
+    connect: Callable[[], Airflow], folder: Path, model_server: str, say: Say, end: threading.Event
+) -> None:
+    """Fill, then have each day's sample traffic served; until ``end`` is set.
+
+    Args:
+        connect: logs in to Airflow.
+        folder: its DAG files.
+        model_server: URL of the model server.
+        say: receives a line whenever something worth knowing happens.
+        end: ends it.
+    """
+    said = ""
+    while not end.is_set():
+        try:
+            airflow = connect()
+            Fill(airflow, folder, say).run()
+            _replay_traffic(airflow, model_server, say)
+        except StackError as error:
+            if not end.is_set() and str(error) != said:
+                said = str(error)
+                say(f"first fill: {said}")
+            end.wait(AGAIN)
+        else:
+            now = datetime.now(UTC)
+            midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+            end.wait((midnight - now).total_seconds())
+
+
+def _replay_traffic(airflow: Airflow, model_server: str, say: Say) -> None:
+    """Have yesterday's sample traffic served once, where a model is registered."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    assets = {asset.name: asset for asset in needs.assets(airflow)}
+    if traffic.ASSET in assets and MODEL in assets and assets[MODEL].published:
+        if yesterday.isoformat() not in {event["extra"].get("day") for event in airflow.events(traffic.ASSET)}:
+            say(traffic.replay(model_server, airflow, yesterday))
+
+
+def main() -> None:
+    """Fill an Airflow, and go on until ended."""
+    parser = argparse.ArgumentParser(prog="python -m devstack.fill", description=__doc__)
+    parser.add_argument("--url", required=True, help="Airflow's API server")
+    parser.add_argument("--user", required=True)
+    parser.add_argument("--password-file", required=True, type=Path)
+    parser.add_argument("--dags", required=True, type=Path, help="folder of the DAG files")
+    parser.add_argument("--model-server", required=True, help="URL of the model server")
+    arguments = parser.parse_args()
+    connect = partial(Airflow, arguments.url, arguments.user, arguments.password_file.read_text().strip())
+    keep_filled(connect, arguments.dags, arguments.model_server, partial(print, flush=True), threading.Event())
+
+
+if __name__ == "__main__":
+    main()
