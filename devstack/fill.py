@@ -154,10 +154,11 @@ def keep_filled(
 def _replay_traffic(airflow: Airflow, model_server: str, say: Say) -> None:
     """Have yesterday's sample traffic served once, where a model is registered."""
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    assets = {asset.name: asset for asset in needs.assets(airflow)}
-    if traffic.ASSET in assets and MODEL in assets and assets[MODEL].published:
-        if yesterday.isoformat() not in {event["extra"].get("day") for event in airflow.events(traffic.ASSET)}:
-            say(traffic.replay(model_server, airflow, yesterday))
+    published = {asset.name: bool(asset.published) for asset in needs.assets(airflow)}
+    if not published.get(MODEL) or traffic.ASSET not in published:
+        return
+    if yesterday.isoformat() not in {event["extra"].get("day") for event in airflow.events(traffic.ASSET)}:
+        say(traffic.replay(model_server, airflow, yesterday))
 
 
 def main() -> None:
