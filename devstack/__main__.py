@@ -26,7 +26,7 @@ from rich.table import Table
 from devstack.api import Airflow
 from devstack.environment import ADMIN, Upstream, local_url, process_environment
 from devstack.errors import StackError
-from devstack.fill import keep_filled
+from devstack.fill import Fill, keep_filled
 from devstack.postgres import Postgres
 from devstack.process import Record, spawn
 from devstack.run import run
@@ -115,10 +115,9 @@ def _up(_: argparse.Namespace, console: Console) -> int:
         )
         console.print(f"  weather: {upstream}   alerts arrive in {state.root / 'alerts'}   logs: {state.logs}")
         console.print("  Ctrl-C stops it all\n")
-        connect = partial(Airflow.of, state)
-        model_server = local_url(state, "model_server")
+        fill = partial(_fill, stack)
         threading.Thread(
-            target=keep_filled, args=(connect, stack.dags, model_server, stack.say, ended), daemon=True
+            target=keep_filled, args=(fill, local_url(state, "model_server"), stack.say, ended), daemon=True
         ).start()
         while True:
             state.last_used.touch()
@@ -133,6 +132,10 @@ def _up(_: argparse.Namespace, console: Console) -> int:
         ended.set()
         mark.unlink(missing_ok=True)
         console.print(f"stopped: {', '.join(stack.stop())}")
+
+
+def _fill(stack: Stack) -> Fill:
+    return Fill(Airflow.of(stack.state), stack.dags, stack.say)
 
 
 def _status(_: argparse.Namespace, console: Console) -> int:

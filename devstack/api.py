@@ -72,6 +72,10 @@ class Airflow:
         """Return every asset that a DAG names, with the tasks and DAGs around it and its last event."""
         return self._pages("/assets", "assets")
 
+    def connection_ids(self) -> frozenset[str]:
+        """Return the ids of the connections in Airflow's database; those of the environment aren't among them."""
+        return frozenset(one["connection_id"] for one in self._pages("/connections", "connections"))
+
     def publish(self, asset: str, extra: dict[str, Any]) -> None:
         """Tell of a new event of an asset, given by its name."""
         self.post("/assets/events", {"asset_id": self._asset_id(asset), "extra": extra})

@@ -20,6 +20,7 @@ from devstack import needs, traffic
 from devstack.api import Airflow
 from devstack.errors import StackError
 from devstack.needs import Asset
+from include import settings
 
 MODEL = "titanic_model"
 FINISHED = {"success", "failed"}
@@ -35,11 +36,13 @@ class Fill:
         airflow: with its schedules on.
         folder: its DAG files.
         say: receives a line whenever something worth knowing happens.
+        connections: ids of those that lead somewhere; a DAG that names another one isn't run. ``None`` if all do.
     """
 
     airflow: Airflow
     folder: Path
     say: Say
+    connections: frozenset[str] | None = None
 
     def run(self) -> bool:
         """Run the DAGs that publish what others read, where it never was published; return whether all of it is there.
@@ -62,50 +65,60 @@ class Fill:
 
     def _carry_out(self, pending: list[str]) -> list[str]:
         """Start each DAG when what it needs is there, and wait for all; return those that published nothing."""
-        started: set[str] = set()
+        started: dict[str, str | None] = {}
         failed: list[str] = []
         while pending:
             missing = self._missing()
             needed = needs.graph(missing)
             for dag_id in list(pending):
+                blocked = self._lacking(dag_id) | needed.get(dag_id, set()).intersection(failed)
                 waits = any(dag_id in asset.starts for asset in missing)
-                if dag_id not in started and (waits or not needed.get(dag_id)):
-                    self._start(dag_id, waits=waits)
-                    started.add(dag_id)
-                if end := self._end(dag_id, needed, failed):
+                if not blocked and dag_id not in started and (waits or not needed.get(dag_id)):
+                    started[dag_id] = self._start(dag_id, waits=waits)
+                end = f"not run for want of {', '.join(sorted(blocked))}" if blocked else ""
+                if dag_id in started and (run := self._newest(dag_id)) and run["dag_run_id"] != started[dag_id]:
+                    end = str(run["state"]) if run["state"] in FINISHED else ""
+                if end:
                     self.say(f"  {dag_id}: {end}")
                     pending.remove(dag_id)
-                    if any(dag_id in asset.producers for asset in missing):
+                    if any(dag_id in asset.producers for asset in self._missing()):
                         failed.append(dag_id)
-            if pending and not started & set(pending):
+            if pending and not started.keys() & set(pending):
                 raise StackError(f"{', '.join(pending)} each need what another one of them publishes")
             time.sleep(1)
         return failed
 
-    def _end(self, dag_id: str, needed: dict[str, set[str]], failed: list[str]) -> str:
-        """Return how it ended with a DAG; nothing while it goes on."""
-        if blocked := needed.get(dag_id, set()) & set(failed):
-            return f"not run, since nothing came of {', '.join(sorted(blocked))}"
-        run = self._newest(dag_id)
-        return str(run["state"]) if run and run["state"] in FINISHED else ""
+    def _lacking(self, dag_id: str) -> set[str]:
+        """Return the connections that a DAG names and that lead nowhere."""
+        if self.connections is None:
+            return set()
+        source = self.airflow.source(dag_id)
+        return {one.conn_id for one in settings.CONNECTIONS if one.conn_id in source} - self.connections
 
     def _missing(self) -> list[Asset]:
         """Return the assets that a DAG publishes and another one reads, and that never were published."""
         found = needs.assets(self.airflow)
         return [asset for asset in found if asset.producers and asset.readers and not asset.published]
 
-    def _start(self, dag_id: str, *, waits: bool) -> None:
-        """Switch a DAG on, and trigger it unless an asset starts it (``waits``), its schedule does or a run goes on."""
+    def _start(self, dag_id: str, *, waits: bool) -> str | None:
+        """Switch a DAG on, and trigger it unless an asset starts it (``waits``), its schedule does or a run goes on.
+
+        Returns the id of the newest run that had ended before, if there is one.
+        """
         details = self.airflow.get(f"/dags/{dag_id}")
         newest = self._newest(dag_id)
         self.airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
-        if waits or (newest and newest["state"] not in FINISHED):
-            return
+        if newest and newest["state"] not in FINISHED:
+            return None
+        before = str(newest["dag_run_id"]) if newest else None
+        if waits:
+            return before
         due = details["next_dagrun_run_after"]
         by_itself = details["is_paused"] and not newest and due and datetime.fromisoformat(due) <= datetime.now(UTC)
         today = datetime.now(UTC).date()
         for conf in (*([] if by_itself else [{}]), *_more(dag_id, today)):
             self.airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+        return before
 
     def _newest(self, dag_id: str) -> dict[str, Any] | None:
         """Return a run that goes on, else the newest."""
@@ -122,14 +135,11 @@ def _more(dag_id: str, today: date) -> list[dict[str, Any]]:
     return [{"day": day.isoformat()} for day in (last, before)]
 
 
-def keep_filled(
-    connect: Callable[[], Airflow], folder: Path, model_server: str, say: Say, end: threading.Event
-) -> None:
+def keep_filled(fill: Callable[[], Fill], model_server: str, say: Say, end: threading.Event) -> None:
     """Fill, then have each day's sample traffic served; until ``end`` is set.
 
     Args:
-        connect: logs in to Airflow.
-        folder: its DAG files.
+        fill: logs in to Airflow; called for each attempt.
         model_server: URL of the model server.
         say: receives a line whenever something worth knowing happens.
         end: ends it.
@@ -137,9 +147,9 @@ def keep_filled(
     said = ""
     while not end.is_set():
         try:
-            airflow = connect()
-            Fill(airflow, folder, say).run()
-            _replay_traffic(airflow, model_server, say)
+            filling = fill()
+            filling.run()
+            _replay_traffic(filling.airflow, model_server, say)
         except StackError as error:
             if not end.is_set() and str(error) != said:
                 said = str(error)
@@ -162,16 +172,23 @@ def _replay_traffic(airflow: Airflow, model_server: str, say: Say) -> None:
 
 
 def main() -> None:
-    """Fill an Airflow, and go on until ended."""
+    """Fill an Airflow whose connections are stored in its database, and go on until ended."""
     parser = argparse.ArgumentParser(prog="python -m devstack.fill", description=__doc__)
     parser.add_argument("--url", required=True, help="Airflow's API server")
     parser.add_argument("--user", required=True)
     parser.add_argument("--password-file", required=True, type=Path)
     parser.add_argument("--dags", required=True, type=Path, help="folder of the DAG files")
     parser.add_argument("--model-server", required=True, help="URL of the model server")
+    parser.add_argument("--mark", required=True, type=Path, help="file that is made when Airflow has let us in")
     arguments = parser.parse_args()
-    connect = partial(Airflow, arguments.url, arguments.user, arguments.password_file.read_text().strip())
-    keep_filled(connect, arguments.dags, arguments.model_server, partial(print, flush=True), threading.Event())
+    say = partial(print, flush=True)
+
+    def fill() -> Fill:
+        airflow = Airflow(arguments.url, arguments.user, arguments.password_file.read_text().strip())
+        arguments.mark.touch()
+        return Fill(airflow, arguments.dags, say, airflow.connection_ids())
+
+    keep_filled(fill, arguments.model_server, say, threading.Event())
 
 
 if __name__ == "__main__":
