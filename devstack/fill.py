@@ -149,7 +149,7 @@ def keep_filled(fill: Callable[[], Fill], model_server: str, say: Say, end: thre
         try:
             filling = fill()
             filling.run()
-            _replay_traffic(filling.airflow, model_server, say)
+            replay_traffic(filling.airflow, model_server, say)
         except StackError as error:
             if not end.is_set() and str(error) != said:
                 said = str(error)
@@ -161,7 +161,7 @@ def keep_filled(fill: Callable[[], Fill], model_server: str, say: Say, end: thre
             end.wait((midnight - now).total_seconds())
 
 
-def _replay_traffic(airflow: Airflow, model_server: str, say: Say) -> None:
+def replay_traffic(airflow: Airflow, model_server: str, say: Say) -> None:
     """Have yesterday's sample traffic served once, where a model is registered."""
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     published = {asset.name: bool(asset.published) for asset in needs.assets(airflow)}
