@@ -157,7 +157,7 @@ class Airflow:
     def _call(self, method: str, path: str, body: Any = None, parameters: dict[str, Any] | None = None) -> Any:
         try:
             answer = self._session.request(method, self.url + path, json=body, params=parameters, timeout=60)
-        except requests.ConnectionError as error:
+        except (requests.ConnectionError, requests.Timeout) as error:
             raise StackError(
                 f"Airflow no longer answers at {self.url}: was the stack stopped by another command?"
             ) from error

@@ -13,16 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from devstack import needs, traffic
-from devstack.api import Airflow
+from devstack.api import Airflow, RefusedError
 from devstack.errors import StackError
 from devstack.needs import Asset
 from include import settings
 
-MODEL = "titanic_model"
+MODEL, SALES = "titanic_model", "sales_data"
 FINISHED = {"success", "failed"}
 AGAIN = 10  # seconds until another attempt, while Airflow or the model server is away
 Say = Callable[[str], None]
@@ -45,48 +46,78 @@ class Fill:
     connections: frozenset[str] | None = None
 
     def run(self) -> bool:
-        """Run the DAGs that publish what others read, where it never was published; return whether all of it is there.
+        """Run what publishes that which other DAGs read, where it never was published; return whether all is there.
 
         What an earlier fill has begun is waited for and not started again.
         """
         needs.wait_for_files(self.airflow, self.folder)
         missing = self._missing()
         pending = sorted({dag_id for asset in missing for dag_id in asset.producers})
-        if not pending:
-            return True
-        self.say(f"first fill, so that every DAG finds its input: {', '.join(pending)}")
+        if pending:
+            self.say(f"first fill, so that every DAG finds its input: {', '.join(pending)}")
         begun = time.monotonic()
         # An event isn't kept for a DAG that is paused: what waits for one is switched on before others can publish it.
         waiting = {dag_id for asset in missing for dag_id in asset.starts}
         pending.sort(key=lambda dag_id: dag_id not in waiting)
-        failed = self._carry_out(pending)
-        self.say(f"first fill: {'not complete' if failed else 'done'} after {time.monotonic() - begun:.0f} s")
-        return not failed
+        complete = self._carry_out(list(pending))
+        complete = self._load_closed_months() and complete
+        if pending:
+            self.say(f"first fill: {'done' if complete else 'not complete'} after {time.monotonic() - begun:.0f} s")
+        return complete
 
-    def _carry_out(self, pending: list[str]) -> list[str]:
-        """Start each DAG when what it needs is there, and wait for all; return those that published nothing."""
+    def _carry_out(self, pending: list[str]) -> bool:
+        """Start each DAG when what it needs is there, and wait for all; return whether all have published."""
         started: dict[str, str | None] = {}
-        failed: list[str] = []
+        failed: set[str] = set()
         while pending:
             missing = self._missing()
             needed = needs.graph(missing)
             for dag_id in list(pending):
-                blocked = self._lacking(dag_id) | needed.get(dag_id, set()).intersection(failed)
                 waits = any(dag_id in asset.starts for asset in missing)
-                if not blocked and dag_id not in started and (waits or not needed.get(dag_id)):
-                    started[dag_id] = self._start(dag_id, waits=waits)
-                end = f"not run for want of {', '.join(sorted(blocked))}" if blocked else ""
-                if dag_id in started and (run := self._newest(dag_id)) and run["dag_run_id"] != started[dag_id]:
-                    end = str(run["state"]) if run["state"] in FINISHED else ""
+                end = ""
+                if blocked := self._lacking(dag_id) | (needed.get(dag_id, set()) & failed):
+                    end = f"not run for want of {', '.join(sorted(blocked))}"
+                elif dag_id in started:
+                    end = self._end(dag_id, started[dag_id])
+                elif waits or not needed.get(dag_id):
+                    try:
+                        started[dag_id] = self._start(dag_id, waits=waits)
+                    except RefusedError as refusal:
+                        end = str(refusal)
                 if end:
                     self.say(f"  {dag_id}: {end}")
                     pending.remove(dag_id)
                     if any(dag_id in asset.producers for asset in self._missing()):
-                        failed.append(dag_id)
+                        failed.add(dag_id)
             if pending and not started.keys() & set(pending):
                 raise StackError(f"{', '.join(pending)} each need what another one of them publishes")
             time.sleep(1)
-        return failed
+        return not failed
+
+    def _load_closed_months(self) -> bool:
+        """Load a day of the two months before this one: the month-end close wants one that is over."""
+        found = next((asset for asset in needs.assets(self.airflow) if asset.name == SALES and asset.published), None)
+        if not found or not found.readers:
+            return True
+        last = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
+        days = [last, last.replace(day=1) - timedelta(days=1)]
+        return all([self._load(min(found.producers), day) for day in days])
+
+    def _load(self, dag_id: str, day: date) -> bool:
+        """Have a DAG load a day, unless it was told so before; return whether it is there."""
+        run_id = f"first_fill__{day}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": {"day": day.isoformat()}}
+        try:
+            self.airflow.post(f"/dags/{dag_id}/dagRuns", body)
+        except RefusedError as refusal:
+            if refusal.status != HTTPStatus.CONFLICT:
+                raise
+        else:
+            self.airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
+            self.say(f"  {dag_id} of {day}, for the month-end close")
+        while (state := self.airflow.runs(dag_id, [run_id])[0]["state"]) not in FINISHED:
+            time.sleep(1)
+        return bool(state == "success")
 
     def _lacking(self, dag_id: str) -> set[str]:
         """Return the connections that a DAG names and that lead nowhere."""
@@ -115,24 +146,19 @@ class Fill:
             return before
         due = details["next_dagrun_run_after"]
         by_itself = details["is_paused"] and not newest and due and datetime.fromisoformat(due) <= datetime.now(UTC)
-        today = datetime.now(UTC).date()
-        for conf in (*([] if by_itself else [{}]), *_more(dag_id, today)):
-            self.airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+        if not by_itself:
+            self.airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None})
         return before
+
+    def _end(self, dag_id: str, before: str | None) -> str:
+        """Return how a run that is newer than ``before`` has ended; nothing while there is none or one goes on."""
+        run = self._newest(dag_id)
+        return str(run["state"]) if run and run["dag_run_id"] != before and run["state"] in FINISHED else ""
 
     def _newest(self, dag_id: str) -> dict[str, Any] | None:
         """Return a run that goes on, else the newest."""
         runs = self.airflow.get(f"/dags/{dag_id}/dagRuns", order_by="-id", limit=10)["dag_runs"]
         return min(runs, key=lambda run: run["state"] in FINISHED, default=None)
-
-
-def _more(dag_id: str, today: date) -> list[dict[str, Any]]:
-    """Return the conf of further runs: the month-end close wants a month that is over, and may be two behind."""
-    if dag_id != "process_sales_data":
-        return []
-    last = today.replace(day=1) - timedelta(days=1)
-    before = last.replace(day=1) - timedelta(days=1)
-    return [{"day": day.isoformat()} for day in (last, before)]
 
 
 def keep_filled(fill: Callable[[], Fill], model_server: str, say: Say, end: threading.Event) -> None:
