@@ -101,7 +101,8 @@ class Fill:
             return True
         last = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
         days = [last, last.replace(day=1) - timedelta(days=1)]
-        return all([self._load(min(found.producers), day) for day in days])
+        loaded = [self._load(min(found.producers), day) for day in days]
+        return all(loaded)
 
     def _load(self, dag_id: str, day: date) -> bool:
         """Have a DAG load a day, unless it was told so before; return whether it is there."""
