@@ -69,13 +69,14 @@ class Fill:
         """Start each DAG when what it needs is there, and wait for all; return whether all have published."""
         started: dict[str, str | None] = {}
         failed: set[str] = set()
+        lacking = {dag_id: self._lacking(dag_id) for dag_id in pending}
         while pending:
             missing = self._missing()
             needed = needs.graph(missing)
             for dag_id in list(pending):
                 waits = any(dag_id in asset.starts for asset in missing)
                 end = ""
-                if blocked := self._lacking(dag_id) | (needed.get(dag_id, set()) & failed):
+                if blocked := lacking[dag_id] | (needed.get(dag_id, set()) & failed):
                     end = f"not run for want of {', '.join(sorted(blocked))}"
                 elif dag_id in started:
                     end = self._end(dag_id, started[dag_id])
@@ -85,10 +86,11 @@ class Fill:
                     except RefusedError as refusal:
                         end = str(refusal)
                 if end:
-                    self.say(f"  {dag_id}: {end}")
                     pending.remove(dag_id)
-                    if any(dag_id in asset.producers for asset in self._missing()):
+                    lost = [asset.name for asset in self._missing() if dag_id in asset.producers]
+                    if lost:
                         failed.add(dag_id)
+                    self.say(f"  {dag_id}: {end}" + (f"; {', '.join(lost)} is not there" if lost else ""))
             if pending and not started.keys() & set(pending):
                 raise StackError(f"{', '.join(pending)} each need what another one of them publishes")
             time.sleep(1)
