@@ -33,11 +33,11 @@ from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from include.retail import pipeline
 from include.retail.files import find
-from include.retail.samples import RECORDED
 from include.settings import RETAIL
 from include.storage import url_of
 from include.warehouse.attempt import Attempt
 
+RECORDED = REPOSITORY / "include" / "data" / "retail"
 ONE, THREE = "retail_monolith", ("retail_validate", "retail_transform", "retail_report")
 PATIENCE = 1800
 

@@ -31,13 +31,13 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
+from include.analytics import SOURCES
 from include.retries import hopeless
 from include.settings import OBJECT_STORAGE
 from include.tags import Tag
 from spellbook.operators.dbt import DbtBuildOperator, node_tasks
 
 SCHEMA = "analytics"
-SOURCES = ("weather_data", "sales_data", "marketing_data", "support_data")
 BROKEN_DATA = hopeless(
     "include.analytics.errors.DbtTestError", reason="the same data breaks the test again: fix it, then clear the task"
 )

@@ -17,9 +17,10 @@ The error names model or test. See `docs/runbooks/analytics_dbt.md`.
 
 from __future__ import annotations
 
-from airflow.sdk import dag
+from airflow.sdk import Asset, dag
 from pendulum import datetime
 
+from include.analytics import SOURCES
 from include.retries import hopeless
 from include.tags import Tag
 from spellbook.operators.dbt import DbtOperator
@@ -41,8 +42,8 @@ def analytics_dbt_plain() -> None:
     """Build, test."""
     dbt = {"schema": "analytics_plain", "postgres_conn_id": "postgres_default"}
     # A test that reads the snapshot would find none: `dbt run` builds models only.
-    test = ["test", "--exclude", "resource_type:snapshot"]
-    DbtOperator(task_id="dbt_run", commands=[["run"]], **dbt) >> DbtOperator(task_id="dbt_test", commands=[test], **dbt)
+    run = DbtOperator(task_id="dbt_run", commands=[["run"]], inlets=[Asset(name) for name in SOURCES], **dbt)
+    run >> DbtOperator(task_id="dbt_test", commands=[["test", "--exclude", "resource_type:snapshot"]], **dbt)
 
 
 analytics_dbt_plain()

@@ -24,7 +24,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
-from airflow.sdk import Connection, CronDataIntervalTimetable, dag, task
+from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, dag, task
 from pendulum import datetime
 
 from include.tags import Tag
@@ -75,7 +75,7 @@ def etl_status_checker() -> None:
         trigger_rule="none_failed",
     )
 
-    @task
+    @task(inlets=[Asset("etl_daily_revenue")])
     def tell_revenue(postgres_conn_id: str, **context: Any) -> None:
         """Tell what the other DAG published for the day."""
         from include.days import day_of

@@ -84,8 +84,8 @@ def long_running_etl() -> None:
 
         run = context["dag_run"]
         day = day_of(context["params"]["day"], run.data_interval_start, run.run_after)
-        rows = EtlJobHook(etl_job_conn_id).get_conn().result(job_id)
-        revenue.load(rows, day, Connection.get(postgres_conn_id).get_uri(), Attempt.from_context(context))
+        result = EtlJobHook(etl_job_conn_id).get_conn().result(job_id)
+        revenue.load(result, day, Connection.get(postgres_conn_id).get_uri(), Attempt.from_context(context))
 
     published = process_etl_results(
         "{{ ti.xcom_pull(task_ids='trigger_etl_job') }}", "etl_jobs_default", "postgres_default"

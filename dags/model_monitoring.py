@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import (
+    Asset,
     Connection,
     CronDataIntervalTimetable,
     ObjectStoragePath,
@@ -51,7 +52,7 @@ FOUND = hopeless("include.monitoring.errors.DriftError", reason="the same predic
 def model_monitoring() -> None:
     """Compare, keep, alert."""
 
-    @task
+    @task(inlets=[Asset("titanic_model"), Asset("predictions")])
     def compare_day(mlflow_conn_id: str, postgres_conn_id: str, **context: Any) -> str:
         """Check the day's predictions; return where the report is."""
         from datetime import date

@@ -13,8 +13,8 @@ there, adds them up, publishes the revenue, and adds them up again another way.
 - asset `finance_revenue`
 
 ## On failure
-`NothingToCloseError`: run `process_sales_data` for the month's days, then clear the run. `RevenueMismatchError`: sales
-were loaded meanwhile; clear the run. A repeated close leaves the same rows.
+`NothingToCloseError`: run `process_sales_data` for the month's days; the next try finds them. `RevenueMismatchError`:
+sales were loaded meanwhile; clear the run. A repeated close leaves the same rows.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 from airflow.sdk import Asset, Connection, dag, task
 from pendulum import datetime
 
+from include.retries import WAIT_FOR_INPUT
 from include.tags import Tag
 from spellbook.timetables.month_end import MonthEndTimetable
 
@@ -32,14 +33,14 @@ from spellbook.timetables.month_end import MonthEndTimetable
     schedule=MonthEndTimetable(business_day=2, hour=6),
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    default_args={"owner": "finance", "queue": "finance_priority"},
+    default_args={"owner": "finance", "queue": "finance_priority", "retry_policy": WAIT_FOR_INPUT},
     tags=[Tag.FINANCE],
     doc_md=__doc__,
 )
 def process_finance_data() -> None:
     """Check, close, reconcile."""
 
-    @task(pool="database_access", priority_weight=100, weight_rule="absolute")
+    @task(pool="database_access", priority_weight=100, weight_rule="absolute", inlets=[Asset("sales_data")])
     def check_sales(postgres_conn_id: str, **context: Any) -> str:
         """Demand that the month has sales; return its first day."""
         from include.finance import close

@@ -5,7 +5,7 @@ Waits until the tills have closed the day, then for its file in S3, and lands it
 time is up each skips, and `nothing_came` tells the team instead: a day without sales, a Saturday, is no failure.
 
 ## Inputs
-- connection `tills_default`: `GET /sales?date=…` answers 404 until the day is closed
+- connection `tills_default`: `GET /tills?date=…` answers 404 until the day is closed
 - connection `aws_default`: `retail/online_retail_<day>.csv` in the bucket `SPELLBOOK_RETAIL_BUCKET`
 - connection `smtp_default`, for the mail that nothing came
 - the day: the first of the run's data interval; the day before the trigger, if the run has none
@@ -59,9 +59,9 @@ def retail_arrival() -> None:
     wait_for_tills = PacedHttpSensor(
         task_id="wait_for_tills",
         http_conn_id="tills_default",
-        endpoint="sales",
+        endpoint="tills",
         deferrable=True,
-        request_params={"date": DAY, "limit": "1"},
+        request_params={"date": DAY},
         **WAITING,
     )
     wait_for_file = S3FileSensor(

@@ -30,6 +30,7 @@ from pendulum import datetime
 
 from include.retail import report
 from include.retail.files import DAYS
+from include.retries import WAIT_FOR_INPUT
 from include.settings import RETAIL_MAIL
 from include.tags import Tag
 
@@ -39,7 +40,7 @@ from include.tags import Tag
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
     params={"days": Param(**DAYS)},
-    default_args={"owner": "retail"},
+    default_args={"owner": "retail", "retry_policy": WAIT_FOR_INPUT},
     tags=[Tag.RETAIL],
     doc_md=__doc__,
 )

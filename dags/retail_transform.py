@@ -25,6 +25,7 @@ from airflow.sdk import Asset, Connection, Param, dag, task
 from pendulum import datetime
 
 from include.retail.files import DAYS
+from include.retries import WAIT_FOR_INPUT
 from include.tags import Tag
 
 RETAIL_SALES = Asset("retail_sales")
@@ -35,7 +36,7 @@ RETAIL_SALES = Asset("retail_sales")
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
     params={"days": Param(**DAYS)},
-    default_args={"owner": "retail"},
+    default_args={"owner": "retail", "retry_policy": WAIT_FOR_INPUT},
     tags=[Tag.RETAIL],
     doc_md=__doc__,
 )

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Connection, chain, dag, task
+from airflow.sdk import Asset, Connection, chain, dag, task
 from pendulum import datetime
 
 from include import settings
@@ -51,7 +51,7 @@ MODEL_URL = "{{ ti.xcom_pull(task_ids='package_model')['model_url'] }}"
 def sagemaker_deployment() -> None:
     """Package, create, ask, switch, retire."""
 
-    @task
+    @task(inlets=[Asset("titanic_model")])
     def package_model(aws_conn_id: str, mlflow_conn_id: str, **context: Any) -> dict[str, Any]:
         """Upload the champion as model.tar.gz; return the names that this run uses."""
         from include.ml.registry import Registry

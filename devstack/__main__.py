@@ -12,8 +12,10 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from devstack.api import Airflow
 from devstack.environment import ADMIN, Upstream, local_url, process_environment
 from devstack.errors import StackError
+from devstack.fill import Fill, keep_filled
 from devstack.postgres import Postgres
 from devstack.process import Record, spawn
 from devstack.run import run
@@ -103,6 +107,7 @@ def _up(_: argparse.Namespace, console: Console) -> int:
         signal.signal(ending, signal.default_int_handler)
     Record.of(os.getpid(), upstream).write(mark)
     _keep(state)
+    ended = threading.Event()
     try:
         stack.ensure(UP)
         console.print(
@@ -110,6 +115,10 @@ def _up(_: argparse.Namespace, console: Console) -> int:
         )
         console.print(f"  weather: {upstream}   alerts arrive in {state.root / 'alerts'}   logs: {state.logs}")
         console.print("  Ctrl-C stops it all\n")
+        fill = partial(_fill, stack)
+        threading.Thread(
+            target=keep_filled, args=(fill, local_url(state, "model_server"), stack.say, ended), daemon=True
+        ).start()
         while True:
             state.last_used.touch()
             with state.lock():  # `make run` may be starting Airflow again, after an edit
@@ -118,8 +127,13 @@ def _up(_: argparse.Namespace, console: Console) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
+        ended.set()
         mark.unlink(missing_ok=True)
         console.print(f"stopped: {', '.join(stack.stop())}")
+
+
+def _fill(stack: Stack) -> Fill:
+    return Fill(Airflow.of(stack.state), stack.dags, stack.say)
 
 
 def _status(_: argparse.Namespace, console: Console) -> int:

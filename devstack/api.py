@@ -59,6 +59,27 @@ class Airflow:
         """Return the ids of the DAGs that loaded."""
         return [dag["dag_id"] for dag in self._pages("/dags", "dags")]
 
+    def files(self) -> set[str]:
+        """Return the files (paths below the DAG folder) whose DAGs loaded."""
+        return {dag["relative_fileloc"] for dag in self._pages("/dags", "dags")}
+
+    def assets(self) -> list[dict[str, Any]]:
+        """Return every asset that a DAG names, with the tasks and DAGs around it and its last event."""
+        return self._pages("/assets", "assets")
+
+    def connection_ids(self) -> frozenset[str]:
+        """Return the ids of the connections in Airflow's database; those of the environment aren't among them."""
+        return frozenset(one["connection_id"] for one in self._pages("/connections", "connections"))
+
+    def publish(self, asset: str, extra: dict[str, Any]) -> None:
+        """Tell of a new event of an asset, given by its name."""
+        self.post("/assets/events", {"asset_id": self._asset_id(asset), "extra": extra})
+
+    def events(self, asset: str) -> list[dict[str, Any]]:
+        """Return the newest hundred events of an asset, given by its name."""
+        path, newest_first = "/assets/events", "-timestamp"
+        return list(self.get(path, asset_id=self._asset_id(asset), order_by=newest_first, limit=100)["asset_events"])
+
     def dag(self, dag_id: str) -> dict[str, Any] | None:
         """Return a DAG's details; ``None`` if there is no such DAG."""
         try:
@@ -104,6 +125,9 @@ class Airflow:
         )
         return [line for entry in answer["content"] for line in _lines(entry)]
 
+    def _asset_id(self, name: str) -> int:
+        return next(int(asset["id"]) for asset in self.assets() if asset["name"] == name)
+
     def _pages(self, path: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         while True:
@@ -115,7 +139,7 @@ class Airflow:
     def _call(self, method: str, path: str, body: Any = None, parameters: dict[str, Any] | None = None) -> Any:
         try:
             answer = self._session.request(method, self.url + path, json=body, params=parameters, timeout=60)
-        except requests.ConnectionError as error:
+        except (requests.ConnectionError, requests.Timeout) as error:
             raise StackError(
                 f"Airflow no longer answers at {self.url}: was the stack stopped by another command?"
             ) from error

@@ -154,6 +154,7 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             settings.PRIVATE_NETWORKS.name: os.environ.get(settings.PRIVATE_NETWORKS.name) or LOOPBACK,
             settings.SAGEMAKER_COMPARE.name: "false",  # moto runs no container
+            settings.TITANIC_REPEATS.name: os.environ.get(settings.TITANIC_REPEATS.name) or "1",
             settings.OBJECT_STORAGE.name: os.environ.get(settings.OBJECT_STORAGE.name) or storage,
         }
     )

@@ -30,19 +30,18 @@ CALLBACKS = "SELECT 1 FROM callback_request LIMIT 1"
 
 
 def write(console: Console, state: State, dag_id: str, run: dict[str, Any]) -> None:
-    """Print what arrived since the run began and is about its DAG; wait for the message that ends it."""
+    """Print what arrived since the run began and names it; wait for the message that ends it."""
     begun = datetime.fromisoformat(run["start_date"] or run["queued_at"])
     if dag_id not in UNWATCHED:
         _wait_until_settled(state, dag_id, run)
-    arrived = sorted([*_slack(state, begun), *_mail(state, begun)])
-    about_it = [message for message in arrived if dag_id in message[-1]]
-    if not about_it:
+    arrived = sorted([*_slack(state, begun, run["dag_run_id"]), *_mail(state, begun, run["dag_run_id"])])
+    if not arrived:
         console.print("no message arrived yet: what waits is in the table alert_outbox, which alerts_drain sends")
         return
     table = Table(title="Messages", title_justify="left")
     for heading in ("at (UTC)", "by", "to", "text"):
         table.add_column(heading, overflow="fold")
-    for when, medium, target, text in about_it:
+    for when, medium, target, text in arrived:
         table.add_row(f"{datetime.fromtimestamp(when / 1e9, UTC):%H:%M:%S}", medium, target, text)
     console.print(table)
 
@@ -82,19 +81,22 @@ def _is_settled(session: psycopg.Connection[dict[str, Any]], dag_id: str, run_id
     return found is not None and bool(found["settled"])
 
 
-def _slack(state: State, begun: datetime) -> list[tuple[int, str, str, str]]:
+def _slack(state: State, begun: datetime, run_id: str) -> list[tuple[int, str, str, str]]:
     found = []
     for when, path in _arrived(state, "slack", begun):
         body = json.loads(path.read_bytes())
-        found.append((when, "Slack", body.get("channel", ""), body.get("text", "")))
+        if run_id in json.dumps(body):
+            found.append((when, "Slack", body.get("channel", ""), body.get("text", "")))
     return found
 
 
-def _mail(state: State, begun: datetime) -> list[tuple[int, str, str, str]]:
+def _mail(state: State, begun: datetime, run_id: str) -> list[tuple[int, str, str, str]]:
     found = []
     for when, path in _arrived(state, "mail", begun):
         mail = message_from_bytes(path.read_bytes(), policy=policy.default)
-        found.append((when, "mail", mail["To"], mail["Subject"]))
+        text = mail.get_body(("html", "plain"))
+        if text and run_id in text.get_content():
+            found.append((when, "mail", mail["To"], mail["Subject"]))
     return found
 
 

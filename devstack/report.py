@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import messages
+from devstack import messages, recording
 from devstack.api import Airflow
 from devstack.environment import LIVE_WEATHER, Upstream
 from devstack.postgres import Postgres
-from devstack.recording import Recording
 from devstack.stack import Stack
 from devstack.state import REPOSITORY
 
@@ -122,12 +121,15 @@ def _loads(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _rows(console: Console, loads: list[dict[str, Any]]) -> bool:
     table = Table(title="Rows: in = loaded + quarantined", title_justify="left")
-    for heading in ("dataset", "partition", "in", "loaded", "quarantined", "complete"):
+    replayed = any(load["replayed_from"] for load in loads)
+    origin = ("replay of",) if replayed else ()
+    for heading in ("dataset", "partition", *origin, "in", "loaded", "quarantined", "complete"):
         table.add_column(heading, justify="right" if heading in {"in", "loaded", "quarantined"} else "left")
     for load in loads:
         complete = "[green]yes[/]" if load["complete"] else f"[red]no: {', '.join(load['missing']) or 'see the log'}[/]"
         counts = (str(load[column]) for column in ("rows_in", "loaded", "quarantined"))
-        table.add_row(load["dataset"], load["partition_key"], *counts, complete)
+        recorded = (str(load["replayed_from"] or ""),) if replayed else ()
+        table.add_row(load["dataset"], load["partition_key"], *recorded, *counts, complete)
     console.print(table)
     return all(load["rows_in"] == load["loaded"] + load["quarantined"] and load["complete"] for load in loads)
 
@@ -140,12 +142,14 @@ def _weather(console: Console, outcome: Outcome, loads: list[dict[str, Any]]) ->
         published = chart.rows(connection, days)
         recent = chart.recent(connection, max(days))
     console.print(chart.table(published))
-    console.print(f"Weather: {_credit(outcome)}", highlight=False)
+    weather = [load for load in loads if load["dataset"] == TABLE]
+    credit = _credit(outcome, [str(load["replayed_from"] or load["partition_key"]) for load in weather])
+    console.print(f"Weather: {credit}", highlight=False)
     if not recent:
         return False
     console.print(chart.in_terminal(recent), markup=False, highlight=False)
     picture = outcome.stack.state.root / "reports" / f"{TABLE}.png"
-    chart.picture(recent, _credit(outcome), picture)
+    chart.picture(recent, credit, picture)
     console.print(f"Chart: {_shown(picture)}")
     return bool(published)
 
@@ -155,10 +159,13 @@ def _shown(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _credit(outcome: Outcome) -> str:
+def _credit(outcome: Outcome, days: list[str]) -> str:
+    """Say where the weather comes from: live, or which days' recording was replayed."""
     if outcome.stack.upstream is Upstream.LIVE:
         return f"live from Open-Meteo ({LIVE_WEATHER}), CC BY 4.0"
-    return f"bundled replay, {Recording.of(outcome.stack.state)}"
+    first, last = min(days), max(days)
+    recorded = first if first == last else f"{first} to {last}"
+    return f"bundled replay, recorded data of {recorded}, {recording.credit(outcome.stack.state)}"
 
 
 def _failure(console: Console, outcome: Outcome, instances: list[dict[str, Any]]) -> None:

@@ -13,13 +13,12 @@ from typing import Any
 import psycopg
 from rich.console import Console
 
-from devstack import report, spark
+from devstack import needs, report, spark, traffic
 from devstack.api import Airflow
-from devstack.environment import Upstream
+from devstack.environment import Upstream, local_url
 from devstack.errors import StackError
 from devstack.follow import follow
 from devstack.load import load
-from devstack.recording import SAMPLES, WEATHER, Recording
 from devstack.stack import Stack
 from devstack.stopwatch import Stopwatch
 from devstack.trigger import Kind, Request, check_period, start
@@ -33,7 +32,7 @@ def run(
 ) -> bool:
     """Run a DAG, report on it, and return whether all went well.
 
-    ``first`` defaults to the newest day that the weather API in force has: yesterday, or the last recorded day.
+    What it reads of other DAGs and was never published is published first. ``first`` defaults to yesterday (UTC).
 
     Raises:
         StackError: if the DAG doesn't exist, doesn't load, or can't be run in this way; or if a service ends meanwhile.
@@ -56,7 +55,10 @@ def run(
             services.remove("spark")
         stack.ensure(services)
         watch.lap("parse")
-        first = first or _newest_day(stack, dag_id)
+        first = first or datetime.now(UTC).date() - timedelta(days=1)
+        if not _supply(console, stack, airflow, dag_id, first):
+            return False
+        watch.lap("input")
         request = Request(dag_id, kind, first, last or first, conf)
         with ExitStack() as unpaused:
             for each in (*others, details):
@@ -76,6 +78,21 @@ def run(
     return good
 
 
+def _supply(console: Console, stack: Stack, airflow: Airflow, dag_id: str, day: date) -> bool:
+    """Have what a DAG reads published, where it never was; return whether all of it is there."""
+    for asset in needs.missing(airflow, stack.dags, dag_id):
+        why = f"{dag_id} reads {asset.name}, which was never published"
+        if asset.producers:
+            producer = min(asset.producers)
+            console.print(f"{why}: running {producer} first")
+            if not run(console, stack, producer, Kind.MANUAL, day, None, needs.SMALL.get(producer, {})):
+                return False
+        elif asset.name == traffic.ASSET:
+            stack.ensure(("mlflow", "model_server"))
+            console.print(f"{why}: {traffic.replay(local_url(stack.state, 'model_server'), airflow, day)}")
+    return True
+
+
 def triggered(source: str) -> list[str]:
     """Return the DAGs that a DAG file triggers; they have to run too."""
     return sorted(set(re.findall(r"""trigger_dag_id=["']([\w.-]+)["']""", source)))
@@ -86,13 +103,6 @@ def _services_of(source: str, upstream: Upstream) -> set[str]:
     live = {"weather_default"} if upstream is Upstream.LIVE else set()
     named = {one.service for one in settings.CONNECTIONS if one.conn_id in source and one.conn_id not in live}
     return named | {"postgres"}
-
-
-def _newest_day(stack: Stack, dag_id: str) -> date:
-    """Return the last day that the bundled data has for the DAG; yesterday, if the DAG asks the live weather API."""
-    if dag_id not in SAMPLES and stack.upstream is Upstream.LIVE:
-        return datetime.now(UTC).date() - timedelta(days=1)
-    return Recording.of(stack.state, SAMPLES.get(dag_id, WEATHER)).last_day
 
 
 @contextmanager

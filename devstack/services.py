@@ -127,7 +127,14 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
         Service(
             "upstreams",
             ("upstreams",),
-            command("upstreams", "devstack.upstreams", "--port", str(state.port("upstreams"))),
+            command(
+                "upstreams",
+                "devstack.upstreams",
+                "--port",
+                str(state.port("upstreams")),
+                "--s3",
+                local_url(state, "s3"),
+            ),
             http("upstreams", "/health"),
             state.logs / "upstreams.log",
         ),
@@ -153,7 +160,7 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
         Service(
             "s3",
             ("s3",),
-            command("s3", "devstack.s3", "--port", str(state.port("s3"))),
+            command("s3", "moto.server", "--host", "127.0.0.1", "--port", str(state.port("s3"))),
             http("s3", "/moto-api/"),
             state.logs / "s3.log",
         ),

@@ -83,7 +83,7 @@ class AsyncHttpApi:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             problem = f"{self.name} at {url}: {self._shown(repr(error))}"
         else:
-            return checked(self.name, url, answer, self.hints, self._shown)
+            return checked(self.name, url, answer, self.hints, self._shown).text
         raise TransientUpstreamError(problem)
 
     async def _ask(self, method: str, url: str) -> Answer:

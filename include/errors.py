@@ -1,10 +1,14 @@
-"""What can go wrong between us and an upstream; each message says what to do."""
+"""What can go wrong with what we are given; each message says what to do."""
 
 from __future__ import annotations
 
 
 class ConfigurationError(ValueError):
     """A setting, connection or parameter that we were given can't be used; trying again can't help."""
+
+
+class MissingInputError(Exception):
+    """What a task reads isn't there yet; another DAG publishes it."""
 
 
 class ForbiddenAddressError(ConfigurationError):

@@ -76,8 +76,8 @@ class HttpApi:
     token: str = field(default="", repr=False)
     hints: Mapping[int, str] = field(default_factory=dict)
 
-    def get(self, url: str, parameters: Mapping[str, str]) -> str:
-        """Return what a GET answers, which is complete JSON; raises as :meth:`call` does."""
+    def get(self, url: str, parameters: Mapping[str, str]) -> Answer:
+        """Return what a GET answers, whose text is complete JSON; raises as :meth:`call` does."""
         return self.call("GET", url, parameters)
 
     def call(
@@ -88,8 +88,8 @@ class HttpApi:
         *,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> str:
-        """Return the answer's text, which is complete JSON.
+    ) -> Answer:
+        """Return the answer, whose text is complete JSON.
 
         A call is tried again when its answer was lost: one that changes something must be the same when repeated.
 
@@ -121,7 +121,7 @@ class HttpApi:
         error = state.outcome.exception() if state.outcome else None
         return max(backoff, getattr(error, "retry_after", None) or 0.0)
 
-    def _try(self, request: requests.Request, end: float) -> str:
+    def _try(self, request: requests.Request, end: float) -> Answer:
         if self.limiter:
             try:
                 self.limiter.acquire(timeout=max(end - time.monotonic(), 0))
@@ -184,13 +184,16 @@ class HttpApi:
                 )
         return bytes(body)
 
-    def _checked(self, answer: Answer, url: str) -> str:
+    def _checked(self, answer: Answer, url: str) -> Answer:
         try:
-            return checked(self.name, url, answer, self.hints, self._shown)
+            good = checked(self.name, url, answer, self.hints, self._shown)
         except TransientUpstreamError as error:
             if self.limiter and error.retry_after is not None:
                 self.limiter.penalise(error.retry_after)
             raise
+        if good.replayed_from:
+            log.info("%s at %s: sample data, replay of %s", self.name, url, good.replayed_from)
+        return good
 
     def _shown(self, text: str) -> str:
         """Return ``text`` without the secrets, as they are or as they stand in an address."""

@@ -10,8 +10,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from include.errors import PermanentUpstreamError, TransientUpstreamError
+from include.replay import HEADER, replayed_day
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping
 
 SUCCESSES = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
@@ -24,17 +26,21 @@ HINTS = {
 
 
 class Answer(NamedTuple):
-    """What came back: status, headers (by name, in any case) and the body's text."""
+    """What came back: status, headers (by name, in any case) and the body's text.
+
+    ``replayed_from`` is the recorded day that a checked answer replays, see :mod:`include.replay`.
+    """
 
     status: int
     headers: Mapping[str, str]
     text: str
+    replayed_from: dt.date | None = None
 
 
 def checked(
     name: str, url: str, answer: Answer, hints: Mapping[int, str], shown: Callable[[str], str] = lambda text: text
-) -> str:
-    """Return the text of a good answer.
+) -> Answer:
+    """Return a good answer.
 
     Args:
         name: the upstream, for messages.
@@ -56,7 +62,10 @@ def checked(
             raise TransientUpstreamError(
                 f"{name} at {url}: the answer isn't complete JSON ({error}); it begins with {begin!r}", status
             ) from None
-        return answer.text
+        try:
+            return answer._replace(replayed_from=replayed_day(answer.headers))
+        except ValueError as error:
+            raise PermanentUpstreamError(f"{name} at {url}: header {HEADER}: {error}", status) from None
     reason = shown(_reason(answer.text))
     message = f"{name} answered {status} for {url}: {reason}"
     if status not in TRANSIENT and status < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -39,7 +39,6 @@ def init() -> None:
     if "aws_default" in found:
         names = filter(None, (buckets.bucket(settings.OBJECT_STORAGE.read()), settings.SAGEMAKER_BUCKET.read()))
         buckets.make(names, found["aws_default"])
-        buckets.deliver_samples(found["aws_default"])
 
 
 def credentials() -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 
 from deploy.compose.endpoints import Fields
-from include.retail.samples import deliver
 
 
 def bucket(storage: str) -> str | None:
@@ -25,21 +23,12 @@ def make(names: Iterable[str], connection: Fields) -> None:
         names: of the buckets.
         connection: fields of the connection ``aws_default``.
     """
-    client = _client(connection)
-    for name in names:
-        client.create_bucket(Bucket=name)
-
-
-def deliver_samples(connection: Fields) -> None:
-    """Put the recorded retail files where the supplier would put them."""
-    deliver(_client(connection))
-
-
-def _client(connection: Fields) -> Any:
-    return boto3.client(
+    client = boto3.client(
         "s3",
         endpoint_url=connection["extra"]["endpoint_url"],
         region_name=connection["extra"]["region_name"],
         aws_access_key_id=connection["login"],
         aws_secret_access_key=connection["password"],
     )
+    for name in names:
+        client.create_bucket(Bucket=name)

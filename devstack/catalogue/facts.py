@@ -37,6 +37,7 @@ class Facts:
         owners: who owns its tasks.
         tags: as declared.
         assets_in: that start it.
+        assets_read: that its tasks read, besides.
         assets_out: that its tasks publish.
         params: name and description.
         pools: name, and slots that a task takes at most.
@@ -55,6 +56,7 @@ class Facts:
     owners: list[str]
     tags: list[str]
     assets_in: list[str]
+    assets_read: list[str]
     assets_out: list[str]
     params: dict[str, str]
     pools: dict[str, int]
@@ -82,7 +84,8 @@ def facts_of(dag: DAG, folder: Path) -> Facts:
         kinds=_kinds(dag, timetable, condition),
         owners=sorted({task.owner for task in tasks}),
         tags=sorted(dag.tags),
-        assets_in=sorted(set(_assets(condition))),
+        assets_in=(started_by := sorted(set(_assets(condition)))),
+        assets_read=sorted({inlet.name for task in tasks for inlet in task.inlets} - set(started_by)),
         assets_out=sorted({outlet.name for task in tasks for outlet in task.outlets if hasattr(outlet, "name")}),
         params={name: dag.params.get_param(name).description or "" for name in sorted(dag.params)},
         pools=dict(sorted(pools.items())),

@@ -36,12 +36,11 @@ def page(dags: Sequence[Facts], runbooks: Path = RUNBOOKS) -> str:
 
 
 def _joined(dags: Sequence[Facts]) -> Iterator[str]:
-    waited = {asset for dag in dags for asset in dag.assets_in}
+    read = {asset for dag in dags for asset in (*dag.assets_in, *dag.assets_read)}
     for dag in dags:
-        yield from (
-            f"    {dag.dag_id} --> asset_{_id(asset)}([{asset}])" for asset in dag.assets_out if asset in waited
-        )
+        yield from (f"    {dag.dag_id} --> asset_{_id(asset)}([{asset}])" for asset in dag.assets_out if asset in read)
         yield from (f"    asset_{_id(asset)}([{asset}]) --> {dag.dag_id}" for asset in dag.assets_in)
+        yield from (f"    asset_{_id(asset)}([{asset}]) -.-> {dag.dag_id}" for asset in dag.assets_read)
 
 
 def _section(dag: Facts, runbooks: Path) -> Iterator[str]:
@@ -56,6 +55,7 @@ def _section(dag: Facts, runbooks: Path) -> Iterator[str]:
     yield f"| owner | {', '.join(dag.owners)} |"
     yield f"| tags | {', '.join(dag.tags)} |"
     yield from _row("assets in", (f"`{asset}`" for asset in dag.assets_in))
+    yield from _row("assets read", (f"`{asset}`" for asset in dag.assets_read))
     yield from _row("assets out", (f"`{asset}`" for asset in dag.assets_out))
     yield from _row("params", (f"`{name}`: {_cell(text)}" for name, text in dag.params.items()))
     yield from _row("pools", (f"`{pool}`" + (f", {n} slots" if n > 1 else "") for pool, n in dag.pools.items()))

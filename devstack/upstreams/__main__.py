@@ -1,4 +1,4 @@
-"""Command line: ``python -m devstack.upstreams --port 8123 [--host 127.0.0.1]``."""
+"""Command line: ``python -m devstack.upstreams --port 8123 [--host 127.0.0.1] [--s3 http://127.0.0.1:5000]``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m devstack.upstreams", description="Sample upstream APIs.")
     parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 lets the system choose")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--s3", help="URL of the S3 server that the tills deliver the days' files to")
     arguments = parser.parse_args()
     try:
         listener = listen(arguments.host, arguments.port)
@@ -20,7 +21,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     print(f"sample upstreams: {url(listener)}/about", flush=True)
-    server().run([listener])
+    server(arguments.s3).run([listener])
     return 0
 
 

@@ -16,6 +16,7 @@ from devstack.upstreams.jobs import JobService
 from devstack.upstreams.openweather import OpenWeather
 from devstack.upstreams.records import DATASETS, DERIVED
 from devstack.upstreams.sources import SOURCES
+from devstack.upstreams.tills import Tills
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -47,8 +48,11 @@ async def refused(_request: Request, error: Exception) -> Response:
     return json_answer(source_error(f"{reason}; GET /about lists what is served", status), status)
 
 
-def create_app() -> Starlette:
-    """Return a fresh application: no rules, no requests, no jobs, no calls counted."""
+def create_app(s3: str | None = None) -> Starlette:
+    """Return a fresh application: no rules, no requests, no jobs, no calls counted.
+
+    ``s3`` is the URL of the S3 server that the tills deliver to.
+    """
     control, jobs, openweather = Control(), JobService(), OpenWeather()
     return Starlette(
         routes=[
@@ -59,6 +63,7 @@ def create_app() -> Starlette:
             Route("/data/2.5/weather", openweather.weather),
             Route("/data/3.0/onecall/timemachine", openweather.timemachine),
             *(Route(f"/{source.name}", source.page) for source in SOURCES),
+            Route("/tills", Tills(s3).day),
             Route("/jobs", jobs.start, methods=["POST"]),
             Route("/jobs", jobs.list),
             Route("/jobs/{id}", jobs.poll),

@@ -14,8 +14,9 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from devstack.upstreams import replay
 from devstack.upstreams.answers import json_answer, source_error
-from devstack.upstreams.sources import sales
+from devstack.upstreams.sources import SALES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,15 +31,12 @@ MAX_SECONDS = 3600.0
 
 
 def daily_revenue(day: date) -> dict[str, object]:
-    """Sum quantity times unit price (GBP) of one recorded day, cancellations and repeated rows as recorded.
+    """Sum quantity times unit price (GBP) of one day, cancellations and repeated rows as recorded.
 
     Raises:
-        LookupError: if the day was not recorded.
+        LookupError: if the day isn't there yet.
     """
-    days = sales()
-    if day not in days:
-        raise LookupError(f"no sales were recorded for {day}; recorded: {', '.join(map(str, days))}")
-    rows = days[day]
+    rows = SALES.rows(day)
     revenue = sum(float(row["Quantity"] or 0) * float(row["UnitPrice"] or 0) for row in rows)
     return {"date": day.isoformat(), "rows": len(rows), "revenue_gbp": round(revenue, 2)}
 
@@ -143,7 +141,8 @@ class JobService:
         if job.status != "succeeded":
             reason = f": {job.error}" if job.error else ""
             return json_answer(source_error(f"job {job.id} has no result, it is {job.status}{reason}", 409), 409)
-        return json_answer({"id": job.id, "job": job.job, "data": job.result})
+        days = ((day, recorded) for day in job.dates if (recorded := SALES.recorded_day(day)))
+        return json_answer({"id": job.id, "job": job.job, "data": job.result}, headers=replay.label(days))
 
     async def cancel(self, request: Request) -> Response:
         """``DELETE /jobs/{id}``: 409 if the job has ended otherwise; cancelling twice is fine."""
@@ -167,7 +166,7 @@ def _job(body: object) -> Job:
     if unknown:
         raise InvalidJobError(f"unknown field {', '.join(unknown)}; allowed: job, dates, seconds")
     name, seconds = body.get("job"), body.get("seconds", 1.0)
-    dates = body.get("dates", [day.isoformat() for day in sales()])
+    dates = body.get("dates", [day.isoformat() for day in SALES.load()])
     if name not in JOBS:
         raise InvalidJobError(f"job={name!r} is unknown; allowed: {', '.join(JOBS)}")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_SECONDS:

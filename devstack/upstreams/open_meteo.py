@@ -1,20 +1,24 @@
 """Open-Meteo's ``/v1/forecast`` and ``/v1/archive``, answered from the recorded days.
 
-Keys, their order, units and error texts follow the recordings in ``include/data/api_samples/openmeteo``. "Today" is the
-last recorded day, so days after it are null, and so are days that a city has no record of.
+Keys, their order, units and error texts follow the recordings in ``include/data/api_samples/openmeteo``. All places of
+an answer replay the same recorded day: one that has every place and variable asked for, if there is any. Days after
+today are null, and so is what the recorded day doesn't have.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from devstack.upstreams import replay
 from devstack.upstreams.answers import json_answer, open_meteo_error
-from devstack.upstreams.stations import Day, Station, nearest, recorded, span
-from devstack.upstreams.variables import FIXED_UNITS, KNOWN, RECORDED, UNDEFINED, UNITS, Unit
+from devstack.upstreams.stations import Station, nearest, recorded, span
+from devstack.upstreams.variables import FIXED_UNITS, KNOWN, RECORDED, UNDEFINED, UNITS, Unit, Variable
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
@@ -32,17 +36,17 @@ class BadRequestError(ValueError):
 
 
 class Options(NamedTuple):
-    """What applies to every location of a request: variables by block, units in force, first and last day."""
+    """What applies to every location of a request: variables by block, units in force, days, what each replays."""
 
     variables: dict[str, list[str]]
     units: dict[str, Unit]
     unix_time: bool
-    first: date
-    last: date
+    days: list[date]
+    recorded: Mapping[date, date | None]
 
 
 async def archive(request: Request) -> Response:
-    """``/v1/archive``: ``start_date`` and ``end_date`` are needed, within the recorded days."""
+    """``/v1/archive``: ``start_date`` and ``end_date`` are needed, from the first recorded day to today."""
     return _answer(request, forecast_window=False)
 
 
@@ -56,28 +60,32 @@ def _answer(request: Request, *, forecast_window: bool) -> Response:
     try:
         stations = [_station(*point) for point in _coordinates(query)]
         zones = _zones(query.get("timezone", "GMT"), stations)
-        first, last = _forecast_days(query) if forecast_window else _period(query, *span())
+        first, last = _forecast_days(query) if forecast_window else _period(query, span()[0], replay.today())
         blocks = ("current", "hourly", "daily") if forecast_window else ("hourly", "daily")
+        variables = {block: _variables(query, block) for block in blocks if query.get(block)}
+        days = [first + timedelta(number) for number in range((last - first).days + 1)]
+        asked = [*days, replay.today()] if "current" in variables else days
+        recorded_days = _recorded_days(frozenset(stations), frozenset(_recorded_variables(variables)))
         options = Options(
-            {block: _variables(query, block) for block in blocks if query.get(block)},
+            variables,
             FIXED_UNITS | {parameter: _choice(query, parameter, units) for parameter, units in UNITS.items()},
             _choice(query, "timeformat", {"iso8601": False, "unixtime": True}),
-            first,
-            last,
+            days,
+            {day: replay.same_date(day, recorded_days) for day in asked},
         )
         _choice(query, "format", {"json": None})
     except BadRequestError as error:
         return json_answer(open_meteo_error(str(error)), 400)
     places = [_location(*pair, number, options) for number, pair in enumerate(zip(stations, zones, strict=True))]
-    return json_answer(places[0] if len(places) == 1 else places)
+    replayed = ((day, recorded) for day, recorded in options.recorded.items() if recorded)
+    return json_answer(places[0] if len(places) == 1 else places, headers=replay.label(replayed))
 
 
 def _location(station: Station, zone: ZoneInfo, number: int, options: Options) -> dict[str, object]:
     started = time.perf_counter()
-    today = span()[1]
+    today, days = replay.today(), options.days
     offset = datetime(today.year, today.month, today.day, 12, tzinfo=zone).utcoffset() or timedelta()
     seconds = int(offset.total_seconds())
-    days = [options.first + timedelta(number) for number in range((options.last - options.first).days + 1)]
     blocks: dict[str, object] = {}
     for block, names in options.variables.items():
         units = {name: _unit(block, name, options.units) for name in names}
@@ -85,10 +93,13 @@ def _location(station: Station, zone: ZoneInfo, number: int, options: Options) -
         if block == "current":
             labels["interval"] = "seconds"
             values: dict[str, object] = {"time": _instant(today, 0, seconds, options.unix_time), "interval": 86400}
-            values |= {name: _value(station, today, block, name, units[name]) for name in names}
+            values |= {name: _value(station, options.recorded[today], block, name, units[name]) for name in names}
         elif block == "daily":
             values = {"time": [_day(day, seconds, options.unix_time) for day in days]}
-            values |= {name: [_value(station, day, block, name, units[name]) for day in days] for name in names}
+            values |= {
+                name: [_value(station, options.recorded[day], block, name, units[name]) for day in days]
+                for name in names
+            }
         else:
             hours = [_instant(day, hour, seconds, options.unix_time) for day in days for hour in range(24)]
             values = {"time": hours} | {name: [None] * len(hours) for name in names}
@@ -109,14 +120,26 @@ def _location(station: Station, zone: ZoneInfo, number: int, options: Options) -
     )
 
 
-def _value(station: Station, day: date, block: str, name: str, unit: Unit) -> float | int | None:
-    variable, record = RECORDED[block].get(name), _record(station, day)
+def _value(station: Station, day: date | None, block: str, name: str, unit: Unit) -> float | int | None:
+    variable, record = RECORDED[block].get(name), recorded()[station.name].get(day) if day else None
     value = variable.value(record) if variable and record else None
     return None if value is None else unit.convert(value)
 
 
-def _record(station: Station, day: date) -> Day | None:
-    return recorded()[station.name].get(day)
+def _recorded_variables(variables: Mapping[str, list[str]]) -> Iterator[Variable]:
+    for block, names in variables.items():
+        yield from (RECORDED[block][name] for name in names if name in RECORDED[block])
+
+
+@lru_cache(maxsize=32)
+def _recorded_days(stations: frozenset[Station], variables: frozenset[Variable]) -> frozenset[date]:
+    """Return the days on which every station recorded every variable; if there is none, those of any station."""
+    by_station = [recorded()[station.name] for station in stations]
+    whole = [
+        {day for day, record in days.items() if all(variable.value(record) is not None for variable in variables)}
+        for days in by_station
+    ]
+    return frozenset(set.intersection(*whole) or set().union(*by_station))
 
 
 def _unit(block: str, name: str, units: dict[str, Unit]) -> Unit:
@@ -201,7 +224,7 @@ def _choice(query: QueryParams, parameter: str, allowed: dict[str, T]) -> T:
 
 
 def _forecast_days(query: QueryParams) -> tuple[date, date]:
-    today = span()[1]
+    today = replay.today()
     window = today - timedelta(MAX_PAST_DAYS), today + timedelta(MAX_FORECAST_DAYS - 1)
     if "start_date" in query or "end_date" in query:
         for parameter in ("past_days", "forecast_days"):

@@ -11,10 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from devstack.upstreams import replay
 from devstack.upstreams.answers import RefusedError, json_answer, openweather_error
 from devstack.upstreams.physics import dew_point, feels_like, sunrise_and_sunset
 from devstack.upstreams.ratelimit import SlidingWindow
-from devstack.upstreams.stations import STATIONS, Day, Station, nearest, recorded
+from devstack.upstreams.stations import STATIONS, Day, Station, nearest, recorded, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,17 +46,17 @@ class OpenWeather:
         self._window = SlidingWindow(CALLS_PER_MINUTE, seconds=60.0)
 
     async def weather(self, request: Request) -> Response:
-        """Current weather of a city by ``lat`` and ``lon``, ``q`` or ``id``: its last recorded day."""
+        """Current weather of a city by ``lat`` and ``lon``, ``q`` or ``id``: today's mean."""
         return self._guarded(request.query_params, _weather)
 
     async def timemachine(self, request: Request) -> Response:
         """Weather at ``lat``, ``lon`` on the UTC day that holds ``dt`` (Unix seconds)."""
         return self._guarded(request.query_params, _timemachine)
 
-    def _guarded(self, query: QueryParams, answer: Callable[[QueryParams], dict[str, object]]) -> Response:
+    def _guarded(self, query: QueryParams, answer: Callable[[QueryParams], Response]) -> Response:
         try:
             self._check_key(query.get("appid", ""))
-            return json_answer(answer(query))
+            return answer(query)
         except RefusedError as error:
             return json_answer(openweather_error(str(error), error.status), error.status)
 
@@ -66,13 +67,14 @@ class OpenWeather:
             raise RefusedError(429, LIMIT_EXCEEDED)
 
 
-def _weather(query: QueryParams) -> dict[str, object]:
+def _weather(query: QueryParams) -> Response:
     station = _city(query)
-    day, record = max(_days(station).items())
-    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-    sunrise, sunset = sunrise_and_sunset(day, station.latitude, station.longitude)
+    today = replay.today()
+    moment = datetime(today.year, today.month, today.day, tzinfo=UTC)
+    recorded, record = _record(station, today)
+    sunrise, sunset = sunrise_and_sunset(today, station.latitude, station.longitude)
     temperature, wind_speed = _units(query)
-    return {
+    content = {
         "coord": {"lon": _number(station.longitude, 4), "lat": _number(station.latitude, 4)},
         "weather": record.condition.weather(),
         "base": "stations",
@@ -87,29 +89,27 @@ def _weather(query: QueryParams) -> dict[str, object]:
         "visibility": record.condition.visibility,
         "wind": {"speed": wind_speed(record.wind_speed)},
         "clouds": {"all": record.condition.clouds},
-        "dt": int(noon.timestamp()),
+        "dt": int(moment.timestamp()),
         "sys": {"country": station.country, "sunrise": sunrise, "sunset": sunset},
-        "timezone": _offset(station, noon),
+        "timezone": _offset(station, moment),
         "id": station.city_id,
         "name": station.name,
         "cod": 200,
     }
+    return json_answer(content, headers=replay.label([(today, recorded)]))
 
 
-def _timemachine(query: QueryParams) -> dict[str, object]:
+def _timemachine(query: QueryParams) -> Response:
     station = _near(query)
     text = query.get("dt", "")
     if not re.fullmatch(r"\d{1,11}", text, re.ASCII):
         raise RefusedError(400, "wrong dt")
     moment = datetime.fromtimestamp(int(text), UTC)
-    days = _days(station)
-    record = days.get(moment.date())
-    if record is None:
-        raise RefusedError(400, f"requested time is out of allowed range from {min(days)} to {max(days)}")
+    recorded, record = _record(station, moment.date())
     sunrise, sunset = sunrise_and_sunset(moment.date(), station.latitude, station.longitude)
     temperature, wind_speed = _units(query)
     mean, humidity = _known(record.temperature_mean), _known(record.humidity)
-    return {
+    content = {
         "lat": _number(station.latitude, 4),
         "lon": _number(station.longitude, 4),
         "timezone": station.timezone,
@@ -131,6 +131,7 @@ def _timemachine(query: QueryParams) -> dict[str, object]:
             }
         ],
     }
+    return json_answer(content, headers=replay.label([(moment.date(), recorded)]))
 
 
 def _city(query: QueryParams) -> Station:
@@ -168,6 +169,15 @@ def _recorded(station: Station | None) -> Station:
 def _days(station: Station) -> dict[date, Day]:
     """The days that OpenWeather recorded; NOAA's have no daily mean."""
     return {day: record for day, record in recorded()[station.name].items() if record.temperature_mean is not None}
+
+
+def _record(station: Station, day: date) -> tuple[date, Day]:
+    """Return the recorded day that stands for ``day``, and what was recorded on it."""
+    days, earliest = _days(station), span()[0]
+    recorded = replay.same_date(day, frozenset(days)) if day >= earliest else None
+    if recorded is None:
+        raise RefusedError(400, f"requested time is out of allowed range from {earliest} to {replay.today()}")
+    return recorded, days[recorded]
 
 
 def _units(query: QueryParams) -> tuple[Callable[[float], float], Callable[[float], float]]:

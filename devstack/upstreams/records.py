@@ -40,7 +40,7 @@ DATASETS = (
         "CC BY-SA 4.0",
         "Weather data provided by OpenWeather (https://openweathermap.org)",
         "London, New York, Tokyo; about six readings brought to one row per UTC day. A day is a UTC day whatever the "
-        "timezone asked. The current weather is the last recorded day's mean.",
+        "timezone asked. The current weather is today's mean.",
     ),
     Dataset(
         "noaa_daily",
@@ -58,7 +58,7 @@ DATASETS = (
         "2010-12-22",
         "CC BY 4.0",
         "D. Chen, S. L. Sain, K. Guo (2012), Online Retail, UCI Machine Learning Repository, doi 10.24432/C5BW33",
-        "Recorded days: 2010-12-01, -19, -20, -21, -22. Any other day is not recorded and answers 404.",
+        "Recorded days: 2010-12-01, -19, -20, -21, -22.",
     ),
     Dataset(
         "marketing",
@@ -81,6 +81,8 @@ DATASETS = (
 )
 
 DERIVED = {
+    "any other day up to today": "a recorded day's rows, which the header X-Replayed-Day names: weather of the same "
+    "date, the others in turn; dates are moved, invoices and tickets have numbers of their own",
     "weather_code, weather[].id": "from the recorded condition text, by the table in devstack/upstreams/conditions.py",
     "visibility, clouds": "implied by the condition text; not measured",
     "feels_like, dew_point": "computed from the recorded temperature, humidity and wind",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from devstack.upstreams.answers import json_answer
+from include.replay import HEADER
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -103,6 +104,7 @@ def mutation(change: Callable[..., Json]) -> Play:
         answer = await call.answer()
         if answer.status_code >= 400:
             return answer
-        return json_answer(change(json.loads(bytes(answer.body)), **options), answer.status_code)
+        kept = {HEADER: answer.headers[HEADER]} if HEADER in answer.headers else {}
+        return json_answer(change(json.loads(bytes(answer.body)), **options), answer.status_code, kept)
 
     return scenario(play)

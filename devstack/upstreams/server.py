@@ -63,11 +63,14 @@ def url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server() -> uvicorn.Server:
-    """Return a server with a fresh application; no access log, since addresses may hold keys."""
+def server(s3: str | None = None) -> uvicorn.Server:
+    """Return a server with a fresh application; no access log, since addresses may hold keys.
+
+    ``s3`` is the URL of the S3 server that the tills deliver to.
+    """
     return uvicorn.Server(
         uvicorn.Config(
-            create_app(),
+            create_app(s3),
             http=Protocol,
             loop="asyncio",
             ws="none",
@@ -80,7 +83,7 @@ def server() -> uvicorn.Server:
 
 
 @contextmanager
-def serve(port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
+def serve(port: int = 0, host: str = "127.0.0.1", s3: str | None = None) -> Iterator[str]:
     """Serve from a thread of this process; yields the base URL once requests are answered.
 
     Raises:
@@ -88,7 +91,7 @@ def serve(port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
         RuntimeError: if the server doesn't start or stop in time.
     """
     listener = listen(host, port)
-    running = server()
+    running = server(s3)
     thread = threading.Thread(target=running.run, args=([listener],), name="upstreams", daemon=True)
     thread.start()
     try:

@@ -1,29 +1,32 @@
-"""The sales, marketing and support sources: recorded rows by day, a page at a time.
+"""The sales, marketing and support sources: rows by day, a page at a time.
 
 ``GET /sales?date=2010-12-20&page=1&limit=500`` (or ``since=…&until=…``, both days included) answers::
 
     {"source": "sales", "since": "2010-12-20", "until": "2010-12-20", "page": 1, "pages": 4, "limit": 500,
      "total": 1763, "next": "/sales?…&page=2", "data": [{"InvoiceNo": "C539486", "Quantity": -12, …}, …]}
 
-Rows keep their recorded order and values: cancellations, repeated rows, ``17850.0`` as a customer's id, local times. An
-empty cell is null. A bad parameter answers 400, a day without a recording or a page past the last 404.
+A recorded day has its rows in recorded order and with recorded values: cancellations, repeated rows, ``17850.0`` as a
+customer's id, local times; an empty cell is null. Any other day up to today has the rows of a recorded one, with dates
+moved and identifiers of its own (:mod:`devstack.upstreams.replay`). A bad parameter answers 400, a day after today or
+a page past the last 404.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
+from devstack.upstreams import replay
 from devstack.upstreams.answers import RefusedError, json_answer, source_error
 from devstack.upstreams.records import DATA, DATASETS, read_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
     from starlette.responses import Response
@@ -33,6 +36,11 @@ Row = dict[str, str | int | float | None]
 PARAMETERS = ("date", "since", "until", "page", "limit")
 DEFAULT_LIMIT = 500
 MAX_LIMIT = 1000
+
+INVOICES_A_DAY = 250
+RECORDED_INVOICES = range(2145 * INVOICES_A_DAY, 2160 * INVOICES_A_DAY)
+"""What the numbers of the recorded invoices lie in; those of one day differ by less than :data:`INVOICES_A_DAY`."""
+FREE_BLOCKS = (1_000_000 - len(RECORDED_INVOICES)) // INVOICES_A_DAY
 
 
 @cache
@@ -67,52 +75,124 @@ def support() -> dict[date, list[Row]]:
     return days
 
 
+def invoice_no(recorded: str, day: date) -> str:
+    """Return the number that a recorded invoice has on another day: of six digits, as the contract wants it.
+
+    Each day has a block of numbers, which none of the 3,984 days before or after it has, nor any recorded day.
+    """
+    prefix, number = recorded[:-6], int(recorded[-6:])
+    first = RECORDED_INVOICES.stop + day.toordinal() % FREE_BLOCKS * INVOICES_A_DAY
+    return f"{prefix}{(first + number % INVOICES_A_DAY) % 1_000_000:06}"
+
+
+def ticket_id(recorded: str, day: date) -> str:
+    """Return the number that a recorded request has on another day: its own, and the day."""
+    return f"{recorded}{day:%Y%m%d}"
+
+
 @dataclass(frozen=True)
 class Source:
-    """One source: its name is its path; ``load`` gives its rows by recorded day, in order."""
+    """One source: its name is its path.
+
+    Attributes:
+        load: gives its rows by recorded day, in order.
+        zone: where its times were taken.
+        times: fields with a time, which are moved with the day.
+        identifiers: what a field that identifies a row becomes on another day, by the field's name.
+    """
 
     name: str
     load: Callable[[], dict[date, list[Row]]]
+    zone: ZoneInfo
+    times: tuple[str, ...] = ()
+    identifiers: Mapping[str, Callable[[str, date], str]] = field(default_factory=dict)
+
+    def recorded_day(self, day: date) -> date | None:
+        """Return the recorded day that stands for ``day``; None if that isn't there yet."""
+        return replay.in_turn(day, self.load())
+
+    def rows(self, day: date) -> list[Row]:
+        """Return the rows of a day.
+
+        Raises:
+            LookupError: if it isn't there yet.
+        """
+        recorded = self.recorded_day(day)
+        if recorded is None:
+            raise LookupError(self.not_yet(day, day))
+        return [self.on(day, recorded, row) for row in self.load()[recorded]]
+
+    def on(self, day: date, recorded: date, row: Row) -> Row:
+        """Return a row of the day ``recorded`` as it is on ``day``."""
+        if day == recorded:
+            return row
+        changed: Row = {name: change(str(row[name]), day) for name, change in self.identifiers.items()}
+        for name in self.times:
+            if time := row[name]:
+                changed[name] = replay.moved(str(time), day - recorded, self.zone)
+        return row | changed
+
+    def not_yet(self, since: date, until: date) -> str:
+        """Say that nothing is there for days after today."""
+        return f"{self.name} has nothing from {since} to {until} yet; its last day is {replay.today()}"
 
     async def page(self, request: Request) -> Response:
         """``GET /<name>``: one page of the days asked."""
         try:
-            return json_answer(self._page(request.query_params))
+            return self._page(request.query_params)
         except RefusedError as error:
             return json_answer(source_error(str(error), error.status), error.status)
 
-    def _page(self, query: QueryParams) -> dict[str, object]:
+    def _page(self, query: QueryParams) -> Response:
         unknown = sorted(set(query) - set(PARAMETERS))
         if unknown:
             raise RefusedError(400, f"unknown parameter {', '.join(unknown)}; allowed: {', '.join(PARAMETERS)}")
-        since, until = _period(query)
+        since, until = period(query)
         page, limit = _whole(query, "page", 1, None), _whole(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
-        days = self.load()
-        asked = [day for day in days if since <= day <= until]
-        if not asked:
-            recorded = ", ".join(map(str, days)) if len(days) < 10 else f"{min(days)} to {max(days)}"
-            raise RefusedError(
-                404, f"nothing was recorded for {self.name} from {since} to {until}; recorded: {recorded}"
-            )
-        rows = [row for day in asked for row in days[day]]
-        pages = -(-len(rows) // limit)
+        every = (since + timedelta(number) for number in range((until - since).days + 1))
+        days = [(day, recorded) for day in every if (recorded := self.recorded_day(day))]
+        if not days:
+            raise RefusedError(404, self.not_yet(since, until))
+        total = sum(len(self.load()[recorded]) for _, recorded in days)
+        pages = -(-total // limit)
         if page > pages:
             raise RefusedError(404, f"page={page} is past the last; pages: {pages}")
         following = {"since": since, "until": until, "page": page + 1, "limit": limit}
-        return {
-            "source": self.name,
-            "since": since.isoformat(),
-            "until": until.isoformat(),
-            "page": page,
-            "pages": pages,
-            "limit": limit,
-            "total": len(rows),
-            "next": f"/{self.name}?{urlencode(following)}" if page < pages else None,
-            "data": rows[(page - 1) * limit : page * limit],
-        }
+        return json_answer(
+            {
+                "source": self.name,
+                "since": since.isoformat(),
+                "until": until.isoformat(),
+                "page": page,
+                "pages": pages,
+                "limit": limit,
+                "total": total,
+                "next": f"/{self.name}?{urlencode(following)}" if page < pages else None,
+                "data": self._slice(days, (page - 1) * limit, page * limit),
+            },
+            headers=replay.label(days),
+        )
+
+    def _slice(self, days: list[tuple[date, date]], start: int, stop: int) -> list[Row]:
+        """Return the rows from ``start`` to before ``stop`` of all the days' rows."""
+        found: list[Row] = []
+        for day, recorded in days:
+            rows = self.load()[recorded]
+            found += [self.on(day, recorded, row) for row in rows[max(start, 0) : max(stop, 0)]]
+            start, stop = start - len(rows), stop - len(rows)
+        return found
 
 
-SOURCES = (Source("sales", sales), Source("marketing", marketing), Source("support", support))
+SALES = Source("sales", sales, ZoneInfo("Europe/London"), ("InvoiceDate",), {"InvoiceNo": invoice_no})
+MARKETING = Source("marketing", marketing, ZoneInfo("UTC"))
+SUPPORT = Source(
+    "support",
+    support,
+    ZoneInfo("America/New_York"),
+    ("created_at", "closed_at", "updated_at"),
+    {"ticket_id": ticket_id},
+)
+SOURCES = (SALES, MARKETING, SUPPORT)
 
 
 def _typed(row: dict[str, str], text: frozenset[str]) -> Row:
@@ -126,7 +206,12 @@ def _number(value: str) -> str | int | float | None:
     return float(value) if "." in value else int(value)
 
 
-def _period(query: QueryParams) -> tuple[date, date]:
+def period(query: QueryParams) -> tuple[date, date]:
+    """Return the first and the last day that ``date``, or ``since`` and ``until``, ask for.
+
+    Raises:
+        RefusedError: if they name none.
+    """
     if "date" in query and ("since" in query or "until" in query):
         raise RefusedError(400, "give either date, or since and until")
     if "date" in query:

@@ -80,7 +80,7 @@ def recorded() -> dict[str, dict[date, Day]]:
 
 @cache
 def span() -> tuple[date, date]:
-    """Return the first and the last recorded day of all cities; the last is the server's "today"."""
+    """Return the first and the last recorded day of all cities."""
     days = [day for city in recorded().values() for day in city]
     return min(days), max(days)
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from include.errors import MissingInputError
+
 
 class DbtError(Exception):
     """A dbt command failed: a model didn't build, or dbt couldn't begin."""
+
+
+class DbtInputError(DbtError, MissingInputError):
+    """A source was never loaded."""
 
 
 class DbtTestError(DbtError):

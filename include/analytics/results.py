@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.analytics.errors import DbtError, DbtTestError
+from include.analytics.errors import DbtError, DbtInputError, DbtTestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SHOWN = 5
 GOOD = {"success", "pass", "warn", "skipped", "no-op", "partial success"}
 BROKEN_DATA = {"fail", "stale"}
+MISSING = "missing"
+NO_TABLE = re.compile(r'relation "[^"]+" does not exist')
 NEVER = "0001-01-01"  # dbt's newest load of a table without rows
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ def judge(outcomes: Iterable[Outcome]) -> None:
     """Log warnings, and raise what went wrong.
 
     Raises:
+        DbtInputError: if all that is wrong is that sources were never loaded.
         DbtTestError: if data broke a test, or a source isn't fresh.
         DbtError: if something else went wrong.
     """
@@ -49,8 +52,14 @@ def judge(outcomes: Iterable[Outcome]) -> None:
     if bad:
         shown = "; ".join(f"{outcome.name}: {outcome.message}" for outcome in bad[:SHOWN])
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        kind = DbtTestError if all(outcome.status in BROKEN_DATA for outcome in bad) else DbtError
-        raise kind(f"{len(bad)} of {len(outcomes)} failed: {shown}{more}")
+        statuses = {MISSING if NO_TABLE.search(outcome.message) else outcome.status for outcome in bad}
+        raise _kind(statuses)(f"{len(bad)} of {len(outcomes)} failed: {shown}{more}")
+
+
+def _kind(statuses: set[str]) -> type[DbtError]:
+    if statuses == {MISSING}:
+        return DbtInputError
+    return DbtTestError if statuses <= BROKEN_DATA else DbtError
 
 
 def invocation(folder: Path) -> str:
@@ -113,9 +122,9 @@ def errors(folder: Path) -> list[Outcome]:
 
 def _freshness(result: dict[str, Any]) -> tuple[str, str]:
     hours = result["max_loaded_at_time_ago_in_s"] / 3600
-    age = f"the newest load, at {result['max_loaded_at']}, is {hours:.0f} h old"
     if result["max_loaded_at"].startswith(NEVER):
-        age = "it was never loaded"
+        return MISSING, "it was never loaded: run the DAG that loads it"
+    age = f"the newest load, at {result['max_loaded_at']}, is {hours:.0f} h old"
     return {"error": "stale"}.get(result["status"], result["status"]), f"{age}: run the DAG that loads it"
 
 

@@ -32,6 +32,7 @@ def load_csv(
     nulls: Collection[str] = ("",),
     line_column: str | None = None,
     max_bad_share: float = 0.0,
+    replayed_from: dt.date | None = None,
 ) -> LoadResult:
     """Publish the rows of a file, see :func:`include.csv_files.rows.rows_of`, in memory that doesn't grow with it.
 
@@ -49,6 +50,7 @@ def load_csv(
         nulls: texts that stand for a missing value.
         line_column: column that gets the number of the row's line in the file.
         max_bad_share: largest share of rejected rows that is still published.
+        replayed_from: the recorded day that the file replays, if it is sample data.
 
     Raises:
         CsvError: the file isn't a table with the dataset's columns.
@@ -79,4 +81,5 @@ def load_csv(
             attempt=attempt,
             tolerance=max_bad_share,
             strict=True,
+            replayed_from=replayed_from,
         )

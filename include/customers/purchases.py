@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 from collections import defaultdict
@@ -11,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 from include.sources.rows import part
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Iterable
-
+    from include.replay import Rows
     from include.sources.model import Source
 
 log = logging.getLogger(__name__)
@@ -21,21 +20,31 @@ log = logging.getLogger(__name__)
 KEPT = ("customer_id", "country", "invoice_no", "quantity", "unit_price")
 
 
-def purchases_of(source: Source, day: dt.date, rows: Iterable[Any]) -> bytes:
+def purchases_of(source: Source, day: dt.date, found: Rows) -> bytes:
     """Check the rows against the contract; return those of known customers, one JSON object a line.
+
+    Each line names the recorded day that it replays, if it is sample data.
 
     Args:
         source: the contract of the sales.
         day: their day.
-        rows: as the API gave them.
+        found: as the API gave them.
     """
-    good, rejected = part(source, day, (json.dumps(row) for row in rows), f"{source.name} {day}")
+    good, rejected = part(source, day, (json.dumps(row) for row in found.rows), f"{source.name} {day}")
     known = [row for row in good if row["customer_id"] is not None]
     log.info(
         "%s: %d lines of known customers, %d of unknown ones, %d that break the contract",
         day, len(known), len(good) - len(known), len(rejected),
     )  # fmt: skip
-    return b"".join(json.dumps({name: row[name] for name in KEPT}, default=str).encode() + b"\n" for row in known)
+    origin = {"replayed_from": found.replayed_from} if found.replayed_from else {}
+    lines = ({name: row[name] for name in KEPT} | origin for row in known)
+    return b"".join(json.dumps(line, default=str).encode() + b"\n" for line in lines)
+
+
+def replayed_from(content: bytes) -> dt.date | None:
+    """Return the recorded day that the lines of :func:`purchases_of` replay."""
+    first = json.loads(content.partition(b"\n")[0] or b"{}").get("replayed_from")
+    return dt.date.fromisoformat(first) if first else None
 
 
 def by_customer(content: bytes) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.customers.purchases import by_customer
+from include.customers.purchases import by_customer, replayed_from
 from include.warehouse.connect import connect
 from include.warehouse.dataset import Column, Dataset
 from include.warehouse.loader import load
@@ -48,4 +48,6 @@ def publish(content: bytes, day: dt.date, as_of: dt.datetime, uri: str, attempt:
     rows = [{"day": day, **row, "as_of": as_of} for row in by_customer(content)]
     with connect(uri, attempt) as session:
         create_table(session, REPORT)
-        return load(session, REPORT, partition=day, rows=rows, attempt=attempt).require_complete()
+        return load(
+            session, REPORT, partition=day, rows=rows, attempt=attempt, replayed_from=replayed_from(content)
+        ).require_complete()

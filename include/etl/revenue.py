@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.warehouse.connect import connect
 from include.warehouse.dataset import Column, Dataset
@@ -11,8 +11,7 @@ from include.warehouse.loader import load as load_partition
 from include.warehouse.schema import create_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from include.replay import Rows
     from include.warehouse.attempt import Attempt
     from include.warehouse.loader import LoadResult
 
@@ -28,11 +27,11 @@ REVENUE = Dataset(
 )
 
 
-def load(rows: Sequence[dict[str, Any]], day: dt.date, uri: str, attempt: Attempt) -> LoadResult:
+def load(result: Rows, day: dt.date, uri: str, attempt: Attempt) -> LoadResult:
     """Publish the job's result for a day.
 
     Args:
-        rows: ``{"date", "rows", "revenue_gbp"}`` each.
+        result: rows of ``{"date", "rows", "revenue_gbp"}``.
         day: the day that was asked for.
         uri: the warehouse.
         attempt: who loads.
@@ -46,11 +45,13 @@ def load(rows: Sequence[dict[str, Any]], day: dt.date, uri: str, attempt: Attemp
             "sales_rows": row["rows"],
             "revenue_gbp": format(row["revenue_gbp"], ".2f"),
         }
-        for row in rows
+        for row in result.rows
     ]
     with connect(uri, attempt) as session:
         create_table(session, REVENUE)
-        return load_partition(session, REVENUE, partition=day, rows=found, attempt=attempt).require_complete()
+        return load_partition(
+            session, REVENUE, partition=day, rows=found, attempt=attempt, replayed_from=result.replayed_from
+        ).require_complete()
 
 
 def published(uri: str, day: dt.date) -> str:
@@ -62,8 +63,11 @@ def published(uri: str, day: dt.date) -> str:
     with connect(uri) as session:
         create_table(session, REVENUE)
         found = session.execute(
-            "SELECT sales_rows, revenue_gbp FROM etl_daily_revenue WHERE day = %s", [day]
+            "SELECT sales_rows, revenue_gbp, replayed_from FROM etl_daily_revenue JOIN load_log USING (load_id)"
+            " WHERE day = %s",
+            [day],
         ).fetchone()
     if found is None:
         raise LookupError(f"etl_daily_revenue has no row for {day}: run long_running_etl for it")
-    return f"GBP {found[1]} in {found[0]} rows"
+    sample = f" (replay of {found[2]})" if found[2] else ""
+    return f"GBP {found[1]} in {found[0]} rows{sample}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import PermanentUpstreamError, TransientUpstreamError
 from include.etl.errors import JobNotFoundError
 from include.etl.job import Job, parse_job, read_job
+from include.replay import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,12 +40,12 @@ class JobService:
     def start(self, request: Mapping[str, Any], key: str) -> Job:
         """Start a job, unless one was started with ``key`` before; return the one."""
         url = f"{self.base}/jobs"
-        return read_job(self.api.call("POST", url, body=request, headers={"Idempotency-Key": key}), url)
+        return read_job(self.api.call("POST", url, body=request, headers={"Idempotency-Key": key}).text, url)
 
     def find(self, key: str) -> Job | None:
         """Return the job that was started with ``key``."""
         url = f"{self.base}/jobs"
-        found = json.loads(self.api.get(url, {"idempotency_key": key}))["data"]
+        found = json.loads(self.api.get(url, {"idempotency_key": key}).text)["data"]
         return parse_job(found[0], url) if found else None
 
     def job(self, job_id: str) -> Job:
@@ -55,11 +56,11 @@ class JobService:
         """
         url = job_url(self.base, job_id)
         try:
-            return read_job(self.api.get(url, {}), url)
+            return read_job(self.api.get(url, {}).text, url)
         except PermanentUpstreamError as error:
             raise _known(error, job_id) from error
 
-    def result(self, job_id: str) -> list[dict[str, Any]]:
+    def result(self, job_id: str) -> Rows:
         """Return the rows that a job made.
 
         Raises:
@@ -72,8 +73,8 @@ class JobService:
         job.require_success()
         if not job.status.finished:
             raise TransientUpstreamError(f"job {job_id} is {job.status} ({job.progress:.0%}): it has no result yet")
-        rows: list[dict[str, Any]] = json.loads(self.api.get(f"{job_url(self.base, job_id)}/result", {}))["data"]
-        return rows
+        answer = self.api.get(f"{job_url(self.base, job_id)}/result", {})
+        return Rows(json.loads(answer.text)["data"], answer.replayed_from)
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job; one that has ended stays as it is. Return it.
@@ -83,7 +84,7 @@ class JobService:
         """
         url = job_url(self.base, job_id)
         try:
-            return read_job(self.api.call("DELETE", url), url)
+            return read_job(self.api.call("DELETE", url).text, url)
         except PermanentUpstreamError as error:
             if error.status == HTTPStatus.CONFLICT:
                 return self.job(job_id)

@@ -7,8 +7,10 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from include.errors import MissingInputError
 from include.warehouse.connect import connect
 from include.warehouse.dataset import Column, Dataset
+from include.warehouse.lineage import replayed_from
 from include.warehouse.loader import load
 from include.warehouse.schema import create_table
 
@@ -31,7 +33,7 @@ REVENUE = Dataset(
 )
 
 
-class NothingToCloseError(Exception):
+class NothingToCloseError(MissingInputError):
     """The month has no sales: its days aren't loaded, or the table is missing."""
 
 
@@ -89,7 +91,10 @@ def close(uri: str, month: dt.date, attempt: Attempt) -> LoadResult:
         ).fetchall()
         names = REVENUE.column_names
         rows = [dict(zip(names, (month, *row), strict=True)) for row in found]
-        return load(session, REVENUE, partition=month, rows=rows, attempt=attempt).require_complete()
+        sample = replayed_from(session, SALES, month, _next(month) - dt.timedelta(days=1))
+        return load(
+            session, REVENUE, partition=month, rows=rows, attempt=attempt, replayed_from=sample
+        ).require_complete()
 
 
 def reconcile(uri: str, month: dt.date) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from include.errors import MissingInputError
+
+
+class NoChampionError(MissingInputError):
+    """No version of the registered model is champion."""
+
 
 class DataError(ValueError):
     """The training data can't be used; the same data can't be used on the next try either."""

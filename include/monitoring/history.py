@@ -58,13 +58,14 @@ MODEL_DAILY = Dataset(
 
 
 class Day:
-    """The live predictions of one version on one UTC day.
+    """What one version served on one UTC day: live predictions, and replayed ones where sample traffic stands in.
 
     Attributes:
         version: number of the version.
         passengers: raw passengers, one row a prediction.
         probabilities: what was served of each.
         outcomes: what turned out to be true, 0 or 1; NaN where it isn't known.
+        replayed: how many of them are replayed.
     """
 
     def __init__(self, version: int, rows: list[tuple[object, ...]]) -> None:
@@ -72,16 +73,18 @@ class Day:
         self.passengers = frame([Passenger.model_validate(row[0]) for row in rows])
         self.probabilities: NDArray[np.float64] = np.array([row[1] for row in rows], dtype=np.float64)
         self.outcomes = pd.Series([row[2] for row in rows], dtype="float64")
+        self.replayed = sum(row[3] == "replay" for row in rows)
 
 
 def served(uri: str, model: str, date: dt.date) -> list[Day]:
-    """Return the live predictions of a UTC day, by version."""
+    """Return the predictions of a UTC day, by version, without those that were asked for as a check."""
     create_tables(uri)
     with connect(uri) as session:
         found = session.execute(
-            "SELECT model_version, inputs, probability, outcomes.outcome::integer FROM predictions"
+            "SELECT model_version, inputs, probability, outcomes.outcome::integer, purpose FROM predictions"
             " LEFT JOIN outcomes USING (prediction_id)"
-            " WHERE model_name = %s AND purpose = 'live' AND served_at >= %s AND served_at < %s + interval '1 day'"
+            " WHERE model_name = %s AND purpose IN ('live', 'replay')"
+            " AND served_at >= %s AND served_at < %s + interval '1 day'"
             " ORDER BY model_version, served_at, prediction_id",
             [model, date, date],
         ).fetchall()

@@ -40,22 +40,26 @@ log = logging.getLogger(__name__)
 
 
 class Report(BaseModel):
-    """What the checks of one day found: rows of ``model_drift`` and ``model_daily``, and the alarms in words."""
+    """What the checks of one day found: rows of ``model_drift`` and ``model_daily``, and the alarms in words.
+
+    ``replayed`` is how many of the predictions are sample traffic.
+    """
 
     date: dt.date
+    replayed: int
     drift: list[dict[str, Any]]
     daily: list[dict[str, Any]]
     alarms: list[str]
 
 
 def compare(registry: Registry, uri: str, root: File, date: dt.date, run_id: str, limits: Limits) -> str:
-    """Hold a day's live predictions against each serving version's training; return the report's URL.
+    """Hold a day's predictions against each serving version's training; return the report's URL.
 
     Plots are kept beside the report, one a version.
     """
     folder = root / "monitoring" / f"date={date.isoformat()}" / file_name(run_id)
-    report = Report(date=date, drift=[], daily=[], alarms=[])
     days = served(uri, registry.name, date)
+    report = Report(date=date, replayed=sum(day.replayed for day in days), drift=[], daily=[], alarms=[])
     for day in days:
         common = {"date": date, "model": registry.name, "version": day.version}
         version = registry.version(day.version)
@@ -75,7 +79,15 @@ def compare(registry: Registry, uri: str, root: File, date: dt.date, run_id: str
         ]
         write(folder / f"version-{day.version}.png", _plot(findings, registry.name, day.version, date))
     report.alarms += _volume(sum(len(day.probabilities) for day in days), usual_volume(uri, registry.name, date))
-    log.info("%s: %d version(s), %d check(s), %d alarm(s)", date, len(days), len(report.drift), len(report.alarms))
+    log.info(
+        "%s: %d version(s), %d prediction(s), %d of them replayed, %d check(s), %d alarm(s)",
+        date,
+        len(days),
+        sum(len(day.probabilities) for day in days),
+        report.replayed,
+        len(report.drift),
+        len(report.alarms),
+    )
     return write(folder / "report.json", report.model_dump_json(indent=1).encode())
 
 
@@ -105,7 +117,8 @@ def alert(report: File) -> None:
         log.error(alarm)
     if found.alarms:
         more = f" (and {len(found.alarms) - SHOWN} more: table model_drift)" if len(found.alarms) > SHOWN else ""
-        raise DriftError(f"{found.date}: {'; '.join(found.alarms[:SHOWN])}{more}")
+        sample = f" ({found.replayed} replayed predictions)" if found.replayed else ""
+        raise DriftError(f"{found.date}{sample}: {'; '.join(found.alarms[:SHOWN])}{more}")
 
 
 def _replay(day: Day, registry: Registry, version: Version) -> Iterator[str]:

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigurationError
+from include.replay import mark, marked
 from include.storage import writing
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ def find(folders: Sequence[File], days: Sequence[str] | None) -> list[dict[str, 
 
 
 def land(source: File, landing: File) -> str:
-    """Copy a file to the landing folder, whole or not at all, and return its URL there."""
+    """Copy a file to the landing folder, whole or not at all, and return its URL there; a label goes with it."""
     target = landing / source.name
+    mark(target, marked(source))
     with source.open("rb") as arrived, writing(target) as file:
         shutil.copyfileobj(arrived, file)
     return str(target)

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from include.csv_files.fetch import from_storage
 from include.csv_files.load import load_csv
+from include.errors import MissingInputError
+from include.replay import described, marked
 from include.retail.tables import LINES, READING, SALES
 from include.warehouse.connect import connect
+from include.warehouse.lineage import replayed_from
 from include.warehouse.loader import load
 from include.warehouse.schema import create_table
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class NoLinesError(Exception):
+class NoLinesError(MissingInputError):
     """There is nothing to work on: no file was loaded, or not that of the day."""
 
 
@@ -54,7 +57,7 @@ def validate(file: File, uri: str, day: str, attempt: Attempt) -> LoadResult:
         LoadError: more rows are bad than allowed, or break a rule; nothing was written.
     """
     with from_storage(file) as lines:
-        return load_csv(lines, uri=uri, attempt=attempt, partition=day, **READING)
+        return load_csv(lines, uri=uri, attempt=attempt, partition=day, replayed_from=marked(file), **READING)
 
 
 def transform(uri: str, day: str, attempt: Attempt) -> LoadResult:
@@ -90,6 +93,8 @@ def transform(uri: str, day: str, attempt: Attempt) -> LoadResult:
             [date],
         ).fetchall()
         rows = [dict(zip(SALES.column_names, (date, *row), strict=True)) for row in found]
-        result = load(session, SALES, partition=date, rows=rows, attempt=attempt).require_complete()
-    log.info("retail_sales of %s: %d countries", day, result.loaded)
+        sample = replayed_from(session, LINES.name, date, date)
+        result = load(session, SALES, partition=date, rows=rows, attempt=attempt, replayed_from=sample)
+        result.require_complete()
+    log.info("retail_sales of %s: %d countries", described(day, sample), result.loaded)
     return result

@@ -6,13 +6,13 @@ from typing import Any
 
 SUMMARY = """
 SELECT
-    coalesce(day::text, 'all') AS period,
+    coalesce(day::text || coalesce(', replay of ' || min(replayed_from), ''), 'all') AS period,
     sum(invoices)::bigint AS invoices,
     round(sum(revenue), 2)::text AS revenue,
     CASE grouping(day) WHEN 0 THEN
         coalesce((array_agg(country ORDER BY revenue DESC, country) FILTER (WHERE country <> 'United Kingdom'))[1], '')
     ELSE '' END AS strongest_abroad
-FROM retail_sales
+FROM retail_sales INNER JOIN load_log USING (load_id)
 WHERE day = any(%(days)s::date[])
 GROUP BY ROLLUP (day)
 ORDER BY day NULLS LAST

@@ -18,7 +18,7 @@ LINES = Dataset(
         Column("stock_code", "text"),
         Column("description", "text", nullable=True),
         Column("quantity", "integer", minimum=-100_000, maximum=100_000, doc="Negative in a cancellation"),
-        Column("invoiced_at", "timestamp with time zone", doc="UK local time of winter, which is UTC"),
+        Column("invoiced_at", "timestamp with time zone", doc="UK local time, taken as UTC, which it is in winter"),
         Column("unit_price", "numeric", minimum=0, maximum=100_000, doc="GBP; 0 for write-offs and gifts"),
         Column("customer_id", "bigint", nullable=True, minimum=1, doc="Personal data; empty without an account"),
         Column("country", "text"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from include.ml import artifact
+from include.ml.errors import NoChampionError
 from include.ml.registry import MODEL_FOLDER
 from include.sagemaker.errors import EndpointError, translated
 from include.serving.client import TOLERANCE
@@ -73,12 +74,12 @@ def package(registry: Registry, bucket: Bucket, run_id: str) -> Deployment:
     """Pack the champion as SageMaker wants it, model.tar.gz, and upload it.
 
     Raises:
-        LookupError: if nothing is champion.
+        NoChampionError: if nothing is champion.
         ArtifactError: if the registered file isn't the one that was trained.
     """
     champion = registry.champion()
     if champion is None:
-        raise LookupError(f"no version of {registry.name} is champion: run titanic_ml_pipeline first")
+        raise NoChampionError(f"no version of {registry.name} is champion: run titanic_ml_pipeline first")
     candidate = Candidate.model_validate_json(registry.file(champion, EVALUATION))
     model = registry.model_file(champion)
     artifact.load(model, champion.sha256, TRUSTED_TYPES, f"{registry.name} version {champion.number}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 from fastapi import FastAPI, Header, HTTPException, status
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from include.serving.spool import now
 from include.titanic.passengers import Passenger, frame
@@ -102,8 +102,21 @@ def create_app(name: str, follower: Follower, spool: Spool) -> FastAPI:
         )
 
     @app.post("/predictions")
-    def predict(question: Question, x_purpose: Annotated[Literal["live", "check"], Header()] = "live") -> Answer:
-        """Predict, keep what was predicted, answer."""
+    def predict(
+        question: Question,
+        x_purpose: Annotated[Literal["live", "check", "replay"], Header()] = "live",
+        x_served_at: Annotated[AwareDatetime | None, Header()] = None,
+    ) -> Answer:
+        """Predict, keep what was predicted, answer.
+
+        Replayed traffic says when it is to be counted: at a past moment, in the header X-Served-At.
+        """
+        moment = now()
+        if (x_purpose == "replay") != (x_served_at is not None) or (x_served_at and x_served_at > moment):
+            raise HTTPException(
+                status.HTTP_422_UNPROCESSABLE_CONTENT,
+                f"X-Served-At: {x_served_at}; with X-Purpose: replay a past moment is wanted, otherwise none",
+            )
         served = follower.current
         if served is None:
             raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, f"no model: {follower.error}")
@@ -112,7 +125,12 @@ def create_app(name: str, follower: Follower, spool: Spool) -> FastAPI:
             Prediction(prediction_id=uuid4(), survived=bool(probability > 0.5), probability=float(probability))
             for probability in probabilities
         ]
-        common = {"served_at": now(), "model_name": name, "model_version": served.version, "purpose": x_purpose}
+        common = {
+            "served_at": (x_served_at or moment).isoformat(),
+            "model_name": name,
+            "model_version": served.version,
+            "purpose": x_purpose,
+        }
         rows: list[dict[str, Any]] = [
             common
             | {

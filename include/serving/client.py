@@ -11,6 +11,7 @@ from include.ml.errors import ServingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 TIMEOUT_SECONDS = 10
 TOLERANCE = 1e-6
@@ -30,6 +31,11 @@ class ModelServer:
     def predict(self, passengers: Sequence[dict[str, Any]], purpose: str = "live") -> dict[str, Any]:
         """Return the answer to raw passengers, see :class:`include.serving.app.Answer`."""
         return self._call("POST", "/predictions", {"passengers": list(passengers)}, {"X-Purpose": purpose})
+
+    def replay(self, passengers: Sequence[dict[str, Any]], served_at: datetime) -> dict[str, Any]:
+        """Return the answer to sample traffic, which is kept as such and as if it had been served at a past moment."""
+        headers = {"X-Purpose": "replay", "X-Served-At": served_at.isoformat()}
+        return self._call("POST", "/predictions", {"passengers": list(passengers)}, headers)
 
     def wait_for(self, version: int, seconds: float) -> None:
         """Return once the server serves ``version``."""

@@ -153,6 +153,6 @@ def _adapted(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"inputs": Jsonb(row["inputs"])} if "inputs" in row else row
 
 
-def now() -> str:
-    """Return the present moment, UTC, as ISO 8601."""
-    return datetime.now(UTC).isoformat()
+def now() -> datetime:
+    """Return the present moment, UTC."""
+    return datetime.now(UTC)

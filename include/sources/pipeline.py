@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from include.replay import described, mark, marked
 from include.sources.dataset import dataset_of
 from include.sources.errors import PublishGateError
 from include.sources.rows import part
@@ -53,7 +54,8 @@ def extract(
         source: what to ask.
         login: the connection to the API.
         warehouse_uri: database in which calls are counted, over all workers.
-        root: object-storage root; the files are ``sources/<name>/day=YYYY-MM-DD/<run>.raw.jsonl`` under it.
+        root: object-storage root; the files are ``sources/<name>/day=YYYY-MM-DD/<run>.raw.jsonl`` under it, beside
+            each of sample data one that names the recorded day.
         days: the source's days.
         run_id: DAG run; names the files.
 
@@ -66,9 +68,11 @@ def extract(
     files = []
     for day in days:
         file = root / "sources" / source.name / f"day={day.isoformat()}" / f"{file_name(run_id)}.raw.jsonl"
+        found = rows_of(api, base, source, day)
         with writing(file) as target:
-            for row in rows_of(api, base, source, day):
+            for row in found.rows:
                 target.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+        mark(file, found.replayed_from)
         files.append(str(file))
     return files
 
@@ -125,6 +129,7 @@ def load(source: Source, raw: Sequence[File], warehouse_uri: str, attempt: Attem
         for file in raw:
             with file.open("rb") as lines:
                 came = sum(1 for _ in lines)
+            replayed_from = marked(file)
             result = load_partition(
                 session,
                 dataset,
@@ -134,11 +139,16 @@ def load(source: Source, raw: Sequence[File], warehouse_uri: str, attempt: Attem
                 rejected=_rejected(file),
                 expected_rows=came,
                 tolerance=source.max_bad_share,
+                replayed_from=replayed_from,
             )
             log.info(
                 "%s of %s: %d in = %d loaded + %d quarantined",
-                dataset.name, result.partition, result.rows_in, result.loaded, result.quarantined,
-            )  # fmt: skip
+                dataset.name,
+                described(result.partition, replayed_from),
+                result.rows_in,
+                result.loaded,
+                result.quarantined,
+            )
             results.append(result.require_complete())
     return results
 

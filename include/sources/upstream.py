@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 from include.egress import Egress
 from include.errors import ConfigurationError, PermanentUpstreamError, TransientUpstreamError
 from include.http import HttpApi, Limits, connection_url
+from include.replay import Rows
 from include.warehouse.limiter import RateLimiter
 
 if TYPE_CHECKING:
@@ -82,21 +83,25 @@ def api_of(login: Login, source: Source, warehouse_uri: str) -> tuple[HttpApi, s
     return api, base
 
 
-def rows_of(api: HttpApi, base: str, source: Source, day: dt.date) -> Iterator[Any]:
-    """Yield the rows of one day as they came, in the order of the pages.
+def rows_of(api: HttpApi, base: str, source: Source, day: dt.date) -> Rows:
+    """Return the rows of one day as they came, in the order of the pages, which are asked for as the rows are read.
 
-    Raises:
+    Raises (also while the rows are read):
         ForbiddenAddressError: a link leads where no call may go.
         PermanentUpstreamError: the API refuses, or its answer isn't in the form above.
         TransientUpstreamError: no usable answer for now, or other than the announced number of rows came.
     """
-    url, came, total = base + source.path, 0, 0
+    url = base + source.path
     query = {"since": day.isoformat(), "until": day.isoformat(), "limit": str(source.limits.page_size)}
-    seen = set()
-    while url:
-        seen.add(url)
-        page = json.loads(api.get(url, query))
-        rows, total, following = _parts(page, source, day)
+    first = api.get(url, query)
+    return Rows(_rows(api, url, source, day, first.text), first.replayed_from)
+
+
+def _rows(api: HttpApi, url: str, source: Source, day: dt.date, text: str) -> Iterator[Any]:
+    """Yield the rows of the first page, which ``url`` answered with ``text``, and of those that follow."""
+    came, seen = 0, {url}
+    while True:
+        rows, total, following = _parts(json.loads(text), source, day)
         came += len(rows)
         if came > source.limits.rows:
             raise PermanentUpstreamError(
@@ -104,9 +109,13 @@ def rows_of(api: HttpApi, base: str, source: Source, day: dt.date) -> Iterator[A
                 f" limits.rows in {source.name}.yaml"
             )
         yield from rows
-        url, query = urljoin(url, following) if following else "", {}
+        if not following:
+            break
+        url = urljoin(url, following)
         if url in seen:
             raise PermanentUpstreamError(f"source {source.name}, {day}: page {url} leads to itself")
+        seen.add(url)
+        text = api.get(url, {}).text
     if came != total:
         raise TransientUpstreamError(
             f"source {source.name}, {day}: {total} rows were announced, {came} came; they changed while they were read"

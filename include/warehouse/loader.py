@@ -17,6 +17,7 @@ from include.warehouse.stage import Rows, copy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from datetime import date
 
     from include.warehouse.attempt import Attempt
     from include.warehouse.connect import Session
@@ -84,6 +85,7 @@ def load(
     replace: bool = True,
     tolerance: float = 0.0,
     strict: bool = False,
+    replayed_from: date | None = None,
 ) -> LoadResult:
     """Publish ``rows`` as one partition of ``dataset``.
 
@@ -103,6 +105,7 @@ def load(
         replace: ``False`` for a load of a part only, such as one city: nothing is removed.
         strict: refuse the load if more rows are rejected than ``tolerance`` allows, instead of marking it incomplete.
         tolerance: largest share of rows that may be rejected in a complete load without expectations.
+        replayed_from: the recorded day that the rows replay, if they are sample data; goes into ``load_log``.
 
     Raises:
         AuditError: if staged rows break a rule.
@@ -152,7 +155,7 @@ def load(
                 f" {result.quarantined} quarantined; nothing was written. Look for a trigger on the table that drops"
                 " rows."
             )
-        _log(session, result, attempt)
+        _log(session, result, attempt, replayed_from)
     return result
 
 
@@ -226,18 +229,20 @@ def _number(session: Session, query: sql.SQL | sql.Composed) -> int:
     return int(str(number))
 
 
-def _log(session: Session, result: LoadResult, attempt: Attempt) -> None:
+def _log(session: Session, result: LoadResult, attempt: Attempt, replayed_from: date | None) -> None:
     session.execute(
         """
         INSERT INTO load_log (
             load_id, dataset, partition_key, dag_id, task_id, run_id, map_index, try_number, rows_in, loaded,
-            quarantined, changed, removed, complete, missing, digest, started_at, finished_at
+            quarantined, changed, removed, complete, missing, digest, replayed_from, started_at, finished_at
         )
         VALUES (
             %(load_id)s, %(dataset)s, %(partition)s, %(dag_id)s, %(task_id)s, %(run_id)s, %(map_index)s,
             %(try_number)s, %(rows_in)s, %(loaded)s, %(quarantined)s, %(changed)s, %(removed)s, %(complete)s,
-            %(missing)s, %(digest)s, now(), clock_timestamp()
+            %(missing)s, %(digest)s, %(replayed_from)s, now(), clock_timestamp()
         )
         """,
-        vars(result) | attempt.identity | {"try_number": attempt.try_number, "missing": list(result.missing)},
+        vars(result)
+        | attempt.identity
+        | {"try_number": attempt.try_number, "missing": list(result.missing), "replayed_from": replayed_from},
     )

@@ -20,7 +20,11 @@ WEATHER_DATA = Dataset(
         ),
         Column("temperature_unit", "text", doc=f"Unit of temperature, always {TEMPERATURE_UNIT}"),
         Column("conditions", "text", doc="A word of include/weather/conditions.py"),
-        Column("source", "text", doc="open_meteo (mean of the day) or openweathermap (reading at 12:00 UTC)"),
+        Column(
+            "source",
+            "text",
+            doc="open_meteo (mean of the day) or openweathermap (reading at 12:00 UTC); of sample data with its day",
+        ),
     ),
     key=("date", "city"),
     partition="date",

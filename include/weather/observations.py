@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
+from include.replay import described
 from include.warehouse.dataset import Rejected
 from include.weather.cities import City
 from include.weather.conditions import Conditions
@@ -26,6 +27,7 @@ class Observation(BaseModel):
         temperature_c: °C; the day's mean (Open-Meteo) or the reading at 12:00 UTC (OpenWeather).
         conditions: text of the common vocabulary.
         source: the API that said so.
+        replayed_from: the recorded day that sample data replays.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -35,6 +37,12 @@ class Observation(BaseModel):
     temperature_c: FiniteFloat
     conditions: Conditions
     source: Source
+    replayed_from: dt.date | None = None
+
+    @property
+    def origin(self) -> str:
+        """Source, and the recorded day of sample data."""
+        return described(self.source, self.replayed_from)
 
 
 Record = Observation | Rejected
@@ -47,6 +55,7 @@ class Answer(BaseModel):
         cities: what it was asked about, in the order of the request.
         url: the request without its key.
         body: text of the answer.
+        replayed_from: the recorded day that sample data replays.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +63,7 @@ class Answer(BaseModel):
     cities: tuple[City, ...]
     url: str
     body: str
+    replayed_from: dt.date | None = None
 
 
 class RawWeather(BaseModel):
@@ -69,6 +79,11 @@ class RawWeather(BaseModel):
     def cities(self) -> tuple[City, ...]:
         """Every city that was asked for."""
         return tuple(city for answer in self.answers for city in answer.cities)
+
+    @property
+    def replayed_from(self) -> dt.date | None:
+        """The recorded day that sample data replays; of several, the first."""
+        return min((answer.replayed_from for answer in self.answers if answer.replayed_from), default=None)
 
 
 def observe(row: dict[str, Any], **fields: object) -> Record:

@@ -69,7 +69,7 @@ def read(answer: Answer) -> Iterator[Record]:
                 location, f"latitude, longitude: within {GRID_RADIUS:g}° of no city that was asked for: {asked}"
             )
             continue
-        yield from _days(location, city)
+        yield from _days(location, city, answer.replayed_from)
 
 
 def _match(location: dict[str, Any], cities: Sequence[City]) -> City | None:
@@ -84,7 +84,7 @@ def _match(location: dict[str, Any], cities: Sequence[City]) -> City | None:
     return min(near, key=distance, default=None)
 
 
-def _days(location: dict[str, Any], city: City) -> Iterator[Record]:
+def _days(location: dict[str, Any], city: City, replayed_from: dt.date | None) -> Iterator[Record]:
     row: dict[str, Any] = {"city": city.name, **location}
     try:
         daily, unit = location["daily"], location["daily_units"][TEMPERATURE]
@@ -106,5 +106,11 @@ def _days(location: dict[str, Any], city: City) -> Iterator[Record]:
             yield Rejected(day, str(error))
             continue
         yield observe(
-            day, date=date, city=city.name, temperature_c=temperature, conditions=conditions, source="open_meteo"
+            day,
+            date=date,
+            city=city.name,
+            temperature_c=temperature,
+            conditions=conditions,
+            source="open_meteo",
+            replayed_from=replayed_from,
         )

@@ -42,10 +42,10 @@ def read(answer: Answer) -> Iterator[Record]:
         yield Rejected({"city": city, "answer": content}, "data: expected a list of readings")
         return
     for reading in readings:
-        yield _record(city, reading)
+        yield _record(city, reading, answer.replayed_from)
 
 
-def _record(city: str, reading: Any) -> Record:
+def _record(city: str, reading: Any, replayed_from: dt.date | None) -> Record:
     if not isinstance(reading, dict):
         return Rejected({"city": city, "answer": reading}, "data: expected an object for a reading")
     row = {"city": city, **reading}
@@ -57,4 +57,12 @@ def _record(city: str, reading: Any) -> Record:
         return Rejected(row, "data: dt, temp or weather[0].id is missing or of the wrong type")
     except (ValueError, OverflowError, OSError) as error:
         return Rejected(row, f"data: {error}")
-    return observe(row, date=date, city=city, temperature_c=temperature, conditions=conditions, source="openweathermap")
+    return observe(
+        row,
+        date=date,
+        city=city,
+        temperature_c=temperature,
+        conditions=conditions,
+        source="openweathermap",
+        replayed_from=replayed_from,
+    )

@@ -8,6 +8,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from include.replay import described
 from include.storage import json_lines, write
 from include.warehouse.connect import connect
 from include.warehouse.dataset import Rejected
@@ -122,10 +123,11 @@ def load(raw: File, uri: str, attempt: Attempt) -> LoadResult:
             expected=[city.name for city in answered.cities],
             expected_rows=len(records(answered)),
             replace=False,
+            replayed_from=answered.replayed_from,
         )
     log.info(
         "weather_data of %s: %d in = %d loaded + %d quarantined",
-        answered.date,
+        described(answered.date, answered.replayed_from),
         result.rows_in,
         result.loaded,
         result.quarantined,

@@ -96,7 +96,7 @@ def _frame(observations: Sequence[Observation]) -> pd.DataFrame:
         "temperature": to_fahrenheit(celsius),
         "temperature_unit": pd.Series([TEMPERATURE_UNIT] * len(observations), dtype=str),
         "conditions": pd.Series([observation.conditions.value for observation in observations], dtype=str),
-        "source": pd.Series([observation.source for observation in observations], dtype=str),
+        "source": pd.Series([observation.origin for observation in observations], dtype=str),
     }
     return pd.DataFrame(columns, columns=COLUMNS)
 

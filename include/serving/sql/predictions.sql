@@ -5,12 +5,23 @@ CREATE TABLE IF NOT EXISTS predictions (
     served_at timestamp with time zone NOT NULL,
     model_name text NOT NULL,
     model_version integer NOT NULL,
-    -- live, or check: what a deployment asked to see that the model answers.
-    purpose text NOT NULL CHECK (purpose IN ('live', 'check')),
+    -- live; check: what a deployment asked to see that the model answers; replay: sample traffic, asked for another day.
+    purpose text NOT NULL,
     inputs jsonb NOT NULL,
     probability double precision NOT NULL,
     outcome boolean NOT NULL
 );
+
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_constraint WHERE conrelid = 'predictions'::regclass AND conname = 'predictions_purpose'
+    ) THEN
+        ALTER TABLE predictions DROP CONSTRAINT IF EXISTS predictions_purpose_check;
+        ALTER TABLE predictions ADD CONSTRAINT predictions_purpose CHECK (purpose IN ('live', 'check', 'replay'));
+    END IF;
+END
+$$;
 
 CREATE INDEX IF NOT EXISTS predictions_served ON predictions (model_name, served_at);
 

@@ -18,11 +18,21 @@ CREATE TABLE IF NOT EXISTS load_log (
     complete boolean NOT NULL,
     missing text[] NOT NULL,
     digest text NOT NULL,
+    replayed_from date NULL,  -- recorded day that sample data replays
     started_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone NOT NULL,
     CONSTRAINT load_log_no_row_lost CHECK (rows_in = loaded + quarantined),
     CONSTRAINT load_log_complete_lacks_nothing CHECK (NOT complete OR missing = '{}')
 );
+
+-- For a load_log made before it had the column; only then is it locked.
+DO $$ BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = 'load_log'::regclass AND attname = 'replayed_from'
+    ) THEN
+        ALTER TABLE load_log ADD COLUMN replayed_from date NULL;
+    END IF;
+END $$;
 
 CREATE INDEX IF NOT EXISTS load_log_dataset ON load_log (dataset, partition_key, load_id);
 

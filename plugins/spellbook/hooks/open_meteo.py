@@ -33,7 +33,8 @@ class OpenMeteoHook(WeatherHook):
         endpoint = open_meteo.endpoint(date, asked_on)
         base = self.archive_url() if endpoint == "archive" else self.base_url()
         url = f"{base}/v1/{endpoint}"
-        return (Answer(cities=cities, url=url, body=self.get_conn().get(url, open_meteo.parameters(cities, date))),)
+        found = self.get_conn().get(url, open_meteo.parameters(cities, date))
+        return (Answer(cities=cities, url=url, body=found.text, replayed_from=found.replayed_from),)
 
     @override
     def base_urls(self) -> tuple[str, ...]:

@@ -33,6 +33,8 @@ class OpenWeatherMapHook(WeatherHook):
             raise ConfigurationError(f"connection {self.weather_conn_id!r}: password: empty; put the API key there")
         url = f"{self.base_url()}/data/3.0/onecall/timemachine"
         api = self.get_conn()
+        found = [(city, api.get(url, openweathermap.parameters(city, date))) for city in cities]
         return tuple(
-            Answer(cities=(city,), url=url, body=api.get(url, openweathermap.parameters(city, date))) for city in cities
+            Answer(cities=(city,), url=url, body=answer.text, replayed_from=answer.replayed_from)
+            for city, answer in found
         )

@@ -21,7 +21,8 @@ class CsvToPostgresOperator(BaseOperator):
     """Streams a CSV file by COPY into the dataset's table, by the load contract of ``include/warehouse``.
 
     Each row that doesn't fit goes into ``quarantine`` with its line and reason. Delimiter and gzip are found out. The
-    result is ``{"rows_in", "loaded", "quarantined", "load_id"}``.
+    load of a file that is marked as sample data (:mod:`include.replay`) is logged as such. The result is ``{"rows_in",
+    "loaded", "quarantined", "load_id"}``.
 
     Args:
         source: file, as a path, ``file://``, ``s3://conn@bucket/key`` or ``http(s)://`` URL; templated.
@@ -79,10 +80,12 @@ class CsvToPostgresOperator(BaseOperator):
         """
         from include.csv_files.fetch import from_http, from_storage
         from include.csv_files.load import load_csv
+        from include.replay import described, marked
         from include.warehouse.attempt import Attempt
 
         web = self.source.startswith(("http://", "https://"))
         opened = from_http(self.source, self.largest_download) if web else from_storage(ObjectStoragePath(self.source))
+        replayed_from = None if web else marked(ObjectStoragePath(self.source))
         with opened as file:
             result = load_csv(
                 file,
@@ -96,7 +99,8 @@ class CsvToPostgresOperator(BaseOperator):
                 nulls=self.nulls,
                 line_column=self.line_column,
                 max_bad_share=self.max_bad_share,
+                replayed_from=replayed_from,
             )
         counts = {name: getattr(result, name) for name in ("rows_in", "loaded", "quarantined", "load_id")}
-        self.log.info("%s: %s", self.source, counts)
+        self.log.info("%s: %s", described(self.source, replayed_from), counts)
         return counts

@@ -15,6 +15,7 @@ from upath import UPath
 
 from devstack.upstreams.client import Control
 from devstack.upstreams.records import DATA
+from devstack.upstreams.sources import SALES as UPSTREAM
 from include.cache import INLINE, Cache
 from include.customers import data, report
 from include.customers.data import get_customer_data
@@ -57,6 +58,20 @@ def test_the_report_is_what_was_recorded(cache: Cache, login: Login) -> None:
     assert cancelled == len({row["InvoiceNo"] for row in unique if row["InvoiceNo"].startswith("C")})
     again = report.publish(found.content, DAY, found.created_at, cache.uri, attempt)
     assert (again.digest, again.changed) == (result.digest, 0)
+
+
+def test_a_replayed_day_stays_labelled_in_the_cache(cache: Cache, login: Login, control: Control) -> None:
+    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    get_customer_data(cache, login, SALES, yesterday)
+    control.reset()
+    found = get_customer_data(cache, login, SALES, yesterday)
+    assert control.requests() == []
+    report.publish(found.content, yesterday, found.created_at, cache.uri, Attempt("customer_report", "p", "run", 1))
+    with psycopg.connect(cache.uri) as session:
+        [(day, replayed)] = session.execute(
+            "SELECT DISTINCT day, replayed_from FROM customer_report JOIN load_log USING (load_id)"
+        ).fetchall()
+    assert (day, replayed) == (yesterday, UPSTREAM.recorded_day(yesterday))
 
 
 def test_the_api_is_asked_once_for_each_day_contract_and_code(

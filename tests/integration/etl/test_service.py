@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from devstack.upstreams.client import Control
 from include.errors import PermanentUpstreamError, TransientUpstreamError
+from include.etl import revenue
 from include.etl.errors import JobCancelledError, JobFailedError, JobNotFoundError
 from include.etl.job import Status, idempotency_key, parse_job
 from include.etl.service import JobService
+from include.warehouse.attempt import Attempt
 
 REQUEST = {"job": "daily_revenue", "dates": ["2010-12-20"], "seconds": 0}
 LONG = REQUEST | {"seconds": 600}
@@ -59,8 +62,21 @@ def test_an_answer_that_gets_lost_starts_no_second_job(
 def test_the_result_of_a_job(service: JobService, key: str) -> None:
     job = service.start(REQUEST, key)
     assert ended(service, job.id) is Status.SUCCEEDED
-    [row] = service.result(job.id)
-    assert (row["date"], row["rows"]) == ("2010-12-20", 1763)
+    rows, replayed_from = service.result(job.id)
+    [row] = rows
+    assert (row["date"], row["rows"], replayed_from) == ("2010-12-20", 1763, None)
+
+
+def test_a_replayed_day_is_published_as_the_day_asked_for_and_labelled(
+    service: JobService, key: str, warehouse: str
+) -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    job = service.start(REQUEST | {"dates": [yesterday.isoformat()]}, key)
+    assert ended(service, job.id) is Status.SUCCEEDED
+    result = service.result(job.id)
+    assert result.replayed_from
+    revenue.load(result, yesterday, warehouse, Attempt("long_running_etl", "process_etl_results", "run", 1))
+    assert revenue.published(warehouse, yesterday).endswith(f" rows (replay of {result.replayed_from})")
 
 
 def test_each_end_has_its_error(service: JobService, key: str) -> None:
@@ -70,9 +86,9 @@ def test_each_end_has_its_error(service: JobService, key: str) -> None:
     assert service.cancel(running.id).status is service.cancel(running.id).status is Status.CANCELLED
     with pytest.raises(JobCancelledError, match=r"was cancelled\. Clear the task that started it"):
         service.result(running.id)
-    failed = service.start(REQUEST | {"dates": ["1999-01-01"]}, f"{key}2")
+    failed = service.start(REQUEST | {"dates": ["2999-01-01"]}, f"{key}2")
     assert ended(service, failed.id) is Status.FAILED
-    with pytest.raises(JobFailedError, match="no sales were recorded for 1999-01-01"):
+    with pytest.raises(JobFailedError, match="sales has nothing from 2999-01-01 to 2999-01-01 yet"):
         service.result(failed.id)
     assert service.cancel(failed.id).status is Status.FAILED
     for call in (service.job, service.cancel, service.result):

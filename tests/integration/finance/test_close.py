@@ -22,6 +22,7 @@ from include.warehouse.schema import create_table
 
 MONTH = dt.date(2010, 12, 1)
 DAY = dt.date(2010, 12, 22)
+SAMPLE = dt.date(2010, 12, 1)
 
 
 def attempt(number: int) -> Attempt:
@@ -42,12 +43,13 @@ def test_revenue_by_country(warehouse: str) -> None:
     good, _ = part(source, DAY, lines, "file")
     with connect(warehouse) as session:
         create_table(session, dataset_of(source))
-        load(session, dataset_of(source), partition=DAY, rows=good, attempt=attempt(0))
+        load(session, dataset_of(source), partition=DAY, rows=good, attempt=attempt(0), replayed_from=SAMPLE)
     assert close.days_loaded(warehouse, MONTH) == 1
     first = close.close(warehouse, MONTH, attempt(1))
     again = close.close(warehouse, MONTH, attempt(2))
     assert (first.digest, again.changed) == (again.digest, 0)
     with psycopg.connect(warehouse) as session:
+        assert session.execute("SELECT DISTINCT replayed_from FROM load_log").fetchall() == [(SAMPLE,)]
         [(revenue, cancelled)] = session.execute("SELECT sum(revenue), sum(cancelled) FROM finance_revenue").fetchall()
     unique = {tuple(row.values()): row for row in recorded}.values()
     assert revenue == sum(int(row["Quantity"]) * Decimal(row["UnitPrice"]) for row in unique)

@@ -17,6 +17,7 @@ from include.monitoring import pipeline
 from include.monitoring.checks import Limits
 from include.monitoring.errors import DriftError
 from include.monitoring.pipeline import Report
+from include.serving.spool import create_tables
 from include.titanic.features import segment
 from include.titanic.passengers import COLUMNS, read
 from include.warehouse.attempt import Attempt
@@ -47,13 +48,13 @@ def serving(candidate: UPath, registry: Registry, serve: Serve) -> Serving:
 
 
 @pytest.fixture
-def watch(serving: Serving, registry: Registry, tmp_path: Any) -> Callable[[], Report]:
-    """Run the DAG's steps for today, but the alert."""
+def watch(serving: Serving, registry: Registry, tmp_path: Any) -> Callable[..., Report]:
+    """Run the DAG's steps for a day, today if none is given, and see that its alert fails if it has to."""
 
-    def watched() -> Report:
+    def watched(day: dt.date | None = None) -> Report:
         wait(lambda: serving.server.health()["log_waiting"] == 0)
-        root, today = UPath(tmp_path / "storage"), dt.datetime.now(dt.UTC).date()
-        file = UPath(pipeline.compare(registry, serving.warehouse, root, today, "run", Limits()))
+        root, date = UPath(tmp_path / "storage"), day or dt.datetime.now(dt.UTC).date()
+        file = UPath(pipeline.compare(registry, serving.warehouse, root, date, "run", Limits()))
         pipeline.keep(file, serving.warehouse, ATTEMPT)
         report = Report.model_validate_json(file.read_bytes())
         if report.alarms:
@@ -75,6 +76,53 @@ def rows(serving: Serving, query: str) -> list[tuple[Any, ...]]:
 
 def test_a_day_without_predictions_is_quiet(watch: Callable[[], Report]) -> None:
     assert watch().daily == []  # what the deployment asked to see isn't counted
+
+
+def test_replayed_traffic_counts_for_the_day_that_it_stands_for_and_is_told_as_such(
+    serving: Serving, watch: Callable[..., Report]
+) -> None:
+    yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    serving.server.replay(traffic(0), yesterday)
+    assert watch().daily == []
+    report = watch(yesterday.date())
+    assert (report.replayed, report.alarms) == (400, [])
+    found = rows(serving, "SELECT predictions FROM model_daily WHERE segment = 'all'")
+    assert found == [(400,)]
+    purposes = rows(serving, "SELECT purpose, count(*) FROM predictions WHERE purpose <> 'check' GROUP BY 1")
+    assert purposes == [("replay", 400)]
+
+    serving.server.replay(traffic(0, Age=lambda day: day["Age"] + 20), yesterday)
+    assert watch(yesterday.date()).alarms, "replayed traffic is judged as any other"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Purpose": "replay"},
+        {"X-Purpose": "replay", "X-Served-At": "2124-01-01T00:00:00Z"},
+        {"X-Purpose": "replay", "X-Served-At": "2024-01-01T00:00:00"},
+        {"X-Served-At": "2024-01-01T00:00:00Z"},
+    ],
+)
+def test_only_replayed_traffic_says_when_it_was_served_and_in_the_past(
+    serving: Serving, headers: dict[str, str]
+) -> None:
+    answer = requests.post(
+        f"{serving.server.url}/predictions", json={"passengers": traffic(0)[:1]}, headers=headers, timeout=10
+    )
+    assert answer.status_code == 422
+    assert "served" in answer.text.lower()
+
+
+def test_a_table_made_before_there_was_replayed_traffic_takes_it(serving: Serving) -> None:
+    wait(lambda: serving.server.health()["log_waiting"] == 0)
+    with psycopg.connect(serving.warehouse) as connection:
+        connection.execute("DELETE FROM predictions")
+        connection.execute("ALTER TABLE predictions DROP CONSTRAINT predictions_purpose")
+        connection.execute("ALTER TABLE predictions ADD CHECK (purpose IN ('live', 'check'))")
+    create_tables(serving.warehouse)
+    serving.server.replay(traffic(0)[:1], dt.datetime.now(dt.UTC) - dt.timedelta(days=1))
+    wait(lambda: rows(serving, "SELECT purpose FROM predictions") == [("replay",)])
 
 
 def test_a_shift_in_one_segment_is_found_on_the_next_run(serving: Serving, watch: Callable[[], Report]) -> None:

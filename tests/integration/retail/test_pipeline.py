@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,13 +11,16 @@ import psycopg
 import pytest
 from upath import UPath
 
+from devstack.upstreams.records import DATA
+from devstack.upstreams.tills import file_of
+from include.replay import mark, marked
 from include.retail import pipeline
-from include.retail.files import find
+from include.retail.files import find, land
 from include.retail.report import SUMMARY
-from include.retail.samples import RECORDED
 from include.warehouse.attempt import Attempt
 from include.warehouse.errors import LoadError
 
+RECORDED = DATA / "retail"
 ATTEMPT = Attempt("retail_monolith", "validate", "manual__1", 1)
 DAY = "2010-12-20"
 ROWS = {"2010-12-01": 3108, "2010-12-19": 522, "2010-12-20": 1763, "2010-12-21": 1586, "2010-12-22": 291}
@@ -58,6 +62,26 @@ def test_every_row_is_loaded_and_added_up_as_pandas_does(warehouse: str) -> None
     assert Decimal(summary[-1][2]) == sum(Decimal(row[2]) for row in summary[:-1])
     abroad = {name: sums[3] for name, sums in expected(DAY).items() if name != "United Kingdom"}
     assert [row[3] for row in summary if row[0] in {DAY, "all"}] == [max(abroad, key=lambda name: abroad[name]), ""]
+
+
+def test_a_marked_file_is_labelled_in_every_table_and_in_the_report(warehouse: str, tmp_path: Path) -> None:
+    day, recorded = "2026-06-02", dt.date(2010, 12, 22)
+    file = UPath(tmp_path / f"online_retail_{day}.csv")
+    file.write_bytes(file_of(dt.date.fromisoformat(day), recorded))
+    mark(file, recorded)
+    landed = UPath(land(file, UPath(tmp_path / "landed")))
+    assert [one["partition"] for one in find([landed.parent], None)] == [day]
+    assert pipeline.validate(landed, warehouse, day, ATTEMPT).loaded == ROWS[str(recorded)]
+    pipeline.transform(warehouse, day, ATTEMPT)
+    with psycopg.connect(warehouse) as connection:
+        log = connection.execute("SELECT dataset, partition_key, replayed_from FROM load_log ORDER BY load_id")
+        assert log.fetchall() == [("retail_lines", day, recorded), ("retail_sales", day, recorded)]
+        assert connection.execute("SELECT DISTINCT invoiced_at::date::text FROM retail_lines").fetchall() == [(day,)]
+        periods = [row[0] for row in connection.execute(SUMMARY, {"days": [day]})]
+    assert periods == [f"{day}, replay of {recorded}", "all"]
+    mark(file, None)
+    land(file, UPath(tmp_path / "landed"))
+    assert marked(landed) is None
 
 
 def test_bad_rows_are_put_aside_and_too_many_refuse_the_file(warehouse: str, tmp_path: Path) -> None:

@@ -62,16 +62,3 @@ ELSEWHERE = {
     "retail_report": ["asset"],
 }
 """Kinds of runs that a test file of their own has: test_asset_run.py."""
-
-NEEDS: dict[str, tuple[str, ...]] = {
-    "analytics_dbt": ("process_sales_data", "process_marketing_data", "process_support_data", "weather_data_pipeline"),
-    "analytics_dbt_plain": ("analytics_dbt",),
-    "process_finance_data": ("process_sales_data",),
-    "customer_report": ("process_sales_data",),
-    "etl_status_checker": ("long_running_etl",),
-    "retail_transform": ("retail_validate",),
-    "retail_report": ("retail_transform",),
-    "model_monitoring": ("titanic_ml_pipeline",),
-    "sagemaker_deployment": ("titanic_ml_pipeline",),
-}
-"""A DAG, and those above it in the table whose runs it needs."""

@@ -9,19 +9,21 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from graphlib import TopologicalSorter
 from typing import Any, TypeGuard
 
 import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from devstack import spark
+from devstack import needs, spark
+from devstack.api import Airflow
 from devstack.stack import Stack
 from include.analytics.manifest import mart_names
 from include.sources.files import require_sources
 from include.spark import output
 from tests.integration.runs.conftest import Said, maker
-from tests.integration.runs.table import NEEDS, RUNS, Run
+from tests.integration.runs.table import RUNS, Run
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -38,13 +40,17 @@ Outcomes = dict[str, Future[list[Said | Exception]]]
 def outcomes(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Outcomes]:
     """The runs of each DAG that a chosen test asks for, or that one of these needs, as they end."""
     chosen = {str(item.callspec.params["dag_id"]) for item in request.session.items if _is_of_a_run(item)}
-    while further := {needed for dag_id in chosen for needed in NEEDS.get(dag_id, ())} - chosen:
+    airflow = Airflow.of(stack.state)
+    needs.wait_for_files(airflow, stack.dags)
+    needed = {dag_id: set[str]() for dag_id in RUNS} | needs.graph(needs.assets(airflow))
+    while further := {other for dag_id in chosen for other in needed[dag_id]} - chosen:
         chosen |= further
     outcomes: Outcomes = {}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for dag_id in (dag_id for dag_id in RUNS if dag_id in chosen):
-            needed = [outcomes[other] for other in NEEDS.get(dag_id, ())]
-            outcomes[dag_id] = pool.submit(_run_all, dag_id, stack, needed)
+        for dag_id in TopologicalSorter(needed).static_order():
+            if dag_id in chosen:
+                before = [outcomes[other] for other in needed[dag_id]]
+                outcomes[dag_id] = pool.submit(_run_all, dag_id, stack, before)
         yield outcomes
 
 
@@ -95,7 +101,8 @@ def test_the_jobs_results_are_published(outcomes: Outcomes, query: Query) -> Non
 
 
 def test_a_day_is_asked_for_once(outcomes: Outcomes, query: Query) -> None:
-    outcomes["customer_report"].result()
+    for dag_id in ("customer_report", "process_sales_data"):
+        outcomes[dag_id].result()
     assert query("SELECT count(*) FROM cache_entry WHERE cache_name = 'customers'") == [(3,)]
     [(report,)] = query("SELECT sum(revenue) FROM customer_report WHERE day = '2010-12-20'")
     [(sales,)] = query(

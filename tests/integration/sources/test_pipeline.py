@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from upath import UPath
 
 from devstack.upstreams.client import Control
 from devstack.upstreams.records import DATA
+from devstack.upstreams.sources import SOURCES
 from include.errors import ConfigurationError, ForbiddenAddressError, PermanentUpstreamError, TransientUpstreamError
 from include.sources import pipeline
 from include.sources.dataset import dataset_of
@@ -100,6 +101,31 @@ def test_every_day_of_support_is_loaded_whatever_the_order(run: Run, warehouse: 
     assert {one.changed for one in results} == {0}
     with connect(warehouse) as session:
         assert table_digest(session, dataset_of(load_source(FOLDER / "support.yaml"))) == before
+
+
+@pytest.mark.parametrize("name", ["sales", "marketing", "support"])
+def test_a_replayed_day_is_loaded_as_the_day_asked_for_and_labelled(
+    run: Run, query: Query, control: Control, tmp_path: Path, name: str
+) -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    [result] = run(name, yesterday)
+    assert result.complete
+    [(day, recorded)] = query(
+        f"SELECT DISTINCT day, replayed_from FROM {name}_data JOIN load_log USING (load_id)"  # noqa: S608
+    )
+    assert (day, recorded in recorded_days(name)) == (yesterday, True)
+    [label] = tmp_path.rglob("*.replayed")
+    assert label.read_text() == recorded.isoformat()
+    [genuine] = run(name, recorded, attempt=2)
+    assert (genuine.rows_in, genuine.quarantined) == (result.rows_in, result.quarantined)
+    assert list(tmp_path.rglob("*.replayed")) == [label]
+    assert query("SELECT replayed_from FROM load_log ORDER BY load_id") == [(recorded,), (None,)]
+    assert query(f"SELECT count(*) FROM {name}_data") == [(result.loaded + genuine.loaded,)]  # noqa: S608
+    assert control.requests(path=f"/{name}")
+
+
+def recorded_days(name: str) -> set[date]:
+    return set(next(each for each in SOURCES if each.name == name).load())
 
 
 PASSING = [

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
 
+from devstack.upstreams import replay
 from devstack.upstreams.records import DATA
+from include.replay import HEADER
 
 SAMPLES = DATA / "api_samples" / "openmeteo"
 LONDON = {"latitude": "51.5085", "longitude": "-0.1257"}
@@ -110,17 +114,52 @@ def test_blocks_come_only_if_asked(base_url: str) -> None:
     assert list(archive(base_url, **LONDON, **JUNE))[-1] == "elevation"
 
 
-def test_missing_days_and_variables_are_null(base_url: str) -> None:
-    gap = archive(base_url, **CITIES, start_date="2015-12-31", end_date="2016-01-01", daily="temperature_2m_max,sunset")
-    assert gap[0]["daily"]["temperature_2m_max"] == [11.1, None]
-    assert gap[1]["daily"]["temperature_2m_max"] == [None, None]
-    assert gap[0]["daily_units"] == {"time": "iso8601", "temperature_2m_max": "°C", "sunset": "undefined"}
-    assert gap[0]["daily"]["sunset"] == [None, None]
+SEATTLE = {"latitude": "47.6", "longitude": "-122.3"}
+
+
+def test_what_was_not_recorded_is_null(base_url: str) -> None:
+    served = archive(
+        base_url, **SEATTLE, start_date="2015-12-31", end_date="2015-12-31", daily="temperature_2m_mean,sunset"
+    )
+    assert served["daily"] == {"time": ["2015-12-31"], "temperature_2m_mean": [None], "sunset": [None]}
+    assert served["daily_units"] == {"time": "iso8601", "temperature_2m_mean": "°C", "sunset": "undefined"}
+    today = replay.today()
+    period = {"start_date": today.isoformat(), "end_date": (today + timedelta(days=2)).isoformat()}
+    served = get(base_url, "/v1/forecast", **LONDON, **MEAN, **period).json()["daily"]
+    assert [value is None for value in served["temperature_2m_mean"]] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("day", "recorded"),
+    [
+        ("2026-02-28", "2024-02-28"),
+        ("2025-01-01", "2024-01-01"),
+        ("2020-02-29", "2024-02-29"),
+        ("2015-06-01", "2024-06-01"),
+    ],
+)
+def test_another_day_is_the_same_date_of_the_newest_recorded_year(base_url: str, day: str, recorded: str) -> None:
+    answers = [
+        get(base_url, "/v1/archive", **CITIES, **MEAN, start_date=each, end_date=each) for each in (day, recorded)
+    ]
+    assert [answer.headers.get(HEADER) for answer in answers] == [recorded, None]
+    for place, other in zip(*(answer.json() for answer in answers), strict=True):
+        assert place["daily"] == other["daily"] | {"time": [day]}
+        assert None not in place["daily"]["temperature_2m_mean"]
+
+
+def test_all_places_replay_the_same_day_with_what_was_asked_for(base_url: str) -> None:
+    new_york = {"latitude": "40.71", "longitude": "-74.01", "start_date": "2013-03-01", "end_date": "2013-03-01"}
+    rain, mean = (
+        get(base_url, "/v1/archive", **new_york, daily=name) for name in ("precipitation_sum", "temperature_2m_mean")
+    )
+    assert (rain.headers.get(HEADER), mean.headers.get(HEADER)) == (None, "2024-03-01")
+    assert None not in (rain.json()["daily"]["precipitation_sum"] + mean.json()["daily"]["temperature_2m_mean"])
 
 
 def test_units_follow_the_parameters(base_url: str) -> None:
     names = "temperature_2m_max,wind_speed_10m_mean,precipitation_sum"
-    seattle = {"latitude": "47.6", "longitude": "-122.3", "start_date": "2012-01-02", "end_date": "2012-01-02"}
+    seattle = SEATTLE | {"start_date": "2012-01-02", "end_date": "2012-01-02"}
     units = {"temperature_unit": "fahrenheit", "wind_speed_unit": "ms", "precipitation_unit": "inch"}
     served = archive(base_url, **seattle, daily=names, **units)
     assert list(served["daily_units"].values()) == ["iso8601", "°F", "m/s", "inch"]
@@ -132,7 +171,7 @@ def test_units_follow_the_parameters(base_url: str) -> None:
     ("zone", "expected"),
     [
         ("GMT", (0, "GMT", "GMT", 1717200000)),
-        ("auto", (-18000, "America/New_York", "GMT-5", 1717218000)),
+        ("Asia/Tokyo", (32400, "Asia/Tokyo", "GMT+9", 1717167600)),
         ("Asia/Kolkata", (19800, "Asia/Kolkata", "GMT+5:30", 1717180200)),
     ],
 )
@@ -144,12 +183,21 @@ def test_timezone_and_timeformat(base_url: str, zone: str, expected: tuple[int, 
     assert (*header, served["daily"]["time"][0]) == expected
 
 
-def test_today_is_the_last_recorded_day(base_url: str) -> None:
-    window = get(base_url, "/v1/forecast", **LONDON, **MEAN, past_days="2", forecast_days="1").json()["daily"]
-    assert window["time"] == ["2024-12-29", "2024-12-30", "2024-12-31"]
+def test_the_offset_is_todays_of_the_place(base_url: str) -> None:
+    served = archive(base_url, latitude="40.7", longitude="-74", **JUNE, **MEAN, timezone="auto")
+    assert served["timezone"] == "America/New_York"
+    assert timedelta(seconds=served["utc_offset_seconds"]) == datetime.now(ZoneInfo("America/New_York")).utcoffset()
+
+
+def test_today_is_today(base_url: str) -> None:
+    answer = get(base_url, "/v1/forecast", **LONDON, **MEAN, past_days="2", forecast_days="1")
+    window, days = answer.json()["daily"], [replay.today() - timedelta(days=back) for back in (2, 1, 0)]
+    assert window["time"] == [day.isoformat() for day in days]
     assert None not in window["temperature_2m_mean"]
-    period = get(base_url, "/v1/forecast", **LONDON, **MEAN, start_date="2024-12-30", end_date="2024-12-31").json()
-    assert period["daily"]["temperature_2m_mean"] == window["temperature_2m_mean"][1:]
+    assert answer.headers[HEADER] == ", ".join(f"2024-{day:%m-%d}" for day in days)
+    period = {"start_date": days[1].isoformat(), "end_date": days[2].isoformat()}
+    served = get(base_url, "/v1/forecast", **LONDON, **MEAN, **period).json()
+    assert served["daily"]["temperature_2m_mean"] == window["temperature_2m_mean"][1:]
 
 
 REFUSED = {
@@ -182,8 +230,8 @@ def test_forecast_days_error_repeats_the_maximum(base_url: str) -> None:
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ({"start_date": "2011-12-31"}, "'start_date' is out of allowed range from 2012-01-01 to 2024-12-31"),
-        ({"end_date": "2025-01-01"}, "'end_date' is out of allowed range from 2012-01-01 to 2024-12-31"),
+        ({"start_date": "2011-12-31"}, "'start_date' is out of allowed range from 2012-01-01 to "),
+        ({"end_date": "9999-12-31"}, "'end_date' is out of allowed range from 2012-01-01 to "),
         ({"daily": "temprature"}, "Cannot initialize ForecastVariableDaily from invalid String value temprature"),
         ({"temperature_unit": "kelvin"}, "Cannot initialize TemperatureUnit from invalid String value kelvin"),
         ({"latitude": "north"}, "Value of type 'Float' required for key 'latitude'"),
@@ -200,7 +248,8 @@ def test_other_errors_name_the_parameter(base_url: str, query: dict[str, str], r
 
 def test_forecast_reaches_back_93_days_as_the_real_one(base_url: str) -> None:
     answer = get(base_url, "/v1/forecast", **LONDON, **JUNE, **MEAN)
-    assert answer.json()["reason"].endswith("out of allowed range from 2024-09-29 to 2025-01-15")
+    first, last = (replay.today() + timedelta(days=days) for days in (-93, 15))
+    assert answer.json()["reason"].endswith(f"out of allowed range from {first} to {last}")
     answer = get(base_url, "/v1/forecast", **LONDON, past_days="94")
     assert answer.json()["reason"] == "Past days is invalid. Allowed range 0 to 93. Given 94."
     answer = get(base_url, "/v1/forecast", **LONDON, **JUNE, past_days="1")

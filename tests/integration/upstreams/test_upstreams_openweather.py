@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
 
+from devstack.upstreams import replay
 from devstack.upstreams.records import DATA
+from include.replay import HEADER
 
 SAMPLES = DATA / "api_samples" / "openweathermap"
 JUNE_1_NOON = "1717243200"
@@ -63,13 +66,23 @@ def test_timemachine_has_keys_order_and_types_of_the_recorded_answer(base_url: s
 
 
 def test_units(base_url: str, key: str) -> None:
+    dec_31 = {"lat": "51.5", "lon": "0", "dt": "1735646400", "appid": key}
     temperatures, speeds = {}, {}
     for units in ("standard", "metric", "imperial"):
-        served = weather(base_url, q="London", appid=key, units=units).json()
-        temperatures[units], speeds[units] = served["main"]["temp"], served["wind"]["speed"]
+        [served] = timemachine(base_url, **dec_31, units=units).json()["data"]
+        temperatures[units], speeds[units] = served["temp"], served["wind_speed"]
     assert temperatures == {"standard": 283.12, "metric": 9.97, "imperial": 49.95}
     assert speeds == {"standard": 5.66, "metric": 5.66, "imperial": 12.66}
-    assert weather(base_url, q="London", appid=key).json()["main"]["temp"] == temperatures["standard"]
+    assert timemachine(base_url, **dec_31).json()["data"][0]["temp"] == temperatures["standard"]
+
+
+def test_the_current_weather_is_todays(base_url: str, key: str) -> None:
+    current = weather(base_url, q="London", appid=key)
+    moment = str(current.json()["dt"])
+    past = timemachine(base_url, lat="51.5", lon="0", dt=moment, appid=key)
+    assert datetime.fromtimestamp(int(moment), UTC).date() == replay.today()
+    assert current.json()["main"]["temp"] == past.json()["data"][0]["temp"]
+    assert current.headers[HEADER] == past.headers[HEADER] == f"2024-{replay.today():%m-%d}"
 
 
 @pytest.mark.parametrize(
@@ -122,9 +135,21 @@ def test_400_has_a_string_cod(base_url: str, key: str, query: dict[str, str], me
     assert (answer.status_code, answer.json()) == (400, {"cod": "400", "message": message})
 
 
-def test_timemachine_names_the_recorded_range(base_url: str, key: str) -> None:
-    answer = timemachine(base_url, lat="51.5", lon="0", dt="1", appid=key)
-    message = "requested time is out of allowed range from 2021-07-04 to 2024-12-31"
+def test_another_day_is_the_same_date_of_the_newest_recorded_year(base_url: str, key: str) -> None:
+    answers = [
+        timemachine(base_url, lat="51.5", lon="0", dt=str(int(moment.timestamp())), appid=key)
+        for moment in (datetime(2013, 5, 17, 12, tzinfo=UTC), datetime(2024, 5, 17, 12, tzinfo=UTC))
+    ]
+    assert [answer.headers.get(HEADER) for answer in answers] == ["2024-05-17", None]
+    replayed, recorded = (answer.json()["data"][0] for answer in answers)
+    assert (replayed["temp"], replayed["weather"]) == (recorded["temp"], recorded["weather"])
+    assert datetime.fromtimestamp(replayed["sunrise"], UTC).date() == date(2013, 5, 17)
+
+
+@pytest.mark.parametrize("moment", ["1", "99999999999"])
+def test_timemachine_names_the_range(base_url: str, key: str, moment: str) -> None:
+    answer = timemachine(base_url, lat="51.5", lon="0", dt=moment, appid=key)
+    message = f"requested time is out of allowed range from 2012-01-01 to {replay.today()}"
     assert (answer.status_code, answer.json()) == (400, {"cod": "400", "message": message})
     assert timemachine(base_url, lat="51.5", lon="0", appid=key).json() == {"cod": "400", "message": "wrong dt"}
 

@@ -42,6 +42,17 @@ def test_many_workers_may_create_the_same_table_at_once(warehouse: str) -> None:
     assert [name for (name,) in tables] == ["load_fence", "load_log", "quarantine", "weather_data"]
 
 
+def test_a_load_log_of_before_gets_its_new_column_once(warehouse: str) -> None:
+    with connect(warehouse) as session, connect(warehouse) as reader:
+        create_table(session, WEATHER)
+        session.execute("ALTER TABLE load_log DROP COLUMN replayed_from")
+        create_table(session, WEATHER)
+        assert session.execute("SELECT replayed_from FROM load_log").fetchall() == []
+        with reader.transaction():
+            reader.execute("SELECT count(*) FROM load_log")
+            create_table(session, WEATHER)  # waits for no reader when there is nothing to add
+
+
 def test_columns_are_as_declared(session: Session) -> None:
     columns = session.execute(
         "SELECT column_name, data_type, is_nullable, col_description('weather_data'::regclass, ordinal_position)"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DAY = dt.date(2024, 6, 1)
 ASKED_ON = dt.date(2024, 12, 31)
+TODAY = dt.datetime.now(dt.UTC).date()
+YESTERDAY = TODAY - dt.timedelta(days=1)
 PATHS = {"open_meteo": "/v1/archive", "openweathermap": "/data/3.0/onecall/timemachine"}
 
 Build = Callable[..., WeatherHook]

@@ -17,7 +17,7 @@ from include.weather.transform import transform
 from spellbook.hooks.open_meteo import OpenMeteoHook
 from spellbook.hooks.openweathermap import OpenWeatherMapHook
 from spellbook.hooks.weather import HOOKS, weather_hook
-from tests.integration.weather.conftest import ASKED_ON, DAY, PATHS, Build
+from tests.integration.weather.conftest import ASKED_ON, DAY, PATHS, TODAY, YESTERDAY, Build
 
 if TYPE_CHECKING:
     from devstack.upstreams.client import Control
@@ -50,11 +50,11 @@ def test_both_apis_agree(build: Build, control: Control) -> None:
 
 
 def test_a_young_day_comes_from_the_forecast_endpoint(build: Build, control: Control) -> None:
-    frame, _ = transform(build("open_meteo").fetch(CITIES, dt.date(2024, 12, 30), ASKED_ON))
+    frame, _ = transform(build("open_meteo").fetch(CITIES, YESTERDAY, TODAY))
     assert len(frame) == len(CITIES)
     [request] = control.requests()
     assert request["path"] == "/v1/forecast"
-    assert request["query"]["start_date"] == request["query"]["end_date"] == "2024-12-30"
+    assert request["query"]["start_date"] == request["query"]["end_date"] == YESTERDAY.isoformat()
 
 
 @each_api

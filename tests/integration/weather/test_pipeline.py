@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from include.warehouse.digest import table_digest
 from include.warehouse.errors import IncompleteLoadError
 from include.weather import pipeline
 from include.weather.dataset import WEATHER_DATA
-from tests.integration.weather.conftest import ASKED_ON, DAY, PATHS, Build
+from tests.integration.weather.conftest import ASKED_ON, DAY, PATHS, TODAY, YESTERDAY, Build
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +42,10 @@ def run(build: Build, warehouse: str, tmp_path: Path) -> Run:
         date: dt.date = DAY,
         cities: list[str | dict[str, Any]] | None = None,
         run_id: str = "run",
+        asked_on: dt.date = ASKED_ON,
     ) -> None:
         root = ObjectStoragePath(url_of(tmp_path))
-        raw = pipeline.extract(build(api), root, wanted=cities or NAMES, date=date, asked_on=ASKED_ON, run_id=run_id)
+        raw = pipeline.extract(build(api), root, wanted=cities or NAMES, date=date, asked_on=asked_on, run_id=run_id)
         attempt = Attempt("weather_data_pipeline", "load_weather", f"{run_id}-{date}", 1)
         pipeline.load(ObjectStoragePath(pipeline.transform(ObjectStoragePath(raw))), warehouse, attempt)
 
@@ -73,6 +75,27 @@ def test_a_day_is_loaded_once_however_often_it_runs(run: Run, warehouse: str, co
     run(api, run_id="again")
     assert rows(warehouse) == first
     assert control.requests()
+
+
+@pytest.mark.parametrize("api", PATHS)
+@pytest.mark.parametrize("day", [YESTERDAY, dt.date(2013, 6, 1)])
+def test_a_replayed_day_is_loaded_as_the_day_asked_for_and_labelled(
+    run: Run, warehouse: str, tmp_path: Path, api: str, day: dt.date
+) -> None:
+    run(api, date=day, asked_on=TODAY)
+    recorded = day.replace(year=2024)
+    with psycopg.connect(warehouse) as session:
+        found = session.execute(
+            "SELECT date, city, source, replayed_from FROM weather_data JOIN load_log USING (load_id) ORDER BY city"
+        ).fetchall()
+    assert found == [(day, city, f"{api}, replay of {recorded}", recorded) for city in sorted(NAMES)]
+    [raw] = tmp_path.glob(f"weather/raw/date={day}/*.json")
+    assert {answer["replayed_from"] for answer in json.loads(raw.read_text())["answers"]} == {recorded.isoformat()}
+    replayed = rows(warehouse)
+    run(api, date=recorded, asked_on=TODAY)
+    assert [row[1:] for row in rows(warehouse) if row[0] == recorded] == [row[1:] for row in replayed]
+    with psycopg.connect(warehouse) as session:
+        assert session.execute("SELECT replayed_from FROM load_log ORDER BY load_id DESC LIMIT 1").fetchone() == (None,)
 
 
 def test_a_missing_city_fails_by_name_after_the_others_are_loaded(run: Run, warehouse: str, control: Control) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from include.analytics.errors import DbtError, DbtTestError
+from include.analytics.errors import DbtError, DbtInputError, DbtTestError
 from include.analytics.results import Outcome, errors, judge, nodes, reported, sources
 
 MANIFEST = {
@@ -88,8 +88,19 @@ def test_a_stale_source_is_named_with_its_age(tmp_path: Path, caplog: pytest.Log
 def test_a_source_without_rows_was_never_loaded(tmp_path: Path) -> None:
     never = {"max_loaded_at": "0001-01-01T00:00:00+00:00", "max_loaded_at_time_ago_in_s": 6.4e10, "status": "error"}
     results = [{"unique_id": f"source.spellbook.warehouse.{name}"} | never for name in ("sales_data", "marketing_data")]
-    with pytest.raises(DbtTestError, match=r"2 of 2 failed: source marketing_data: it was never loaded.*sales_data"):
+    with pytest.raises(DbtInputError, match=r"2 of 2 failed: source marketing_data: it was never loaded.*sales_data"):
         judged(left_behind(tmp_path, sources=results))
+
+
+@pytest.mark.parametrize(("other", "kind"), [("success", DbtInputError), ("fail", DbtError)])
+def test_a_source_whose_table_is_missing_was_never_loaded(tmp_path: Path, other: str, kind: type[DbtError]) -> None:
+    results = [
+        outcome("model.spellbook.stg_sales", "error", 'Database Error\n  relation "public.sales_data" does not exist'),
+        outcome("test.spellbook.unique_day.1", other, "Got 1 result"),
+    ]
+    with pytest.raises(DbtError, match=r"public\.sales_data") as caught:
+        judged(left_behind(tmp_path, run_results=results))
+    assert type(caught.value) is kind
 
 
 def test_what_only_the_log_knows(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from devstack.catalogue.facts import Facts
 from devstack.catalogue.page import PAGE, page
 from devstack.catalogue.read import read
-from tests.integration.runs.table import ELSEWHERE, NEEDS, RUNS
+from devstack.traffic import ASSET as TRAFFIC
+from tests.integration.runs.table import ELSEWHERE, RUNS
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,10 @@ def test_every_dag_is_run_in_every_way_that_it_allows(dags: list[Facts]) -> None
     assert not problems, "tests/integration/runs/table.py:\n" + "\n".join(problems)
 
 
-def test_what_a_dag_needs_stands_above_it() -> None:
-    order = list(RUNS)
-    assert [(one, need) for one in NEEDS for need in NEEDS[one] if order.index(need) > order.index(one)] == []
+def test_what_a_dag_reads_is_published(dags: list[Facts]) -> None:
+    published = {asset for dag in dags for asset in dag.assets_out} | {TRAFFIC}
+    read = {(dag.dag_id, asset) for dag in dags for asset in (*dag.assets_in, *dag.assets_read)}
+    assert [(dag_id, asset) for dag_id, asset in sorted(read) if asset not in published] == []
 
 
 def test_a_dag_without_a_line_is_seen(dags: list[Facts]) -> None:
@@ -66,6 +68,7 @@ def test_groups_mapped_tasks_and_assets_are_drawn(tmp_path: Path) -> None:
         owners=["me"],
         tags=["example"],
         assets_in=["x"],
+        assets_read=["z"],
         assets_out=["y"],
         params={"n": "How many"},
         pools={"cpu": 2},
@@ -78,7 +81,8 @@ def test_groups_mapped_tasks_and_assets_are_drawn(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("")
     text = page([dag], tmp_path)
     assert "    asset_x([x]) --> a_b" in text
-    assert "asset_y" not in text, "nobody waits for it"
+    assert "    asset_z([z]) -.-> a_b" in text
+    assert "asset_y" not in text, "nobody reads it"
     assert "| runbook | [a.md](runbooks/a.md) |" in text
     assert "Sums \\| more." in text
     assert text.endswith(

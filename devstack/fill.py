@@ -1,0 +1,224 @@
+"""The first fill of a stack whose schedules are on: ``python -m devstack.fill --url URL …``.
+
+What DAGs read of one another is loaded once, so that any DAG that is triggered finds its input. The DAGs that load it
+stay switched on: their schedules load each further day.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from devstack import needs, traffic
+from devstack.api import Airflow, RefusedError
+from devstack.errors import StackError
+from devstack.needs import Asset
+from include import settings
+
+MODEL, SALES = "titanic_model", "sales_data"
+FINISHED = {"success", "failed"}
+AGAIN = 10  # seconds until another attempt, while Airflow or the model server is away
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Fill:
+    """The first fill of one Airflow.
+
+    Attributes:
+        airflow: with its schedules on.
+        folder: its DAG files.
+        say: receives a line whenever something worth knowing happens.
+        connections: ids of those that lead somewhere; a DAG that names another one isn't run. ``None`` if all do.
+    """
+
+    airflow: Airflow
+    folder: Path
+    say: Say
+    connections: frozenset[str] | None = None
+
+    def run(self) -> bool:
+        """Run what publishes that which other DAGs read, where it never was published; return whether all is there.
+
+        What an earlier fill has begun is waited for and not started again.
+        """
+        needs.wait_for_files(self.airflow, self.folder)
+        missing = self._missing()
+        pending = sorted({dag_id for asset in missing for dag_id in asset.producers})
+        if pending:
+            self.say(f"first fill, so that every DAG finds its input: {', '.join(pending)}")
+        begun = time.monotonic()
+        # An event isn't kept for a DAG that is paused: what waits for one is switched on before others can publish it.
+        waiting = {dag_id for asset in missing for dag_id in asset.starts}
+        pending.sort(key=lambda dag_id: dag_id not in waiting)
+        complete = self._carry_out(list(pending))
+        complete = self._load_closed_months() and complete
+        if pending:
+            self.say(f"first fill: {'done' if complete else 'not complete'} after {time.monotonic() - begun:.0f} s")
+        return complete
+
+    def _carry_out(self, pending: list[str]) -> bool:
+        """Start each DAG when what it needs is there, and wait for all; return whether all have published."""
+        started: dict[str, str | None] = {}
+        failed: set[str] = set()
+        lacking = {dag_id: self._lacking(dag_id) for dag_id in pending}
+        while pending:
+            missing = self._missing()
+            needed = needs.graph(missing)
+            for dag_id in list(pending):
+                waits = any(dag_id in asset.starts for asset in missing)
+                end = ""
+                if blocked := lacking[dag_id] | (needed.get(dag_id, set()) & failed):
+                    end = f"not run for want of {', '.join(sorted(blocked))}"
+                elif dag_id in started:
+                    end = self._end(dag_id, started[dag_id])
+                elif waits or not needed.get(dag_id):
+                    try:
+                        started[dag_id] = self._start(dag_id, waits=waits)
+                    except RefusedError as refusal:
+                        end = str(refusal)
+                if end:
+                    pending.remove(dag_id)
+                    lost = [asset.name for asset in self._missing() if dag_id in asset.producers]
+                    if lost:
+                        failed.add(dag_id)
+                    self.say(f"  {dag_id}: {end}" + (f"; {', '.join(lost)} is not there" if lost else ""))
+            if pending and not started.keys() & set(pending):
+                raise StackError(f"{', '.join(pending)} each need what another one of them publishes")
+            time.sleep(1)
+        return not failed
+
+    def _load_closed_months(self) -> bool:
+        """Load a day of the two months before this one: the month-end close wants one that is over."""
+        found = next((asset for asset in needs.assets(self.airflow) if asset.name == SALES and asset.published), None)
+        if not found or not found.readers:
+            return True
+        last = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
+        days = [last, last.replace(day=1) - timedelta(days=1)]
+        loaded = [self._load(min(found.producers), day) for day in days]
+        return all(loaded)
+
+    def _load(self, dag_id: str, day: date) -> bool:
+        """Have a DAG load a day, unless it was told so before; return whether it is there."""
+        run_id = f"first_fill__{day}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": {"day": day.isoformat()}}
+        try:
+            self.airflow.post(f"/dags/{dag_id}/dagRuns", body)
+        except RefusedError as refusal:
+            if refusal.status != HTTPStatus.CONFLICT:
+                raise
+        else:
+            self.airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
+            self.say(f"  {dag_id} of {day}, for the month-end close")
+        while (state := self.airflow.runs(dag_id, [run_id])[0]["state"]) not in FINISHED:
+            time.sleep(1)
+        return bool(state == "success")
+
+    def _lacking(self, dag_id: str) -> set[str]:
+        """Return the connections that a DAG names and that lead nowhere."""
+        if self.connections is None:
+            return set()
+        source = self.airflow.source(dag_id)
+        return {one.conn_id for one in settings.CONNECTIONS if one.conn_id in source} - self.connections
+
+    def _missing(self) -> list[Asset]:
+        """Return the assets that a DAG publishes and another one reads, and that never were published."""
+        found = needs.assets(self.airflow)
+        return [asset for asset in found if asset.producers and asset.readers and not asset.published]
+
+    def _start(self, dag_id: str, *, waits: bool) -> str | None:
+        """Switch a DAG on, and trigger it unless an asset starts it (``waits``), its schedule does or a run goes on.
+
+        Returns the id of the newest run that had ended before, if there is one.
+        """
+        details = self.airflow.get(f"/dags/{dag_id}")
+        newest = self._newest(dag_id)
+        self.airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
+        if newest and newest["state"] not in FINISHED:
+            return None
+        before = str(newest["dag_run_id"]) if newest else None
+        if waits:
+            return before
+        due = details["next_dagrun_run_after"]
+        by_itself = details["is_paused"] and not newest and due and datetime.fromisoformat(due) <= datetime.now(UTC)
+        if not by_itself:
+            self.airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None})
+        return before
+
+    def _end(self, dag_id: str, before: str | None) -> str:
+        """Return how a run that is newer than ``before`` has ended; nothing while there is none or one goes on."""
+        run = self._newest(dag_id)
+        return str(run["state"]) if run and run["dag_run_id"] != before and run["state"] in FINISHED else ""
+
+    def _newest(self, dag_id: str) -> dict[str, Any] | None:
+        """Return a run that goes on, else the newest."""
+        runs = self.airflow.get(f"/dags/{dag_id}/dagRuns", order_by="-id", limit=10)["dag_runs"]
+        return min(runs, key=lambda run: run["state"] in FINISHED, default=None)
+
+
+def keep_filled(fill: Callable[[], Fill], model_server: str, say: Say, end: threading.Event) -> None:
+    """Fill, then have each day's sample traffic served; until ``end`` is set.
+
+    Args:
+        fill: logs in to Airflow; called for each attempt.
+        model_server: URL of the model server.
+        say: receives a line whenever something worth knowing happens.
+        end: ends it.
+    """
+    said = ""
+    while not end.is_set():
+        try:
+            filling = fill()
+            filling.run()
+            replay_traffic(filling.airflow, model_server, say)
+        except StackError as error:
+            if not end.is_set() and str(error) != said:
+                said = str(error)
+                say(f"first fill: {said}")
+            end.wait(AGAIN)
+        else:
+            now = datetime.now(UTC)
+            midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+            end.wait((midnight - now).total_seconds())
+
+
+def replay_traffic(airflow: Airflow, model_server: str, say: Say) -> None:
+    """Have yesterday's sample traffic served once, where a model is registered."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    published = {asset.name: bool(asset.published) for asset in needs.assets(airflow)}
+    if not published.get(MODEL) or traffic.ASSET not in published:
+        return
+    if yesterday.isoformat() not in {event["extra"].get("day") for event in airflow.events(traffic.ASSET)}:
+        say(traffic.replay(model_server, airflow, yesterday))
+
+
+def main() -> None:
+    """Fill an Airflow whose connections are stored in its database, and go on until ended."""
+    parser = argparse.ArgumentParser(prog="python -m devstack.fill", description=__doc__)
+    parser.add_argument("--url", required=True, help="Airflow's API server")
+    parser.add_argument("--user", required=True)
+    parser.add_argument("--password-file", required=True, type=Path)
+    parser.add_argument("--dags", required=True, type=Path, help="folder of the DAG files")
+    parser.add_argument("--model-server", required=True, help="URL of the model server")
+    parser.add_argument("--mark", required=True, type=Path, help="file that is made when Airflow has let us in")
+    arguments = parser.parse_args()
+    say = partial(print, flush=True)
+
+    def fill() -> Fill:
+        airflow = Airflow(arguments.url, arguments.user, arguments.password_file.read_text().strip())
+        arguments.mark.touch()
+        return Fill(airflow, arguments.dags, say, airflow.connection_ids())
+
+    keep_filled(fill, arguments.model_server, say, threading.Event())
+
+
+if __name__ == "__main__":
+    main()

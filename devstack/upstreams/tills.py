@@ -1,0 +1,86 @@
+"""The shops' till system: closing a day delivers its file to the wholesaler's bucket.
+
+``GET /tills?date=2010-12-20`` answers 404 until the day is closed, then ``{"date": …, "closed": true, "file": key}``.
+The file has the rows of ``/sales``. Beside that of a replayed day lies one that names the recorded day.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+
+from devstack.upstreams import replay
+from devstack.upstreams.answers import RefusedError, json_answer, source_error
+from devstack.upstreams.records import DATA
+from devstack.upstreams.sources import SALES, period
+from include.replay import SUFFIX
+from include.settings import RETAIL_BUCKET
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from starlette.datastructures import QueryParams
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+@dataclass(frozen=True)
+class Tills:
+    """The till system; ``s3`` is the URL of the S3 server that it delivers to, None if there is none."""
+
+    s3: str | None
+
+    async def day(self, request: Request) -> Response:
+        """``GET /tills?date=…``."""
+        try:
+            day, recorded = _closed_day(request.query_params)
+            key = f"retail/online_retail_{day}.csv"
+            if self.s3:
+                await run_in_threadpool(_deliver, self.s3, key, day, recorded)
+        except RefusedError as error:
+            return json_answer(source_error(str(error), error.status), error.status)
+        content = {"date": day.isoformat(), "closed": True, "file": key}
+        return json_answer(content, headers=replay.label([(day, recorded)]))
+
+
+def _closed_day(query: QueryParams) -> tuple[date, date]:
+    """Return the day that is asked about, and the recorded one that stands for it."""
+    day, last = period(query)
+    if day != last:
+        raise RefusedError(400, f"since={day}, until={last}: give one day")
+    recorded = SALES.recorded_day(day)
+    if recorded is None:
+        raise RefusedError(404, f"{day} is not closed yet")
+    return day, recorded
+
+
+def file_of(day: date, recorded: date) -> bytes:
+    """Return the file of a day: that of the recorded day as it is, or with dates and invoices of ``day``."""
+    content = (DATA / "retail" / f"online_retail_{recorded}.csv").read_bytes()
+    if day == recorded:
+        return content
+    reader = csv.DictReader(io.StringIO(content.decode(), newline=""))
+    written = io.StringIO(newline="")
+    writer = csv.DictWriter(written, reader.fieldnames or (), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(SALES.on(day, recorded, dict(row)) for row in reader)
+    return written.getvalue().encode()
+
+
+def _deliver(url: str, key: str, day: date, recorded: date) -> None:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    keys = {"aws_access_key_id": "sample", "aws_secret_access_key": "sample", "region_name": "us-east-1"}
+    client, bucket = boto3.client("s3", endpoint_url=url, **keys), RETAIL_BUCKET.read()
+    try:
+        client.create_bucket(Bucket=bucket)
+        if day != recorded:
+            client.put_object(Bucket=bucket, Key=key + SUFFIX, Body=recorded.isoformat().encode())
+        client.put_object(Bucket=bucket, Key=key, Body=file_of(day, recorded))
+    except (BotoCoreError, ClientError) as error:
+        raise RefusedError(503, f"{key} can't be delivered to {url}: {error}") from error
