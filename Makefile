@@ -1,7 +1,7 @@
 # `make help` lists what there is. Everything runs in .venv, which `make install` makes from the lock.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install hooks run new-source up down status clean test gate unit integration e2e pictures docs check format lock manifest bench
+.PHONY: help install hooks run new-source up down status clean test gate unit integration e2e pictures check fix lock manifest bench
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
@@ -61,17 +61,15 @@ e2e: install .venv-spark/installed ## the web UI in a real Chromium; the Compose
 pictures: install ## docs/images, from real runs
 	@.ci/pictures
 
-docs: install ## docs/DAGS.md, from the DAGs
-	@$(PYTHON) -m devstack.catalogue
-
 check: install ## linters and types
 	@.ci/check
 
-format: install ## let ruff and sqlfluff lay out the code
+fix: install ## what can be fixed by itself: layout, imports, SQL, docs/DAGS.md
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
 	@.venv/bin/sqlfluff fix --quiet include
 	@cd include/dbt && ../../.venv/bin/sqlfluff fix --quiet .
+	@$(PYTHON) -m devstack.catalogue
 
 lock: install ## bring requirements*.txt up to date with requirements*.in
 	@.ci/lock

@@ -22,7 +22,7 @@ from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.stopwatch import Stopwatch
 from devstack.trigger import Kind, Request, check_period, start
-from include import settings
+from include import house_rules, settings
 
 FINISHED = {"success", "failed"}
 ALWAYS = ("airflow", "sinks")  # every DAG alerts
@@ -44,6 +44,8 @@ def run(
     watch.lap("stack")
     airflow = Airflow.of(stack.state)
     details = load(airflow, dag_id, stack.dags)
+    if note := house_rules.note_in(details["doc_md"]):
+        console.print(note, style="yellow", markup=False, highlight=False)
     source = airflow.source(dag_id)
     others = [load(airflow, other, stack.dags) for other in triggered(source)]
     sources = source + "".join(airflow.source(other["dag_id"]) for other in others)

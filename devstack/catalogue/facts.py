@@ -16,6 +16,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
 from include import connection_use
+from include.house_rules import NOTE_TAG, documentation_of
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -77,11 +78,11 @@ def facts_of(dag: DAG, folder: Path) -> Facts:
     return Facts(
         dag_id=dag.dag_id,
         file=path.relative_to(folder).as_posix(),
-        summary=" ".join((dag.doc_md or "").strip().split("\n\n")[0].split()),
+        summary=" ".join(documentation_of(dag).split("\n\n")[0].split()),
         schedule=_schedule(timetable, condition),
         kinds=_kinds(dag, timetable, condition),
         owners=sorted({task.owner for task in tasks}),
-        tags=sorted(dag.tags),
+        tags=sorted(set(dag.tags) - {NOTE_TAG}),
         assets_in=sorted(set(_assets(condition))),
         assets_out=sorted({outlet.name for task in tasks for outlet in task.outlets if hasattr(outlet, "name")}),
         params={name: dag.params.get_param(name).description or "" for name in sorted(dag.params)},

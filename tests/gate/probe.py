@@ -57,8 +57,11 @@ def main(job_path: str, result_path: str) -> None:
             files = (
                 sorted(get_importer_registry().list_dag_files(folder, safe_mode=False)) if Path(folder).exists() else []
             )
+            root = Path(folder) if Path(folder).is_dir() else Path(folder).parent
             result["folders"][folder] = {
-                file: inspect_file(file, timeout, banned, baseline, budgets.get(Path(file).name, budgets["default"]))
+                file: inspect_file(
+                    file, root, timeout, banned, baseline, budgets.get(Path(file).name, budgets["default"])
+                )
                 for file in files
             }
     Path(result_path).write_text(json.dumps(result), encoding="utf-8")

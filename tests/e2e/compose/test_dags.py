@@ -13,8 +13,7 @@ from devstack.api import Airflow
 from include import settings
 from include.serving.client import ModelServer
 from tests.e2e.compose.stack import Compose, finish, soon, trigger
-
-INVENTORY = (Path(__file__).parents[2] / "gate" / "inventory.txt").read_text().split()
+from tests.e2e.dags import DAG_IDS
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ KELLY: dict[str, Any] = {
     "Pclass": 3, "Name": "Kelly, Mr. James", "Sex": "male", "SibSp": 0, "Parch": 0, "Ticket": "330911"
 }  # fmt: skip
 ORDER = list(CASES)
-IN_ORDER = sorted(set(INVENTORY) - set(ELSEWHERE), key=lambda dag_id: ORDER.index(dag_id) if dag_id in CASES else -1)
+IN_ORDER = sorted(set(DAG_IDS) - set(ELSEWHERE), key=lambda dag_id: ORDER.index(dag_id) if dag_id in CASES else -1)
 
 
 @pytest.fixture(scope="module")
