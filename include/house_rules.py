@@ -85,10 +85,12 @@ def timeouts(dag: DAG) -> Iterator[str]:
 
 def deadlines(dag: DAG) -> Iterator[str]:
     """The triggerer runs a deadline's callback and can't import a DAG file."""
+    from airflow.sdk import AsyncCallback
+
     own = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline] if dag.deadline else []
-    for deadline in own:
-        if deadline.callback.path.startswith("unusual_prefix_"):
-            name = deadline.callback.path.rpartition(".")[2]
+    for callback in (deadline.callback for deadline in own):
+        if isinstance(callback, AsyncCallback) and callback.path.startswith("unusual_prefix_"):
+            name = callback.path.rpartition(".")[2]
             yield f"the deadline's callback {name} stands in the DAG file: move it into include/"
 
 

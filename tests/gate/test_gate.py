@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.house_rules import RULES
 from tests.gate.conftest import PLANTED
 from tests.gate.report import lint
 
@@ -38,6 +39,11 @@ CAUGHT = {
     "no_timeout": ("task work: no execution_timeout", "pass a timedelta"),
     "not_a_dag": ("defines no DAG", "move it into include/"),
     "now_in_construction": ("runtime-varying value", "Use a fixed value"),
+    "plain": tuple(
+        f"plain.py, DAG {dag_id}: {problem}"
+        for dag_id in ("plain_one", "plain_two")
+        for problem in ("no owner on task work", "tag 'plain' is unknown", "no doc_md", "unknown pool 'ours'")
+    ),
     "random_in_construction": ("in one process and", "random numbers"),
     "secret_encoded": ("the password of connection postgres_default is in what Airflow stores", "read it in the task"),
     "secret_in_argument": (
@@ -82,6 +88,18 @@ def test_what_is_compiled_on_the_way_is_no_cost_of_the_file(cases: dict[str, Rep
 def test_every_planted_case_is_expected() -> None:
     planted = {case.stem for case in PLANTED.iterdir() if case.name != "__pycache__"}
     assert planted == CAUGHT.keys() - {"empty", "missing"} | {"good", "no_schedule"}
+
+
+def test_every_rule_refuses_a_planted_dag(cases: dict[str, Report]) -> None:
+    found = {
+        rule
+        for name, report in cases.items()
+        if name in CAUGHT
+        for problems in report.dags.values()
+        for rule, broken in problems.items()
+        if broken
+    }
+    assert found == RULES.keys() | {"stability", "secrets"}
 
 
 def test_planted_plugins_are_caught(planted_plugins: list[str]) -> None:
