@@ -19,7 +19,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.exceptions import SerializationError
 from airflow.serialization.serialized_objects import DagSerialization
 
-from devstack.catalogue.facts import facts_of
+from devstack.catalogue.extract import facts_of
 from include.house_rules import RULES
 from tests.gate import tripwires
 from tests.gate.advice import advise

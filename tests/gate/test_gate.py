@@ -42,7 +42,7 @@ CAUGHT = {
     "plain": tuple(
         f"plain.py, DAG {dag_id}: {problem}"
         for dag_id in ("plain_one", "plain_two")
-        for problem in ("no owner on task work", "tag 'plain' is unknown", "no doc_md", "unknown pool 'ours'")
+        for problem in ("no owner on task work", "tag 'plain' is unknown", "no doc_md", "task work: unknown pool")
     ),
     "random_in_construction": ("in one process and", "random numbers"),
     "secret_encoded": ("the password of connection postgres_default is in what Airflow stores", "read it in the task"),
