@@ -85,7 +85,7 @@ def timeouts(dag: DAG) -> Iterator[str]:
 
 def deadlines(dag: DAG) -> Iterator[str]:
     """The triggerer runs a deadline's callback and can't import a DAG file."""
-    from airflow.sdk import AsyncCallback
+    from airflow.sdk.definitions.callback import AsyncCallback
 
     own = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline] if dag.deadline else []
     for callback in (deadline.callback for deadline in own):
