@@ -1,7 +1,7 @@
 # `make help` lists what there is. Everything runs in .venv, which `make install` makes from the lock.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run new-source up down status clean test gate unit integration e2e pictures docs check format lock manifest soak bench
+.PHONY: help install interpreter hooks run new-source up down status clean test gate unit integration e2e pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is the user's: the interpreter that .ci/install makes the environment with.
@@ -64,17 +64,15 @@ e2e: install .venv-spark/installed ## the web UI in a real Chromium; the Compose
 pictures: install ## docs/images, from real runs
 	@.ci/pictures
 
-docs: install ## docs/DAGS.md, from the DAGs
-	@$(VENV) -m devstack.catalogue
-
 check: install ## linters and types
 	@.ci/check
 
-format: install ## let ruff and sqlfluff lay out the code
+fix: install ## what can be fixed by itself: layout, imports, SQL, docs/DAGS.md
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
 	@.venv/bin/sqlfluff fix --quiet include
 	@cd include/dbt && ../../.venv/bin/sqlfluff fix --quiet .
+	@$(VENV) -m devstack.catalogue
 
 lock: install ## bring requirements*.txt up to date with requirements*.in
 	@.ci/lock

@@ -83,7 +83,7 @@ def sagemaker_deployment() -> None:
 
         new = deployment.Deployment(**made)
         asked = deployment.requests(Registry(Connection.get(mlflow_conn_id).host, "titanic"), new.version)
-        compare = settings.SAGEMAKER_COMPARE.read() == "true"
+        compare = settings.SAGEMAKER_COMPARE.read_bool()
         return deployment.ask(client(aws_conn_id, "sagemaker-runtime"), new, asked, compare=compare)
 
     @task

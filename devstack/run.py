@@ -22,7 +22,7 @@ from devstack.load import load
 from devstack.stack import Stack
 from devstack.stopwatch import Stopwatch
 from devstack.trigger import Kind, Request, check_period, start
-from include import settings
+from include import house_rules, settings
 
 ALWAYS = ("airflow", "sinks")  # every DAG alerts
 
@@ -46,6 +46,8 @@ def run(
     try:
         airflow = Airflow.of(stack.state)
         details = load(airflow, dag_id, stack)
+        if note := house_rules.note_in(details["doc_md"]):
+            console.print(note, style="yellow", markup=False, highlight=False)
         source = airflow.source(dag_id)
         others = [load(airflow, other, stack) for other in triggered(source)]
         sources = source + "".join(airflow.source(other["dag_id"]) for other in others)

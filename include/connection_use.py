@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 CONNECTION_NAME = re.compile(r"[a-z][a-z0-9_]*_default")
 
 
+@cache
 def named(path: str) -> dict[str, int]:
     """Return the connection ids that a Python file names, with the line of each.
 
@@ -45,8 +46,9 @@ def held(task: Any) -> Iterator[str]:
 
 @cache
 def parsed(path: str) -> ast.Module:
-    """Return the file's syntax tree."""
-    return ast.parse(Path(path).read_text(encoding="utf-8"), path)
+    """Return the file's syntax tree; an empty one for a file that lies in an archive."""
+    file = Path(path)
+    return ast.parse(file.read_bytes() if file.is_file() else b"", path)
 
 
 def _text(node: ast.expr) -> str:

@@ -19,7 +19,8 @@ from airflow.exceptions import AirflowClusterPolicyViolation
 from include.alerts.alert import UNWATCHED
 from include.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure
 from include.alerts.wording import advice_of, schedule_in_words
-from include.tags import Tag
+from include.house_rules import STRICT, broken, leave_note
+from include.settings import STRICT_MODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,21 +29,20 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.deadline import DeadlineAlert
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-AIRFLOW_DEFAULT_OWNER = "airflow"
 RETRY_BACKOFF = 2.0
 DEADLINE = timedelta(hours=6)
 
 
 def dag_policy(dag: DAG) -> None:
-    """Give a DAG its alerts and a deadline, beside those of its own.
-
-    Refuse one that nobody owns, that no filter finds, or that no one on call could understand.
+    """Give a DAG its alerts and a deadline, beside those of its own, and a note of what the gate will ask for.
 
     Raises:
-        AirflowClusterPolicyViolation: with one line for each thing that is missing, and how to mend it.
+        AirflowClusterPolicyViolation: in strict mode, with one line for each thing that is missing, and how to add it.
+        ValueError: if ``SPELLBOOK_STRICT`` is neither true nor false.
     """
-    problems = [*_owner_problems(dag), *_tag_problems(dag), *_doc_problems(dag)]
-    if problems:
+    if not STRICT_MODE.read_bool():
+        leave_note(dag)
+    elif problems := broken(dag, STRICT):
         raise AirflowClusterPolicyViolation(f"DAG {dag.dag_id!r} is refused:\n- " + "\n- ".join(problems))
     if dag.dag_id not in UNWATCHED:
         dag.on_failure_callback = _with(dag.on_failure_callback, on_dag_failure)
@@ -86,23 +86,3 @@ def _with_deadline(dag: DAG) -> list[DeadlineAlert]:
     }
     callback = AsyncCallback(on_deadline, kwargs=words)
     return [*own, DeadlineAlert(reference=RunQueued(), interval=DEADLINE, callback=callback)]
-
-
-def _owner_problems(dag: DAG) -> list[str]:
-    ownerless = sorted(task.task_id for task in dag.tasks if task.owner in {"", AIRFLOW_DEFAULT_OWNER})
-    if not ownerless:
-        return []
-    return [f"no owner on task {', '.join(ownerless)}: pass default_args={{'owner': '<team>'}} to the DAG"]
-
-
-def _tag_problems(dag: DAG) -> list[str]:
-    allowed = f"allowed are {', '.join(Tag)}; a new one is added to include/tags.py"
-    if not dag.tags:
-        return [f"no tags: pass tags=[Tag.…]; {allowed}"]
-    return [f"tag {tag!r} is unknown: {allowed}" for tag in sorted(set(dag.tags) - set(Tag))]
-
-
-def _doc_problems(dag: DAG) -> list[str]:
-    if (dag.doc_md or "").strip():
-        return []
-    return ["no doc_md: write the module's docstring and pass doc_md=__doc__"]

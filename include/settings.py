@@ -68,6 +68,17 @@ class EnvironmentKey:
         """Return the value in force."""
         return os.environ.get(self.name) or self.default
 
+    def read_bool(self) -> bool:
+        """Return the value in force as a truth value.
+
+        Raises:
+            ValueError: if it is neither true nor false.
+        """
+        value = self.read()
+        if value not in {"true", "false"}:
+            raise ValueError(f"{self.name}={value!r} is neither true nor false")
+        return value == "true"
+
 
 CONNECTIONS = (
     Connection(
@@ -128,6 +139,12 @@ POOLS = (
 QUEUES = (
     Queue("default", "Everything that names no queue."),
     Queue("finance_priority", "Work of the finance team, on a worker of its own, so that it never waits for others."),
+)
+
+STRICT_MODE = EnvironmentKey(
+    "SPELLBOOK_STRICT",
+    "false",
+    "true: a DAG without owner, known tags and doc_md is refused when it is parsed; false: it runs, with a note.",
 )
 
 OBJECT_STORAGE = EnvironmentKey(
@@ -239,6 +256,7 @@ RUNBOOKS = EnvironmentKey(
 )
 
 ENVIRONMENT = (
+    STRICT_MODE,
     OBJECT_STORAGE,
     RUNBOOKS,
     PRIVATE_NETWORKS,

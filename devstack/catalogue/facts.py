@@ -1,27 +1,10 @@
-"""``python -m devstack.catalogue.facts FOLDER``: what the DAGs of a folder are, as JSON.
-
-It runs in a process of its own, whose environment holds nothing that could colour what is read.
-"""
+"""What the catalogue says of one DAG."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from airflow.dag_processing.dagbag import DagBag
-from airflow.serialization.serialized_objects import DagSerialization
-
-from include import connection_use
-
-if TYPE_CHECKING:
-    from airflow.sdk import DAG
+from dataclasses import dataclass
 
 KINDS = ("manual", "scheduled", "backfill", "asset")
-RUN_TYPES = {"asset": "asset_triggered"}
 
 
 @dataclass(frozen=True)
@@ -65,106 +48,3 @@ class Facts:
     tasks: dict[str, bool]
     edges: list[tuple[str, str]]
     groups: dict[str, list[str]]
-
-
-def facts_of(dag: DAG, folder: Path) -> Facts:
-    """Return the facts of a parsed DAG."""
-    timetable = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
-    condition = timetable.asset_condition.as_expression()
-    tasks = sorted(dag.tasks, key=lambda task: task.task_id)
-    pools: dict[str, int] = {}
-    for task in tasks:
-        pools[task.pool] = max(pools.get(task.pool, 0), task.pool_slots)
-    path = Path(dag.fileloc)
-    return Facts(
-        dag_id=dag.dag_id,
-        file=path.relative_to(folder).as_posix(),
-        summary=" ".join((dag.doc_md or "").strip().split("\n\n")[0].split()),
-        schedule=_schedule(timetable, condition),
-        kinds=_kinds(dag, timetable, condition),
-        owners=sorted({task.owner for task in tasks}),
-        tags=sorted(dag.tags),
-        assets_in=(started_by := sorted(set(_assets(condition)))),
-        assets_read=sorted({inlet.name for task in tasks for inlet in task.inlets} - set(started_by)),
-        assets_out=sorted({outlet.name for task in tasks for outlet in task.outlets if hasattr(outlet, "name")}),
-        params={name: dag.params.get_param(name).description or "" for name in sorted(dag.params)},
-        pools=dict(sorted(pools.items())),
-        queues=sorted({task.queue for task in tasks}),
-        connections=sorted({conn_id for task in tasks for conn_id in connection_use.held(task)} | _named(path)),
-        tasks={task.task_id: bool(task.is_mapped) for task in tasks},
-        edges=sorted((task.task_id, after) for task in tasks for after in task.downstream_task_ids),
-        groups={task.task_id: groups for task in tasks if (groups := list(_groups(task)))},
-    )
-
-
-def _named(path: Path) -> set[str]:
-    return set(connection_use.named(str(path)))
-
-
-def _groups(task: Any) -> Iterator[str]:
-    group, found = task.task_group, []
-    while group is not None and group.group_id:
-        found.append(str(group.group_id))
-        group = group.task_group if hasattr(group, "task_group") else group.parent_group
-    return reversed(found)
-
-
-def _schedule(timetable: Any, condition: Any) -> str:
-    if not condition and not timetable.can_be_scheduled:
-        return "By hand"
-    words = str(timetable.description or timetable.summary)
-    zone = getattr(timetable, "_timezone", None)
-    if zone is not None and zone.name not in words:
-        words = f"{words} {zone.name}"
-    if not condition:
-        return words
-    return words.replace("Triggered by assets", f"When {_condition(condition)} is there", 1)
-
-
-def _condition(expression: dict[str, Any]) -> str:
-    [(kind, content)] = expression.items()
-    if kind in {"any", "all"}:
-        parts = [_condition(each) for each in content]
-        return f" {'or' if kind == 'any' else 'and'} ".join(
-            f"({part})" if " or " in part and kind == "all" else part for part in parts
-        )
-    return f"`{_name(content)}`"
-
-
-def _assets(expression: Any) -> Iterator[str]:
-    for kind, content in (expression or {}).items():
-        if kind in {"any", "all"}:
-            for each in content:
-                yield from _assets(each)
-        else:
-            yield _name(content)
-
-
-def _name(content: Any) -> str:
-    return str(content.get("name") or content.get("uri")) if isinstance(content, dict) else str(content)
-
-
-def _kinds(dag: DAG, timetable: Any, condition: Any) -> list[str]:
-    able = {
-        "manual": True,
-        "scheduled": timetable.can_be_scheduled and timetable.periodic,
-        "backfill": timetable.can_be_scheduled and timetable.periodic,
-        "asset": bool(condition),
-    }
-    allowed = dag.allowed_run_types
-    types = None if allowed is None else {str(getattr(each, "value", each)) for each in allowed}
-    return [kind for kind in KINDS if able[kind] and (types is None or RUN_TYPES.get(kind, kind) in types)]
-
-
-def main() -> None:
-    """Print the facts of each DAG by its id; exit with the import errors if there are any."""
-    folder = Path(sys.argv[1]).resolve()
-    bag = DagBag(dag_folder=str(folder))
-    if bag.import_errors:
-        sys.exit("\n".join(f"{file}: {error}" for file, error in bag.import_errors.items()))
-    found = {dag_id: asdict(facts_of(dag, folder)) for dag_id, dag in sorted(bag.dags.items())}
-    print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()

@@ -17,7 +17,7 @@ PAGE = REPOSITORY / "docs" / "DAGS.md"
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 HEAD = """# DAGs
 
-Made from the DAGs by `make docs`; a DAG that is no longer as it says here fails the unit tests.
+Made from the DAGs by `make fix`; the gate refuses a DAG that is no longer as it says here.
 """
 
 

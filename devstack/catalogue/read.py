@@ -34,7 +34,7 @@ def read(folder: Path = REPOSITORY / "dags") -> list[Facts]:
             "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "plugins"))),
         }
         done = subprocess.run(
-            [sys.executable, "-m", "devstack.catalogue.facts", str(folder)],
+            [sys.executable, "-m", "devstack.catalogue.extract", str(folder)],
             env=environment,
             cwd=REPOSITORY,
             capture_output=True,

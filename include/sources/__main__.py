@@ -21,7 +21,7 @@ def main() -> int:
         if arguments.command == "new":
             for path in new_source(arguments.name):
                 print(path.relative_to(ROOT))
-            print(f"describe the rows in the first, then: make run DAG=process_{arguments.name}_data")
+            print(f"describe the rows in the first, then: make fix, make run DAG=process_{arguments.name}_data")
         elif arguments.command == "schema":
             (FOLDER / SCHEMA).write_text(schema_text(), encoding="utf-8")
         else:

@@ -1,4 +1,4 @@
-"""A new source: its YAML, a test of its contract, and its line in the gate's inventory."""
+"""A new source: its YAML, and a test of its contract."""
 
 from __future__ import annotations
 
@@ -60,18 +60,15 @@ def new_source(name: str, root: Path = ROOT) -> list[Path]:
         SourceError: if the name can't be a source's; nothing is written.
     """
     written = YAML.format(name=name, schema=SCHEMA)
-    source = source_of(written, Path(f"{name}{SUFFIX}"))
+    source_of(written, Path(f"{name}{SUFFIX}"))
     config = root / "include" / "sources" / f"{name}{SUFFIX}"
     test = root / "tests" / "unit" / "sources" / f"test_{name}_source.py"
-    inventory = root / "tests" / "gate" / "inventory.txt"
     for path in (config, test):
         if path.exists():
             raise FileExistsError(f"{path.relative_to(root)} exists already; choose another NAME, or remove it")
     config.write_text(written, encoding="utf-8")
     test.write_text(TEST.format(name=name), encoding="utf-8")
-    listed = {*inventory.read_text(encoding="utf-8").split(), source.dag_id}
-    inventory.write_text("".join(f"{dag_id}\n" for dag_id in sorted(listed)), encoding="utf-8")
-    return [config, test, inventory]
+    return [config, test]
 
 
 def schema_text() -> str:

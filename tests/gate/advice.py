@@ -4,10 +4,9 @@ from __future__ import annotations
 
 ADVICE = {
     "NetworkAtParseError": "Nothing may use the network while a DAG file is parsed: move the call into a task.",
-    "AirflowTaskTimeout": "The file never ends, or is far too slow: move loops and long work into a task.",
+    "TimeoutError": "The file never ends, or is far too slow: move loops and long work into a task.",
     "SystemExit": "A DAG file must not end its process: remove sys.exit() and os._exit() from its top level.",
     "AirflowDagCycleException": "Tasks wait for each other in a circle: remove the dependency that closes it.",
-    "AirflowClusterPolicyViolation": "Add what the lines above ask for.",
     "AirflowRuntimeError": "Variables and connections are read in a task, never at the top level.",
     "SyntaxError": "The file is not valid Python: mend the line above.",
     "IndentationError": "The file is not valid Python: mend the line above.",

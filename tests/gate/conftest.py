@@ -20,19 +20,27 @@ PLANTED_PLUGINS = PLANTED.with_name("plugins")
 
 
 @pytest.fixture(scope="session")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
-    folders = {ROOT / "dags": IMPORT_SECONDS}
-    folders |= {
+def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """The outcome for the real DAG folder and plugins; for the planted ones too, if a chosen test asks for them."""
+    budgets = tomllib.loads(Path(__file__).with_name("budget.toml").read_text(encoding="utf-8"))
+    folders, plugins = {ROOT / "dags": IMPORT_SECONDS}, [PLUGINS]
+    if any({"cases", "planted_plugins"} & set(getattr(item, "fixturenames", ())) for item in request.session.items):
+        folders |= planted(tmp_path_factory)
+        plugins.append(PLANTED_PLUGINS)
+    return run(folders, plugins, budgets | PLANTED_BUDGETS)
+
+
+def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, float]:
+    """The planted cases, and how many seconds an import in each may take."""
+    folders = {
         case: SHORT_IMPORT_SECONDS if case.stem == HANGING else IMPORT_SECONDS
         for case in sorted(PLANTED.iterdir())
         if case.name != "__pycache__"
     }
     empty = tmp_path_factory.mktemp("empty", numbered=False)
-    budgets = tomllib.loads(Path(__file__).with_name("budget.toml").read_text(encoding="utf-8"))
     fresh = tmp_path_factory.mktemp("compiled_anew", numbered=False)
     import_what_was_never_compiled(fresh, tmp_path_factory.mktemp("library"))
-    folders |= dict.fromkeys((empty, empty / "missing", fresh), IMPORT_SECONDS)
-    return run(folders, [PLUGINS, PLANTED_PLUGINS], budgets | PLANTED_BUDGETS)
+    return folders | dict.fromkeys((empty, empty / "missing", fresh), IMPORT_SECONDS)
 
 
 def import_what_was_never_compiled(dag_folder: Path, library: Path) -> None:
@@ -55,3 +63,9 @@ def dags(gate: Gate) -> Report:
 def cases(gate: Gate) -> dict[str, Report]:
     """Report of each planted case, by its name."""
     return {folder.stem: report for folder, report in gate.reports.items()}
+
+
+@pytest.fixture(scope="session")
+def planted_plugins(gate: Gate) -> list[str]:
+    """Problems of the planted plugins."""
+    return gate.plugins[PLANTED_PLUGINS]

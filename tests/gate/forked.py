@@ -6,14 +6,19 @@ import json
 import os
 import sys
 import tempfile
+import time
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.process import BaseProcess
 
 IMPORT_TIME = "import time:"
+IDLE_SECONDS = 15
 
 
 class HungError(RuntimeError):
@@ -29,23 +34,44 @@ def in_fork(work: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
 
     ``stderr`` is the file that the process's stderr goes to, so that the work can read the times of its own imports.
 
+    Args:
+        work: the function.
+        arguments: what it gets.
+        seconds: CPU time that it may take; a busy machine takes longer, which is no fault of the work.
+
     Raises:
-        HungError: after ``seconds``.
+        HungError: if it takes more CPU time, or none for a while.
         EndedError: if the process ends without a result.
     """
     with tempfile.TemporaryDirectory() as folder:
         stderr, result = Path(folder, "stderr"), Path(folder, "result.json")
         process = get_context("fork").Process(target=_work, args=(work, arguments, stderr, result))
         process.start()
-        process.join(seconds)
-        if process.is_alive():
+        try:
+            _watch(process, seconds)
+        finally:
             process.kill()
             process.join()
-            raise HungError(f"did not end within {seconds} s")
         if not result.exists():
             lines = stderr.read_text(encoding="utf-8", errors="replace").splitlines()
             raise EndedError("\n".join(line for line in lines if not line.startswith(IMPORT_TIME)))
         return json.loads(result.read_text(encoding="utf-8"))
+
+
+def _watch(process: BaseProcess, seconds: float) -> None:
+    spent, moved = 0.0, time.monotonic()
+    while process.is_alive():
+        process.join(0.1)
+        try:
+            times = psutil.Process(process.pid).cpu_times()
+        except psutil.NoSuchProcess:
+            return
+        if times.user + times.system > seconds:
+            raise HungError(f"did not end within {seconds} s of CPU time")
+        if times.user + times.system > spent:
+            spent, moved = times.user + times.system, time.monotonic()
+        elif time.monotonic() - moved > IDLE_SECONDS:
+            raise HungError(f"waited {IDLE_SECONDS} s for something")
 
 
 def slowest_imports(stderr: Path, count: int) -> list[str]:

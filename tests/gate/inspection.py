@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 import warnings
@@ -17,12 +18,12 @@ from airflow.configuration import conf
 from airflow.dag_processing.dagbag import DagBag
 from airflow.exceptions import SerializationError
 from airflow.serialization.serialized_objects import DagSerialization
-from airflow.utils.dag_version_inflation_checker import check_dag_file_stability
 
+from devstack.catalogue.extract import facts_of
+from include.house_rules import RULES
 from tests.gate import tripwires
 from tests.gate.advice import advise
 from tests.gate.forked import EndedError, HungError, in_fork, slowest_imports
-from tests.gate.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +36,11 @@ BASELINE_REPEATS = 3
 
 @dataclass
 class DagReport:
-    """What the rules found in one DAG: rule → problems; ``serialized`` is what Airflow would store."""
+    """What the rules found in one DAG: rule → problems; what Airflow would store; what the catalogue says of it."""
 
     problems: dict[str, list[str]]
     serialized: Any
+    facts: dict[str, Any]
 
 
 @dataclass
@@ -67,7 +69,9 @@ def baseline_seconds() -> float:
     return (time.process_time() - started) / BASELINE_REPEATS
 
 
-def inspect_file(path: str, timeout: float, banned: list[str], baseline: float, budget: float) -> dict[str, Any]:
+def inspect_file(
+    path: str, folder: Path, timeout: float, banned: list[str], baseline: float, budget: float
+) -> dict[str, Any]:
     """Return the :class:`FileReport` of the file, as a dictionary.
 
     What had to be compiled is looked at once more: that is paid once in the life of an installation, not at each parse.
@@ -75,18 +79,21 @@ def inspect_file(path: str, timeout: float, banned: list[str], baseline: float, 
 
     Args:
         path: the DAG file.
-        timeout: seconds after which an import counts as hung.
+        folder: the DAG folder that it lies in.
+        timeout: seconds of CPU time after which an import counts as hung.
         banned: top-level modules that no DAG file may import while it is parsed, be it through another module.
         baseline: see :func:`baseline_seconds`.
         budget: cost above which the file is measured again.
     """
     try:
-        report: dict[str, Any] = in_fork(_file_report, path, timeout, banned, baseline, seconds=timeout + GRACE_SECONDS)
+        report: dict[str, Any] = in_fork(
+            _file_report, path, folder, timeout, banned, baseline, seconds=timeout + GRACE_SECONDS
+        )
         if report["compiled"] or report["cost"] > budget:
-            again = in_fork(_file_report, path, timeout, banned, None, seconds=timeout + GRACE_SECONDS)
+            again = in_fork(_file_report, path, folder, timeout, banned, None, seconds=timeout + GRACE_SECONDS)
             report = min(report, again, key=lambda found: float(found["cost"]))
     except HungError as error:
-        return asdict(FileReport([f"{error}: {advise('AirflowTaskTimeout')}"]))
+        return asdict(FileReport([f"{error}: {advise(TimeoutError.__name__)}"]))
     except EndedError as error:
         return asdict(FileReport([f"ended its process while it was parsed: {error}\n{advise('SystemExit')}"]))
     return report
@@ -98,28 +105,38 @@ def inspect_plugins(folder: str, banned: list[str]) -> dict[str, Any]:
     return found
 
 
-def _file_report(path: str, timeout: float, banned: list[str], baseline: float | None, stderr: Path) -> dict[str, Any]:
+def _file_report(
+    path: str, folder: Path, timeout: float, banned: list[str], baseline: float | None, stderr: Path
+) -> dict[str, Any]:
     warnings.simplefilter("always")
-    conf.set("core", "dagbag_import_timeout", str(timeout))
+    conf.set("core", "dagbag_import_timeout", "0")  # counts what other processes take too
+    signal.signal(signal.SIGPROF, _give_up)
+    signal.setitimer(signal.ITIMER_PROF, timeout)
     before, compiled = set(sys.modules), _note_compilations()
     started = time.process_time()
     bag = DagBag(dag_folder=path)
     spent = time.process_time() - started
+    signal.setitimer(signal.ITIMER_PROF, 0)
     report = FileReport(cost=spent / (baseline or baseline_seconds()), compiled=bool(compiled))
     report.imports = slowest_imports(stderr, SLOWEST_IMPORTS)
     heavy = {name.split(".")[0] for name in set(sys.modules) - before} & set(banned)
     report.problems = [
-        *_file_problems(bag, path),
+        *_file_problems(bag),
         *(f"imports {name} while it is parsed; import it in the function that needs it" for name in sorted(heavy)),
     ]
     for dag_id, dag in bag.dags.items():
         problems = {name: found for name, rule in RULES.items() if (found := list(rule(dag)))}
         try:
-            report.dags[dag_id] = DagReport(problems, DagSerialization.to_dict(dag))
+            facts = facts_of(dag, folder)
+            report.dags[dag_id] = DagReport(problems, DagSerialization.to_dict(dag), asdict(facts))
         except SerializationError as error:
             advice = "move its classes into plugins/spellbook and name them in plugins/spellbook_plugin.py"
             report.problems.append(f"DAG {dag_id!r} can't be stored: {error}\nIf that is a class of yours, {advice}")
     return asdict(report)
+
+
+def _give_up(*_: object) -> None:
+    raise TimeoutError("timeout: the import took too much CPU time")
 
 
 def _note_compilations() -> list[str]:
@@ -135,15 +152,13 @@ def _note_compilations() -> list[str]:
     return compiled
 
 
-def _file_problems(bag: DagBag, path: str) -> Iterator[str]:
+def _file_problems(bag: DagBag) -> Iterator[str]:
     for error in bag.import_errors.values():
         yield f"{error.strip()}\n{advise(error)}"
     for found in bag.captured_warnings.values():
         yield from (f"{warning}\nUse what the warning names instead" for warning in found)
     for read in dict.fromkeys(tripwires.reads):
         yield f"{read} while the file is parsed; read it in a task"
-    if unstable := check_dag_file_stability(path).format_warnings():
-        yield f"{unstable}\nUse a fixed value here; the run's own time comes from its data interval"
     if not bag.dags and not bag.import_errors:
         yield (
             "defines no DAG: move it into include/, name it in dags/.airflowignore, or call the DAG's function "

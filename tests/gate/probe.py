@@ -20,8 +20,8 @@ from typing import Any
 import time_machine
 from airflow.dag_processing.dagbag import DagBag
 from airflow.dag_processing.importers import get_importer_registry
-from airflow.serialization.serialized_objects import DagSerialization
 
+from devstack.catalogue.extract import facts_of
 from tests.gate import tripwires
 from tests.gate.inspection import baseline_seconds, inspect_file, inspect_plugins
 
@@ -38,27 +38,28 @@ def warm_up() -> None:
     if bag.import_errors:
         raise RuntimeError(f"{WARM_UP_FILE} must parse, but: {bag.import_errors}")
     for dag in bag.dags.values():
-        DagSerialization.to_dict(dag)
+        facts_of(dag, WARM_UP_FILE.parent)
     gc.freeze()
 
 
 def main(job_path: str, result_path: str) -> None:
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     banned, budgets = job["banned"], job["budgets"]
-    warm_up()
+    plugins = {folder: inspect_plugins(folder, banned) for folder in job["plugins"]}
+    warm_up()  # which loads the plugins
     baseline = baseline_seconds()
-    result: dict[str, Any] = {
-        "plugins": {folder: inspect_plugins(folder, banned) for folder in job["plugins"]},
-        "folders": {},
-    }
+    result: dict[str, Any] = {"plugins": plugins, "folders": {}}
     tripwires.block_network()
     with time_machine.travel(time.time() + job["days"] * 86_400):
         for folder, timeout in job["folders"].items():
             files = (
                 sorted(get_importer_registry().list_dag_files(folder, safe_mode=False)) if Path(folder).exists() else []
             )
+            root = Path(folder) if Path(folder).is_dir() else Path(folder).parent
             result["folders"][folder] = {
-                file: inspect_file(file, timeout, banned, baseline, budgets.get(Path(file).name, budgets["default"]))
+                file: inspect_file(
+                    file, root, timeout, banned, baseline, budgets.get(Path(file).name, budgets["default"])
+                )
                 for file in files
             }
     Path(result_path).write_text(json.dumps(result), encoding="utf-8")

@@ -15,14 +15,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devstack.catalogue.facts import Facts
 from tests.gate.canaries import Canary, as_environment, make_canaries
 from tests.gate.launch import ROOT, Conditions, probe
-from tests.gate.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RULE_NAMES = (*RULES, "stability", "secrets")
 CLOCK_SHIFT_DAYS = 400
 SHOWN_DIFFERENCES = 5
 
@@ -31,17 +30,24 @@ SHOWN_DIFFERENCES = 5
 class Report:
     """What is wrong with one DAG folder.
 
-    ``files`` maps a file to its problems, ``dags`` a DAG id to its problems by rule; ``problems`` are the folder's own.
+    ``files`` maps a file to its problems, ``dags`` a DAG id to its problems by rule, ``facts`` a DAG id to what the
+    catalogue says of it; ``problems`` are the folder's own.
     """
 
     problems: list[str] = field(default_factory=list)
     files: dict[str, list[str]] = field(default_factory=dict)
     dags: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    facts: dict[str, Facts] = field(default_factory=dict)
 
     def all_problems(self) -> list[str]:
         """Return every problem in one list, each with the file or DAG that it is about."""
         of_files = [f"{file}: {problem}" for file, problems in self.files.items() for problem in problems]
-        of_dags = [f"{dag_id}: {p}" for dag_id, rules in self.dags.items() for found in rules.values() for p in found]
+        of_dags = [
+            f"{self.facts[dag_id].file}, DAG {dag_id}: {problem}"
+            for dag_id, rules in self.dags.items()
+            for found in rules.values()
+            for problem in found
+        ]
         return [*self.problems, *of_files, *of_dags]
 
 
@@ -94,16 +100,6 @@ def _plugin_problems(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def inventory_problems(found: list[str], listed: list[str]) -> list[str]:
-    """Compare the DAG ids that were found with those that tests/gate/inventory.txt lists, one a line, sorted."""
-    file = "tests/gate/inventory.txt"
-    return [
-        *(f"new DAG: add the line {dag_id} to {file}" for dag_id in sorted(set(found) - set(listed))),
-        *(f"no DAG {dag_id}: mend it, or remove its line from {file}" for dag_id in sorted(set(listed) - set(found))),
-        *([f"sort {file}, one id a line"] if sorted(set(listed)) != listed else []),
-    ]
-
-
 def lint(path: Path) -> str:
     """Return what ruff says about the imports of the DAG files under ``path``: deprecated ones, and heavy ones."""
     configuration = ROOT / "pyproject.toml"
@@ -145,6 +141,7 @@ def _report(
         ]
         for dag_id, dag in found["dags"].items():
             homes[dag_id] = file
+            report.facts[dag_id] = Facts(**dag["facts"])
             stored = again["dags"].get(dag_id, {}).get("serialized")
             report.dags[dag_id] = dag["problems"] | {
                 "stability": _stability_problems(dag["serialized"], stored),

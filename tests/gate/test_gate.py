@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.gate.conftest import PLANTED, PLANTED_PLUGINS
-from tests.gate.report import inventory_problems, lint
+from include.house_rules import RULES
+from tests.gate.conftest import PLANTED
+from tests.gate.report import lint
 
 if TYPE_CHECKING:
-    from tests.gate.report import Gate, Report
+    from tests.gate.report import Report
 
 # Planted case → words that its problems must hold: what is wrong, and how to mend it.
 CAUGHT = {
-    "callback_in_dag_file": ("failure callback", "move it into include/alerts"),
     "cycle": ("Cycle detected", "remove the dependency"),
+    "deadline_in_dag_file": ("the deadline's callback call_us stands in the DAG file", "move it into include/"),
     "deprecated_import": ("DeprecatedImportWarning", "airflow.providers.standard.operators.python"),
     "duplicate_id": ("'duplicate_id' stands in one.py too", "rename one"),
     "empty": ("holds no DAG file",),
@@ -30,16 +31,19 @@ CAUGHT = {
     "infinite_loop": ("timeout", "move loops and long work into a task"),
     "missing": ("does not exist",),
     "no_doc": ("no doc_md", "doc_md=__doc__"),
-    "no_heading": ("no heading 'on failure'", "## On failure"),
-    "no_owner": ("no owner on task work", "default_args={'owner'"),
-    "no_retries": ("retries=0", "pass 1 or more"),
-    "no_schedule": ("no schedule", "pass schedule="),
-    "no_start_date": ("no start_date", "pass a fixed one"),
+    "no_heading": ("no heading 'On failure'", "## On failure"),
+    "no_owner": ("no owner on task work: pass ", "default_args={'owner'"),
+    "no_retries": ("task work: retries=0", "pass 1 or more"),
     "no_tags": ("no tags", "include/tags.py"),
     "no_tasks": ("no tasks", "call the decorated functions"),
-    "no_timeout": ("no execution_timeout", "pass a timedelta"),
+    "no_timeout": ("task work: no execution_timeout", "pass a timedelta"),
     "not_a_dag": ("defines no DAG", "move it into include/"),
     "now_in_construction": ("runtime-varying value", "Use a fixed value"),
+    "plain": tuple(
+        f"plain.py, DAG {dag_id}: {problem}"
+        for dag_id in ("plain_one", "plain_two")
+        for problem in ("no owner on task work", "tag 'plain' is unknown", "no doc_md", "task work: unknown pool")
+    ),
     "random_in_construction": ("in one process and", "random numbers"),
     "secret_encoded": ("the password of connection postgres_default is in what Airflow stores", "read it in the task"),
     "secret_in_argument": (
@@ -83,26 +87,30 @@ def test_what_is_compiled_on_the_way_is_no_cost_of_the_file(cases: dict[str, Rep
 
 def test_every_planted_case_is_expected() -> None:
     planted = {case.stem for case in PLANTED.iterdir() if case.name != "__pycache__"}
-    assert planted == CAUGHT.keys() - {"empty", "missing"} | {"good"}
+    assert planted == CAUGHT.keys() - {"empty", "missing"} | {"good", "no_schedule"}
 
 
-def test_planted_plugins_are_caught(gate: Gate) -> None:
-    broken, *heavy = gate.plugins[PLANTED_PLUGINS]
+def test_every_rule_refuses_a_planted_dag(cases: dict[str, Report]) -> None:
+    found = {
+        rule
+        for name, report in cases.items()
+        if name in CAUGHT
+        for problems in report.dags.values()
+        for rule, broken in problems.items()
+        if broken
+    }
+    assert found == RULES.keys() | {"stability", "secrets"}
+
+
+def test_planted_plugins_are_caught(planted_plugins: list[str]) -> None:
+    broken, *heavy = planted_plugins
     assert "plugin broken.py: No module named 'no_such_package'; mend it" in broken
     assert any("import numpy, so every Airflow process does: import it in a function" in problem for problem in heavy)
 
 
-def test_inventory_says_which_line_to_change() -> None:
-    assert inventory_problems(["a", "b"], ["a", "b"]) == []
-    assert inventory_problems(["a", "b"], ["a"]) == ["new DAG: add the line b to tests/gate/inventory.txt"]
-    assert inventory_problems(["a"], ["a", "b"]) == [
-        "no DAG b: mend it, or remove its line from tests/gate/inventory.txt"
-    ]
-    assert inventory_problems(["a", "b"], ["b", "a"]) == ["sort tests/gate/inventory.txt, one id a line"]
-
-
 @pytest.mark.parametrize(
-    ("case", "word"), [("heavy_import", "numpy"), ("deprecated_import", "airflow.operators"), ("good", "")]
+    ("case", "word"),
+    [("heavy_import", "numpy"), ("deprecated_import", "airflow.operators"), ("no_schedule", "schedule"), ("good", "")],
 )
 def test_lint(case: str, word: str, tmp_path: Path) -> None:
     copy = shutil.copy(PLANTED / f"{case}.py", tmp_path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,8 @@ from devstack.api import Airflow
 from include import settings
 from include.serving.client import ModelServer
 from tests.e2e.compose.stack import Compose, finish, soon, trigger
+from tests.e2e.dags import DAG_IDS
 
-INVENTORY = (Path(__file__).parents[2] / "gate" / "inventory.txt").read_text().split()
 ELSEWHERE = {
     "big_data_spark": "wants the image target spark and the profile spark",
     "pandas_in_kubernetes": "wants a cluster",
@@ -71,7 +70,7 @@ def day(date: str, after: str) -> dict[str, Any]:
 KELLY: dict[str, Any] = {
     "Pclass": 3, "Name": "Kelly, Mr. James", "Sex": "male", "SibSp": 0, "Parch": 0, "Ticket": "330911"
 }  # fmt: skip
-DAGS = sorted(set(INVENTORY) - ELSEWHERE.keys())
+DAGS = sorted(set(DAG_IDS) - ELSEWHERE.keys())
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, expect
 from devstack.api import Airflow
 from tests.e2e.browser import WebUI, is_green
 from tests.e2e.compose.stack import Compose, finish, soon
+from tests.e2e.dags import DAG_IDS
 
-INVENTORY = (Path(__file__).parents[2] / "gate" / "inventory.txt").read_text().split()
 TASKS = ("create_table", "extract_weather", "transform_weather", "load_weather")
 PATIENCE_MS = 120_000
 
@@ -54,7 +54,7 @@ def test_the_login_form_refuses_airflow_airflow(browser: Browser, compose: Compo
 
 def test_every_dag_is_listed(web_ui: WebUI) -> None:
     listed = web_ui.dag_cards().get_by_test_id("dag-id").all_inner_texts()
-    assert set(INVENTORY) <= set(listed)
+    assert set(DAG_IDS) <= set(listed)
     keep(web_ui, "compose_dags")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from ipaddress import ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,9 +11,9 @@ import requests
 
 from devstack.api import Airflow
 from devstack.state import State
+from tests.e2e.dags import DAG_IDS
 from tests.e2e.embedded.session import FinishedRun, Up, listeners
 
-INVENTORY = Path(__file__).parents[2] / "gate" / "inventory.txt"
 PARSED_SECONDS = 60
 
 
@@ -58,7 +57,7 @@ def test_every_socket_listens_on_the_loopback_interface_only(up: Up) -> None:
 
 
 def test_every_dag_of_the_inventory_is_loaded_and_paused_but_the_one_that_sends_alerts(airflow: Airflow) -> None:
-    inventory, deadline = set(INVENTORY.read_text().split()), time.monotonic() + PARSED_SECONDS
+    inventory, deadline = set(DAG_IDS), time.monotonic() + PARSED_SECONDS
     while set(airflow.dag_ids()) != inventory and time.monotonic() < deadline:
         time.sleep(1)
     paused = {dag["dag_id"]: dag["is_paused"] for dag in airflow.get("/dags", limit=100)["dags"]}

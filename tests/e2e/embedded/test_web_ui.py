@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -11,9 +10,9 @@ from playwright.sync_api import Browser, expect
 from include import settings
 from spellbook.provider import get_provider_info
 from tests.e2e.browser import WebUI, is_green
+from tests.e2e.dags import DAG_IDS
 from tests.e2e.embedded.session import FinishedRun, Up
 
-INVENTORY = Path(__file__).parents[2] / "gate" / "inventory.txt"
 TASKS = ("create_table", "extract_weather", "transform_weather", "load_weather")
 CONNECTION_TYPES = {described["connection-type"]: described for described in get_provider_info()["connection-types"]}
 
@@ -45,7 +44,7 @@ def test_the_login_form_refuses_airflow_airflow_and_takes_the_printed_credential
 
 def test_every_dag_is_listed(web_ui: WebUI) -> None:
     cards = web_ui.dag_cards()
-    assert sorted(cards.get_by_test_id("dag-id").all_inner_texts()) == sorted(INVENTORY.read_text().split())
+    assert sorted(cards.get_by_test_id("dag-id").all_inner_texts()) == DAG_IDS
 
 
 def test_the_grid_shows_each_task_of_the_run_in_green(web_ui: WebUI, finished_run: FinishedRun) -> None:

@@ -1,6 +1,7 @@
-"""Every DAG, in every way in which it may be run: kind, first day, last day of a backfill, conf.
+"""How each DAG is run: kind, first day, last day of a backfill, conf.
 
-`tests/unit/dags` fails for a DAG, or for a way in which it may be run, that has no line here.
+A DAG without a line is run by hand, and as scheduled if it has a schedule. One that has a line has one for each way in
+which it may be run, else the gate fails.
 """
 
 from __future__ import annotations
@@ -62,3 +63,28 @@ ELSEWHERE = {
     "retail_report": ["asset"],
 }
 """Kinds of runs that a test file of their own has: test_asset_run.py."""
+
+
+def runs_without_a_line(kinds: dict[str, list[str]]) -> dict[str, list[Run]]:
+    """Return the runs of the DAGs that have no line; ``kinds`` maps a DAG id to the kinds in which it may be run."""
+    return {
+        dag_id: [(kind, None, None) for kind in allowed if kind in {"manual", "scheduled"}]
+        for dag_id, allowed in kinds.items()
+        if dag_id not in RUNS
+    }
+
+
+def wrong_lines(kinds: dict[str, list[str]], runs: dict[str, list[Run]], elsewhere: dict[str, list[str]]) -> list[str]:
+    """Return what a table lacks of the kinds in which its DAGs may be run, and what it has in vain."""
+    table = "tests/integration/runs/table.py"
+    found = []
+    for dag_id, lines in runs.items():
+        if dag_id not in kinds:
+            found.append(f"{table}: there is no DAG {dag_id}: remove its line")
+            continue
+        listed = [line[0] for line in lines] + elsewhere.get(dag_id, [])
+        found += [f"{table}: {dag_id} may be run as {kind}: add a line" for kind in kinds[dag_id] if kind not in listed]
+        found += [
+            f"{table}: {dag_id} can't be run as {kind}: remove it" for kind in sorted(set(listed) - set(kinds[dag_id]))
+        ]
+    return found

@@ -18,12 +18,13 @@ from upath import UPath
 
 from devstack import needs, spark
 from devstack.api import Airflow
+from devstack.catalogue.read import read
 from devstack.stack import Stack
 from include.analytics.manifest import mart_names
 from include.sources.files import require_sources
 from include.spark import output
 from tests.integration.runs.conftest import Said, maker
-from tests.integration.runs.table import RUNS, Run
+from tests.integration.runs.table import RUNS, Run, runs_without_a_line
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -82,6 +83,15 @@ def test_run(outcomes: Outcomes, dag_id: str, number: int) -> None:
     if isinstance(said, Exception):
         raise said
     assert said.good, said.text
+
+
+def test_a_dag_without_a_line_in_the_table_runs(stack: Stack) -> None:
+    for dag_id, runs in runs_without_a_line({dag.dag_id: dag.kinds for dag in read()}).items():
+        for run in runs:
+            said = _run(dag_id, stack, run)
+            if isinstance(said, Exception):
+                raise said
+            assert said.good, f"{dag_id} {run[0]}: {said.text}"
 
 
 def test_each_source_loaded_its_own_day(outcomes: Outcomes, query: Query) -> None:

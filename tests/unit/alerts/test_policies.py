@@ -1,18 +1,23 @@
-"""What the cluster policy adds to a DAG, beside what it has of its own."""
+"""What the cluster policy adds to a DAG beside what it has of its own, and what it says of one that lacks something."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from airflow.exceptions import AirflowClusterPolicyViolation
 from airflow.sdk import DAG, task
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.serialization.serialized_objects import DagSerialization
 from pendulum import datetime
 
-from include import policies
+from include import house_rules, policies, settings
 from include.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure
+
+DOC = "## What\n## On failure\nClear it."
+LACKING: dict[str, Any] = {"doc_md": None, "tags": [], "default_args": {}}
 
 
 def own(context: Any) -> None:
@@ -25,10 +30,10 @@ async def own_deadline() -> None:
 
 def after_policy(dag_id: str = "spell", *, task_callback: Any = None, **arguments: Any) -> DAG:
     """A DAG with one task, as it is after the policies; they may be applied more than once."""
-    doc = "## What\n## On failure\nClear it."
-    with DAG(dag_id, schedule=None, start_date=datetime(2024, 1, 1), doc_md=doc, tags=["example"], **arguments) as dag:
+    arguments = {"doc_md": DOC, "tags": ["example"], "default_args": {"owner": "wizards"}} | arguments
+    with DAG(dag_id, schedule=None, start_date=datetime(2024, 1, 1), **arguments) as dag:
 
-        @task(owner="wizards", on_failure_callback=task_callback)
+        @task(on_failure_callback=task_callback)
         def brew() -> None:
             """Nothing."""
 
@@ -76,3 +81,42 @@ def test_what_delivers_alerts_gets_none() -> None:
     assert not dag.on_failure_callback
     assert not dag.on_success_callback
     assert not dag.deadline
+
+
+def test_a_dag_that_lacks_nothing_stays_as_it_is() -> None:
+    dag = after_policy()
+    assert dag.doc_md == DOC
+    assert dag.tags == {"example"}
+
+
+@pytest.mark.parametrize("doc", [None, "## What\nIt brews."])
+def test_a_dag_that_lacks_something_runs_with_a_note_and_everything_else(doc: str | None) -> None:
+    dag = after_policy(**LACKING | {"doc_md": doc})
+    assert dag.on_failure_callback == [on_dag_failure]
+    assert dag.tasks[0].on_failure_callback == [on_task_failure]
+    assert dag.tags == {house_rules.NOTE_TAG}
+    assert house_rules.documentation_of(dag) == (doc or "")
+    note = house_rules.note_in(DagSerialization.to_dict(dag)["dag"]["doc_md"])
+    assert note.count("What the gate will ask for") == 1
+    for wanted in ("no owner on task brew", "no tags", "no heading 'On failure'" if doc else "no doc_md"):
+        assert note.count(wanted) == 1
+
+
+def test_the_note_lists_what_the_gate_says_without_the_note() -> None:
+    dag = after_policy(**LACKING)
+    problems = house_rules.broken(dag, house_rules.RULES.values())
+    assert problems
+    assert house_rules.note_in(dag.doc_md).endswith("\n".join(f"- {problem}" for problem in problems))
+
+
+def test_a_strict_airflow_refuses_it_and_says_all_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(settings.STRICT_MODE.name, "true")
+    after_policy()
+    with pytest.raises(AirflowClusterPolicyViolation, match=r"(?s)'spell' is refused.*no owner.*no tags.*no doc_md"):
+        after_policy(**LACKING)
+
+
+def test_strict_is_true_or_false(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(settings.STRICT_MODE.name, "yes")
+    with pytest.raises(ValueError, match="SPELLBOOK_STRICT='yes' is neither true nor false"):
+        after_policy()

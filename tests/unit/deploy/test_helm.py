@@ -29,6 +29,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 VALUES = read("values.yaml")
+STRICTER = {("dag_processor", "dag_version_inflation_check_level"): "error"}
 SETS = [VALUES["workers"]["celery"], *VALUES["workers"]["celery"]["sets"]]
 
 
@@ -52,7 +53,7 @@ def options() -> dict[tuple[str, str], str]:
 
 @pytest.mark.parametrize(("section", "name"), options())
 def test_an_option_of_airflow_cfg_is_the_same_in_the_chart_which_replaces_the_file(section: str, name: str) -> None:
-    wanted = options()[section, name]
+    wanted = STRICTER.get((section, name), options()[section, name])
     found = VALUES["config"].get(section, {}).get(name)
     assert found == wanted, f"deploy/helm/values.yaml, config.{section}: write  {name}: {wanted!r}"
 
@@ -78,6 +79,7 @@ def test_workers_may_finish_the_longest_task_before_they_are_ended() -> None:
 def test_only_our_environment_keys_are_given_and_no_pod_keeps_shared_files_to_itself() -> None:
     given = {entry["name"]: entry["value"] for entry in VALUES["env"]}
     assert set(given) <= {key.name for key in settings.ENVIRONMENT}
+    assert given[settings.STRICT_MODE.name] == "true"
     storage = given[settings.OBJECT_STORAGE.name]
     assert storage.startswith("s3://")
     assert VALUES["config"]["common.io"]["xcom_objectstorage_path"] == f"{storage}/xcom"

@@ -17,6 +17,7 @@ DEVELOPMENT = ("docker-compose.yaml",)
 PRODUCTION = (*DEVELOPMENT, "docker-compose.prod.yaml")
 GIVEN = {"SPELLBOOK_IMAGE": "registry.example.com/spellbook:1", "SPELLBOOK_URL": "https://airflow.example.com"}
 DAGS = "/opt/airflow/dags"
+STRICT = {"SPELLBOOK_STRICT": "true", "AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL": "error"}
 OF_THE_PROXY = (
     "AIRFLOW__API__BASE_URL",
     "AIRFLOW__FAB__COOKIE_SECURE",
@@ -70,6 +71,11 @@ def test_the_api_server_believes_its_proxy_and_sends_cookies_over_tls_only() -> 
     assert {port["host_ip"] for port in api_server["ports"]} == {"127.0.0.1"}
 
 
+def test_dags_that_lack_something_or_vary_are_refused() -> None:
+    environment = services(PRODUCTION)["airflow-dag-processor"]["environment"]
+    assert {name: environment[name] for name in STRICT} == STRICT
+
+
 def test_nothing_else_differs() -> None:
     expected, found = copy.deepcopy(services(DEVELOPMENT)), services(PRODUCTION)
     for service in expected.values():
@@ -80,6 +86,8 @@ def test_nothing_else_differs() -> None:
         both["airflow-apiserver"].pop("command")
         for name in OF_THE_PROXY:
             both["airflow-apiserver"]["environment"].pop(name, None)
+        for name in STRICT:
+            both["airflow-dag-processor"]["environment"].pop(name, None)
     assert found == expected
 
 

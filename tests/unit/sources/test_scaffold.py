@@ -1,4 +1,4 @@
-"""A new source comes with a file that loads, a test that passes, and its line in the inventory."""
+"""A new source comes with a file that loads, and a test that passes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from include.sources.scaffold import ROOT, new_source
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in ("include/sources", "tests/unit/sources", "tests/gate"):
+    for folder in ("include/sources", "tests/unit/sources"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "tests/gate/inventory.txt").write_text("my_first_spell\nweather_data_pipeline\n")
     return tmp_path
 
 
 def test_a_new_source(root: Path) -> None:
-    config, test, inventory = new_source("refunds", root)
+    config, test = new_source("refunds", root)
     assert load_source(config).dag_id == "process_refunds_data"
-    assert inventory.read_text().split() == ["my_first_spell", "process_refunds_data", "weather_data_pipeline"]
     with pytest.raises(FileExistsError, match=r"include/sources/refunds\.yaml exists already"):
         new_source("refunds", root)
     run = (

@@ -3,7 +3,7 @@ from pendulum import datetime
 
 from include.tags import Tag
 
-DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+DOC = "## On failure\nClear the run.\n"
 
 with DAG(
     "no_doc", schedule="@daily", start_date=datetime(2024, 1, 1), default_args={"owner": "planted"}, tags=[Tag.EXAMPLE]

@@ -3,9 +3,8 @@ from pendulum import datetime
 
 from include.tags import Tag
 
-DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+DOC = "## What\nNothing.\n"
 
-DOC = "## What\n## Inputs\n## Outputs\n"
 with DAG(
     "no_heading",
     schedule="@daily",

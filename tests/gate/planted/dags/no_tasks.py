@@ -3,7 +3,7 @@ from pendulum import datetime
 
 from include.tags import Tag
 
-DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+DOC = "## On failure\nClear the run.\n"
 
 with DAG(
     "no_tasks",

@@ -2,7 +2,7 @@ from airflow.sdk import DAG, task
 
 from include.tags import Tag
 
-DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+DOC = "## On failure\nClear the run.\n"
 
 import datetime
 

@@ -3,7 +3,7 @@ from pendulum import datetime
 
 from include.tags import Tag
 
-DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+DOC = "## On failure\nClear the run.\n"
 
 def broken(:
 with DAG("syntax_error", schedule="@daily", start_date=datetime(2024, 1, 1), default_args={"owner": "planted"}, tags=[Tag.EXAMPLE], doc_md=DOC) as dag:

@@ -1,7 +1,7 @@
 from airflow.sdk import DAG, task
 from pendulum import datetime
 
-DOC = "## What\n## Inputs\n## Outputs\n## On failure\n"
+DOC = "## On failure\nClear the run.\n"
 
 with DAG(
     "unknown_tag",
