@@ -1,13 +1,13 @@
 # `make help` lists what there is. Everything runs in .venv, which `make install` makes from the lock.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install hooks run new-source up down status clean test gate unit integration e2e tools pictures docs check format lock manifest bench
+.PHONY: help install hooks run new-source up down status clean test gate unit integration e2e weekly tools pictures docs check format lock manifest bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is the user's: the interpreter that .ci/install makes the environment with.
 VENV := .venv/bin/python
 PYTEST := $(VENV) -m pytest
-SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup
+SIDE_BY_SIDE := --numprocesses 2
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spellbook/tools
 export PATH := $(PATH):$(TOOLS)/usr/bin
 ifeq ($(origin AS),default)  # make's own name of the assembler
@@ -60,7 +60,10 @@ integration: install .venv-spark/installed ## tests against real servers
 	@$(PYTEST) tests/integration $(SIDE_BY_SIDE)
 
 e2e: install .venv-spark/installed ## the web UI in a real Chromium; the Compose stack, where a container engine answers
-	@$(PYTEST) tests/e2e --timeout 1800
+	@$(PYTEST) tests/e2e
+
+weekly: install ## the tests that take too long for every push
+	@$(PYTEST) tests -m weekly
 
 tools: ## promtool, amtool and a Chromium, for the tests that need them
 	@.ci/tools "$(TOOLS)"

@@ -143,7 +143,7 @@ def test_many_failures_of_a_run_make_one_message(messages: About) -> None:
     ((channel, text), (to, subject)) = messages("alerting_crowd", 2)
     assert (channel, to) == ("#data-alerts", "data-alerts@example.org")
     assert text == subject
-    assert text.startswith("Failed: alerting_crowd. 12 tasks failed, the first: work[")
+    assert text.startswith("Failed: alerting_crowd. 5 tasks failed, the first: work[")
 
 
 def test_a_recovered_task_makes_no_failure_message(messages: About) -> None:
