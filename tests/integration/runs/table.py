@@ -13,7 +13,7 @@ Run = tuple[str, date | None, date | None] | tuple[str, date | None, date | None
 MANUAL: Run = ("manual", None, None)
 SUNDAY = date(2024, 6, 2)
 LEAP_DAY = date(2024, 2, 29)
-FEW_DAYS = (date(2023, 1, 30), date(2023, 2, 2))
+TWO_DAYS = (date(2023, 1, 31), date(2023, 2, 1))
 
 
 def scheduled(day: date) -> Run:
@@ -37,7 +37,7 @@ RUNS: dict[str, list[Run]] = {
     "alerts_drain": [MANUAL, scheduled(SUNDAY)],
     "notify_example": [scheduled(date(2024, 6, 3)), backfill(date(2024, 6, 3))],
     "fragile_task": [],
-    "weather_data_pipeline": [MANUAL, *2 * [scheduled(LEAP_DAY)], *2 * [backfill(*FEW_DAYS)]],
+    "weather_data_pipeline": [MANUAL, *2 * [scheduled(LEAP_DAY)], *2 * [backfill(*TWO_DAYS)]],
     "large_data_handoff": [("manual", None, None, {"rows": 100_000})],
     "maintenance": [scheduled(SUNDAY)],
     "process_finance_data": [MANUAL, scheduled(date(2010, 12, 1)), backfill(date(2010, 12, 1))],

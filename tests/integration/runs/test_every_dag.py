@@ -24,7 +24,7 @@ from include.analytics.manifest import mart_names
 from include.sources.files import require_sources
 from include.spark import output
 from tests.integration.runs.conftest import Said, maker
-from tests.integration.runs.table import FEW_DAYS, LEAP_DAY, NEEDS, RUNS, Run
+from tests.integration.runs.table import LEAP_DAY, NEEDS, RUNS, TWO_DAYS, Run
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -112,14 +112,14 @@ def test_a_scheduled_run_is_made_once_and_repeated_by_clearing(outcomes: Outcome
 
 
 def test_a_backfill_loads_every_day_and_the_same_again(outcomes: Outcomes, query: Query) -> None:
-    assert all("4/4" in outcome(outcomes, WEATHER, number).text for number in (3, 4))
+    assert all("2/2" in outcome(outcomes, WEATHER, number).text for number in (3, 4))
     rows = "SELECT count(*), count(DISTINCT date) FROM weather_data WHERE date BETWEEN %s AND %s"
-    assert query(rows, *FEW_DAYS) == [(12, 4)]
+    assert query(rows, *TWO_DAYS) == [(6, 2)]
     loads = (
         "SELECT count(*), count(DISTINCT digest) FROM load_log"
         " WHERE dataset = 'weather_data' AND partition_key::date BETWEEN %s AND %s GROUP BY partition_key"
     )
-    assert query(loads, *FEW_DAYS) == [(2, 1)] * 4
+    assert query(loads, *TWO_DAYS) == [(2, 1)] * 2
 
 
 def test_a_run_leaves_a_paused_dag_paused(outcomes: Outcomes, stack: Stack) -> None:
