@@ -11,7 +11,7 @@ from datetime import date
 from email import message_from_bytes, policy
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -24,9 +24,12 @@ from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.trigger import Kind
 from devstack.upstreams.client import Control
+from devstack.waiting import Activity, wait_for
 from include import settings
 
 SERVICES = ("postgres", "airflow", "upstreams", "sinks")
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +86,11 @@ def _few_wines(folder: Path) -> Path:
 def server(stack: Stack) -> Postgres:
     """The stack's database server."""
     return Postgres.of(stack.state, durable=False)
+
+
+def until(stack: Stack, condition: Callable[[], T], what: str) -> T:
+    """Wait for what Airflow or one of its tasks brings about, as long as they are at work; return it."""
+    return wait_for(condition, what, progress=Activity([stack.state.services / "airflow.json"]), poll=0.2)
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def test_both_engines_published_the_same(outcomes: Outcomes, stack: Stack) -> No
         sessions.append(output.load(home).to_pandas().sort_values(["customer_id", "session"], ignore_index=True))
     assert counts[0] == counts[1]
     assert len(sessions[0]) > 100
-    pd.testing.assert_frame_equal(*sessions)
+    pd.testing.assert_frame_equal(sessions[0], sessions[1])
 
 
 def test_the_marts_are_published_documented_and_free_of_personal_data(

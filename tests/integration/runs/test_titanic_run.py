@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -12,10 +11,10 @@ import pytest
 
 from devstack.api import Airflow
 from devstack.environment import local_url
-from devstack.run import load
+from devstack.load import load
 from devstack.stack import Stack
 from include.serving.client import ModelServer
-from tests.integration.runs.conftest import Make, Said
+from tests.integration.runs.conftest import Make, Said, until
 
 DAG = "titanic_ml_pipeline"
 DAY = date(2024, 6, 2)
@@ -27,18 +26,18 @@ HOURS = "float(settings.TITANIC_APPROVAL_HOURS.read())"
 class Question:
     """The task of a run that asks a human."""
 
-    def __init__(self, airflow: Airflow, run_id: str) -> None:
-        self.airflow, self.run_id, self.run = airflow, run_id, f"/dags/{DAG}/dagRuns/{run_id}"
+    def __init__(self, stack: Stack, airflow: Airflow, run_id: str) -> None:
+        self.stack, self.airflow, self.run_id, self.run = stack, airflow, run_id, f"/dags/{DAG}/dagRuns/{run_id}"
 
-    def states(self) -> dict[str, str]:
-        """State of each task."""
-        return {task["task_id"]: task["state"] for task in self.airflow.task_instances(DAG, self.run_id)}
+    def state(self, task_id: str) -> str:
+        return next(str(one["state"]) for one in self.instances() if one["task_id"] == task_id)
+
+    def instances(self) -> list[dict[str, Any]]:
+        return self.airflow.task_instances(DAG, self.run_id)
 
     def answer(self, word: str) -> None:
         """Answer as soon as it is asked."""
-        while self.states()["approve_model"] != "awaiting_input":
-            assert not self.ended()
-            time.sleep(0.2)
+        until(self.stack, lambda: self.state("approve_model") == "awaiting_input" or self.ended(), "the question")
         body = {"chosen_options": [word], "params_input": {}}
         self.airflow.patch(f"{self.run}/taskInstances/approve_model/-1/hitlDetails", body)
 
@@ -48,40 +47,37 @@ class Question:
         self.airflow.post(f"/dags/{DAG}/clearTaskInstances", body | {"only_failed": False, "dry_run": False})
 
     def ended(self) -> str | None:
-        """State of the run, once it has ended."""
+        """State of the run, if it has ended."""
         state = self.airflow.get(self.run)["state"]
         return str(state) if state in {"success", "failed"} else None
 
-    def outcome(self) -> str:
+    def outcome(self) -> str | None:
         """State of the run, when it has ended."""
-        while not (state := self.ended()):
-            time.sleep(0.2)
-        return state
+        return until(self.stack, self.ended, "the end of the run")
 
 
 @pytest.fixture
 def airflow(stack: Stack) -> Iterator[Airflow]:
     """Airflow, in which the DAG isn't paused."""
     airflow = Airflow.of(stack.state)
-    load(airflow, DAG, stack.dags)
+    load(airflow, DAG, stack)
     airflow.patch(f"/dags/{DAG}", {"is_paused": False})
     yield airflow
     airflow.patch(f"/dags/{DAG}", {"is_paused": True})
 
 
-def asked(airflow: Airflow, begun: datetime, running: Future[Said]) -> Question:
+def asked(stack: Stack, airflow: Airflow, begun: datetime, running: Future[Said]) -> Question:
     """The question of the run that was started after ``begun``."""
-    while not (runs := airflow.runs_since(DAG, begun, "manual")):
-        assert not running.done(), running.result().text
-        time.sleep(0.2)
-    return Question(airflow, runs[0]["dag_run_id"])
+    until(stack, lambda: bool(airflow.runs_since(DAG, begun, "manual")) or running.done(), "a run")
+    [run] = airflow.runs_since(DAG, begun, "manual")
+    return Question(stack, airflow, run["dag_run_id"])
 
 
 def test_approved_rejected_and_left_unanswered(airflow: Airflow, stack: Stack, make_run: Make) -> None:
     begun = datetime.now(UTC)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(make_run, DAG, DAY, approval=True, **QUICK)
-        question = asked(airflow, begun, running)
+        question = asked(stack, airflow, begun, running)
         question.answer("Approve")
         said = running.result()
     assert said.good, said.text
@@ -94,7 +90,7 @@ def test_approved_rejected_and_left_unanswered(airflow: Airflow, stack: Stack, m
     question.ask_again()
     question.answer("Reject")
     assert question.outcome() == "success"
-    assert question.states()["deploy_model"] == "skipped"
+    assert question.state("deploy_model") == "skipped"
 
     file = stack.dags / f"{DAG}.py"
     patient = file.read_text()
@@ -103,7 +99,7 @@ def test_approved_rejected_and_left_unanswered(airflow: Airflow, stack: Stack, m
     question.ask_again()
     assert question.outcome() == "failed"
     file.write_text(patient)
-    [task] = [task for task in airflow.task_instances(DAG, question.run_id) if task["task_id"] == "approve_model"]
+    [task] = [one for one in question.instances() if one["task_id"] == "approve_model"]
     assert (task["state"], task["try_number"]) == ("failed", 3)
     assert any("HITLTimeoutError" in line for line in airflow.log(task))
     assert server.health()["version"] == approved

@@ -15,7 +15,7 @@ import pytest
 
 from devstack.api import Airflow
 from devstack.environment import local_url
-from devstack.run import load
+from devstack.load import load
 from devstack.stack import Stack
 from devstack.upstreams.client import Control
 from tests.integration.runs.conftest import Said, maker
@@ -83,7 +83,7 @@ ROWS = "SELECT city, temperature FROM weather_data WHERE date = %s ORDER BY city
 def ended(stack: Stack, query: Query) -> Iterator[dict[str, Future[Played]]]:
     """The run of each case, side by side: each has a day of its own."""
     control, airflow = Control(local_url(stack.state, "upstreams")), Airflow.of(stack.state)
-    load(airflow, DAG, stack.dags)
+    load(airflow, DAG, stack)
     airflow.patch(f"/dags/{DAG}", {"is_paused": False})  # else the run that ends first would pause the others
 
     def play(name: str, case: Case) -> Played:
