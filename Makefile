@@ -1,12 +1,15 @@
 # `make help` lists what there is. Everything runs in .venv, which `make install` makes from the lock.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run new-source up down status clean test gate unit integration e2e pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run new-source up down status clean test gate unit integration e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is the user's: the interpreter that .ci/install makes the environment with.
 VENV := .venv/bin/python
 PYTEST := $(VENV) -m pytest
+SIDE_BY_SIDE := --numprocesses 2
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spellbook/tools
+export PATH := $(PATH):$(TOOLS)/usr/bin
 ifeq ($(origin AS),default)  # make's own name of the assembler
 AS :=
 endif
@@ -46,20 +49,26 @@ status: install ## what runs, and where
 clean: install ## stop everything and delete its data
 	@$(VENV) -m devstack clean
 
-test: gate unit integration ## all tests
+test: install .venv-spark/installed ## all tests but those of the web UI and the Compose stack
+	@$(PYTEST) tests/gate tests/unit tests/integration $(SIDE_BY_SIDE)
 
 gate: install ## what every DAG must pass before a commit, in seconds
 	@$(PYTEST) tests/gate
 
 unit: install ## tests without sockets
-	@$(PYTEST) tests/unit --numprocesses 2
+	@$(PYTEST) tests/unit $(SIDE_BY_SIDE)
 
 integration: install .venv-spark/installed ## tests against real servers
-	@$(PYTEST) tests/integration --ignore tests/integration/runs --numprocesses 2 --dist loadfile
-	@$(PYTEST) tests/integration/runs
+	@$(PYTEST) tests/integration $(SIDE_BY_SIDE)
 
 e2e: install .venv-spark/installed ## the web UI in a real Chromium; the Compose stack, where a container engine answers
-	@$(PYTEST) tests/e2e --timeout 1800
+	@$(PYTEST) tests/e2e
+
+weekly: install ## the tests that take too long for every push
+	@$(PYTEST) tests -m weekly
+
+tools: ## promtool, amtool and a Chromium, for the tests that need them
+	@.ci/tools "$(TOOLS)"
 
 pictures: install ## docs/images, from real runs
 	@.ci/pictures

@@ -1,4 +1,4 @@
-"""One Compose stack for all tests here. Tests that take it down run last."""
+"""One Compose stack for all tests here. Tests that look back on it, or take it down, run last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from include import settings
 from tests.e2e.compose import engine
 from tests.e2e.compose.stack import Compose, copy_of_the_repository, free_port
 
-LAST = ("test_pgbouncer.py", "test_restart.py")
+LAST = ("test_monitoring.py", "test_restart.py")
 MONITORING = (  # the profile without Grafana, of which there is no stand-in
     "prometheus",
     "alertmanager",
@@ -33,6 +33,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
             pytest.fail(f"{engine.REQUIRED} is set, but {reason}")
         pytest.skip(reason)
     folder = copy_of_the_repository(tmp_path_factory.mktemp("clone"))
+    look_often(folder / "monitoring/prometheus/prometheus.yml")
     quick = {settings.WINE_CANDIDATES.name: "article_recipe"}
     stack = Compose(folder, f"spellbook-test-{os.getpid()}", free_port(), quick)
     try:
@@ -43,6 +44,18 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
         yield stack
     finally:
         stack.remove()
+
+
+def look_often(prometheus: Path) -> None:
+    """Have Prometheus scrape as often as its time-out allows, and evaluate its rules all the time."""
+    text = prometheus.read_text()
+    for patient, impatient in {
+        "scrape_interval: 30s": "scrape_interval: 15s",
+        "evaluation_interval: 30s": "evaluation_interval: 5s",
+    }.items():
+        assert patient in text
+        text = text.replace(patient, impatient)
+    prometheus.write_text(text)
 
 
 @pytest.fixture
@@ -66,7 +79,7 @@ def drop(compose: Compose) -> Iterator[Callable[[str, str], None]]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of this stack behind those that need none, and those that take it down behind all others."""
+    """Put the tests of this stack behind those that need none, and those in :data:`LAST` behind all others."""
     items.sort(key=_place)
 
 

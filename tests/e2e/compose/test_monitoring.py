@@ -42,7 +42,7 @@ def prometheus(compose: Compose) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def _some_work(compose: Compose) -> Iterator[None]:
-    """A run every minute, and a load, for the panels to show."""
+    """A run every few seconds, and a load, for the panels to show."""
     with planted(compose, "metronome"):
         airflow = compose.airflow()
         run_id = trigger(airflow, "weather_data_pipeline", **day("2024-06-20", "2024-06-21"))

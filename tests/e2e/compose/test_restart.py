@@ -14,7 +14,10 @@ RUNS = "SELECT dag_id, run_id, state FROM dag_run WHERE dag_id <> 'alerts_drain'
 ROWS = "SELECT date, city, temperature FROM weather_data ORDER BY 1, 2"
 
 
-def test_down_and_up_keeps_logins_runs_and_data(compose: Compose, airflow: Airflow) -> None:
+BEHIND_PGBOUNCER = {"COMPOSE_PROFILES": "demo,ml,scale", "SPELLBOOK_METADATA_HOST": "pgbouncer"}
+
+
+def test_down_and_up_behind_pgbouncer_keeps_logins_runs_and_data(compose: Compose, airflow: Airflow) -> None:
     finish(
         airflow, "weather_data_pipeline", trigger(airflow, "weather_data_pipeline", **day("2024-06-03", "2024-06-04"))
     )
@@ -22,11 +25,16 @@ def test_down_and_up_keeps_logins_runs_and_data(compose: Compose, airflow: Airfl
     assert runs
     assert rows
     compose.run("--profile", "*", "down", "--timeout", "10")
+    compose.settings |= BEHIND_PGBOUNCER
     compose.up()
     assert compose.query("postgres", "airflow", RUNS) == runs
     assert compose.query("warehouse", "warehouse", ROWS) == rows
     again = compose.airflow()
     assert again.get(f"/dags/{runs[0][0]}/dagRuns/{runs[0][1]}")["state"] == runs[0][2]
+    assert finish(again, "my_first_spell", trigger(again, "my_first_spell")) == "success"
+    pooled = compose.inspect()["pgbouncer"]["NetworkSettings"]["Networks"]
+    clients = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = 'airflow'"
+    assert compose.query("postgres", "airflow", clients) == [(next(iter(pooled.values()))["IPAddress"],)]
 
 
 IMPATIENT = """
@@ -35,11 +43,15 @@ services:
     environment:
       AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT: "60"
       AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL: "5"
+      AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT: "30"
 """
 
 
 def test_after_a_crash_of_the_host_unfinished_runs_reach_a_right_end(compose: Compose, airflow: Airflow) -> None:
-    """The broker's message of a task that a worker had taken and not begun is sent again: here after one minute."""
+    """The broker's message of a task that a worker had taken and not begun is sent again: here after one minute.
+
+    A task that was running is tried again when it has been silent for half a minute.
+    """
     date = day("2024-06-04", "2024-06-05")
     run_id = trigger(airflow, "weather_data_pipeline", **date)
     while not any(task["state"] == "running" for task in airflow.task_instances("weather_data_pipeline", run_id)):

@@ -1,18 +1,65 @@
-"""The application on a standalone cluster: a master and a worker, each a process of its own."""
+"""`spark-submit` to a standalone cluster, a master and a worker as processes: the same numbers as pandas.
+
+Among the recorded lines are some that can't be used.
+"""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+import pandas as pd
+import pytest
+from upath import UPath
+
 from devstack import spark
-from tests.integration.spark.submitted import RETAIL, assert_as_in_pandas, environment, needs_java, submit
+from devstack.environment import process_environment
+from devstack.state import REPOSITORY
+from include.spark import output, pandas_sessions
+
+RETAIL = REPOSITORY / "include/data/retail"
+GAP = 20
+ODD = """9,A,x,many,2010-12-25 08:00:00,1.25,17850.0,UK
+9,A,x,1,yesterday,1.25,17850.0,UK
+9,A,x,1,2010-12-25 08:00:00,,17850.0,UK
+9,A,"a ""quoted"", comma",3,2010-12-25 08:00:00,0.005,17850.0,UK
+"""
 
 
-@needs_java
-def test_a_standalone_cluster_does_the_work(tmp_path: Path) -> None:
-    run = tmp_path / "sessions/spark/run"
-    with spark.cluster(tmp_path, environment()) as master:
-        submit(master, RETAIL, run / "try-1")
-    assert assert_as_in_pandas(RETAIL, run).sessions > 100
+def submit(master: str, environment: dict[str, str], lines: Path, attempt: Path) -> None:
+    """Run the application to its end."""
+    options = ["--master", master, "--driver-memory", "512m", "--executor-memory", "512m"]
+    for setting in ("spark.sql.shuffle.partitions=2", "spark.ui.enabled=false", "spark.log.level=WARN"):
+        options += ["--conf", setting]
+    application = [str(REPOSITORY / "include/spark/sessions.py"), "--gap-minutes", str(GAP)]
+    urls = ["--input", lines.as_uri(), "--output", attempt.as_uri()]
+    subprocess.run(["spark-submit", *options, *application, *urls], env=environment, check=True)
+
+
+@pytest.mark.skipif(
+    not spark.java_is_there(),
+    reason="there is no Java: Spark was not tested; `make tools` gets it, or install Java 17 or 21",
+)
+def test_a_standalone_cluster_and_pandas_agree(tmp_path: Path) -> None:
+    lines, run = tmp_path / "lines", tmp_path / "sessions/spark/run"
+    lines.mkdir()
+    for file in RETAIL.glob("*.csv"):
+        (lines / file.name).symlink_to(file)
+    header = (RETAIL / "online_retail_2010-12-22.csv").read_text().splitlines()[0]
+    (lines / "odd.csv").write_text(f"{header}\n{ODD}")
+    environment = process_environment()
+    environment |= spark.environment(environment["PATH"])
+    with spark.cluster(tmp_path, environment) as master:
+        submit(master, environment, lines, run / "try-1")
     (executor,) = (tmp_path / "work").glob("app-*/*/stderr")
     assert "Successfully registered with driver" in executor.read_text()
+
+    published = output.publish(UPath(run))
+    raw = pandas_sessions.read(lines.as_uri())
+    typed = pandas_sessions.typed(raw)
+    assert published.counts == pandas_sessions.summary(raw, typed)
+    assert published.counts["unreadable"] == 3
+    expected = pandas_sessions.sessions(typed[typed["fate"] == "used"], GAP)
+    found = output.load(UPath(run.parent)).to_pandas().sort_values(["customer_id", "session"], ignore_index=True)
+    pd.testing.assert_frame_equal(found, expected)
+    assert published.sessions > 100

@@ -29,7 +29,6 @@ def test_objects_come_back_as_they_were_put(running: Stack) -> None:
     client.close()
 
 
-@pytest.mark.timeout(150)
 def test_mlflow_keeps_its_records_in_a_database_of_its_own(running: Stack) -> None:
     running.ensure(["mlflow"])
     assert requests.get(f"{local_url(running.state, 'mlflow')}/health", timeout=10).text == "OK"

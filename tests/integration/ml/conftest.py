@@ -88,7 +88,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     server = Process(command, f"http://127.0.0.1:{port}", folder / "log")
     server.start()
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture(scope="session")

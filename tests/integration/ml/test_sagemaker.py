@@ -22,6 +22,7 @@ from include.sagemaker import definitions, deployment
 from include.sagemaker.errors import EndpointError, RefusedCallError, ThrottledError
 from include.titanic import candidate as candidates
 from include.titanic import card
+from spellbook.operators import sagemaker
 from spellbook.operators.sagemaker import CreateEndpointConfigOperator, CreateEndpointOperator, CreateModelOperator
 from tests.integration.ml.conftest import accepted
 
@@ -131,11 +132,14 @@ def test_an_endpoint_is_made_and_waited_for_and_made_but_once(aws: Callable[[str
     assert aws("sagemaker").describe_endpoint(EndpointName="one")["EndpointStatus"] == "InService"
 
 
-def test_what_is_throttled_is_tried_again_and_then_left_to_airflow(aws: Callable[[str], Any], gate: Gate) -> None:
+def test_what_is_throttled_is_tried_again_and_then_left_to_airflow(
+    aws: Callable[[str], Any], gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate.refuse("CreateModel", 2, "ThrottlingException")
     create_model("throttled").execute({})
     assert gate.seen.count("CreateModel") == 3
     assert aws("sagemaker").describe_model(ModelName="throttled")
+    monkeypatch.setitem(sagemaker.BOTOCORE, "retries", {"mode": "standard", "max_attempts": 2})
     gate.refuse("CreateModel", 99, "ThrottlingException")
     with pytest.raises(ThrottledError, match=r"create_model: .*Rate exceeded"):
         create_model("more").execute({})

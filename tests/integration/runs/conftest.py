@@ -11,7 +11,7 @@ from datetime import date
 from email import message_from_bytes, policy
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -24,9 +24,12 @@ from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.trigger import Kind
 from devstack.upstreams.client import Control
+from devstack.waiting import Activity, wait_for
 from include import settings
 
 SERVICES = ("postgres", "airflow", "upstreams", "sinks")
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
@@ -55,24 +58,39 @@ def started(root: Path, dags: Path, *, schedule: bool = False) -> Iterator[Stack
 
 
 def _impatient(stack: Stack) -> dict[str, str]:
-    """Tasks are tried again after a second, and a call of the weather API has a few."""
+    """Tasks are tried again after a second, a call of the weather API has a few, and models train on little."""
     weather = json.loads(stack.airflow_environment()["AIRFLOW_CONN_WEATHER_DEFAULT"])
     weather["extra"] = {**weather.get("extra", {}), "deadline": 6}
     return {
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "2",
         "AIRFLOW_CONN_WEATHER_DEFAULT": json.dumps(weather),
-        settings.TITANIC_APPROVAL_HOURS.name: "0.006",
         settings.SERVING_PATIENCE.name: "20",
         settings.TITANIC_REPEATS.name: "1",
         settings.WINE_CANDIDATES.name: "article_recipe",
+        settings.WINES.name: _few_wines(stack.state.root / "wines").as_uri(),
         settings.RETAIL_PATIENCE.name: "5",
+        "LOKY_MAX_CPU_COUNT": "1",  # models are small here: no process is started to train one
     }
+
+
+def _few_wines(folder: Path) -> Path:
+    """Write every tenth of the recorded wines."""
+    folder.mkdir()
+    for file in (REPOSITORY / "include/data/wine_quality").glob("*.csv"):
+        header, *wines = file.read_text().splitlines(keepends=True)
+        (folder / file.name).write_text("".join([header, *wines[::10]]))
+    return folder
 
 
 def server(stack: Stack) -> Postgres:
     """The stack's database server."""
     return Postgres.of(stack.state, durable=False)
+
+
+def until(stack: Stack, condition: Callable[[], T], what: str) -> T:
+    """Wait for what Airflow or one of its tasks brings about, as long as they are at work; return it."""
+    return wait_for(condition, what, progress=Activity([stack.state.services / "airflow.json"]), poll=0.2)
 
 
 @dataclass(frozen=True)
@@ -113,7 +131,7 @@ def control(stack: Stack) -> Iterator[Control]:
     control.reset()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def query(stack: Stack) -> Callable[..., list[tuple[Any, ...]]]:
     """Ask the stack's warehouse."""
 

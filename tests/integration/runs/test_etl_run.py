@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import requests
@@ -18,23 +17,12 @@ from devstack.load import load
 from devstack.process import Record
 from devstack.stack import Stack
 from devstack.upstreams.client import Control
-from tests.integration.runs.conftest import SERVICES
+from tests.integration.runs.conftest import SERVICES, until
 
 DAG = "long_running_etl"
-PATIENCE = 180
 SECONDS = 12  # of a job that outlives its triggerer
 
 Instance = dict[str, Any]
-T = TypeVar("T")
-
-
-def until(look: Callable[[], T | None]) -> T:
-    """Look until there is something."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
 
 
 class Etl:
@@ -83,14 +71,14 @@ def etl(stack: Stack, control: Control) -> Iterator[Etl]:
     Airflow.of(stack.state).patch(f"/dags/{DAG}", {"is_paused": True})
 
 
-def test_a_worker_that_dies_before_the_answer_starts_no_second_job(etl: Etl, control: Control) -> None:
+def test_a_worker_that_dies_before_the_answer_starts_no_second_job(etl: Etl, stack: Stack, control: Control) -> None:
     with control.scenario("answer_lost", path="/jobs", times=1) as lost:
         etl.trigger(seconds=1)
-        until(lambda: lost.played and etl.jobs())
+        until(stack, lambda: lost.played and etl.jobs(), "a job whose answer was lost")
         worker = etl.task("trigger_etl_job")
         assert worker["state"] == "running"
         os.kill(worker["pid"], signal.SIGKILL)
-        assert until(etl.ended) == "success"
+        assert until(stack, etl.ended, "the end of the run") == "success"
     assert etl.task("trigger_etl_job")["try_number"] == 2
     assert [job["status"] for job in etl.jobs()] == ["succeeded"]
 
@@ -98,36 +86,36 @@ def test_a_worker_that_dies_before_the_answer_starts_no_second_job(etl: Etl, con
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["shut down", "killed"])
 def test_a_triggerer_that_ends_leaves_the_job_alone(etl: Etl, stack: Stack, how: signal.Signals) -> None:
     etl.trigger(seconds=SECONDS)
-    until(etl.waits)
+    until(stack, etl.waits, "the trigger")
     triggerer = Record.read(stack.state.airflow_home / "triggerer.json")
     assert triggerer
     os.kill(triggerer.pid, how)
-    until(lambda: not stack.is_running("airflow"))  # all components end when one does
+    until(stack, lambda: not stack.is_running("airflow"), "the end of Airflow")  # all components end when one does
     assert [job["status"] == "cancelled" for job in etl.jobs()] == [False]
     stack.ensure(SERVICES)
     etl.airflow = Airflow.of(stack.state)
-    assert until(etl.ended) == "success"
+    assert until(stack, etl.ended, "the end of the run") == "success"
     assert [job["status"] for job in etl.jobs()] == ["succeeded"]
 
 
-def test_clearing_starts_another_job_and_failing_cancels_it(etl: Etl) -> None:
+def test_clearing_starts_another_job_and_failing_cancels_it(etl: Etl, stack: Stack) -> None:
     etl.trigger(seconds=600)
-    until(etl.waits)
+    until(stack, etl.waits, "the trigger")
     link = etl.airflow.get(f"/dags/{DAG}/dagRuns/{etl.run_id}/taskInstances/trigger_etl_job/links")
     assert link["extra_links"]["Job"].endswith(f"/jobs/{etl.jobs()[0]['id']}")
     etl.airflow.post(
         f"/dags/{DAG}/clearTaskInstances",
         {"dry_run": False, "dag_run_id": etl.run_id, "task_ids": ["check_etl_status"], "only_failed": False},
     )
-    until(lambda: etl.task("check_etl_status")["try_number"] == 2 and etl.waits())
+    until(stack, lambda: etl.task("check_etl_status")["try_number"] == 2 and etl.waits(), "the trigger")
     assert [job["status"] in {"queued", "running"} for job in etl.jobs()] == [True]  # the same is waited for again
     etl.airflow.post(
         f"/dags/{DAG}/clearTaskInstances",
         {"dry_run": False, "dag_run_id": etl.run_id, "task_ids": ["trigger_etl_job"], "include_downstream": True,
          "only_failed": False},
     )  # fmt: skip
-    until(lambda: etl.waits(2))
+    until(stack, lambda: etl.waits(2), "another job")
     assert [job["status"] == "cancelled" for job in etl.jobs()] == [True, False]
     etl.airflow.patch(f"/dags/{DAG}/dagRuns/{etl.run_id}/taskInstances/check_etl_status", {"new_state": "failed"})
-    until(lambda: [job["status"] for job in etl.jobs()] == ["cancelled", "cancelled"])
-    assert until(etl.ended) == "failed"
+    until(stack, lambda: [job["status"] for job in etl.jobs()] == ["cancelled", "cancelled"], "the job's end")
+    assert until(stack, etl.ended, "the end of the run") == "failed"

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from graphlib import TopologicalSorter
 from typing import Any, TypeGuard
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from upath import UPath
@@ -24,14 +26,12 @@ from include.analytics.manifest import mart_names
 from include.sources.files import require_sources
 from include.spark import output
 from tests.integration.runs.conftest import Said, maker
-from tests.integration.runs.table import RUNS, Run, runs_without_a_line
+from tests.integration.runs.table import LEAP_DAY, RUNS, TWO_DAYS, Run, runs_without_a_line
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
-pytestmark = pytest.mark.timeout(1800)  # the first one asked for waits for all runs of its DAG
-
 AT_ONCE = 4
-SPARK = "big_data_spark"
+SPARK, WEATHER = "big_data_spark", "weather_data_pipeline"
 SOURCES = ("sales", "marketing", "support")
 CASES = [(dag_id, number) for dag_id, runs in RUNS.items() for number in range(len(runs))]
 Outcomes = dict[str, Future[list[Said | Exception]]]
@@ -73,15 +73,26 @@ def _run(dag_id: str, stack: Stack, run: Run) -> Said | Exception:
         return error
 
 
-@pytest.mark.parametrize(
-    ("dag_id", "number"), CASES, ids=[f"{dag_id}-{RUNS[dag_id][number][0]}" for dag_id, number in CASES]
-)
-def test_run(outcomes: Outcomes, dag_id: str, number: int) -> None:
-    if dag_id == SPARK and not spark.java_is_there():
-        pytest.skip("NO JAVA HERE: big_data_spark WAS NOT RUN; install default-jre-headless (17 or 21)")
+def outcome(outcomes: Outcomes, dag_id: str, number: int = 0) -> Said:
+    """How a run of the table ended, once it has."""
     said = outcomes[dag_id].result()[number]
     if isinstance(said, Exception):
         raise said
+    return said
+
+
+def need_java() -> None:
+    if not spark.java_is_there():
+        pytest.skip("there is no Java: Spark was not tested; `make tools` gets it, or install Java 17 or 21")
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "number"), CASES, ids=[f"{dag_id}-{number}-{RUNS[dag_id][number][0]}" for dag_id, number in CASES]
+)
+def test_run(outcomes: Outcomes, dag_id: str, number: int) -> None:
+    if dag_id == SPARK:
+        need_java()
+    said = outcome(outcomes, dag_id, number)
     assert said.good, said.text
 
 
@@ -92,6 +103,45 @@ def test_a_dag_without_a_line_in_the_table_runs(stack: Stack) -> None:
             if isinstance(said, Exception):
                 raise said
             assert said.good, f"{dag_id} {run[0]}: {said.text}"
+
+
+def test_the_report_says_who_answered_the_tasks_the_rows_and_shows_a_chart(outcomes: Outcomes, stack: Stack) -> None:
+    said = outcome(outcomes, WEATHER)
+    assert f"{WEATHER} manual 2024-12-31" in said.text
+    assert re.search(r"bundled replay, recorded data of 2021-07-04 to 2024-12-31, CC BY-SA 4.0", said.text)
+    for task in ("create_table", "extract_weather", "transform_weather", "load_weather"):
+        assert re.search(rf"│ {task} +│ success │ +1 │ +\d+\.\d\d │", said.text), said.text
+    assert re.search(r"│ weather_data │ 2024-12-31 │ +3 │ +3 │ +0 │ yes", said.text)
+    assert re.search(r"│ 2024-12-31 │ London +│ +50\.0 │ Overcast", said.text)
+    picture = stack.state.root / "reports" / "weather_data.png"
+    assert str(picture) in said.text
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_scheduled_run_is_made_once_and_repeated_by_clearing(outcomes: Outcomes, query: Query) -> None:
+    first, again = (outcome(outcomes, WEATHER, number) for number in (1, 2))
+    assert "runs/scheduled__2024-03-01" in first.text
+    assert "runs/scheduled__2024-03-01" in again.text
+    assert "load_weather success (try 2)" in again.text
+    assert query("SELECT count(*) FROM weather_data WHERE date = %s", LEAP_DAY) == [(3,)]
+
+
+def test_a_backfill_loads_every_day_and_the_same_again(outcomes: Outcomes, query: Query) -> None:
+    assert all("2/2" in outcome(outcomes, WEATHER, number).text for number in (3, 4))
+    rows = "SELECT count(*), count(DISTINCT date) FROM weather_data WHERE date BETWEEN %s AND %s"
+    assert query(rows, *TWO_DAYS) == [(6, 2)]
+    loads = (
+        "SELECT count(*), count(DISTINCT digest) FROM load_log"
+        " WHERE dataset = 'weather_data' AND partition_key::date BETWEEN %s AND %s GROUP BY partition_key"
+    )
+    assert query(loads, *TWO_DAYS) == [(2, 1)] * 2
+
+
+def test_a_run_leaves_a_paused_dag_paused(outcomes: Outcomes, stack: Stack) -> None:
+    outcome(outcomes, "my_first_spell")
+    dag = Airflow.of(stack.state).dag("my_first_spell")
+    assert dag is not None
+    assert dag["is_paused"]
 
 
 def test_each_source_loaded_its_own_day(outcomes: Outcomes, query: Query) -> None:
@@ -122,14 +172,18 @@ def test_a_day_is_asked_for_once(outcomes: Outcomes, query: Query) -> None:
 
 
 def test_both_engines_published_the_same(outcomes: Outcomes, stack: Stack) -> None:
-    engines = {"pandas": "pandas_in_kubernetes"} | ({"spark": SPARK} if spark.java_is_there() else {})
-    known = []
-    for engine, dag_id in engines.items():
-        outcomes[dag_id].result()
-        found = output.current(UPath(stack.state.root / "storage/sessions" / engine))
-        assert found
-        known.append(found.counts | {"sessions": found.sessions})
-    assert all(one == known[0] for one in known)
+    need_java()
+    counts, sessions = [], []
+    for engine, dag_id in {"pandas": "pandas_in_kubernetes", "spark": SPARK}.items():
+        outcome(outcomes, dag_id)
+        home = UPath(stack.state.root / "storage/sessions" / engine)
+        published = output.current(home)
+        assert published
+        counts.append(published.counts)
+        sessions.append(output.load(home).to_pandas().sort_values(["customer_id", "session"], ignore_index=True))
+    assert counts[0] == counts[1]
+    assert len(sessions[0]) > 100
+    pd.testing.assert_frame_equal(sessions[0], sessions[1])
 
 
 def test_the_marts_are_published_documented_and_free_of_personal_data(

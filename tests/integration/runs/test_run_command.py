@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from io import StringIO
@@ -56,41 +55,6 @@ def dropped_in():
 
 dropped_in()
 '''
-
-
-def test_a_run_reports_who_answered_the_tasks_the_rows_and_a_chart(make_run: Make, stack: Stack) -> None:
-    said = make_run(WEATHER)
-    assert said.good, said.text
-    assert f"{WEATHER} manual 2024-12-31" in said.text
-    assert re.search(r"bundled replay, recorded data of 2021-07-04 to 2024-12-31, CC BY-SA 4.0", said.text)
-    for task in ("create_table", "extract_weather", "transform_weather", "load_weather"):
-        assert re.search(rf"│ {task} +│ success │ +1 │ +\d+\.\d\d │", said.text), said.text
-    assert re.search(r"│ weather_data │ 2024-12-31 │ +3 │ +3 │ +0 │ yes", said.text)
-    assert re.search(r"│ 2024-12-31 │ London +│ +50\.0 │ Overcast", said.text)
-    picture = stack.state.root / "reports" / "weather_data.png"
-    assert str(picture) in said.text
-    assert picture.read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_scheduled_run_is_made_once_and_repeated_by_clearing(make_run: Make, query: Query) -> None:
-    day = date(2024, 2, 29)
-    first = make_run(WEATHER, day, kind="scheduled")
-    assert first.good, first.text
-    assert "runs/scheduled__2024-03-01" in first.text
-    again = make_run(WEATHER, day, kind="scheduled")
-    assert again.good, again.text
-    assert "load_weather success (try 2)" in again.text
-    assert query("SELECT count(*) FROM weather_data WHERE date = %s", day) == [(3,)]
-
-
-def test_a_backfill_loads_every_day(make_run: Make, query: Query) -> None:
-    first, last = date(2023, 1, 30), date(2023, 2, 2)
-    said = make_run(WEATHER, first, last, kind="backfill")
-    assert said.good, said.text
-    assert "4/4" in said.text
-    assert query(
-        "SELECT count(*), count(DISTINCT date) FROM weather_data WHERE date BETWEEN %s AND %s", first, last
-    ) == [(12, 4)]
 
 
 def test_conf_names_the_cities(make_run: Make, query: Query) -> None:
@@ -173,10 +137,3 @@ def test_a_new_file_with_an_error_gives_that_error(make_run: Make, dag_file: Pat
 def test_pools_come_from_the_contract(stack: Stack) -> None:
     pools = {pool["name"]: pool["slots"] for pool in Airflow.of(stack.state).get("/pools")["pools"]}
     assert pools == {pool.name: pool.slots for pool in settings.POOLS}
-
-
-def test_a_run_leaves_a_paused_dag_paused(make_run: Make, stack: Stack) -> None:
-    assert make_run("my_first_spell").good
-    dag = Airflow.of(stack.state).dag("my_first_spell")
-    assert dag is not None
-    assert dag["is_paused"]

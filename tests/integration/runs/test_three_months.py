@@ -26,6 +26,7 @@ DAYS = [FIRST + timedelta(days=offset) for offset in range((LAST - FIRST).days +
 SEED = 20230301
 
 
+@pytest.mark.weekly
 def test_the_order_and_number_of_runs_leave_no_trace(
     make_run: Make, stack: Stack, warehouse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,83 +1,118 @@
-"""`titanic_ml_pipeline` through Airflow: a human's word, and how a run ends whose candidate is refused."""
+"""`titanic_ml_pipeline` through Airflow: a human's answer, and how a run ends whose candidate is refused."""
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
 from devstack.api import Airflow
 from devstack.environment import local_url
+from devstack.load import load
 from devstack.stack import Stack
 from include.serving.client import ModelServer
-from tests.integration.runs.conftest import Make, Said
+from tests.integration.runs.conftest import Make, Said, until
 
 DAG = "titanic_ml_pipeline"
 DAY = date(2024, 6, 2)
 QUICK = {"models": ["logistic_regression"], "repeats": 1}
 KELLY = {"Pclass": 3, "Name": "Kelly, Mr. James", "Sex": "male", "SibSp": 0, "Parch": 0, "Ticket": "330911"}
-PATIENCE = 300
+HOURS = "float(settings.TITANIC_APPROVAL_HOURS.read())"
+
+
+class Question:
+    """The task of a run that asks a human."""
+
+    def __init__(self, stack: Stack, airflow: Airflow, run_id: str) -> None:
+        self.stack, self.airflow, self.run_id, self.run = stack, airflow, run_id, f"/dags/{DAG}/dagRuns/{run_id}"
+
+    def state(self, task_id: str) -> str:
+        return next(str(one["state"]) for one in self.instances() if one["task_id"] == task_id)
+
+    def instances(self) -> list[dict[str, Any]]:
+        return self.airflow.task_instances(DAG, self.run_id)
+
+    def answer(self, word: str) -> None:
+        """Answer as soon as it is asked."""
+        until(self.stack, lambda: self.state("approve_model") == "awaiting_input" or self.ended(), "the question")
+        body = {"chosen_options": [word], "params_input": {}}
+        self.airflow.patch(f"{self.run}/taskInstances/approve_model/-1/hitlDetails", body)
+
+    def ask_again(self) -> None:
+        """Clear the task and what follows."""
+        body = {"dag_run_id": self.run_id, "task_ids": ["approve_model"], "include_downstream": True}
+        self.airflow.post(f"/dags/{DAG}/clearTaskInstances", body | {"only_failed": False, "dry_run": False})
+
+    def ended(self) -> str | None:
+        """State of the run, if it has ended."""
+        state = self.airflow.get(self.run)["state"]
+        return str(state) if state in {"success", "failed"} else None
+
+    def outcome(self) -> str | None:
+        """State of the run, when it has ended."""
+        return until(self.stack, self.ended, "the end of the run")
 
 
 @pytest.fixture
-def server(stack: Stack) -> ModelServer:
-    return ModelServer(local_url(stack.state, "model_server"))
+def airflow(stack: Stack) -> Iterator[Airflow]:
+    """Airflow, in which the DAG isn't paused."""
+    airflow = Airflow.of(stack.state)
+    load(airflow, DAG, stack)
+    airflow.patch(f"/dags/{DAG}", {"is_paused": False})
+    yield airflow
+    airflow.patch(f"/dags/{DAG}", {"is_paused": True})
 
 
-def answered(stack: Stack, make_run: Make, word: str) -> Said:
-    """Run with approval, and say ``word`` a few seconds after it is asked for, as a human would."""
+def asked(stack: Stack, airflow: Airflow, begun: datetime, running: Future[Said]) -> Question:
+    """The question of the run that was started after ``begun``."""
+    until(stack, lambda: bool(airflow.runs_since(DAG, begun, "manual")) or running.done(), "a run")
+    [run] = airflow.runs_since(DAG, begun, "manual")
+    return Question(stack, airflow, run["dag_run_id"])
+
+
+def test_approved_rejected_and_left_unanswered(airflow: Airflow, stack: Stack, make_run: Make) -> None:
     begun = datetime.now(UTC)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(make_run, DAG, DAY, approval=True, **QUICK)
-        deadline = time.monotonic() + PATIENCE
-        while not (path := asked(stack, begun)):
-            assert not running.done(), running.result().text
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-        time.sleep(4)
-        Airflow.of(stack.state).patch(path, {"chosen_options": [word], "params_input": {}})
-        return running.result()
-
-
-def asked(stack: Stack, begun: datetime) -> str | None:
-    """Where the run's question is answered, once it waits."""
-    if not stack.is_running("model_server"):
-        return None
-    airflow = Airflow.of(stack.state)
-    for run in airflow.runs_since(DAG, begun, "manual"):
-        for one in airflow.task_instances(DAG, run["dag_run_id"]):
-            if one["state"] == "awaiting_input":
-                return f"/dags/{DAG}/dagRuns/{run['dag_run_id']}/taskInstances/approve_model/-1/hitlDetails"
-    return None
-
-
-def test_approved_rejected_and_left_unanswered(stack: Stack, make_run: Make, server: ModelServer) -> None:
-    said = answered(stack, make_run, "Approve")
+        question = asked(stack, airflow, begun, running)
+        question.answer("Approve")
+        said = running.result()
     assert said.good, said.text
     assert "deploy_model success" in said.text
+    server = ModelServer(local_url(stack.state, "model_server"))
     approved = server.health()["version"]
     assert approved
     assert server.predict([KELLY])["predictions"][0]["survived"] is False
 
-    said = answered(stack, make_run, "Reject")
-    assert said.good, said.text
-    assert "deploy_model skipped" in said.text
+    question.ask_again()
+    question.answer("Reject")
+    assert question.outcome() == "success"
+    assert question.state("deploy_model") == "skipped"
 
-    said = make_run(DAG, DAY, approval=True, **QUICK)
-    assert not said.good
-    assert "approve_model failed (try 1)" in said.text
-    assert "HITLTimeoutError" in said.text
+    file = stack.dags / f"{DAG}.py"
+    patient = file.read_text()
+    assert HOURS in patient
+    file.write_text(patient.replace(HOURS, "1 / 3600"))
+    question.ask_again()
+    assert question.outcome() == "failed"
+    file.write_text(patient)
+    [task] = [one for one in question.instances() if one["task_id"] == "approve_model"]
+    assert (task["state"], task["try_number"]) == ("failed", 3)
+    assert any("HITLTimeoutError" in line for line in airflow.log(task))
     assert server.health()["version"] == approved
 
 
-def test_a_refused_candidate_fails_the_run_or_skips_as_set(make_run: Make) -> None:
-    refused = {"models": ["gender_rule"], "repeats": 1}
+@pytest.mark.parametrize("on_refusal", ["fail", "skip"])
+def test_a_refused_candidate_fails_the_run_or_skips_as_set(make_run: Make, on_refusal: str) -> None:
+    refused: dict[str, Any] = {"models": ["gender_rule"], "repeats": 1, "on_refusal": on_refusal}
     said = make_run(DAG, DAY, **refused)
-    assert not said.good
-    assert "evaluate_model failed (try 1)" in said.text
-    assert "RefusedError: accuracy: mean accuracy 0.78" in said.text
-    said = make_run(DAG, DAY, on_refusal="skip", **refused)
-    assert said.good, said.text
-    assert "deploy_model skipped" in said.text
+    if on_refusal == "fail":
+        assert not said.good
+        assert "evaluate_model failed (try 1)" in said.text
+        assert "RefusedError: accuracy: mean accuracy 0.78" in said.text
+    else:
+        assert said.good, said.text
+        assert "deploy_model skipped" in said.text

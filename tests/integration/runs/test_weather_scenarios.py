@@ -1,17 +1,26 @@
-"""Each way in which the weather API misbehaves, through Airflow: how the run ends, which rows stand, what is said."""
+"""The weather API misbehaves, through Airflow: how the run ends, which rows are there afterwards, what is reported.
+
+One scenario for each way in which a run can end; `tests/integration/weather` has all scenarios, without Airflow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from devstack.api import Airflow
+from devstack.environment import local_url
+from devstack.load import load
+from devstack.stack import Stack
 from devstack.upstreams.client import Control
-from tests.integration.runs.conftest import Make
+from tests.integration.runs.conftest import Said, maker
 
+DAG = "weather_data_pipeline"
 ALL = ["London", "New York", "Tokyo"]
 ARCHIVE = "/v1/archive"
 FIRST_DAY = date(2024, 6, 1)
@@ -27,10 +36,11 @@ class Case:
         scenario: its name.
         options: its options.
         times: how often it is played; ``None`` means always.
-        cities: whose rows stand afterwards.
+        cities: whose rows are there afterwards.
         says: words of the report, if the run is to fail.
         tries: tries of ``extract_weather``.
         quarantined: rows in quarantine.
+        loaded_before: whether the day was loaded before.
     """
 
     scenario: str
@@ -40,60 +50,69 @@ class Case:
     says: tuple[str, ...] = ()
     tries: int = 1
     quarantined: int = 0
+    loaded_before: bool = False
 
 
-PASSING = [
-    Case("rate_limited", {"retry_after": 1}, 2, ALL),
-    Case("rate_limited_http_date", {}, 1, ALL),
-    Case("rate_limited_without_hint", {}, 2, ALL),
-    Case("server_error", {}, 2, ALL),
-    Case("bad_gateway_html", {}, 1, ALL),
-    Case("connection_reset", {}, 1, ALL),
-    Case("cut_json", {}, 1, ALL),
-    Case("cut_json_streaming_error", {}, 1, ALL),
-    Case("slow_bytes", {"seconds": 1, "pieces": 5}, None, ALL),
-    Case("hang", {}, 1, ALL, tries=2),
-    Case("extra_field", {}, None, ALL),
-    Case("duplicate_rows", {}, None, ALL, quarantined=3),
-]
-FAILING = [
-    Case("server_error", {}, None, says=("Open-Meteo answered 500",), tries=4),
-    Case("client_error", {"status": 400}, None, says=("answered 400", "correct the request")),
-    Case("client_error", {"status": 401}, None, says=("answered 401", "put a valid API key")),
-    Case("client_error", {"status": 404}, None, says=("answered 404", "check the connection's host")),
-    Case("oversized", {}, None, says=("the answer is larger than 5000000 bytes",)),
-    Case("missing_city", {"index": 2}, None, ["London", "New York"], ("incomplete", "Tokyo")),
-    Case("missing_city_nulls", {"index": 1}, None, ["New York", "Tokyo"], ("incomplete", "London"), quarantined=1),
-    Case("wrong_types", {}, None, [], ("London, New York, Tokyo",), quarantined=3),
-    Case("nan", {}, None, [], ("London, New York, Tokyo",), quarantined=3),
-    Case("null_values", {}, None, [], ("London, New York, Tokyo",), quarantined=3),
-    Case("out_of_range", {}, None, [], ("London, New York, Tokyo",), quarantined=3),
-    Case("stale_date", {}, None, [], ("London, New York, Tokyo",), quarantined=3),
-]
-CASES = [(case, FIRST_DAY + timedelta(days=offset)) for offset, case in enumerate(PASSING + FAILING)]
+CASES = {
+    "passes within a try": Case("rate_limited", {"retry_after": 1}, 2, ALL),
+    "passes at the next try": Case("hang", {}, 1, ALL, tries=2),
+    "does not pass": Case("server_error", {}, None, says=("Open-Meteo answered 500",), tries=4),
+    "is permanent": Case("client_error", {"status": 401}, None, says=("answered 401", "put a valid API key")),
+    "has copies": Case("duplicate_rows", {}, None, ALL, quarantined=3),
+    "is incomplete": Case(
+        "missing_city_nulls", {"index": 1}, None, ["New York", "Tokyo"], ("incomplete", "London"), quarantined=1
+    ),
+    "is wrong": Case("out_of_range", {}, None, ALL, ("London, New York, Tokyo",), quarantined=3, loaded_before=True),
+}
+DAYS = {name: FIRST_DAY + timedelta(days=number) for number, name in enumerate(CASES)}
 
 
-@pytest.mark.parametrize(("case", "day"), CASES, ids=[f"{case.scenario}-{case.times or 'always'}" for case, _ in CASES])
-def test_scenario(case: Case, day: date, make_run: Make, control: Control, query: Query) -> None:
-    match = {"start_date": day.isoformat()}
-    with control.scenario(case.scenario, path=ARCHIVE, match=match, times=case.times, **case.options) as rule:
-        said = make_run("weather_data_pipeline", day)
-        assert rule.played, "the scenario was never asked for"
+@dataclass(frozen=True)
+class Played:
+    """How a case ended: its report, how often the scenario played, and the day's rows before."""
+
+    said: Said
+    times: int
+    before: list[tuple[Any, ...]]
+
+
+ROWS = "SELECT city, temperature FROM weather_data WHERE date = %s ORDER BY city"
+
+
+@pytest.fixture(scope="module")
+def ended(stack: Stack, query: Query) -> Iterator[dict[str, Future[Played]]]:
+    """The run of each case, side by side: each has a day of its own."""
+    control, airflow = Control(local_url(stack.state, "upstreams")), Airflow.of(stack.state)
+    load(airflow, DAG, stack)
+    airflow.patch(f"/dags/{DAG}", {"is_paused": False})  # else the run that ends first would pause the others
+
+    def play(name: str, case: Case) -> Played:
+        make_run, day = maker(stack), DAYS[name]
+        if case.loaded_before:
+            assert make_run(DAG, day).good
+        before = query(ROWS, day) if case.loaded_before else []
+        match = {"start_date": day.isoformat()}
+        with control.scenario(case.scenario, path=ARCHIVE, match=match, times=case.times, **case.options) as rule:
+            return Played(make_run(DAG, day), rule.played, before)
+
+    with ThreadPoolExecutor(4) as pool:
+        yield {name: pool.submit(play, name, case) for name, case in CASES.items()}
+    airflow.patch(f"/dags/{DAG}", {"is_paused": True})
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_answered(name: str, ended: dict[str, Future[Played]], query: Query) -> None:
+    case, day = CASES[name], DAYS[name]
+    played = ended[name].result()
+    said = played.said
+    assert played.times, "the scenario was never asked for"
     assert said.good is not bool(case.says), said.text
     for words in case.says:
         assert words in said.text
     outcome = "success" if case.cities or case.quarantined else "failed"
     assert f"extract_weather {outcome} (try {case.tries})" in said.text
-    rows = query("SELECT city FROM weather_data WHERE date = %s ORDER BY city", day)
-    assert [city for (city,) in rows] == case.cities
+    rows = query(ROWS, day)
+    assert [city for city, _ in rows] == case.cities
+    assert not case.loaded_before or rows == played.before
     [(quarantined,)] = query("SELECT count(*) FROM quarantine WHERE partition_key = %s", day.isoformat())
     assert quarantined == case.quarantined
-
-
-def test_a_bad_answer_leaves_the_rows_of_before(make_run: Make, control: Control, query: Query) -> None:
-    day = date(2024, 5, 1)
-    assert make_run("weather_data_pipeline", day).good
-    before = query("SELECT city, temperature FROM weather_data WHERE date = %s ORDER BY city", day)
-    with control.scenario("out_of_range", path=ARCHIVE, match={"start_date": day.isoformat()}):
-        assert not make_run("weather_data_pipeline", day).good
-    assert query("SELECT city, temperature FROM weather_data WHERE date = %s ORDER BY city", day) == before

@@ -18,7 +18,7 @@ def program(name: str, package: str) -> str:
     """Path of ``name``; skips the test loudly where it is missing."""
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"NOT CHECKED: {name} is not on PATH. It comes with {package}: apt-get install {package}")
+        pytest.skip(f"{name} is not on PATH; `make tools` gets it, or install {package}")
     return found
 
 

@@ -1,5 +1,5 @@
 """## What
-A run every minute, which asks the cache.
+A run every ten seconds, which asks the cache.
 
 ## Inputs
 Connection `postgres_default`.
@@ -8,19 +8,21 @@ Connection `postgres_default`.
 None.
 
 ## On failure
-Nothing: the next comes in a minute.
+Nothing: the next comes soon.
 """
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Connection, CronTriggerTimetable, ObjectStoragePath, task
+from datetime import timedelta
+
+from airflow.sdk import DAG, Connection, DeltaTriggerTimetable, ObjectStoragePath, task
 from pendulum import datetime
 
 from include.settings import OBJECT_STORAGE
 
 with DAG(
     "metronome",
-    schedule=CronTriggerTimetable("* * * * *", timezone="UTC"),
+    schedule=DeltaTriggerTimetable(timedelta(seconds=10)),
     start_date=datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     default_args={"owner": "platform"},

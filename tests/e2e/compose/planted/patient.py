@@ -1,5 +1,5 @@
 """## What
-Twenty waits of 40 seconds, in the triggerer.
+Twenty waits of an hour, in the triggerer.
 
 ## Inputs
 None.
@@ -29,4 +29,4 @@ with DAG(
     max_active_tasks=64,
 ) as dag:
     for number in range(20):
-        TimeDeltaSensor(task_id=f"wait_{number}", delta=timedelta(seconds=40), deferrable=True)
+        TimeDeltaSensor(task_id=f"wait_{number}", delta=timedelta(hours=1), deferrable=True)

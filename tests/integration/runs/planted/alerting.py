@@ -67,7 +67,7 @@ with DAG("alerting_crowd", schedule=None, **SETTINGS):
         """Fail."""
         raise ValueError(f"number {number}")
 
-    fail_each.expand(number=list(range(12)))
+    fail_each.expand(number=list(range(5)))
 
 with DAG("alerting_recovers", schedule=None, **SETTINGS):
 
