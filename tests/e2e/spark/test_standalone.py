@@ -16,6 +16,7 @@ from devstack import spark
 from devstack.environment import process_environment
 from devstack.state import REPOSITORY
 from include.spark import output, pandas_sessions
+from include.storage import url_of
 
 RETAIL = REPOSITORY / "include/data/retail"
 GAP = 20
@@ -32,7 +33,7 @@ def submit(master: str, environment: dict[str, str], lines: Path, attempt: Path)
     for setting in ("spark.sql.shuffle.partitions=2", "spark.ui.enabled=false", "spark.log.level=WARN"):
         options += ["--conf", setting]
     application = [str(REPOSITORY / "include/spark/sessions.py"), "--gap-minutes", str(GAP)]
-    urls = ["--input", lines.as_uri(), "--output", attempt.as_uri()]
+    urls = ["--input", url_of(lines), "--output", url_of(attempt)]
     subprocess.run(["spark-submit", *options, *application, *urls], env=environment, check=True)
 
 
@@ -55,7 +56,7 @@ def test_a_standalone_cluster_and_pandas_agree(tmp_path: Path) -> None:
     assert "Successfully registered with driver" in executor.read_text()
 
     published = output.publish(UPath(run))
-    raw = pandas_sessions.read(lines.as_uri())
+    raw = pandas_sessions.read(url_of(lines))
     typed = pandas_sessions.typed(raw)
     assert published.counts == pandas_sessions.summary(raw, typed)
     assert published.counts["unreadable"] == 3

@@ -26,6 +26,7 @@ from devstack.trigger import Kind
 from devstack.upstreams.client import Control
 from devstack.waiting import Activity, wait_for
 from include import settings
+from include.storage import url_of
 
 SERVICES = ("postgres", "airflow", "upstreams", "sinks")
 
@@ -68,7 +69,7 @@ def _impatient(stack: Stack) -> dict[str, str]:
         settings.SERVING_PATIENCE.name: "20",
         settings.TITANIC_REPEATS.name: "1",
         settings.WINE_CANDIDATES.name: "article_recipe",
-        settings.WINES.name: _few_wines(stack.state.root / "wines").as_uri(),
+        settings.WINES.name: url_of(_few_wines(stack.state.root / "wines")),
         settings.RETAIL_PATIENCE.name: "5",
         "LOKY_MAX_CPU_COUNT": "1",  # models are small here: no process is started to train one
     }
