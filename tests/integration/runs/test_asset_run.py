@@ -76,7 +76,7 @@ def test_all_four_assets_start_the_marts_which_are_not_made_of_nothing(asset_sta
     said = maker(asset_stack)("analytics_dbt", kind="asset")
     assert not said.good
     assert "runs/asset_triggered__" in said.text
-    assert "check_freshness failed (try 1)" in said.text, said.text
+    assert "dbt_build failed (try 1)" in said.text, said.text
     assert "4 of 4 failed: source marketing_data: it was never loaded: run the DAG that loads it" in " ".join(
         said.text.split()
     )
