@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from graphlib import TopologicalSorter
 from typing import Any, TypeGuard
 
 import pandas as pd
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 from upath import UPath
@@ -22,14 +24,21 @@ from upath import UPath
 from devstack import needs, spark
 from devstack.api import Airflow
 from devstack.catalogue.read import read
+from devstack.follow import FINISHED
 from devstack.stack import Stack
 from include.analytics.manifest import mart_names
 from include.sources.files import require_sources
 from include.spark import output
-from tests.integration.runs.conftest import Said, maker
+from include.storage import file_name
+from tests.integration.runs.conftest import Said, maker, server
 from tests.integration.runs.table import LEAP_DAY, RUNS, TWO_DAYS, Run, runs_without_a_line
 
 Query = Callable[..., list[tuple[Any, ...]]]
+
+SALE_WITHOUT_LOAD = """
+INSERT INTO sales_data (day, invoice_no, stock_code, quantity, unit_price, invoiced_at, country, load_id, loaded_at)
+SELECT day, 'none', '22423', 1, 1, invoiced_at, 'Norway', load_id, now() FROM sales_data LIMIT 1
+"""
 
 AT_ONCE = 4
 SPARK, WEATHER = "big_data_spark", "weather_data_pipeline"
@@ -217,6 +226,32 @@ def test_the_marts_are_published_documented_and_free_of_personal_data(
         columns = {name for name in relation["columns"] if not name.startswith("dbt_")}
         if key.startswith("model."):
             assert {name for name, c in described[key]["columns"].items() if c["description"]} == columns, key
+
+
+def test_a_broken_test_fails_its_own_task_which_runs_dbt_when_cleared(outcomes: Outcomes, stack: Stack) -> None:
+    outcomes["analytics_dbt_plain"].result()
+    airflow, task = Airflow.of(stack.state), "marts.daily_sales.test"
+    with psycopg.connect(server(stack).uri("warehouse"), autocommit=True) as warehouse:
+        warehouse.execute(SALE_WITHOUT_LOAD)
+        said = maker(stack)("analytics_dbt")
+        warehouse.execute("DELETE FROM sales_data WHERE invoice_no = 'none'")
+    assert f"{task} failed (try 1)" in said.text, said.text
+    assert "1 of 4 failed: test daily_sales_equal_the_source of daily_sales: Got 1 result" in said.text
+    assert "dbt_build success (try 1)" in said.text
+    assert "load_data running" not in said.text
+
+    run = airflow.get("/dags/analytics_dbt/dagRuns", order_by="-run_after", limit=1)["dag_runs"][0]["dag_run_id"]
+    airflow.patch("/dags/analytics_dbt", {"is_paused": False})
+    airflow.post("/dags/analytics_dbt/clearTaskInstances", {"dag_run_id": run, "dry_run": False, "only_failed": True})
+    while airflow.runs("analytics_dbt", [run])[0]["state"] not in FINISHED:
+        time.sleep(0.5)
+    airflow.patch("/dags/analytics_dbt", {"is_paused": True})
+    tries = {one["task_id"]: (one["state"], one["try_number"]) for one in airflow.task_instances("analytics_dbt", run)}
+    assert tries[task] == ("success", 2)
+    assert tries["load_data"] == ("success", 1)
+    assert tries["dbt_build"] == ("success", 1)
+    kept = stack.state.root / "storage/dbt/analytics_dbt" / file_name(run)
+    assert {path.parent.parent.name for path in kept.glob("*/*/run_results.json")} == {"dbt_build", task}
 
 
 def test_no_password_is_written_by_dbt(outcomes: Outcomes, stack: Stack) -> None:
