@@ -31,6 +31,7 @@ from devstack.errors import StackError
 from devstack.postgres import Postgres
 from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
+from devstack.upstreams.records import DATA
 from include.retail import pipeline
 from include.retail.files import find
 from include.settings import RETAIL
@@ -113,7 +114,7 @@ def _write(folder: Path, copies: int) -> int:
     """Write each recorded day so many times, each time with invoices of its own; return the rows of all days."""
     folder.mkdir(exist_ok=True)
     rows = 0
-    for path in sorted(RECORDED.glob("online_retail_*.csv")):
+    for path in sorted((DATA / "retail").glob("online_retail_*.csv")):
         header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         copied = (line.replace(",", f"-{copy},", 1) for copy in range(copies) for line in lines)
         (folder / path.name).write_text(header + "".join(copied), encoding="utf-8")

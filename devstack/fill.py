@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -59,8 +59,8 @@ class Fill:
         # An event isn't kept for a DAG that is paused: what waits for one is switched on before others can publish it.
         waiting = {dag_id for asset in missing for dag_id in asset.starts}
         pending.sort(key=lambda dag_id: dag_id not in waiting)
+        self._load_closed_months()
         complete = self._carry_out(list(pending))
-        complete = self._load_closed_months() and complete
         if pending:
             self.say(f"first fill: {'done' if complete else 'not complete'} after {time.monotonic() - begun:.0f} s")
         return complete
@@ -96,31 +96,22 @@ class Fill:
             time.sleep(1)
         return not failed
 
-    def _load_closed_months(self) -> bool:
-        """Load a day of the two months before this one: the month-end close wants one that is over."""
-        found = next((asset for asset in needs.assets(self.airflow) if asset.name == SALES and asset.published), None)
-        if not found or not found.readers:
-            return True
+    def _load_closed_months(self) -> None:
+        """Have a day of each of the two months before this one loaded: the month-end close wants one that is over."""
+        sales = next((asset for asset in needs.assets(self.airflow) if asset.name == SALES and asset.readers), None)
+        if not sales or not sales.producers:
+            return
+        dag_id = min(sales.producers)
         last = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
-        days = [last, last.replace(day=1) - timedelta(days=1)]
-        loaded = [self._load(min(found.producers), day) for day in days]
-        return all(loaded)
-
-    def _load(self, dag_id: str, day: date) -> bool:
-        """Have a DAG load a day, unless it was told so before; return whether it is there."""
-        run_id = f"first_fill__{day}"
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": {"day": day.isoformat()}}
-        try:
-            self.airflow.post(f"/dags/{dag_id}/dagRuns", body)
-        except RefusedError as refusal:
-            if refusal.status != HTTPStatus.CONFLICT:
-                raise
-        else:
-            self.airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
-            self.say(f"  {dag_id} of {day}, for the month-end close")
-        while (state := self.airflow.runs(dag_id, [run_id])[0]["state"]) not in FINISHED:
-            time.sleep(1)
-        return bool(state == "success")
+        for day in (last, last.replace(day=1) - timedelta(days=1)):
+            body = {"dag_run_id": f"first_fill__{day}", "logical_date": None, "conf": {"day": day.isoformat()}}
+            try:
+                self.airflow.post(f"/dags/{dag_id}/dagRuns", body)
+            except RefusedError as refusal:
+                if refusal.status != HTTPStatus.CONFLICT:  # it was told so before
+                    raise
+            else:
+                self.airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
 
     def _lacking(self, dag_id: str) -> set[str]:
         """Return the connections that a DAG names and that lead nowhere."""

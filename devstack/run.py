@@ -28,11 +28,19 @@ ALWAYS = ("airflow", "sinks")  # every DAG alerts
 
 
 def run(
-    console: Console, stack: Stack, dag_id: str, kind: Kind, first: date | None, last: date | None, conf: dict[str, Any]
+    console: Console,
+    stack: Stack,
+    dag_id: str,
+    kind: Kind,
+    first: date | None,
+    last: date | None,
+    conf: dict[str, Any],
+    needed_by: tuple[str, ...] = (),
 ) -> bool:
     """Run a DAG, report on it, and return whether all went well.
 
-    What it reads of other DAGs and was never published is published first. ``first`` defaults to yesterday (UTC).
+    What it reads of other DAGs and was never published is published first, but not by those that it is ``needed_by``.
+    ``first`` defaults to yesterday (UTC).
 
     Raises:
         StackError: if the DAG doesn't exist, doesn't load, or can't be run in this way; or if a service ends meanwhile.
@@ -58,7 +66,7 @@ def run(
         stack.ensure(services)
         watch.lap("parse")
         first = first or datetime.now(UTC).date() - timedelta(days=1)
-        if not _supply(console, stack, airflow, dag_id, first):
+        if not _supply(console, stack, airflow, (*needed_by, dag_id), first):
             return False
         watch.lap("input")
         request = Request(dag_id, kind, first, last or first, conf)
@@ -80,14 +88,13 @@ def run(
     return good
 
 
-def _supply(console: Console, stack: Stack, airflow: Airflow, dag_id: str, day: date) -> bool:
-    """Have what a DAG reads published, where it never was; return whether all of it is there."""
-    for asset in needs.missing(airflow, stack.dags, dag_id):
-        why = f"{dag_id} reads {asset.name}, which was never published"
-        if asset.producers:
-            producer = min(asset.producers)
+def _supply(console: Console, stack: Stack, airflow: Airflow, dag_ids: tuple[str, ...], day: date) -> bool:
+    """Have what the last of the DAGs reads published, where it never was; return whether that went well."""
+    for asset in needs.missing(airflow, stack.dags, dag_ids[-1]):
+        why = f"{dag_ids[-1]} reads {asset.name}, which was never published"
+        if producer := min(asset.producers.difference(dag_ids), default=None):
             console.print(f"{why}: running {producer} first")
-            if not run(console, stack, producer, Kind.MANUAL, day, None, needs.SMALL.get(producer, {})):
+            if not run(console, stack, producer, Kind.MANUAL, day, None, needs.SMALL.get(producer, {}), dag_ids):
                 return False
         elif asset.name == traffic.ASSET:
             stack.ensure(("mlflow", "model_server"))
