@@ -17,10 +17,10 @@ from tests.integration.runs.conftest import Said, maker
 AT_ONCE = 4
 EXAMPLES = {
     "example_simplest_dag": "example_simplest_dag",
+    "example_display_name": "example_display_name",
     "example_custom_weight": "example_custom_weight",
     "example_dynamic_task_mapping": "example_dynamic_task_mapping",
     "example_workday_timetable": "example_workday_timetable",
-    "example_setup_teardown_taskflow": "example_setup_teardown_taskflow",
     "example_short_circuit_operator": "example_short_circuit_operator",
     "example_xcomargs": "example_xcom_args",
     "tutorial_taskflow_api": "tutorial_taskflow_api",
