@@ -125,13 +125,6 @@ def test_one_dag_and_three_leave_the_same_rows_and_send_the_same_mail(
     assert newest_mail(asset_stack) == (subject, body)
 
 
-@pytest.mark.parametrize("dag_id", CHAIN)
-def test_make_run_publishes_what_a_dag_waits_for(asset_stack: Stack, dag_id: str) -> None:
-    said = maker(asset_stack)(dag_id, kind="asset")
-    assert said.good, said.text
-    assert "runs/asset_triggered__" in said.text
-
-
 READ_BACK = {
     "analytics_dbt": "SELECT count(*) FROM analytics.daily_sales",
     "analytics_dbt_plain": "SELECT count(*) FROM analytics_plain.daily_sales",
