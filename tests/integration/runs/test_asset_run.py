@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from functools import partial
-from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +12,7 @@ from devstack import needs
 from devstack.api import Airflow
 from devstack.environment import local_url
 from devstack.fill import Fill, replay_traffic
+from devstack.follow import FINISHED
 from devstack.stack import Stack
 from include.retail.tables import LINES, SALES
 from include.warehouse.digest import table_digest
@@ -91,10 +90,15 @@ def rows(stack: Stack, statement: str) -> int:
     return int(count)
 
 
-def ended(airflow: Airflow, dag_id: str, begun: datetime, run_type: str = "asset_triggered") -> dict[str, Any] | None:
-    """The first run of a DAG that was started in this way after ``begun``, if it has ended."""
-    runs = airflow.runs_since(dag_id, begun, run_type)
-    return next((run for run in runs if run["state"] in {"success", "failed"}), None)
+def end_of(stack: Stack, dag_id: str, begun: datetime, run_type: str = "asset_triggered") -> str:
+    """How the first run of a DAG that was started in this way after ``begun`` has ended."""
+    airflow = Airflow.of(stack.state)
+
+    def state() -> str:
+        states = (run["state"] for run in airflow.runs_since(dag_id, begun, run_type))
+        return next((str(state) for state in states if state in FINISHED), "")
+
+    return until(stack, state, f"the end of a run of {dag_id}")
 
 
 def test_one_dag_and_three_leave_the_same_rows_and_send_the_same_mail(
@@ -106,18 +110,16 @@ def test_one_dag_and_three_leave_the_same_rows_and_send_the_same_mail(
     asset_stack.ensure(["s3"])
     for dag_id in ("retail_arrival", *CHAIN):
         airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
-    assert ended(airflow, "retail_arrival", begun, "scheduled")["state"] == "success"
+    assert end_of(asset_stack, "retail_arrival", begun, "scheduled") == "success"
     for dag_id in CHAIN:
-        assert ended(airflow, dag_id, begun)["state"] == "success"
+        assert end_of(asset_stack, dag_id, begun) == "success"
     assert ", replay of 2010-12-" in newest_mail(asset_stack)[1], "the scheduled run was about yesterday"
     begun = datetime.now(UTC)
     arrival = maker(asset_stack)("retail_arrival", DAY)
     assert arrival.good, arrival.text
     assert "nothing_came skipped" in arrival.text
     for dag_id in CHAIN:
-        run = until(asset_stack, partial(ended, airflow, dag_id, begun), f"the end of a run of {dag_id}")
-        assert run
-        assert run["state"] == "success"
+        assert end_of(asset_stack, dag_id, begun) == "success"
     assert published(asset_stack) == published(stack)
     subject, body = newest_mail(stack)
     assert subject.startswith("Retail sales: 47")
@@ -154,9 +156,7 @@ def test_after_the_first_fill_every_dag_that_needs_another_one_runs(asset_stack:
         airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
         airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None})
     for dag_id in sorted(readers):
-        run = until(asset_stack, partial(ended, airflow, dag_id, begun, "manual"), f"the end of a run of {dag_id}")
-        assert run
-        assert run["state"] == "success", dag_id
+        assert end_of(asset_stack, dag_id, begun, "manual") == "success", dag_id
         assert rows(asset_stack, READ_BACK[dag_id]) > 0, dag_id
 
     said.clear()
