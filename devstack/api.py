@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import requests
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from devstack.environment import ADMIN, local_url
 from devstack.errors import StackError
+from devstack.process import Record
 from devstack.state import State
+
+TRIES = 10
+
+
+class BusyError(StackError):
+    """Airflow did not answer in time."""
 
 
 class RefusedError(StackError):
@@ -29,10 +38,12 @@ class Airflow:
         url: where its API server answers.
         user: who logs in.
         password: with what.
+        lives: tells whether what Airflow needs still runs. While it does, a server that is too busy is asked again.
     """
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    def __init__(self, url: str, user: str, password: str, lives: Callable[[], bool] = lambda: True) -> None:
         self.url = url
+        self._lives = lives
         self._session = requests.Session()
         self._session.trust_env = False
         login = self._call("POST", "/auth/token", {"username": user, "password": password})
@@ -41,7 +52,12 @@ class Airflow:
     @classmethod
     def of(cls, state: State) -> Airflow:
         """Return the Airflow of one state folder, as its administrator."""
-        return cls(local_url(state, "api"), ADMIN, state.secret(ADMIN))
+
+        def lives() -> bool:
+            records = (Record.read(state.services / f"{name}.json") for name in ("airflow", "postgres"))
+            return all(record and record.process() for record in records)
+
+        return cls(local_url(state, "api"), ADMIN, state.secret(ADMIN), lives)
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Return what ``GET /api/v2<path>`` answers."""
@@ -137,9 +153,21 @@ class Airflow:
                 return found
 
     def _call(self, method: str, path: str, body: Any = None, parameters: dict[str, Any] | None = None) -> Any:
+        repeatable = method in {"GET", "PATCH"} or path == "/auth/token"
+        retrying = Retrying(
+            retry=retry_if_exception(_is_busy),
+            stop=stop_after_attempt(TRIES if repeatable else 1) | (lambda _: not self._lives()),
+            wait=wait_exponential(0.2, max=5),
+            reraise=True,
+        )
+        return retrying(self._try, method, path, body, parameters)
+
+    def _try(self, method: str, path: str, body: Any, parameters: dict[str, Any] | None) -> Any:
         try:
             answer = self._session.request(method, self.url + path, json=body, params=parameters, timeout=60)
-        except (requests.ConnectionError, requests.Timeout) as error:
+        except requests.Timeout as error:
+            raise BusyError(f"Airflow at {self.url} did not answer {method} {path} within 60 s") from error
+        except requests.ConnectionError as error:
             raise StackError(
                 f"Airflow no longer answers at {self.url}: was the stack stopped by another command?"
             ) from error
@@ -150,6 +178,13 @@ class Airflow:
                 reason = answer.text[:500]
             raise RefusedError(answer.status_code, f"Airflow refused {method} {path} ({answer.status_code}): {reason}")
         return answer.json() if answer.content else None
+
+
+def _is_busy(error: BaseException) -> bool:
+    """Tell whether the same call may succeed later: a busy server runs out of database connections."""
+    return isinstance(error, BusyError) or (
+        isinstance(error, RefusedError) and error.status >= requests.codes.internal_server_error
+    )
 
 
 def _lines(entry: dict[str, Any] | str) -> list[str]:
