@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = do_PATCH = answer
+    def __getattr__(self, name: str) -> Any:
+        """Every method is answered alike."""
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
 
 
 @pytest.fixture

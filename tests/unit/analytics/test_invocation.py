@@ -18,9 +18,9 @@ def test_dbt_gets_the_login_and_nothing_else_of_the_worker(monkeypatch: pytest.M
             "PGUSER": "loader",
             "PGDATABASE": "warehouse",
             "PGSSLMODE": "require",
-            "DBT_ENV_SECRET_PASSWORD": "p@ss/word",
             "DBT_SCHEMA": "marts",
         }.items()
     )
     assert "AIRFLOW__CORE__FERNET_KEY" not in found
+    assert [name for name, value in found.items() if value == "p@ss/word"] == ["DBT_ENV_SECRET_PASSWORD"]
     assert [name for name, value in found.items() if "p@ss" in value] == ["DBT_ENV_SECRET_PASSWORD"]
