@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import requests
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_any, wait_exponential
+from tenacity import Retrying, retry_if_exception, wait_exponential
 
 from devstack.environment import ADMIN, local_url
 from devstack.errors import StackError
@@ -156,7 +156,7 @@ class Airflow:
         repeatable = method in {"GET", "PATCH"} or path == "/auth/token"
         retrying = Retrying(
             retry=retry_if_exception(_is_busy),
-            stop=stop_any(stop_after_attempt(TRIES if repeatable else 1), lambda _: not self._lives()),
+            stop=lambda call: call.attempt_number >= (TRIES if repeatable else 1) or not self._lives(),
             wait=wait_exponential(0.2, max=5),
             reraise=True,
         )

@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS predictions (
     served_at timestamp with time zone NOT NULL,
     model_name text NOT NULL,
     model_version integer NOT NULL,
-    -- live; check: what a deployment asked to see that the model answers; replay: sample traffic, asked for another day.
+    -- live; check: what a deployment asked, to see that the model answers; replay: sample traffic of another day.
     purpose text NOT NULL,
     inputs jsonb NOT NULL,
     probability double precision NOT NULL,
