@@ -16,8 +16,8 @@ from devstack.process import Record
 T = TypeVar("T")
 
 STALLED_SECONDS = 90.0
-POLL_SECONDS = 0.05
-PROGRESS_SECONDS = 1.0  # between two looks at the progress, which may be dear
+POLL_SECONDS = 0.1
+PROGRESS_SECONDS = 5.0  # between two looks at the progress, each of which goes through all processes
 LEAST_CPU_SECONDS = 0.2
 LEAST_CPU_SHARE = 0.02  # of a core; what idles uses less, what works gets more even on a busy machine
 
