@@ -26,7 +26,7 @@ SETTLED = """
     WHERE dag_id = %s AND run_id = %s AND kind IN ('failed', 'succeeded') AND created_at >= %s - interval '1 minute'
     HAVING count(*) > 0
 """
-CALLBACKS = "SELECT 1 FROM callback_request LIMIT 1"
+CALLBACKS = "SELECT 1 FROM callback WHERE type = 'dag_processor' LIMIT 1"
 
 
 def write(console: Console, state: State, dag_id: str, run: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from moto.server import ThreadedMotoServer
 from upath import UPath
 
 from include.ml.registry import Registry
+from include.ml.errors import NoChampionError
 from include.sagemaker import definitions, deployment
 from include.sagemaker.errors import EndpointError, RefusedCallError, ThrottledError
 from include.titanic import candidate as candidates
@@ -178,7 +179,7 @@ def test_the_champion_is_packed_and_must_answer_rightly(
     s3 = aws("s3")
     s3.create_bucket(Bucket="models")
     place = deployment.Bucket(s3, "models", registry.name)
-    with pytest.raises(LookupError, match="run titanic_ml_pipeline first"):
+    with pytest.raises(NoChampionError, match="run titanic_ml_pipeline first"):
         deployment.package(registry, place, "run")
     accepted(candidate, registry)
     found = candidates.read(candidate)
