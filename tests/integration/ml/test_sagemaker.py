@@ -17,8 +17,8 @@ from airflow.sdk.exceptions import TaskDeferred
 from moto.server import ThreadedMotoServer
 from upath import UPath
 
-from include.ml.registry import Registry
 from include.ml.errors import NoChampionError
+from include.ml.registry import Registry
 from include.sagemaker import definitions, deployment
 from include.sagemaker.errors import EndpointError, RefusedCallError, ThrottledError
 from include.titanic import candidate as candidates
