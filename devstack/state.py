@@ -13,8 +13,9 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 STATE_VARIABLE = "SPELLBOOK_STATE"
 MINIMUM_FREE_BYTES = 500 * 1024**2
 AWAITED_SECONDS = 3.0
+PORT_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -121,15 +123,20 @@ class State:
 
     def secret(self, name: str) -> str:
         """Return the secret ``name``; it is generated once and kept in a file that only its owner can read."""
-        return str(self._remember("secrets.json", name, lambda: secrets.token_urlsafe(48)))
+        return str(self._remember("secrets.json", name, lambda _: secrets.token_urlsafe(48)))
 
     def fernet_key(self) -> str:
         """Return the key that Airflow encrypts connections and variables with."""
-        return str(self._remember("secrets.json", "fernet", lambda: base64.urlsafe_b64encode(os.urandom(32)).decode()))
+        return str(
+            self._remember("secrets.json", "fernet", lambda _: base64.urlsafe_b64encode(os.urandom(32)).decode())
+        )
 
     def port(self, name: str, preferred: int = 0) -> int:
-        """Return the TCP port of ``name``: the one it had before, else ``preferred`` if free, else any free one."""
-        return int(self._remember("ports.json", name, lambda: free_port(preferred)))
+        """Return the TCP port of ``name``: the one it had before, else ``preferred`` if free, else any free one.
+
+        No two names have the same one, although nothing may listen there yet.
+        """
+        return int(self._remember("ports.json", name, lambda others: free_port(preferred, others)))
 
     def forget_port(self, name: str) -> None:
         """Let the next :meth:`port` choose anew: something else took the port meanwhile."""
@@ -139,21 +146,22 @@ class State:
             known.pop(name, None)
             _write(path, known)
 
-    def _remember(self, file: str, key: str, make: Any) -> Any:
+    def _remember(self, file: str, key: str, make: Callable[[Collection[Any]], Any]) -> Any:
         path = self.root / file
         if key not in _read(path):
             with _locked(path.with_suffix(".lock")):
                 known = _read(path)
                 if key not in known:  # another command may have made it meanwhile
-                    _write(path, known | {key: make()})
+                    _write(path, known | {key: make(known.values())})
         return _read(path)[key]
 
 
-def free_port(preferred: int = 0) -> int:
-    """Return ``preferred`` if nothing listens there, else a free port on the loopback interface."""
-    for candidate in (preferred, 0):
+def free_port(preferred: int = 0, others: Collection[int] = ()) -> int:
+    """Return ``preferred`` if nothing listens there, else a free port on the loopback interface; none of ``others``."""
+    for candidate in (preferred, *repeat(0, PORT_TRIES)):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", candidate)) as probe:
-            return int(probe.getsockname()[1])
+            if (port := int(probe.getsockname()[1])) not in others:
+                return port
     raise StackError("no free TCP port is left on 127.0.0.1")
 
 

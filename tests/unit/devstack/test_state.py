@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
@@ -139,3 +140,17 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StackError, match=rf"{tmp_path}/file can't be the state folder.*{STATE_VARIABLE}"):
         State.open(tmp_path / "file")
+
+
+def test_no_two_services_get_the_same_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may name a port again as long as nothing listens there."""
+    named = iter([50001, 50001, 50001, 50002])
+
+    class Probe:
+        def getsockname(self) -> tuple[str, int]:
+            return "127.0.0.1", next(named)
+
+    monkeypatch.setattr(state_module.socket, "create_server", lambda _: nullcontext(Probe()))
+    state = State.open(tmp_path / "state")
+    assert [state.port(name) for name in ("slack", "smtp")] == [50001, 50002]
+    assert state.port("slack") == 50001
