@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -150,7 +151,7 @@ def test_no_two_services_get_the_same_port(tmp_path: Path, monkeypatch: pytest.M
         def getsockname(self) -> tuple[str, int]:
             return "127.0.0.1", next(named)
 
-    monkeypatch.setattr(state_module.socket, "create_server", lambda _: nullcontext(Probe()))
+    monkeypatch.setattr(socket, "create_server", lambda _: nullcontext(Probe()))
     state = State.open(tmp_path / "state")
     assert [state.port(name) for name in ("slack", "smtp")] == [50001, 50002]
     assert state.port("slack") == 50001
