@@ -166,11 +166,11 @@ def _clean(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _keep(state: State) -> None:
-    """Start the keeper that ends an idle stack, unless it runs."""
+    """Start the keeper that ends an idle stack, unless it runs; a little later, to leave the cores to the start."""
     record = state.services / "keeper.json"
     known = Record.read(record)
     if not known or not known.process():
-        command = [sys.executable, "-m", "devstack.keeper"]
+        command = ["/bin/sh", "-c", 'sleep 20; exec "$@"', "sh", sys.executable, "-m", "devstack.keeper"]
         Record.of(spawn(command, state.logs / "keeper.log", process_environment(), REPOSITORY), "").write(record)
 
 

@@ -38,6 +38,7 @@ def load(airflow: Airflow, dag_id: str, stack: Stack) -> dict[str, Any]:
         first, *others = broken
         more = f"\n{', '.join(f'dags/{other}' for other in others)}: not loaded either" if others else ""
         raise StackError(f"dags/{first} does not load:\n{own_part(broken[first], stack.dags)}{more}")
+    parse(stack, _never_parsed(stack))  # so that every name is known
     names = airflow.dag_ids()
     near = get_close_matches(dag_id, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(names))}"
@@ -83,6 +84,13 @@ def own_part(trace: str, folder: Path) -> str:
         if keep:
             kept.append(line.replace(f"{folder}/", "dags/").replace(f"{REPOSITORY}/", ""))
     return "\n".join(kept)
+
+
+def _never_parsed(stack: Stack) -> Iterator[str]:
+    for path in sorted(stack.dags.rglob("*.py")):
+        file = path.relative_to(stack.dags).as_posix()
+        if stack.state.parses.outcome(file, since=0) is None:
+            yield file
 
 
 def _files_that_may_define(dag_id: str, folder: Path) -> Iterator[str]:

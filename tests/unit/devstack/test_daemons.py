@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,6 +41,31 @@ def test_a_request_for_a_file_that_is_being_parsed_waits_for_the_end_of_it(state
     processor._processors.clear()
     assert [str(file.rel_path) for file in processor.claim_priority_files()] == ["busy.py"]
     assert state.parses.requested() == []
+
+
+def test_files_that_nobody_asked_for_are_held_back_after_the_start(
+    state: State, processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    def begin(self: Any) -> None:
+        while self._file_queue:
+            begun.append(str(self._file_queue.popitem(last=False)[0].rel_path))
+
+    monkeypatch.setattr(DagFileProcessorManager, "_start_new_processes", begin)
+    files = {name: DagFileInfo(Path(name), bundle_name="dags-folder") for name in ("asked.py", "called.py", "other.py")}
+    processor._file_queue = OrderedDict.fromkeys(files.values())
+    processor._callback_to_execute = {files["called.py"]: ["a run has ended"]}
+    processor._held_until = time.monotonic() + 1000
+    state.note_waiting()
+    state.parses.request(["asked.py"])
+    processor.claim_priority_files()
+    processor._start_new_processes()
+    assert begun == ["asked.py", "called.py"]
+    assert list(processor._file_queue) == [files["other.py"]]
+    processor._held_until = 0.0
+    processor._start_new_processes()
+    assert begun == ["asked.py", "called.py", "other.py"]
 
 
 def outcome_of(processor: Any, state: State, result: Any, *, had_callbacks: bool = False) -> Any:
