@@ -179,9 +179,9 @@ def test_what_is_asked_for_without_a_day_is_a_replayed_yesterday_and_says_so(out
     for dag_id, table in tables.items():
         said = outcomes[dag_id].result()[0]
         assert isinstance(said, Said)
+        [run_id] = re.findall(r"/runs/(manual__\S+)", said.text)
         [(day, replayed_from)] = query(
-            "SELECT partition_key, replayed_from::text FROM load_log WHERE dataset = %s AND run_id LIKE 'manual%%'",
-            table,
+            "SELECT partition_key, replayed_from::text FROM load_log WHERE (dataset, run_id) = (%s, %s)", table, run_id
         )
         assert day > "2026", "yesterday, or the day before in New York"
         assert replayed_from < "2026"
