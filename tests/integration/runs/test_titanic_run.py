@@ -36,8 +36,19 @@ class Question:
         return self.airflow.task_instances(DAG, self.run_id)
 
     def answer(self, word: str) -> None:
-        """Answer as soon as it is asked."""
+        """Answer, as a human would, some rounds of the scheduler after it was asked.
+
+        Airflow 3.3.2 takes a task for failed that resumes before the scheduler has seen its first part end
+        (https://github.com/apache/airflow/issues/72716).
+        """
         until(self.stack, lambda: self.state("approve_model") == "awaiting_input" or self.ended(), "the question")
+        beats = {self.airflow.heartbeat("scheduler")}
+
+        def rounds() -> bool:
+            beats.add(self.airflow.heartbeat("scheduler"))
+            return len(beats) > 2
+
+        until(self.stack, rounds, "two heartbeats of the scheduler")
         body = {"chosen_options": [word], "params_input": {}}
         self.airflow.patch(f"{self.run}/taskInstances/approve_model/-1/hitlDetails", body)
 
