@@ -72,12 +72,10 @@ def test_a_second_up_is_told_where_the_first_is(up: Up) -> None:
     assert up.url in second.stdout
 
 
-def test_a_run_beside_it_succeeds_and_says_that_the_schedule_is_on(
-    up: Up, airflow: Airflow, finished_run: FinishedRun
-) -> None:
-    assert finished_run.exit_code == 0, finished_run.output
-    assert f"{finished_run.dag_id} was paused and no longer is: its schedule is on from now" in finished_run.output
-    run = airflow.get(f"/dags/{finished_run.dag_id}/dagRuns/{finished_run.run_id}")
-    assert run["state"] == "success"
-    assert airflow.get(f"/dags/{finished_run.dag_id}")["is_paused"] is False
+def test_a_run_beside_it_succeeds_and_says_that_the_schedule_is_on(up: Up, airflow: Airflow) -> None:
+    run = FinishedRun.of(up.terminal.devstack("run", "my_first_spell"))
+    assert run.exit_code == 0, run.output
+    assert f"{run.dag_id} was paused and no longer is: its schedule is on from now" in run.output
+    assert airflow.get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}")["state"] == "success"
+    assert airflow.get(f"/dags/{run.dag_id}")["is_paused"] is False
     assert up.process.poll() is None
