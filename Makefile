@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # $(PYTHON) is the user's: the interpreter that .ci/install makes the environment with.
 VENV := .venv/bin/python
 PYTEST := $(VENV) -m pytest
-SIDE_BY_SIDE := --numprocesses 2
+SIDE_BY_SIDE := --numprocesses 2 -p tests.side_by_side
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spellbook/tools
 export PATH := $(PATH):$(TOOLS)/usr/bin
 ifeq ($(origin AS),default)  # make's own name of the assembler
