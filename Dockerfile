@@ -5,10 +5,10 @@
 FROM apache/airflow:3.3.2-python3.13 AS dbt
 USER 0
 RUN --mount=type=cache,target=/tmp/.cache/uv \
-    --mount=type=bind,source=requirements-dbt.txt,target=/tmp/requirements-dbt.txt \
+    --mount=type=bind,source=requirements/dbt.txt,target=/tmp/dbt.txt \
     uv venv /opt/dbt && \
     UV_CACHE_DIR=/tmp/.cache/uv UV_LINK_MODE=copy \
-    uv pip sync --python /opt/dbt/bin/python --compile-bytecode --require-hashes /tmp/requirements-dbt.txt
+    uv pip sync --python /opt/dbt/bin/python --compile-bytecode --require-hashes /tmp/dbt.txt
 USER 50000
 
 FROM apache/airflow:3.3.2-python3.13 AS runtime
@@ -45,9 +45,9 @@ RUN apt-get update \
     && install -d -o airflow -g 0 -m 0775 /opt/spark
 USER 50000
 RUN --mount=type=cache,target=/tmp/.cache/uv,uid=50000,gid=0 \
-    --mount=type=bind,source=requirements-spark.txt,target=/tmp/requirements-spark.txt \
+    --mount=type=bind,source=requirements/spark.txt,target=/tmp/spark.txt \
     python -m venv --without-pip /opt/spark/venv \
-    && UV_LINK_MODE=copy uv pip sync --python /opt/spark/venv/bin/python --require-hashes /tmp/requirements-spark.txt \
+    && UV_LINK_MODE=copy uv pip sync --python /opt/spark/venv/bin/python --require-hashes /tmp/spark.txt \
     && ln -s /opt/spark/venv/lib/python3.*/site-packages/pyspark /opt/spark/home
 ENV SPARK_HOME=/opt/spark/home PYSPARK_PYTHON=/opt/spark/venv/bin/python PATH="${PATH}:/opt/spark/home/bin"
 

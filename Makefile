@@ -18,12 +18,12 @@ export DAG DATE TO AS CONF NAME RUNS BUSY
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-.venv/installed: requirements-dev.txt requirements-dbt.txt .ci/install .ci/uv.txt $(if $(PYTHON),interpreter)
+.venv/installed: requirements/dev.txt requirements/dbt.txt .ci/install .ci/uv.txt $(if $(PYTHON),interpreter)
 	@.ci/install
 
 interpreter:  # given as PYTHON=: .ci/install sees whether .venv is of another one
 
-.venv-spark/installed: requirements-spark.txt .venv/installed
+.venv-spark/installed: requirements/spark.txt .venv/installed
 	@.ci/install spark
 
 install: .venv/installed ## the virtual environment, from the lock (the others do it by themselves)
@@ -35,7 +35,7 @@ run: install ## one DAG, end to end: DAG=weather_data_pipeline DATE=2024-06-01 T
 	@$(VENV) -m devstack run "$${DAG:-weather_data_pipeline}" $${DATE:+--date "$$DATE"} $${TO:+--to "$$TO"} $${AS:+--as "$$AS"} $${CONF:+--conf "$$CONF"}
 
 new-source: install ## a source's YAML and its test: NAME=orders
-	@$(VENV) -m include.sources new "$${NAME:?give NAME=, such as NAME=orders}"
+	@$(VENV) -m devstack.sources new "$${NAME:?give NAME=, such as NAME=orders}"
 
 up: install ## Airflow's web UI and everything behind it, until Ctrl-C
 	@$(VENV) -m devstack up
@@ -87,7 +87,7 @@ lock: install ## bring requirements*.txt up to date with requirements*.in
 	@.ci/lock
 
 manifest: install ## the dbt project's graph, after a change in include/dbt
-	@$(VENV) -m include.analytics
+	@$(VENV) -m include.domains.analytics
 
 soak: install ## cold starts one after the other, how many of them are green: RUNS=50 BUSY=4
 	@$(VENV) -m benchmarks.soak $${RUNS:+--runs "$$RUNS"} $${BUSY:+--busy "$$BUSY"}

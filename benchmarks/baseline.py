@@ -22,10 +22,10 @@ def main() -> None:
     sys.path.append(str(REPOSITORY / "plugins"))
     from airflow.sdk import ObjectStoragePath
 
-    from include.settings import OBJECT_STORAGE
-    from include.warehouse.attempt import Attempt
-    from include.weather import pipeline
-    from include.weather.cities import load_cities
+    from include.core.settings import OBJECT_STORAGE
+    from include.core.warehouse.attempt import Attempt
+    from include.domains.weather import pipeline
+    from include.domains.weather.cities import load_cities
     from spellbook.hooks.weather import weather_hook
 
     day = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)

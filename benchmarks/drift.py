@@ -16,11 +16,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from include.ml.evaluation import Folds, cross_validate
-from include.monitoring.checks import Limits, check
-from include.titanic.features import segment
-from include.titanic.models import soft_vote
-from include.titanic.passengers import COLUMNS, LABEL, read
+from include.core.ml.drift.checks import Limits, check
+from include.core.ml.evaluation import Folds, cross_validate
+from include.domains.titanic.features import segment
+from include.domains.titanic.models import soft_vote
+from include.domains.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.spec import TITANIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,7 @@ def _alarms(
     day, answers = passengers.iloc[new].reset_index(drop=True), probabilities[new].copy()
     if change:
         day, answers = change(day, answers, segment(day).eq(SEGMENT).to_numpy(), generator)
-    findings = check(passengers.iloc[old], probabilities[old], day, answers, Limits())
+    findings = check(TITANIC, passengers.iloc[old], probabilities[old], day, answers, Limits())
     return {finding.segment for finding in findings if finding.alarm}
 
 
@@ -112,7 +113,7 @@ CHANGES: dict[str, tuple[Change, float | None]] = {
     "ages missing": (_nameless_age, FOUND),
     "predictions inverted": (_inverted, FOUND),
     # In the segment whose predictions spread most, by their distribution alone; that the registered model gives others
-    # is found without fail by asking it again, see include.monitoring.pipeline.
+    # is found without fail by asking it again, see include.core.ml.drift.pipeline.
     "predictions are random numbers": (_garbage, None),
 }
 

@@ -32,11 +32,11 @@ from devstack.postgres import Postgres
 from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.upstreams.records import DATA
-from include.retail import pipeline
-from include.retail.files import find
-from include.settings import RETAIL
-from include.storage import url_of
-from include.warehouse.attempt import Attempt
+from include.core.settings import RETAIL
+from include.core.storage import url_of
+from include.core.warehouse.attempt import Attempt
+from include.domains.retail import pipeline
+from include.domains.retail.files import find
 
 RECORDED = REPOSITORY / "include" / "data" / "retail"
 ONE, THREE = "retail_monolith", ("retail_validate", "retail_transform", "retail_report")

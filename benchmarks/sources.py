@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from include.sources.files import FOLDER
+from include.domains.sources import FOLDER
 
 LIMIT_SECONDS = 10.0
 LARGEST = 1000
@@ -30,10 +30,10 @@ import json, sys, time
 from pathlib import Path
 import airflow.sdk
 from airflow.serialization.serialized_objects import DagSerialization
-from include.sources.factory import create_dags
+from include.core.sources.factory import create_dags
 folder = Path(sys.argv[1])
 started = time.process_time()
-dags = create_dags("postgres_default", folder)
+dags = create_dags(folder, "postgres_default")
 made = time.process_time()
 for dag in dags.values():
     DagSerialization.to_dict(dag)
@@ -42,7 +42,7 @@ print(json.dumps([len(dags), made - started, time.process_time() - made]))
 READ = """
 import json, sys, time
 from pathlib import Path
-from include.sources.files import load_sources
+from include.core.sources.files import load_sources
 started = time.process_time()
 sources, errors = load_sources(Path(sys.argv[1]))
 print(json.dumps([len(sources), time.process_time() - started, 0]))

@@ -24,8 +24,8 @@ from upath import UPath
 from devstack import spark
 from devstack.environment import process_environment
 from devstack.state import REPOSITORY
-from include.spark import output, pandas_sessions
-from include.storage import url_of
+from include.core.storage import url_of
+from include.domains.sessions import output, pandas_sessions
 
 RETAIL = REPOSITORY / "include/data/retail"
 ROWS = (7_270, 500_000, 2_000_000)
@@ -76,8 +76,8 @@ def compare(rows: int, folder: Path) -> str:
     options = ["--master", "local[*]", "--driver-memory", "2g", "--conf", "spark.ui.enabled=false"]
     options += ["--conf", f"spark.sql.shuffle.partitions={os.cpu_count()}"]
     tasks = {
-        "pandas": [sys.executable, "-m", "include.spark.pandas_sessions"],
-        "spark": ["spark-submit", *options, str(REPOSITORY / "include/spark/sessions.py")],
+        "pandas": [sys.executable, "-m", "include.domains.sessions.pandas_sessions"],
+        "spark": ["spark-submit", *options, str(REPOSITORY / "include/domains/sessions/sessions.py")],
     }
     # The JVM's own choices, unlike in the embedded stack, whose options suit small jobs.
     values |= spark.environment(values["PATH"]) | {"JDK_JAVA_OPTIONS": ""}

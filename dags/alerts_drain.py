@@ -7,7 +7,7 @@ sends what waits, in order, with growing pauses to a channel that fails.
 ## Inputs
 - connections `postgres_default` (the outbox), `slack_default`, `smtp_default`
 - Variables `alert_…`: alerts that were parked while the warehouse was away, or by the scheduler
-- `include/alerts/routing.yaml`, `include/alerts/silences.yaml`
+- `include/ops/alerts/routing.yaml`, `include/ops/alerts/silences.yaml`
 
 ## Outputs
 Messages; tables `alert_outbox` and `alert_failure`.
@@ -24,8 +24,8 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, dag, task
 from pendulum import datetime
 
-from include.run_types import NOT_BACKFILLED
-from include.tags import Tag
+from include.core.run_types import NOT_BACKFILLED
+from include.core.tags import Tag
 
 
 @dag(
@@ -45,9 +45,10 @@ def alerts_drain() -> None:
     @task(retries=1, retry_delay=10, execution_timeout=timedelta(minutes=5))
     def drain_outbox() -> None:
         """Do one round, and write into the log what it did."""
-        from include.alerts.drain import drain
+        from include.datasets import DATASETS
+        from include.ops.alerts.drain import drain
 
-        drain()
+        drain(DATASETS)
 
     drain_outbox()
 

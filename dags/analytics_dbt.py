@@ -31,15 +31,16 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include.analytics import SOURCES
-from include.retries import hopeless
-from include.settings import OBJECT_STORAGE
-from include.tags import Tag
+from include.core.retries import hopeless
+from include.core.settings import OBJECT_STORAGE
+from include.core.tags import Tag
+from include.domains.analytics import SOURCES
 from spellbook.operators.dbt import DbtBuildOperator, node_tasks
 
 SCHEMA = "analytics"
 BROKEN_DATA = hopeless(
-    "include.analytics.errors.DbtTestError", reason="the same data breaks the test again: fix it, then clear the task"
+    "include.domains.analytics.errors.DbtTestError",
+    reason="the same data breaks the test again: fix it, then clear the task",
 )
 
 
@@ -59,8 +60,8 @@ def analytics_dbt() -> None:
     @task(pool="database_access", outlets=[Asset("analytics_marts")])
     def load_data(postgres_conn_id: str) -> dict[str, int]:
         """Publish the marts as Parquet files; return the rows of each."""
-        from include.analytics.export import export
-        from include.analytics.manifest import mart_names
+        from include.domains.analytics.export import export
+        from include.domains.analytics.manifest import mart_names
 
         uri = Connection.get(postgres_conn_id).get_uri()
         return export(uri, SCHEMA, mart_names(), ObjectStoragePath(OBJECT_STORAGE.read()) / "analytics")

@@ -20,13 +20,14 @@ from __future__ import annotations
 from airflow.sdk import Asset, dag
 from pendulum import datetime
 
-from include.analytics import SOURCES
-from include.retries import hopeless
-from include.tags import Tag
+from include.core.retries import hopeless
+from include.core.tags import Tag
+from include.domains.analytics import SOURCES
 from spellbook.operators.dbt import DbtOperator
 
 BROKEN_DATA = hopeless(
-    "include.analytics.errors.DbtTestError", reason="the same data breaks the test again: fix it, then clear the task"
+    "include.domains.analytics.errors.DbtTestError",
+    reason="the same data breaks the test again: fix it, then clear the task",
 )
 
 

@@ -33,13 +33,13 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include import settings
-from include.retries import hopeless
-from include.spark.rules import GAP_MINUTES
-from include.tags import Tag
+from include.core import settings
+from include.core.retries import hopeless
+from include.core.tags import Tag
+from include.domains.sessions import settings as sessions
+from include.domains.sessions.rules import GAP_MINUTES
 
-HOPELESS = hopeless("include.errors.ConfigurationError", "include.spark.errors.UnaccountedRowsError")
-APPLICATION = settings.__file__.replace("settings.py", "spark/sessions.py")
+HOPELESS = hopeless("include.core.errors.ConfigurationError", "include.domains.sessions.errors.UnaccountedRowsError")
 
 
 @dag(
@@ -58,7 +58,7 @@ def big_data_spark() -> None:
     @task
     def check_arguments(spark_conn_id: str, **context: Any) -> dict[str, str]:
         """Refuse what would fail late or hang; return the URLs for Spark."""
-        from include.spark import output, submit
+        from include.domains.sessions import output, submit
 
         spark = Connection.get(spark_conn_id)
         lines = ObjectStoragePath(settings.RETAIL.read())
@@ -72,7 +72,7 @@ def big_data_spark() -> None:
     @task(outlets=[Asset("customer_sessions")])
     def publish(**context: Any) -> None:
         """Account for every row, and let readers see the result."""
-        from include.spark import output
+        from include.domains.sessions import output
 
         root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
         output.publish(output.folder_of(root, "spark", context["dag_run"].run_id))
@@ -80,7 +80,7 @@ def big_data_spark() -> None:
     @task(trigger_rule="all_done_setup_success")
     def clean_up(**context: Any) -> None:
         """Remove what the run wrote, unless it was published."""
-        from include.spark import output
+        from include.domains.sessions import output
 
         root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
         output.discard(output.folder_of(root, "spark", context["dag_run"].run_id))
@@ -90,7 +90,7 @@ def big_data_spark() -> None:
         task_id="sessionise",
         conn_id="spark_default",
         name="{{ dag.dag_id }}",
-        application=APPLICATION,
+        application=str(sessions.APPLICATION),
         application_args=[
             "--input",
             checked["input"],
@@ -99,11 +99,11 @@ def big_data_spark() -> None:
             "--gap-minutes",
             "{{ params.gap_minutes }}",
         ],
-        driver_memory=settings.SPARK_DRIVER_MEMORY.read(),
-        executor_memory=settings.SPARK_EXECUTOR_MEMORY.read(),
-        packages=settings.SPARK_PACKAGES.read() or None,
+        driver_memory=sessions.SPARK_DRIVER_MEMORY.read(),
+        executor_memory=sessions.SPARK_EXECUTOR_MEMORY.read(),
+        packages=sessions.SPARK_PACKAGES.read() or None,
         conf={
-            "spark.sql.shuffle.partitions": settings.SPARK_PARTITIONS.read(),
+            "spark.sql.shuffle.partitions": sessions.SPARK_PARTITIONS.read(),
             "spark.log.level": "WARN",
             "spark.ui.enabled": "false",
         },

@@ -1,12 +1,12 @@
 """Whether every source can be loaded tonight: its file, its connection, its table.
 
 ## What
-A file of `include/sources` that can't be used is an import error of this DAG, which names file, line, field, value and
-what is allowed; the other sources' DAGs don't suffer. Each day, an hour before the first source runs, the tables of the
-warehouse are compared with the contracts, and missing ones are created.
+A file of `include/domains/sources` that can't be used is an import error of this DAG, which names file, line, field,
+value and what is allowed; the other sources' DAGs don't suffer. Each day, an hour before the first source runs, the
+tables of the warehouse are compared with the contracts, and missing ones are created.
 
 ## Inputs
-- `include/sources/*.yaml`
+- `include/domains/sources/*.yaml`
 - connections `sources_default`, and others that the files name
 
 ## Outputs
@@ -21,11 +21,13 @@ from __future__ import annotations
 from airflow.sdk import Connection, CronTriggerTimetable, dag, task
 from pendulum import datetime
 
-from include.run_types import NOT_BACKFILLED
-from include.sources.files import require_sources
-from include.tags import Tag
+from include.core.run_types import NOT_BACKFILLED
+from include.core.sources.files import require_sources
+from include.core.tags import Tag
+from include.domains.sources import FOLDER
+from include.settings import HTTP_CONNECTIONS
 
-SOURCES = require_sources()
+SOURCES = require_sources(FOLDER, HTTP_CONNECTIONS)
 
 
 @dag(
@@ -49,7 +51,7 @@ def check_sources() -> None:
     @task(pool="database_access")
     def check_tables(postgres_conn_id: str) -> None:
         """Create missing tables; name every one that isn't what its source declares."""
-        from include.sources.tables import create_tables
+        from include.core.sources.tables import create_tables
 
         create_tables(SOURCES.values(), Connection.get(postgres_conn_id).get_uri())
 

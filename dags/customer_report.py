@@ -4,7 +4,7 @@
 Takes the day's purchases from the cache, or asks the sales API and keeps the answer; adds them up by customer.
 
 ## Inputs
-- connection `sources_default`, the contract `include/sources/sales.yaml`
+- connection `sources_default`, the contract `include/domains/sources/sales.yaml`
 - param `day`; without it the day is the first of the run's data interval, or the day before the trigger
 - param `refresh`: ask the API even if the cache has a fresh answer
 
@@ -33,12 +33,14 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include.retries import hopeless
-from include.settings import OBJECT_STORAGE
-from include.tags import Tag
+from include.core.retries import hopeless
+from include.core.settings import OBJECT_STORAGE
+from include.core.tags import Tag
 
 HOPELESS = hopeless(
-    "include.errors.ConfigurationError", "include.errors.PermanentUpstreamError", "include.warehouse.errors.LoadError"
+    "include.core.errors.ConfigurationError",
+    "include.core.errors.PermanentUpstreamError",
+    "include.core.warehouse.errors.LoadError",
 )
 
 
@@ -60,12 +62,13 @@ def customer_report() -> None:
     @task(pool="source_api")
     def get_customer_data(source_conn_id: str, postgres_conn_id: str, **context: Any) -> dict[str, str]:
         """Get the day's purchases; return the day, where they are, and when they were asked for."""
-        from include.cache import Cache
-        from include.customers.data import get_customer_data
-        from include.days import day_of
-        from include.sources.files import require_sources
-        from include.sources.upstream import Login
-        from include.storage import file_name, write
+        from include.core.cache import Cache
+        from include.core.dates import day_of
+        from include.core.sources.files import load_source
+        from include.core.sources.upstream import Login
+        from include.core.storage import file_name, write
+        from include.domains.customers.data import get_customer_data
+        from include.domains.sources import FOLDER
         from spellbook.counters import cache_counter
 
         run, params = context["dag_run"], context["params"]
@@ -73,8 +76,9 @@ def customer_report() -> None:
         root = ObjectStoragePath(OBJECT_STORAGE.read())
         name = "customers"
         cache = Cache(name, Connection.get(postgres_conn_id).get_uri(), root, count=cache_counter(name))
+        sales = load_source(FOLDER / "sales.yaml")
         login = Login.of(Connection.get(source_conn_id))
-        found = get_customer_data(cache, login, require_sources()["sales"], day, refresh=params["refresh"])
+        found = get_customer_data(cache, login, sales, day, refresh=params["refresh"])
         file = root / "customer_report" / f"day={day}" / f"{file_name(run.run_id)}.jsonl"
         return {"day": str(day), "file": write(file, found.content), "as_of": found.created_at.isoformat()}
 
@@ -83,8 +87,8 @@ def customer_report() -> None:
         """Publish what each customer bought."""
         import datetime as dt
 
-        from include.customers import report
-        from include.warehouse.attempt import Attempt
+        from include.core.warehouse.attempt import Attempt
+        from include.domains.customers import report
 
         report.publish(
             ObjectStoragePath(found["file"]).read_bytes(),

@@ -27,7 +27,7 @@ from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
 from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, dag, task
 from pendulum import datetime
 
-from include.tags import Tag
+from include.core.tags import Tag
 
 ETL = "long_running_etl"
 LAST_TASK = "process_etl_results"
@@ -78,8 +78,8 @@ def etl_status_checker() -> None:
     @task(inlets=[Asset("etl_daily_revenue")])
     def tell_revenue(postgres_conn_id: str, **context: Any) -> None:
         """Tell what the other DAG published for the day."""
-        from include.days import day_of
-        from include.etl import revenue
+        from include.core.dates import day_of
+        from include.domains.long_jobs import revenue
 
         run = context["dag_run"]
         day = day_of(None, run.data_interval_start, run.run_after)

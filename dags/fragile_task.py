@@ -21,8 +21,8 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 from pendulum import datetime
 
-from include.alerts.callbacks import on_task_retry
-from include.tags import Tag
+from include.core.tags import Tag
+from include.ops.alerts.callbacks import on_task_retry
 from spellbook.retries import BackoffInParams
 
 
@@ -52,7 +52,7 @@ def fragile_task() -> None:
     )
     def fragile(**context: Any) -> int:
         """Fail `fail_times` times; return the number of the try that didn't."""
-        from include.alerts.examples import fail_until
+        from include.ops.alerts.examples import fail_until
 
         return fail_until(context["ti"].try_number, context["params"]["fail_times"])
 

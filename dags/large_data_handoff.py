@@ -22,8 +22,8 @@ from typing import Any
 from airflow.sdk import Asset, Connection, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.settings import OBJECT_STORAGE
-from include.tags import Tag
+from include.core.settings import OBJECT_STORAGE
+from include.core.tags import Tag
 
 
 @dag(
@@ -41,7 +41,7 @@ def large_data_handoff() -> None:
     @task
     def extract(**context: Any) -> str:
         """Write the order lines; return where they are."""
-        from include.handoff import lines
+        from include.domains.handoff import lines
 
         return lines.extract(
             ObjectStoragePath(OBJECT_STORAGE.read()), context["dag_run"].run_id, context["params"]["rows"]
@@ -50,15 +50,15 @@ def large_data_handoff() -> None:
     @task(pool="cpu_bound_pool")
     def transform(file: str) -> str:
         """Work out the amounts; return where they are."""
-        from include.handoff import lines
+        from include.domains.handoff import lines
 
         return lines.transform(ObjectStoragePath(file))
 
     @task(pool="database_access", outlets=[Asset("stock_totals")])
     def load(file: str, postgres_conn_id: str, **context: Any) -> None:
         """Publish the totals by article."""
-        from include.handoff import lines
-        from include.warehouse.attempt import Attempt
+        from include.core.warehouse.attempt import Attempt
+        from include.domains.handoff import lines
 
         uri = Connection.get(postgres_conn_id).get_uri()
         lines.load(ObjectStoragePath(file), uri, Attempt.from_context(context))
@@ -66,7 +66,7 @@ def large_data_handoff() -> None:
     @task(trigger_rule="all_done_setup_success")
     def clean_up(**context: Any) -> None:
         """Remove the run's files."""
-        from include.handoff.folders import folder_of, remove
+        from include.core.run_folders import folder_of, remove
 
         remove(folder_of(ObjectStoragePath(OBJECT_STORAGE.read()), context["dag_run"].run_id))
 

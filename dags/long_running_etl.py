@@ -33,18 +33,18 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include.retries import hopeless
-from include.tags import Tag
+from include.core.retries import hopeless
+from include.core.tags import Tag
 from spellbook.operators.etl_job import AwaitEtlJobOperator, StartEtlJobOperator
 
 DAY = "params.day or (dag_run.data_interval_start or dag_run.run_after - macros.timedelta(days=1)) | ds"
 REQUEST = '{"job": "daily_revenue", "dates": ["{{ ' + DAY + ' }}"], "seconds": {{ params.seconds }}}'
 
 HOPELESS = hopeless(
-    "include.errors.ConfigurationError",
-    "include.errors.PermanentUpstreamError",
-    "include.etl.errors.EtlJobError",
-    "include.warehouse.errors.LoadError",
+    "include.core.errors.ConfigurationError",
+    "include.core.errors.PermanentUpstreamError",
+    "include.domains.long_jobs.errors.EtlJobError",
+    "include.core.warehouse.errors.LoadError",
     reason="the same input fails again: mend what the error names, then clear the task that it names",
 )
 
@@ -77,9 +77,9 @@ def long_running_etl() -> None:
     @task(pool="database_access", outlets=[Asset("etl_daily_revenue")])
     def process_etl_results(job_id: str, etl_job_conn_id: str, postgres_conn_id: str, **context: Any) -> None:
         """Publish what the job found."""
-        from include.days import day_of
-        from include.etl import revenue
-        from include.warehouse.attempt import Attempt
+        from include.core.dates import day_of
+        from include.core.warehouse.attempt import Attempt
+        from include.domains.long_jobs import revenue
         from spellbook.hooks.etl_job import EtlJobHook
 
         run = context["dag_run"]

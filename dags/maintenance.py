@@ -27,9 +27,9 @@ import pendulum
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import CronTriggerTimetable, ObjectStoragePath, Param, dag, task
 
-from include.run_types import NOT_BACKFILLED
-from include.settings import OBJECT_STORAGE
-from include.tags import Tag
+from include.core.run_types import NOT_BACKFILLED
+from include.core.settings import OBJECT_STORAGE
+from include.core.tags import Tag
 
 
 @dag(
@@ -54,7 +54,7 @@ def maintenance() -> None:
     @task
     def old_metadata(metadata_conn_id: str, **context: Any) -> dict[str, int]:
         """Delete old rows of Airflow's database; returns how many, by table."""
-        from include.maintenance import metadata
+        from include.ops.maintenance import metadata
         from spellbook.hooks.optional import connection_or_skip
 
         params = context["params"]
@@ -70,7 +70,7 @@ def maintenance() -> None:
 
         from airflow.sdk.configuration import conf
 
-        from include.maintenance import files
+        from include.ops.maintenance import files
 
         params = context["params"]
         folder = Path(conf.get("logging", "base_log_folder"))
@@ -82,7 +82,7 @@ def maintenance() -> None:
         """Remove hand-off files that no run will read; returns how many folders."""
         from dataclasses import asdict
 
-        from include.maintenance import files
+        from include.ops.maintenance import files
 
         params = context["params"]
         root = ObjectStoragePath(OBJECT_STORAGE.read())
@@ -94,7 +94,7 @@ def maintenance() -> None:
         """Delete old runs, but those that a registered model needs; returns how many."""
         from dataclasses import asdict
 
-        from include.maintenance import mlflow_runs
+        from include.ops.maintenance import mlflow_runs
         from spellbook.hooks.optional import connection_or_skip
 
         params = context["params"]

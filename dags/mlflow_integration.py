@@ -32,16 +32,17 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include import settings
-from include.retries import hopeless
-from include.run_types import NOT_BACKFILLED
-from include.tags import Tag
+from include.core import settings
+from include.core.retries import hopeless
+from include.core.run_types import NOT_BACKFILLED
+from include.core.tags import Tag
+from include.domains.wine import settings as wine
 
 LONGEST = timedelta(hours=1)
 HOPELESS = hopeless(
-    "include.errors.ConfigurationError",
-    "include.ml.errors.DataError",
-    "include.ml.errors.ArtifactError",
+    "include.core.errors.ConfigurationError",
+    "include.core.ml.errors.DataError",
+    "include.core.ml.errors.ArtifactError",
     reason="the same file fails again: mend what the error names, then start a new run",
 )
 
@@ -62,24 +63,24 @@ def mlflow_integration() -> None:
     @task(pool="cpu_bound_pool", pool_slots=2, map_index_template="{{ colour }}", execution_timeout=LONGEST)
     def train(colour: str, **context: Any) -> str:
         """Judge the candidates on the wines of one colour and fit the best; return where it is."""
-        from include.wine import pipeline
+        from include.domains.wine import pipeline
 
         context["colour"] = colour
         root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
-        names = settings.WINE_CANDIDATES.read().split(",")
-        return pipeline.train(ObjectStoragePath(settings.WINES.read()), root, colour, context["dag_run"].run_id, names)
+        names = wine.WINE_CANDIDATES.read().split(",")
+        return pipeline.train(ObjectStoragePath(wine.WINES.read()), root, colour, context["dag_run"].run_id, names)
 
     @task(execution_timeout=LONGEST)
     def log_to_mlflow(evaluation: str, mlflow_conn_id: str) -> str:
         """Show a training in MLflow; return the run's id."""
-        from include.wine import tracking
+        from include.domains.wine import tracking
 
         return tracking.record(ObjectStoragePath(evaluation), Connection.get(mlflow_conn_id).host)
 
     @task
     def prune_runs(mlflow_conn_id: str) -> int:
         """Delete the oldest trainings from the UI; return how many."""
-        from include.wine import tracking
+        from include.domains.wine import tracking
 
         return tracking.prune(Connection.get(mlflow_conn_id).host, int(settings.KEPT_VERSIONS.read()))
 

@@ -33,11 +33,13 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include import settings
-from include.retries import hopeless
-from include.tags import Tag
+from include.core import settings
+from include.core.retries import hopeless
+from include.core.tags import Tag
 
-FOUND = hopeless("include.monitoring.errors.DriftError", reason="the same predictions have shifted on the next try too")
+FOUND = hopeless(
+    "include.core.ml.drift.errors.DriftError", reason="the same predictions have shifted on the next try too"
+)
 
 
 @dag(
@@ -55,20 +57,19 @@ def model_monitoring() -> None:
     @task(inlets=[Asset("titanic_model"), Asset("predictions")])
     def compare_day(mlflow_conn_id: str, postgres_conn_id: str, **context: Any) -> str:
         """Check the day's predictions; return where the report is."""
-        from datetime import date
+        from include.core.dates import day_of
+        from include.core.ml.drift import pipeline
+        from include.core.ml.drift.checks import Limits
+        from include.core.ml.registry import Registry
+        from include.domains.titanic.spec import TITANIC
 
-        from include.ml.registry import Registry
-        from include.monitoring import pipeline
-        from include.monitoring.checks import Limits
-        from include.titanic.pipeline import MODEL_NAME
-        from include.weather.pipeline import day_of
-
-        run, asked = context["dag_run"], context["params"]["date"]
+        run = context["dag_run"]
         return pipeline.compare(
-            Registry(Connection.get(mlflow_conn_id).host, MODEL_NAME),
+            TITANIC,
+            Registry(Connection.get(mlflow_conn_id).host, TITANIC.name),
             Connection.get(postgres_conn_id).get_uri(),
             ObjectStoragePath(settings.OBJECT_STORAGE.read()),
-            date.fromisoformat(asked) if asked else day_of(run.data_interval_start, run.run_after),
+            day_of(context["params"]["date"], run.data_interval_start, run.run_after),
             run.run_id,
             Limits(),
         )
@@ -76,8 +77,8 @@ def model_monitoring() -> None:
     @task(pool="database_access")
     def keep_history(report: str, postgres_conn_id: str, **context: Any) -> str:
         """Load the findings; return where the report is."""
-        from include.monitoring import pipeline
-        from include.warehouse.attempt import Attempt
+        from include.core.ml.drift import pipeline
+        from include.core.warehouse.attempt import Attempt
 
         pipeline.keep(
             ObjectStoragePath(report), Connection.get(postgres_conn_id).get_uri(), Attempt.from_context(context)
@@ -87,7 +88,7 @@ def model_monitoring() -> None:
     @task
     def alert(report: str) -> None:
         """Fail, and so tell somebody, if anything has shifted."""
-        from include.monitoring import pipeline
+        from include.core.ml.drift import pipeline
 
         pipeline.alert(ObjectStoragePath(report))
 

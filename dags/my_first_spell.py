@@ -20,7 +20,7 @@ from collections import Counter
 from airflow.sdk import CronDataIntervalTimetable, dag, task
 from pendulum import datetime
 
-from include.tags import Tag
+from include.core.tags import Tag
 
 SPELL = "double double toil and trouble fire burn and caldron bubble"
 

@@ -20,7 +20,7 @@ from typing import Any
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 from pendulum import datetime
 
-from include.tags import Tag
+from include.core.tags import Tag
 from spellbook.notifiers.outbox import OutboxNotifier
 
 
@@ -41,7 +41,7 @@ def notify_example() -> None:
     @task(retries=1, retry_delay=1)
     def work(**context: Any) -> None:
         """Fail if told to."""
-        from include.alerts.examples import fail_until
+        from include.ops.alerts.examples import fail_until
 
         fail_until(context["ti"].try_number, 2 if context["params"]["fail"] else 0)
 

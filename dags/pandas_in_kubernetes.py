@@ -6,7 +6,8 @@ and only then makes the result the one that readers see. The work is that of `bi
 
 ## Inputs
 - order lines, CSV: `SPELLBOOK_RETAIL`, by default the recorded ones
-- connection `kubernetes_default`; the pod's template `include/kubernetes/pod.yaml`, its image `SPELLBOOK_POD_IMAGE`
+- connection `kubernetes_default`
+- the pod's template `include/domains/sessions/kubernetes/pod.yaml`, its image `SPELLBOOK_POD_IMAGE`
 - param `gap_minutes`: how long a customer may pause within a session
 
 ## Outputs
@@ -32,13 +33,13 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include import settings
-from include.retries import hopeless
-from include.spark.rules import GAP_MINUTES
-from include.tags import Tag
+from include.core import settings
+from include.core.retries import hopeless
+from include.core.tags import Tag
+from include.domains.sessions import settings as sessions
+from include.domains.sessions.rules import GAP_MINUTES
 
-HOPELESS = hopeless("include.errors.ConfigurationError", "include.spark.errors.UnaccountedRowsError")
-TEMPLATE = settings.__file__.replace("settings.py", "kubernetes/pod.yaml")
+HOPELESS = hopeless("include.core.errors.ConfigurationError", "include.domains.sessions.errors.UnaccountedRowsError")
 
 
 @dag(
@@ -57,10 +58,10 @@ def pandas_in_kubernetes() -> None:
     @task
     def check_arguments(**context: Any) -> dict[str, str]:
         """Refuse a pod that a cluster would refuse, and an input that pandas would; return the URLs for the pod."""
-        from include.kubernetes import spec
-        from include.spark import checks, output
+        from include.domains.sessions import checks, output
+        from include.domains.sessions.kubernetes import spec
 
-        spec.check(spec.from_template(TEMPLATE, settings.POD_IMAGE.read()))
+        spec.check(spec.from_template(str(sessions.POD_TEMPLATE), sessions.POD_IMAGE.read()))
         lines = ObjectStoragePath(settings.RETAIL.read())
         checks.demand(checks.input_problems(settings.RETAIL.name, lines))
         root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
@@ -72,7 +73,7 @@ def pandas_in_kubernetes() -> None:
     @task(outlets=[Asset("customer_sessions_pandas")])
     def publish(**context: Any) -> None:
         """Account for every row, and let readers see the result."""
-        from include.spark import output
+        from include.domains.sessions import output
 
         root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
         output.publish(output.folder_of(root, "pandas", context["dag_run"].run_id))
@@ -80,7 +81,7 @@ def pandas_in_kubernetes() -> None:
     @task(trigger_rule="all_done_setup_success")
     def clean_up(**context: Any) -> None:
         """Remove what the run wrote, unless it was published."""
-        from include.spark import output
+        from include.domains.sessions import output
 
         root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
         output.discard(output.folder_of(root, "pandas", context["dag_run"].run_id))
@@ -90,8 +91,8 @@ def pandas_in_kubernetes() -> None:
         task_id="pandas_task",
         kubernetes_conn_id="kubernetes_default",
         name="pandas-task",
-        pod_template_file=TEMPLATE,
-        image=settings.POD_IMAGE.read(),
+        pod_template_file=str(sessions.POD_TEMPLATE),
+        image=sessions.POD_IMAGE.read(),
         arguments=[
             "--input",
             checked["input"],

@@ -24,8 +24,8 @@ from typing import Any
 from airflow.sdk import Asset, Connection, dag, task
 from pendulum import datetime
 
-from include.retries import WAIT_FOR_INPUT
-from include.tags import Tag
+from include.core.retries import WAIT_FOR_INPUT
+from include.core.tags import Tag
 from spellbook.timetables.month_end import MonthEndTimetable
 
 
@@ -43,7 +43,7 @@ def process_finance_data() -> None:
     @task(pool="database_access", priority_weight=100, weight_rule="absolute", inlets=[Asset("sales_data")])
     def check_sales(postgres_conn_id: str, **context: Any) -> str:
         """Demand that the month has sales; return its first day."""
-        from include.finance import close
+        from include.domains.finance import close
 
         run = context["dag_run"]
         month = close.month_of(run.data_interval_start, run.run_after)
@@ -62,8 +62,8 @@ def process_finance_data() -> None:
         """Publish the revenue by country; reads a whole month, so it takes two slots."""
         import datetime as dt
 
-        from include.finance import close
-        from include.warehouse.attempt import Attempt
+        from include.core.warehouse.attempt import Attempt
+        from include.domains.finance import close
 
         uri = Connection.get(postgres_conn_id).get_uri()
         close.close(uri, dt.date.fromisoformat(month), Attempt.from_context(context))
@@ -73,7 +73,7 @@ def process_finance_data() -> None:
         """Add every line up again, one by one, and demand the published revenue; keeps a core busy."""
         import datetime as dt
 
-        from include.finance import close
+        from include.domains.finance import close
 
         close.reconcile(Connection.get(postgres_conn_id).get_uri(), dt.date.fromisoformat(month))
 

@@ -28,9 +28,10 @@ from airflow.providers.smtp.operators.smtp import EmailOperator
 from airflow.sdk import Asset, CronDataIntervalTimetable, ObjectStoragePath, dag, task
 from pendulum import datetime
 
-from include.retail.files import LANDED
-from include.settings import OBJECT_STORAGE, RETAIL_BUCKET, RETAIL_MAIL, RETAIL_PATIENCE
-from include.tags import Tag
+from include.core.settings import OBJECT_STORAGE
+from include.core.tags import Tag
+from include.domains.retail.files import LANDED
+from include.domains.retail.settings import RETAIL_BUCKET, RETAIL_MAIL, RETAIL_PATIENCE
 from spellbook.sensors.http import PacedHttpSensor
 from spellbook.sensors.s3 import S3FileSensor
 
@@ -83,7 +84,7 @@ def retail_arrival() -> None:
     @task(outlets=[RETAIL_FILE])
     def land_file(day: str, key: str, aws_conn_id: str, **context: Any) -> str:
         """Copy the file to object storage; return where it is."""
-        from include.retail import files
+        from include.domains.retail import files
 
         source = ObjectStoragePath(f"s3://{aws_conn_id}@{RETAIL_BUCKET.read()}/{key}")
         context["outlet_events"][RETAIL_FILE].extra = {"days": [day]}

@@ -29,10 +29,11 @@ from airflow.providers.smtp.operators.smtp import EmailOperator
 from airflow.sdk import Connection, ObjectStoragePath, Param, chain, dag, task
 from pendulum import datetime
 
-from include.retail import report
-from include.retail.files import DAYS, LANDED
-from include.settings import OBJECT_STORAGE, RETAIL, RETAIL_MAIL
-from include.tags import Tag
+from include.core.settings import OBJECT_STORAGE, RETAIL
+from include.core.tags import Tag
+from include.domains.retail import report
+from include.domains.retail.files import DAYS, LANDED
+from include.domains.retail.settings import RETAIL_MAIL
 
 
 @dag(
@@ -50,8 +51,8 @@ def retail_monolith() -> None:
     @task(pool="database_access")
     def validate(postgres_conn_id: str, **context: Any) -> list[str]:
         """Load one file after the other; return their days."""
-        from include.retail import files, pipeline
-        from include.warehouse.attempt import Attempt
+        from include.core.warehouse.attempt import Attempt
+        from include.domains.retail import files, pipeline
 
         landed = ObjectStoragePath(OBJECT_STORAGE.read()) / LANDED
         found = files.find([landed, ObjectStoragePath(RETAIL.read())], files.days_asked(context["params"]["days"], []))
@@ -63,8 +64,8 @@ def retail_monolith() -> None:
     @task(pool="database_access")
     def transform(days: list[str], postgres_conn_id: str, **context: Any) -> None:
         """Publish the sales of one day after the other."""
-        from include.retail import pipeline
-        from include.warehouse.attempt import Attempt
+        from include.core.warehouse.attempt import Attempt
+        from include.domains.retail import pipeline
 
         for day in days:
             pipeline.transform(Connection.get(postgres_conn_id).get_uri(), day, Attempt.from_context(context))

@@ -28,11 +28,11 @@ from airflow.providers.smtp.operators.smtp import EmailOperator
 from airflow.sdk import Asset, Connection, Param, chain, dag, task
 from pendulum import datetime
 
-from include.retail import report
-from include.retail.files import DAYS
-from include.retries import WAIT_FOR_INPUT
-from include.settings import RETAIL_MAIL
-from include.tags import Tag
+from include.core.retries import WAIT_FOR_INPUT
+from include.core.tags import Tag
+from include.domains.retail import report
+from include.domains.retail.files import DAYS
+from include.domains.retail.settings import RETAIL_MAIL
 
 
 @dag(
@@ -50,7 +50,7 @@ def retail_report() -> None:
     @task
     def find_days(postgres_conn_id: str, **context: Any) -> list[str]:
         """Return the days that this run is about."""
-        from include.retail import files, pipeline
+        from include.domains.retail import files, pipeline
 
         events = context["triggering_asset_events"].values()
         asked = files.days_asked(context["params"]["days"], [event.extra for found in events for event in found])

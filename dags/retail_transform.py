@@ -24,9 +24,9 @@ from typing import Any
 from airflow.sdk import Asset, Connection, Param, dag, task
 from pendulum import datetime
 
-from include.retail.files import DAYS
-from include.retries import WAIT_FOR_INPUT
-from include.tags import Tag
+from include.core.retries import WAIT_FOR_INPUT
+from include.core.tags import Tag
+from include.domains.retail.files import DAYS
 
 RETAIL_SALES = Asset("retail_sales")
 
@@ -46,7 +46,7 @@ def retail_transform() -> None:
     @task
     def find_days(postgres_conn_id: str, **context: Any) -> list[str]:
         """Return the days that this run is about."""
-        from include.retail import files, pipeline
+        from include.domains.retail import files, pipeline
 
         events = context["triggering_asset_events"].values()
         asked = files.days_asked(context["params"]["days"], [event.extra for found in events for event in found])
@@ -55,8 +55,8 @@ def retail_transform() -> None:
     @task(pool="database_access", map_index_template="{{ day }}", execution_timeout=timedelta(hours=1))
     def transform_day(day: str, postgres_conn_id: str, **context: Any) -> None:
         """Publish the sales of a day."""
-        from include.retail import pipeline
-        from include.warehouse.attempt import Attempt
+        from include.core.warehouse.attempt import Attempt
+        from include.domains.retail import pipeline
 
         context["day"] = day
         pipeline.transform(Connection.get(postgres_conn_id).get_uri(), day, Attempt.from_context(context))

@@ -25,10 +25,10 @@ from typing import Any
 from airflow.sdk import Asset, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.retail.files import DAYS, LANDED
-from include.retail.tables import READING
-from include.settings import OBJECT_STORAGE, RETAIL
-from include.tags import Tag
+from include.core.settings import OBJECT_STORAGE, RETAIL
+from include.core.tags import Tag
+from include.domains.retail.datasets import READING
+from include.domains.retail.files import DAYS, LANDED
 from spellbook.operators.csv_to_postgres import CsvToPostgresOperator
 
 RETAIL_LINES = Asset("retail_lines")
@@ -49,7 +49,7 @@ def retail_validate() -> None:
     @task
     def find_files(**context: Any) -> list[dict[str, str]]:
         """Return the files that this run is about, with their days."""
-        from include.retail import files
+        from include.domains.retail import files
 
         events = context["triggering_asset_events"].values()
         asked = files.days_asked(context["params"]["days"], [event.extra for found in events for event in found])

@@ -23,20 +23,21 @@ from typing import Any
 from airflow.sdk import Asset, Connection, chain, dag, task
 from pendulum import datetime
 
-from include import settings
-from include.retries import hopeless
-from include.sagemaker import definitions
-from include.tags import Tag
+from include.core.ml.sagemaker import definitions
+from include.core.retries import hopeless
+from include.core.tags import Tag
+from include.domains.titanic import settings
 from spellbook.operators.sagemaker import CreateEndpointConfigOperator, CreateEndpointOperator, CreateModelOperator
 
 HOPELESS = hopeless(
-    "include.sagemaker.errors.RefusedCallError",
-    "include.sagemaker.errors.EndpointError",
-    "include.ml.errors.ArtifactError",
+    "include.core.ml.sagemaker.errors.RefusedCallError",
+    "include.core.ml.sagemaker.errors.EndpointError",
+    "include.core.ml.errors.ArtifactError",
     LookupError,
     reason="refused: only what is throttled or unreachable is worth another try",
 )
 NAME = "{{ ti.xcom_pull(task_ids='package_model')['name'] }}"
+MODEL = "titanic"
 MODEL_URL = "{{ ti.xcom_pull(task_ids='package_model')['model_url'] }}"
 
 
@@ -54,18 +55,25 @@ def sagemaker_deployment() -> None:
     @task(inlets=[Asset("titanic_model")])
     def package_model(aws_conn_id: str, mlflow_conn_id: str, **context: Any) -> dict[str, Any]:
         """Upload the champion as model.tar.gz; return the names that this run uses."""
-        from include.ml.registry import Registry
-        from include.sagemaker import deployment
+        from include.core.ml.registry import Registry
+        from include.core.ml.sagemaker import deployment
+        from include.domains.titanic.spec import TITANIC
         from spellbook.hooks.sagemaker import bucket
 
-        registry = Registry(Connection.get(mlflow_conn_id).host, "titanic")
-        return deployment.package(registry, bucket(aws_conn_id), context["dag_run"].run_id).model_dump()
+        registry = Registry(Connection.get(mlflow_conn_id).host, MODEL)
+        return deployment.package(
+            TITANIC, registry, bucket(aws_conn_id, settings.SAGEMAKER_BUCKET.read(), MODEL), context["dag_run"].run_id
+        ).model_dump()
 
     create_model = CreateModelOperator(
-        task_id="create_model", config=definitions.model(NAME, MODEL_URL), aws_conn_id="aws_default"
+        task_id="create_model",
+        config=definitions.model(NAME, MODEL_URL, settings.SAGEMAKER_ROLE.read(), settings.SAGEMAKER_IMAGE.read()),
+        aws_conn_id="aws_default",
     )
     create_endpoint_config = CreateEndpointConfigOperator(
-        task_id="create_endpoint_config", config=definitions.endpoint_config(NAME), aws_conn_id="aws_default"
+        task_id="create_endpoint_config",
+        config=definitions.endpoint_config(NAME, settings.SAGEMAKER_INSTANCE.read()),
+        aws_conn_id="aws_default",
     )
     create_endpoint = CreateEndpointOperator(
         task_id="create_endpoint",
@@ -77,22 +85,23 @@ def sagemaker_deployment() -> None:
     @task
     def invoke_endpoint(made: dict[str, Any], aws_conn_id: str, mlflow_conn_id: str) -> str:
         """Have the new endpoint answer real requests."""
-        from include.ml.registry import Registry
-        from include.sagemaker import deployment
+        from include.core.ml.registry import Registry
+        from include.core.ml.sagemaker import deployment
+        from include.domains.titanic.spec import TITANIC
         from spellbook.hooks.sagemaker import client
 
         new = deployment.Deployment(**made)
-        asked = deployment.requests(Registry(Connection.get(mlflow_conn_id).host, "titanic"), new.version)
+        asked = deployment.requests(Registry(Connection.get(mlflow_conn_id).host, MODEL), new.version)
         compare = settings.SAGEMAKER_COMPARE.read_bool()
-        return deployment.ask(client(aws_conn_id, "sagemaker-runtime"), new, asked, compare=compare)
+        return deployment.ask(TITANIC, client(aws_conn_id, "sagemaker-runtime"), new, asked, compare=compare)
 
     @task
     def switch_endpoint(made: dict[str, Any], aws_conn_id: str) -> str | None:
         """Point callers to the new endpoint; return the name of the one that they used before."""
-        from include.sagemaker.deployment import Deployment
+        from include.core.ml.sagemaker.deployment import Deployment
         from spellbook.hooks.sagemaker import bucket
 
-        place, new = bucket(aws_conn_id), Deployment(**made)
+        place, new = bucket(aws_conn_id, settings.SAGEMAKER_BUCKET.read(), MODEL), Deployment(**made)
         before = place.live()
         place.switch(new)
         return before.name if before and before.name != new.name else None
@@ -100,7 +109,7 @@ def sagemaker_deployment() -> None:
     @task
     def retire_endpoint(before: str | None, aws_conn_id: str) -> None:
         """Remove the old endpoint, if there was one."""
-        from include.sagemaker.deployment import remove
+        from include.core.ml.sagemaker.deployment import remove
         from spellbook.hooks.sagemaker import client
 
         if before:
@@ -109,10 +118,10 @@ def sagemaker_deployment() -> None:
     @task(trigger_rule="one_failed")
     def clean_up(made: dict[str, Any], aws_conn_id: str) -> None:
         """Remove what this run made, unless callers use it."""
-        from include.sagemaker.deployment import remove
+        from include.core.ml.sagemaker.deployment import remove
         from spellbook.hooks.sagemaker import bucket, client
 
-        live = bucket(aws_conn_id).live()
+        live = bucket(aws_conn_id, settings.SAGEMAKER_BUCKET.read(), MODEL).live()
         if not live or live.name != made["name"]:
             remove(client(aws_conn_id, "sagemaker"), made["name"])
 

@@ -28,19 +28,20 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include import settings
-from include.retries import hopeless
-from include.run_types import NOT_BACKFILLED
-from include.tags import Tag
+from include.core import settings
+from include.core.retries import hopeless
+from include.core.run_types import NOT_BACKFILLED
+from include.core.tags import Tag
+from include.domains.titanic import settings as titanic
 
 HOPELESS = hopeless(
-    "include.ml.errors.DataError",
-    "include.ml.errors.RefusedError",
-    "include.ml.errors.ArtifactError",
+    "include.core.ml.errors.DataError",
+    "include.core.ml.errors.RefusedError",
+    "include.core.ml.errors.ArtifactError",
     "airflow.providers.standard.exceptions.HITLTimeoutError",
     reason="the same candidate is refused again: mend what the error names, then start a new run",
 )
-REPEATS = int(settings.TITANIC_REPEATS.read())
+REPEATS = int(titanic.TITANIC_REPEATS.read())
 MODELS = ["gender_rule", "article_recipe", "logistic_regression", "soft_vote"]
 
 
@@ -73,31 +74,32 @@ def titanic_ml_pipeline() -> None:
     @task
     def prepare_data(**context: Any) -> str:
         """Check the passenger list and keep it; return where."""
-        from include.titanic import pipeline
+        from include.domains.titanic.passengers import prepare
 
-        source = context["params"]["passengers"] or settings.TITANIC_PASSENGERS.read()
+        source = context["params"]["passengers"] or titanic.TITANIC_PASSENGERS.read()
         root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
-        return pipeline.prepare(ObjectStoragePath(source), root, context["dag_run"].run_id)
+        return prepare(ObjectStoragePath(source), root, context["dag_run"].run_id)
 
     @task(pool="cpu_bound_pool", pool_slots=2)
     def train_model(passengers: str, **context: Any) -> str:
         """Compare the models on shared folds and fit the best; return where the candidate is."""
-        from include.ml.evaluation import Folds
-        from include.titanic import pipeline
+        from include.core.ml import pipeline
+        from include.core.ml.evaluation import Folds
+        from include.domains.titanic.spec import TITANIC
 
         folds = Folds(repeats=context["params"]["repeats"])
-        return pipeline.train(ObjectStoragePath(passengers), folds, context["params"]["models"])
+        return pipeline.train(TITANIC, ObjectStoragePath(passengers), folds, context["params"]["models"])
 
     @task.branch(pool="cpu_bound_pool")
     def evaluate_model(candidate: str, mlflow_conn_id: str, **context: Any) -> list[str]:
         """Judge the candidate; go on to approval or deployment, or end here."""
-        from include.ml.errors import RefusedError
-        from include.ml.registry import Registry
-        from include.titanic import pipeline
-        from include.titanic.gates import Thresholds
+        from include.core.ml import pipeline
+        from include.core.ml.errors import RefusedError
+        from include.core.ml.registry import Registry
+        from include.domains.titanic.spec import TITANIC
 
-        registry = Registry(Connection.get(mlflow_conn_id).host, pipeline.MODEL_NAME)
-        verdict = pipeline.evaluate(ObjectStoragePath(candidate), registry, Thresholds.in_force())
+        registry = Registry(Connection.get(mlflow_conn_id).host, TITANIC.name)
+        verdict = pipeline.evaluate(TITANIC, ObjectStoragePath(candidate), registry)
         context["ti"].xcom_push("summary", verdict.summary)
         if verdict.accepted:
             return ["approve_model" if context["params"]["approval"] else "deploy_model"]
@@ -109,20 +111,22 @@ def titanic_ml_pipeline() -> None:
         task_id="approve_model",
         subject="Deploy this model?",
         body="{{ ti.xcom_pull(task_ids='evaluate_model', key='summary') }}",
-        response_timeout=timedelta(hours=float(settings.TITANIC_APPROVAL_HOURS.read())),
+        response_timeout=timedelta(hours=float(titanic.TITANIC_APPROVAL_HOURS.read())),
     )
 
     @task(trigger_rule="none_failed_min_one_success", outlets=[Asset("titanic_model")])
     def deploy_model(candidate: str, mlflow_conn_id: str, model_server_conn_id: str) -> int:
         """Publish, make champion, see it answer; return the version that serves."""
-        from include.ml.registry import Registry
-        from include.serving.client import ModelServer
-        from include.titanic import pipeline
+        from include.core.ml import pipeline
+        from include.core.ml.registry import Registry
+        from include.core.ml.serving.client import ModelServer
+        from include.domains.titanic.spec import TITANIC
 
         return pipeline.deploy(
+            TITANIC,
             ObjectStoragePath(candidate),
-            Registry(Connection.get(mlflow_conn_id).host, pipeline.MODEL_NAME),
-            ModelServer(Connection.get(model_server_conn_id).host),
+            Registry(Connection.get(mlflow_conn_id).host, TITANIC.name),
+            ModelServer(Connection.get(model_server_conn_id).host, TITANIC),
             patience=float(settings.SERVING_PATIENCE.read()),
             keep=int(settings.KEPT_VERSIONS.read()),
         )

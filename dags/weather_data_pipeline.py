@@ -5,7 +5,7 @@ Asks for the weather of one UTC day, keeps the raw answers, converts °C to °F,
 
 ## Inputs
 - connection `weather_default`: type `open_meteo` (no key) or `openweathermap` (key as password)
-- param `cities`: names from `include/weather/cities.yaml`, or `{"name": …, "latitude": …, "longitude": …}`
+- param `cities`: names from `include/domains/weather/cities.yaml`, or `{"name": …, "latitude": …, "longitude": …}`
 - the day: the first of the run's data interval; the day before the trigger, if the run has none
 
 ## Outputs
@@ -26,18 +26,18 @@ from typing import Any
 from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.retries import hopeless
-from include.settings import OBJECT_STORAGE
-from include.tags import Tag
-from include.weather.cities import cities_schema, load_cities
+from include.core.retries import hopeless
+from include.core.settings import OBJECT_STORAGE
+from include.core.tags import Tag
+from include.domains.weather.cities import cities_schema, load_cities
 
 CITIES = load_cities()
 
 HOPELESS = hopeless(
-    "include.errors.ConfigurationError",
-    "include.errors.PermanentUpstreamError",
-    "include.warehouse.errors.LoadError",
-    "include.warehouse.errors.IncompleteLoadError",
+    "include.core.errors.ConfigurationError",
+    "include.core.errors.PermanentUpstreamError",
+    "include.core.warehouse.errors.LoadError",
+    "include.core.warehouse.errors.IncompleteLoadError",
 )
 
 
@@ -48,7 +48,7 @@ HOPELESS = hopeless(
     params={
         "cities": Param(
             [city.name for city in CITIES],
-            description="Names from include/weather/cities.yaml, or {name, latitude, longitude}.",
+            description="Names from include/domains/weather/cities.yaml, or {name, latitude, longitude}.",
             **cities_schema(CITIES),
         )
     },
@@ -62,14 +62,14 @@ def weather_data_pipeline() -> None:
     @task(pool="database_access")
     def create_table(postgres_conn_id: str) -> None:
         """Create `weather_data` where it is missing."""
-        from include.weather import pipeline
+        from include.domains.weather import pipeline
 
         pipeline.create_table(Connection.get(postgres_conn_id).get_uri())
 
     @task(pool="weather_api")
     def extract_weather(weather_conn_id: str, postgres_conn_id: str, **context: Any) -> str:
         """Ask the weather API for the day and keep its answers; return where they are."""
-        from include.weather import pipeline
+        from include.domains.weather import pipeline
         from spellbook.hooks.weather import weather_hook
 
         run = context["dag_run"]
@@ -85,15 +85,15 @@ def weather_data_pipeline() -> None:
     @task
     def transform_weather(raw: str) -> str:
         """Convert to °F and part the good rows from the bad."""
-        from include.weather import pipeline
+        from include.domains.weather import pipeline
 
         return pipeline.transform(ObjectStoragePath(raw))
 
     @task(pool="database_access", outlets=[Asset("weather_data")])
     def load_weather(raw: str, postgres_conn_id: str, **context: Any) -> None:
         """Publish the good rows, quarantine the bad, and demand every city."""
-        from include.warehouse.attempt import Attempt
-        from include.weather import pipeline
+        from include.core.warehouse.attempt import Attempt
+        from include.domains.weather import pipeline
 
         pipeline.load(ObjectStoragePath(raw), Connection.get(postgres_conn_id).get_uri(), Attempt.from_context(context))
 

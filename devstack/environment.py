@@ -21,13 +21,13 @@ from devstack.kubeconfig import kube_config
 from devstack.postgres import SUPERUSER, Postgres
 from devstack.state import REPOSITORY, STATE_VARIABLE, State
 from devstack.webhook import WEBHOOK_PATH
-from include import settings
-from include.storage import url_of
+from include.core.settings import OBJECT_STORAGE
+from include.core.storage import url_of
+from include.settings import CONNECTIONS, ENVIRONMENT
 
 ADMIN = "admin"
 AUTH_MANAGER = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 LIVE_WEATHER = "https://api.open-meteo.com"
-LOOPBACK = "127.0.0.0/8,::1"
 PREFERRED_UI_PORT = 8080
 FOREIGN = ("AIRFLOW_", "AWS_", "MLFLOW_", "PG")
 
@@ -104,7 +104,7 @@ def connections(state: State, upstream: Upstream) -> dict[str, str]:
             }
         },
     }
-    return {declared.variable: declared.to_json(**fields[declared.conn_id]) for declared in settings.CONNECTIONS}
+    return {declared.variable: declared.to_json(**fields[declared.conn_id]) for declared in CONNECTIONS}
 
 
 def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, str]:
@@ -152,10 +152,11 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",  # it would listen on every interface
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-            settings.PRIVATE_NETWORKS.name: os.environ.get(settings.PRIVATE_NETWORKS.name) or LOOPBACK,
-            settings.SAGEMAKER_COMPARE.name: "false",  # moto runs no container
-            settings.TITANIC_REPEATS.name: os.environ.get(settings.TITANIC_REPEATS.name) or "1",
-            settings.OBJECT_STORAGE.name: os.environ.get(settings.OBJECT_STORAGE.name) or storage,
+        }
+        | {
+            key.name: value
+            for key in ENVIRONMENT
+            if (value := os.environ.get(key.name) or (storage if key == OBJECT_STORAGE else key.embedded))
         }
     )
 
@@ -209,6 +210,12 @@ def changed(before: str, after: str) -> list[str]:
 
 def loaded_once(repository: Path) -> Iterable[Path]:
     """Files that long-lived Airflow processes import: configuration, cluster policies and what they use, plugins."""
-    yield from (repository / name for name in ("airflow.cfg", "requirements-dev.txt"))
-    for folder, pattern in (("include", "*.py"), ("include/alerts", "**/*.py"), ("plugins", "**/*.py")):
+    yield from (repository / name for name in ("airflow.cfg", "requirements/dev.txt"))
+    for folder, pattern in (
+        ("include", "*.py"),
+        ("include/core", "*.py"),
+        ("include/domains", "*/settings.py"),
+        ("include/ops/alerts", "**/*.py"),
+        ("plugins", "**/*.py"),
+    ):
         yield from sorted((repository / folder).glob(pattern))

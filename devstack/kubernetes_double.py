@@ -25,7 +25,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from devstack.kubeconfig import BEARER_VARIABLE
 from devstack.kubernetes_pods import Item, Pod, fits, stamp
-from include.kubernetes.spec import field_problems
+from include.domains.sessions.kubernetes.spec import field_problems
 
 POLL = 0.1  # seconds between two looks at what a stream follows
 Json = Annotated[Item, Body()]

@@ -101,7 +101,7 @@ def _files_that_may_define(dag_id: str, folder: Path) -> Iterator[str]:
     ranked = []
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text(errors="replace")
-        likelihood = (dag_id == path.stem, dag_id.startswith(path.stem), dag_id in text, "include.sources" in text)
+        likelihood = (dag_id == path.stem, dag_id.startswith(path.stem), dag_id in text, "include.core.sources" in text)
         if any(likelihood):
             ranked.append((likelihood, path.relative_to(folder).as_posix()))
     yield from (file for _, file in sorted(ranked, key=lambda pair: pair[0], reverse=True))

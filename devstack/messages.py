@@ -18,7 +18,7 @@ from devstack.airflow_daemons import record_of
 from devstack.postgres import Postgres
 from devstack.process import Record
 from devstack.state import State
-from include.alerts.alert import UNWATCHED
+from include.ops.alerts.alert import UNWATCHED
 
 QUIET_SECONDS = 8.0  # a run's last message comes from the DAG processor, a second or two after its end
 SETTLED = """

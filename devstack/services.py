@@ -88,7 +88,8 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
         warehouse.write_text(database.uri("warehouse"))
         return command(
             "model_server",
-            "include.serving",
+            "include.core.ml.serving",
+            "include.domains.titanic.spec:TITANIC",
             "--mlflow-uri",
             local_url(state, "mlflow"),
             "--warehouse-file",

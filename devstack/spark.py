@@ -16,11 +16,11 @@ import psutil
 from devstack import process
 from devstack.errors import StackError
 from devstack.state import REPOSITORY, free_port
-from include import settings
+from include.domains.sessions import settings
 
 VENV = REPOSITORY / ".venv-spark"
 HOME = VENV / f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages/pyspark"
-LOCK = REPOSITORY / "requirements-spark.txt"
+LOCK = REPOSITORY / "requirements/spark.txt"
 # Small jobs end before the JVM's second compiler has paid for itself.
 JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 

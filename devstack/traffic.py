@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from devstack.environment import local_url
 from devstack.errors import StackError
 from devstack.state import REPOSITORY, State
-from include.ml.errors import ServingError
-from include.serving.client import ModelServer
+from include.core.ml.errors import ServingError
+from include.core.ml.serving.client import ModelServer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +37,10 @@ def replay(url: str, airflow: Airflow, day: date) -> str:
     Raises:
         StackError: if the server at ``url`` doesn't answer, or serves no model.
     """
-    from include.titanic.passengers import plain
+    from include.core.ml.spec import plain
+    from include.domains.titanic.spec import TITANIC
 
-    server = ModelServer(url)
+    server = ModelServer(url, TITANIC)
     deadline = time.monotonic() + PATIENCE
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     try:
@@ -54,7 +55,7 @@ def replay(url: str, airflow: Airflow, day: date) -> str:
 
 def passengers(count: int, seed: int) -> pd.DataFrame:
     """Draw passengers of the list with replacement."""
-    from include.titanic.passengers import COLUMNS, read
+    from include.domains.titanic.passengers import COLUMNS, read
 
     rows = read(LIST.read_bytes())[list(COLUMNS)]
     return rows.sample(count, replace=True, random_state=seed).reset_index(drop=True)
@@ -62,8 +63,9 @@ def passengers(count: int, seed: int) -> pd.DataFrame:
 
 def main() -> int:
     """Draw passengers, ask for them, say what came of it."""
-    from include.titanic.features import segment
-    from include.titanic.passengers import plain
+    from include.core.ml.spec import plain
+    from include.domains.titanic.features import segment
+    from include.domains.titanic.spec import TITANIC
 
     parser = argparse.ArgumentParser(prog="python -m devstack.traffic", description=__doc__)
     parser.add_argument("--count", type=int, default=COUNT, help="passengers, 1 to 1000")
@@ -75,7 +77,7 @@ def main() -> int:
     if arguments.older and arguments.older not in known:
         parser.error(f"--older {arguments.older}: there are {', '.join(known)}")
     rows["Age"] += YEARS * segment(rows).eq(arguments.older)
-    server = ModelServer(local_url(State.open(), "model_server"))
+    server = ModelServer(local_url(State.open(), "model_server"), TITANIC)
     try:
         answer = server.predict(plain(rows))
     except ServingError as error:

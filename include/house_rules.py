@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include import connection_use
-from include.alerts.wording import advice_of
+from include.core import connection_use
+from include.core.tags import Tag
+from include.ops.alerts.wording import advice_of
 from include.settings import CONNECTIONS, POOLS, QUEUES
-from include.tags import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,7 +39,7 @@ def owner(dag: DAG) -> Iterator[str]:
 
 def tags(dag: DAG) -> Iterator[str]:
     """A filter in the UI finds the DAG; a misspelt tag would hide it."""
-    allowed = f"allowed are {', '.join(Tag)}; a new one is added to include/tags.py"
+    allowed = f"allowed are {', '.join(Tag)}; a new one is added to include/core/tags.py"
     own = set(dag.tags) - {NOTE_TAG}
     if not own:
         yield f"no tags: pass tags=[Tag.…]; {allowed}"

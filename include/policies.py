@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowClusterPolicyViolation
 
-from include.alerts.alert import UNWATCHED
-from include.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure
-from include.alerts.wording import advice_of, schedule_in_words
+from include.core.settings import STRICT_MODE
 from include.house_rules import STRICT, broken, leave_note
-from include.settings import STRICT_MODE
+from include.ops.alerts.alert import UNWATCHED
+from include.ops.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure
+from include.ops.alerts.wording import advice_of, schedule_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def _with_deadline(dag: DAG) -> list[DeadlineAlert]:
     from airflow.sdk.definitions.callback import AsyncCallback
     from airflow.sdk.definitions.deadline import DeadlineAlert
 
-    from include.alerts.deadline import RunQueued
+    from include.ops.alerts.deadline import RunQueued
 
     own = [dag.deadline] if isinstance(dag.deadline, DeadlineAlert) else list(dag.deadline or ())
     path = f"{on_deadline.__module__}.{on_deadline.__qualname__}"

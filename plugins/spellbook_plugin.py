@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from include.alerts.deadline import RunQueued
+from include.ops.alerts.deadline import RunQueued
 from spellbook import listener
 from spellbook.timetables.month_end import MonthEndTimetable
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = ("tests/integration/runs/", "tests/gate/", "tests/integration/ml/")
+TOGETHER = ("tests/integration/runs/", "tests/gate/", "tests/integration/titanic/")
 """Folders whose tests share what takes long to start, the one that takes longest first."""
 
 

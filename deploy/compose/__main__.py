@@ -9,7 +9,8 @@ import sys
 from deploy.compose import buckets, databases, endpoints, preflight, secrets
 from deploy.compose.errors import SetupError
 from deploy.compose.written import Written
-from include import settings
+from include.core import settings
+from include.domains.titanic import settings as titanic
 
 
 def make_secrets() -> None:
@@ -37,7 +38,7 @@ def init() -> None:
     for conn_id, done in seed.write_connections(found, written).items():
         print(f"connection {conn_id}: {done}")
     if "aws_default" in found:
-        names = filter(None, (buckets.bucket(settings.OBJECT_STORAGE.read()), settings.SAGEMAKER_BUCKET.read()))
+        names = filter(None, (buckets.bucket(settings.OBJECT_STORAGE.read()), titanic.SAGEMAKER_BUCKET.read()))
         buckets.make(names, found["aws_default"])
 
 

@@ -19,6 +19,7 @@ from deploy.compose.endpoints import Fields
 from deploy.compose.errors import SetupError
 from deploy.compose.written import Written
 from include import settings
+from include.core.settings import Connection
 
 ADMIN = "admin"
 
@@ -94,7 +95,7 @@ def write_connections(found: dict[str, Fields], written: Written) -> dict[str, s
     return done
 
 
-def _connection(declared: settings.Connection, fields: Fields) -> model.Connection:
+def _connection(declared: Connection, fields: Fields) -> model.Connection:
     return model.Connection(
         conn_id=declared.conn_id,
         conn_type=declared.conn_type,

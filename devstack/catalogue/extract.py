@@ -16,7 +16,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
 from devstack.catalogue.facts import KINDS, Facts
-from include import connection_use
+from include.core import connection_use
 from include.house_rules import NOTE_TAG, documentation_of
 
 if TYPE_CHECKING:

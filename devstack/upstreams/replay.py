@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from include.replay import HEADER
+from include.core.replay import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from devstack.upstreams.answers import json_answer
-from include.replay import HEADER
+from include.core.replay import HEADER
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -17,8 +17,8 @@ from devstack.upstreams import replay
 from devstack.upstreams.answers import RefusedError, json_answer, source_error
 from devstack.upstreams.records import DATA
 from devstack.upstreams.sources import SALES, period
-from include.replay import SUFFIX
-from include.settings import RETAIL_BUCKET
+from include.core.replay import SUFFIX
+from include.domains.retail.settings import RETAIL_BUCKET
 
 if TYPE_CHECKING:
     from datetime import date

@@ -9,7 +9,7 @@ from airflow.sdk.observability import stats
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from include.cache import Outcome
+    from include.core.cache import Outcome
 
 
 def cache_counter(cache: str) -> Callable[[Outcome], None]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from sqlalchemy.orm import Session
 
-    from include.alerts.alert import Alert
+    from include.ops.alerts.alert import Alert
 
 BY_AIRFLOW = {"task_failure", "all_tasks_deadlocked", "timed_out"}  # any other message: by hand, and the hand knows
 
@@ -44,8 +44,8 @@ def on_new_dag_import_error(filename: str, stacktrace: str) -> None:
     """Park the alert of a DAG file that stopped loading; once an hour at most for the same error."""
     from airflow.utils.session import create_session
 
-    from include.alerts.alert import Alert, Kind
-    from include.alerts.wording import in_a_line
+    from include.ops.alerts.alert import Alert, Kind
+    from include.ops.alerts.wording import in_a_line
 
     lines = [line for line in stacktrace.splitlines() if line.strip()]
     alert = Alert(
@@ -63,9 +63,9 @@ def _park_run(dag_run: DagRun, msg: str) -> None:
     from airflow.utils.state import TaskInstanceState
     from sqlalchemy.orm import object_session
 
-    from include.alerts.alert import UNWATCHED, Alert, Failure, Kind
-    from include.alerts.observe import REASONS, attempt_of, run_url
-    from include.alerts.wording import advice_of, schedule_in_words
+    from include.ops.alerts.alert import UNWATCHED, Alert, Failure, Kind
+    from include.ops.alerts.observe import REASONS, attempt_of, run_url
+    from include.ops.alerts.wording import advice_of, schedule_in_words
 
     session = object_session(dag_run)
     if session is None:
@@ -97,7 +97,7 @@ def _park(session: Session, alert: Alert) -> None:
     from airflow.models.variable import Variable
     from sqlalchemy.dialects import postgresql, sqlite
 
-    from include.alerts.parking import DESCRIPTION, Parked
+    from include.ops.alerts.pending import DESCRIPTION, Parked
 
     parked = Parked(alert)
     variable = Variable(key=parked.name, val=parked.dumps(), description=DESCRIPTION)

@@ -9,7 +9,7 @@ from airflow.sdk.bases.xcom import BaseXCom
 from airflow.utils.json import XComEncoder
 from typing_extensions import override
 
-from include.settings import XCOM_LIMIT
+from include.core.settings import XCOM_LIMIT
 
 
 class XComTooLargeError(ValueError):
@@ -54,6 +54,6 @@ def refuse_large(key: str, value: Any) -> None:
         if size > limit:
             raise XComTooLargeError(
                 f"XCom {key!r} of type {type(value).__name__} is larger than {limit} bytes ({XCOM_LIMIT.name}). Write"
-                " the data to object storage (include.storage.writing, below SPELLBOOK_OBJECT_STORAGE) and return its"
-                " URL; dags/large_data_handoff.py shows how"
+                " the data to object storage (include.core.storage.writing, below SPELLBOOK_OBJECT_STORAGE) and return"
+                " its URL; dags/large_data_handoff.py shows how"
             )

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, FuncFormatter
 
-DASHBOARD = Path(__file__).parents[2] / "monitoring" / "grafana" / "dashboards" / "airflow.json"
+DASHBOARD = Path(__file__).parents[2] / "deploy" / "monitoring" / "grafana" / "dashboards" / "airflow.json"
 COLUMNS = 3
 POINTS = 240  # a series, at most
 

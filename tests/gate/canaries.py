@@ -8,7 +8,8 @@ import secrets
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from include.settings import CONNECTIONS, Connection
+from include.core.settings import Connection
+from include.settings import CONNECTIONS
 
 
 @dataclass(frozen=True)

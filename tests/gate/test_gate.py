@@ -34,7 +34,7 @@ CAUGHT = {
     "no_heading": ("no heading 'On failure'", "## On failure"),
     "no_owner": ("no owner on task work: pass ", "default_args={'owner'"),
     "no_retries": ("task work: retries=0", "pass 1 or more"),
-    "no_tags": ("no tags", "include/tags.py"),
+    "no_tags": ("no tags", "include/core/tags.py"),
     "no_tasks": ("no tasks", "call the decorated functions"),
     "no_timeout": ("task work: no execution_timeout", "pass a timedelta"),
     "not_a_dag": ("defines no DAG", "move it into include/"),
@@ -60,7 +60,7 @@ CAUGHT = {
     "unknown_connection_in_task": ("unknown connection 'warehouse_default'", "declare it in include/settings.py"),
     "unknown_pool": ("unknown pool 'weather_apy'", "declare it in include/settings.py"),
     "unknown_queue": ("unknown queue 'finance'", "declare it in include/settings.py"),
-    "unknown_tag": ("tag 'wheather' is unknown", "include/tags.py"),
+    "unknown_tag": ("tag 'wheather' is unknown", "include/core/tags.py"),
     "unregistered_timetable": ("can't be stored", "plugins/spellbook_plugin.py"),
     "wrong_name": ("cannot import name 'NoSuchTag'", "Correct the name"),
 }

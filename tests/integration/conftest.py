@@ -13,8 +13,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from devstack.postgres import Postgres
+from devstack.state import free_port
 from devstack.upstreams.client import Control
 from devstack.upstreams.server import serve
+from tests.integration.process import Process
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +85,16 @@ def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]
         return client
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """An MLflow server with a database of its own."""
+    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
+    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    command += ["--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"]
+    server = Process(command, f"http://127.0.0.1:{port}", folder / "log")
+    server.start()
+    yield server
+    server.kill()

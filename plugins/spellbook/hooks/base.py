@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow.sdk import BaseHook
 
-from include.egress import Egress
-from include.errors import ConfigurationError
-from include.http import HttpApi, Limits, connection_url
-from include.weather.observations import RawWeather, Source
+from include.core.errors import ConfigurationError
+from include.core.http.client import HttpApi, Limits, connection_url
+from include.core.http.egress import Egress
+from include.domains.weather.observations import RawWeather, Source
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from include.warehouse.limiter import RateLimiter
-    from include.weather.cities import City
-    from include.weather.observations import Answer
+    from include.core.http.rate_limit import RateLimiter
+    from include.domains.weather.cities import City
+    from include.domains.weather.observations import Answer
 
 HINTS = {
-    400: "correct the request: the cities' coordinates (include/weather/cities.yaml or the param `cities`) or the date",
+    400: "correct the cities' coordinates (include/domains/weather/cities.yaml or the param `cities`) or the date",
     401: "put a valid API key into the connection's password; a new key may take two hours to work",
     403: "the plan of this API key doesn't include this endpoint: choose another plan or another connection",
 }

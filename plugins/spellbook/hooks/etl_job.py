@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow.sdk import BaseHook
 
-from include.async_http import AsyncHttpApi
-from include.egress import Egress
-from include.errors import ConfigurationError, UpstreamError
-from include.etl.service import HINTS, AsyncJobService, JobService
-from include.http import HttpApi, Limits, connection_url
+from include.core.errors import ConfigurationError, UpstreamError
+from include.core.http.async_client import AsyncHttpApi
+from include.core.http.client import HttpApi, Limits, connection_url
+from include.core.http.egress import Egress
+from include.domains.long_jobs.service import HINTS, AsyncJobService, JobService
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

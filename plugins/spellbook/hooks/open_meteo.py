@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from include.http import checked_url
-from include.weather import open_meteo
-from include.weather.observations import Answer, Source
+from include.core.http.client import checked_url
+from include.domains.weather import open_meteo
+from include.domains.weather.observations import Answer, Source
 from spellbook.hooks.base import WeatherHook
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from include.weather.cities import City
+    from include.domains.weather.cities import City
 
 
 class OpenMeteoHook(WeatherHook):

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from include.errors import ConfigurationError
-from include.weather import openweathermap
-from include.weather.observations import Answer, Source
+from include.core.errors import ConfigurationError
+from include.domains.weather import openweathermap
+from include.domains.weather.observations import Answer, Source
 from spellbook.hooks.base import WeatherHook
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from include.weather.cities import City
+    from include.domains.weather.cities import City
 
 
 class OpenWeatherMapHook(WeatherHook):

@@ -7,8 +7,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
-from include import settings
-from include.sagemaker.deployment import Bucket
+from include.core.ml.sagemaker.deployment import Bucket
 
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5})
 
@@ -18,9 +17,9 @@ def client(aws_conn_id: str, service: str) -> Any:
     return AwsBaseHook(aws_conn_id=aws_conn_id, client_type=service, config=RETRIES).get_conn()
 
 
-def bucket(aws_conn_id: str) -> Bucket:
-    """Return the bucket for packages, made where it is missing."""
-    s3, name = client(aws_conn_id, "s3"), settings.SAGEMAKER_BUCKET.read()
+def bucket(aws_conn_id: str, name: str, model: str) -> Bucket:
+    """Return the bucket for a model's packages, made where it is missing."""
+    s3 = client(aws_conn_id, "s3")
     if name not in {one["Name"] for one in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(Bucket=name)
-    return Bucket(s3, name, "titanic")
+    return Bucket(s3, name, model)

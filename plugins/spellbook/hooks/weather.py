@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
-from include.errors import ConfigurationError
-from include.warehouse.limiter import RateLimiter
+from include.core.errors import ConfigurationError
+from include.core.http.rate_limit import RateLimiter
 from spellbook.hooks.open_meteo import OpenMeteoHook
 from spellbook.hooks.openweathermap import OpenWeatherMapHook
 

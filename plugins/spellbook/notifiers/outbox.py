@@ -28,6 +28,6 @@ class OutboxNotifier(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Put it into the outbox."""
-        from include.alerts.callbacks import on_note
+        from include.ops.alerts.callbacks import on_note
 
         on_note(context, self.text)

@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from include.warehouse.dataset import Dataset
+    from include.core.warehouse.dataset import Dataset
 
 LARGEST_DOWNLOAD = 50_000_000_000
 
 
 class CsvToPostgresOperator(BaseOperator):
-    """Streams a CSV file by COPY into the dataset's table, by the load contract of ``include/warehouse``.
+    """Streams a CSV file by COPY into the dataset's table, by the load contract of ``include/core/warehouse``.
 
     Each row that doesn't fit goes into ``quarantine`` with its line and reason. Delimiter and gzip are found out. The
-    load of a file that is marked as sample data (:mod:`include.replay`) is logged as such. The result is ``{"rows_in",
-    "loaded", "quarantined", "load_id"}``.
+    load of a file that is marked as sample data (:mod:`include.core.replay`) is logged as such. The result is
+    ``{"rows_in", "loaded", "quarantined", "load_id"}``.
 
     Args:
         source: file, as a path, ``file://``, ``s3://conn@bucket/key`` or ``http(s)://`` URL; templated.
@@ -78,10 +78,10 @@ class CsvToPostgresOperator(BaseOperator):
             CsvError: the file isn't a table with the dataset's columns.
             LoadError: more rows are bad than allowed, or those that came break a rule; nothing was written.
         """
-        from include.csv_files.fetch import from_http, from_storage
-        from include.csv_files.load import load_csv
-        from include.replay import described, marked
-        from include.warehouse.attempt import Attempt
+        from include.core.csv_files.fetch import from_http, from_storage
+        from include.core.csv_files.load import load_csv
+        from include.core.replay import described, marked
+        from include.core.warehouse.attempt import Attempt
 
         web = self.source.startswith(("http://", "https://"))
         opened = from_http(self.source, self.largest_download) if web else from_storage(ObjectStoragePath(self.source))

@@ -63,8 +63,8 @@ class DbtOperator(BaseOperator):
 
     def judge(self, folder: Path, exit_code: int) -> Any:
         """Raise the failures that ``folder`` tells of."""
-        from include.analytics import results
-        from include.analytics.errors import DbtError
+        from include.domains.analytics import results
+        from include.domains.analytics.errors import DbtError
 
         nodes = results.nodes(folder)
         results.judge([*results.sources(folder), *(nodes.values() or results.errors(folder))])
@@ -82,9 +82,9 @@ class DbtOperator(BaseOperator):
         from airflow.providers.standard.hooks.subprocess import SubprocessHook
         from airflow.sdk import ObjectStoragePath
 
-        from include import storage
-        from include.analytics.invocation import command_line, environment, keep, reuse_parsed
-        from include.settings import OBJECT_STORAGE
+        from include.core import storage
+        from include.core.settings import OBJECT_STORAGE
+        from include.domains.analytics.invocation import command_line, environment, keep, reuse_parsed
 
         ti = context["ti"]
         root = ObjectStoragePath(OBJECT_STORAGE.read()) / "dbt"
@@ -115,8 +115,8 @@ class DbtBuildOperator(DbtOperator):
     @override
     def judge(self, folder: Path, exit_code: int) -> dict[str, Any]:
         """Return what became of each node; raise what no other task tells, such as a source's test that failed."""
-        from include.analytics import results
-        from include.analytics.manifest import built_nodes
+        from include.domains.analytics import results
+        from include.domains.analytics.manifest import built_nodes
 
         nodes = results.nodes(folder)
         if all(node.status in results.GOOD for node in nodes.values()):
@@ -150,7 +150,7 @@ class DbtNodeOperator(DbtOperator):
     @override
     def execute(self, context: Context) -> Any:
         """Raise what went wrong; see :class:`DbtOperator`."""
-        from include.analytics import results
+        from include.domains.analytics import results
 
         state = context["task_state_store"]
         build = context["ti"].xcom_pull(task_ids=self.build_task_id)
@@ -169,7 +169,7 @@ def node_tasks(group_id: str, build: DbtBuildOperator) -> TaskGroup:
 
     It is made of the manifest beside the project, so a parse needs neither dbt nor a database.
     """
-    from include.analytics.manifest import built_nodes
+    from include.domains.analytics.manifest import built_nodes
 
     common = {
         "schema": build.schema,

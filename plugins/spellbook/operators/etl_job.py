@@ -11,7 +11,7 @@ from airflow.sdk.bases.operatorlink import BaseOperatorLink
 from airflow.sdk.exceptions import TaskDeferralTimeout, TaskDeferred
 from typing_extensions import override
 
-from include.errors import ConfigurationError
+from include.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
 
-    from include.etl.service import JobService
+    from include.domains.long_jobs.service import JobService
 
 KEY = "idempotency_key"
 
@@ -58,7 +58,7 @@ class EtlJobOperator(BaseOperator):
 
     def note(self, service: JobService, job_id: str) -> None:
         """Note where the job is to be seen."""
-        from include.etl.service import job_url
+        from include.domains.long_jobs.service import job_url
 
         self.job_url = job_url(service.base, job_id)
 
@@ -96,7 +96,7 @@ class StartEtlJobOperator(EtlJobOperator):
             ConfigurationError: ``request`` or the connection can't be used.
             UpstreamError: the service refuses, or gives no usable answer.
         """
-        from include.etl.job import idempotency_key
+        from include.domains.long_jobs.job import idempotency_key
 
         request = self.request_body()
         task = context["ti"]
@@ -228,8 +228,8 @@ class AwaitEtlJobOperator(EtlJobOperator):
 
     def _give_up(self, service: JobService) -> str:
         """Cancel the job; one that succeeded at this very moment is fine."""
-        from include.etl.errors import JobTimeoutError
-        from include.etl.job import Status
+        from include.domains.long_jobs.errors import JobTimeoutError
+        from include.domains.long_jobs.job import Status
 
         job = service.cancel(self.job_id)
         if job.status is not Status.CANCELLED:

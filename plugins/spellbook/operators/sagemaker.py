@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from include.sagemaker.errors import ExistsAlreadyError, translated
+from include.core.ml.sagemaker.errors import ExistsAlreadyError, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

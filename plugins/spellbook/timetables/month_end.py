@@ -9,7 +9,7 @@ import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
 from typing_extensions import override
 
-from include.finance.calendar import business_day
+from include.domains.finance.calendar import business_day
 
 if TYPE_CHECKING:
     from airflow.timetables.base import TimeRestriction

@@ -10,8 +10,8 @@ from asgiref.sync import sync_to_async
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 from typing_extensions import override
 
-from include.errors import ConfigurationError, PermanentUpstreamError, TransientUpstreamError
-from include.etl.errors import EtlJobError
+from include.core.errors import ConfigurationError, PermanentUpstreamError, TransientUpstreamError
+from include.domains.long_jobs.errors import EtlJobError
 from spellbook.given_up import given_up
 from spellbook.hooks.etl_job import EtlJobHook
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devstack.api import Airflow
-from include import settings
+from include.domains.wine import settings
 from tests.e2e.compose import engine
 from tests.e2e.compose.stack import Compose, copy_of_the_repository, free_port
 
@@ -33,7 +33,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
             pytest.fail(f"{engine.REQUIRED} is set, but {reason}")
         pytest.skip(reason)
     folder = copy_of_the_repository(tmp_path_factory.mktemp("clone"))
-    look_often(folder / "monitoring/prometheus/prometheus.yml")
+    look_often(folder / "deploy/monitoring/prometheus/prometheus.yml")
     quick = {settings.WINE_CANDIDATES.name: "article_recipe"}
     stack = Compose(folder, f"spellbook-test-{os.getpid()}", free_port(), quick)
     try:

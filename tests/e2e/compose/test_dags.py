@@ -11,7 +11,8 @@ import pytest
 
 from devstack.api import Airflow
 from include import settings
-from include.serving.client import ModelServer
+from include.core.ml.serving.client import ModelServer
+from include.domains.titanic.spec import TITANIC
 from tests.e2e.compose.stack import Compose, finish, soon, trigger
 from tests.e2e.dags import DAG_IDS
 
@@ -111,7 +112,7 @@ def test_the_model_server_answers_and_keeps_what_it_said(
 ) -> None:
     for run_id in runs["titanic_ml_pipeline"]:
         succeeded(airflow, "titanic_ml_pipeline", run_id)
-    answer = ModelServer(compose.address("model-server", 8000)).predict([KELLY])
+    answer = ModelServer(compose.address("model-server", 8000), TITANIC).predict([KELLY])
     assert not answer["predictions"][0]["survived"]
     kept = "SELECT inputs->>'Name' FROM predictions WHERE purpose = 'live'"
     soon(lambda: compose.query("warehouse", "warehouse", kept) == [(KELLY["Name"],)], "the prediction is kept")

@@ -15,8 +15,8 @@ from upath import UPath
 from devstack import spark
 from devstack.environment import process_environment
 from devstack.state import REPOSITORY
-from include.spark import output, pandas_sessions
-from include.storage import url_of
+from include.core.storage import url_of
+from include.domains.sessions import output, pandas_sessions
 
 RETAIL = REPOSITORY / "include/data/retail"
 GAP = 20
@@ -32,7 +32,7 @@ def submit(master: str, environment: dict[str, str], lines: Path, attempt: Path)
     options = ["--master", master, "--driver-memory", "512m", "--executor-memory", "512m"]
     for setting in ("spark.sql.shuffle.partitions=2", "spark.ui.enabled=false", "spark.log.level=WARN"):
         options += ["--conf", setting]
-    application = [str(REPOSITORY / "include/spark/sessions.py"), "--gap-minutes", str(GAP)]
+    application = [str(REPOSITORY / "include/domains/sessions/sessions.py"), "--gap-minutes", str(GAP)]
     urls = ["--input", url_of(lines), "--output", url_of(attempt)]
     subprocess.run(["spark-submit", *options, *application, *urls], env=environment, check=True)
 

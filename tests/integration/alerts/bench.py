@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from include.alerts.alert import Alert, Failure, Kind
-from include.alerts.delivery import DeliveryError
-from include.alerts.message import Facts, compose
-from include.alerts.outbox import ROLL_UP, Outbox
-from include.warehouse.connect import Session
+from include.core.warehouse.connect import Session
+from include.ops.alerts.alert import Alert, Failure, Kind
+from include.ops.alerts.delivery import DeliveryError
+from include.ops.alerts.message import Facts, compose
+from include.ops.alerts.outbox import ROLL_UP, Outbox
 from tests.integration.alerts.servers import Mail, Slack
 
 RUN = Alert(

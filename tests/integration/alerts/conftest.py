@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from devstack.postgres import Postgres
-from include.alerts import delivery
-from include.alerts.outbox import Outbox
-from include.alerts.routing import Routing, Silences
+from include.core.warehouse.connect import Session, connect
+from include.ops.alerts import delivery
+from include.ops.alerts.outbox import Outbox
+from include.ops.alerts.routing import Routing, Silences
 from include.settings import CONNECTIONS
-from include.warehouse.connect import Session, connect
 from tests.e2e.compose.stack import free_port
 from tests.integration.alerts.bench import Bench
 from tests.integration.alerts.servers import Mail, Slack, serve

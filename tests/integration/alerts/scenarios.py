@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from include.alerts.alert import Alert, Kind
-from include.alerts.message import NO_WORD
+from include.ops.alerts.alert import Alert, Kind
+from include.ops.alerts.message import NO_WORD
 from include.settings import CONNECTIONS
 from tests.integration.alerts.bench import RUN, Bench, failure
 from tests.integration.alerts.servers import Answer

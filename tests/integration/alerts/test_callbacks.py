@@ -14,9 +14,9 @@ import pytest
 from airflow.sdk import DAG, Context
 from psycopg.conninfo import conninfo_to_dict
 
-from include.alerts import callbacks
-from include.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure, on_task_retry
-from include.alerts.message import NO_WORD
+from include.ops.alerts import callbacks
+from include.ops.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure, on_task_retry
+from include.ops.alerts.message import NO_WORD
 from include.settings import CONNECTIONS
 from spellbook.notifiers.outbox import OutboxNotifier
 from tests.integration.alerts.bench import Bench
@@ -114,7 +114,7 @@ def test_a_slow_slack_and_a_slow_mail_server_do_not_hold_the_process(bench: Benc
 
 def test_no_trouble_gets_out_of_a_callback(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(POSTGRES.variable, POSTGRES.to_json(host="127.0.0.1", port=9, login="x", schema="x"))
-    with caplog.at_level(logging.WARNING, "include.alerts.callbacks"):
+    with caplog.at_level(logging.WARNING, "include.ops.alerts.callbacks"):
         on_dag_success(context(reason="success"))
     assert "The outbox can't be reached" in caplog.messages[0]
     assert '"succeeded", "spell", "r1"' in caplog.messages[0]

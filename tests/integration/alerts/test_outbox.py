@@ -11,17 +11,17 @@ from email.message import EmailMessage
 
 import pytest
 
-from include.alerts import sweep
-from include.alerts.alert import Kind
-from include.alerts.delivery import DeliveryError, deliver
-from include.alerts.message import Message
-from include.alerts.outbox import Outbox
-from include.alerts.parking import Parked
-from include.alerts.routing import Route, Routing, Silence, Silences
-from include.alerts.unstored import joined, send
-from include.exporter.warehouse import DATASETS
-from include.warehouse.connect import connect
-from include.warehouse.schema import create_schema
+from include.core.warehouse.connect import connect
+from include.core.warehouse.schema import create_schema
+from include.domains.weather.datasets import WEATHER_DATA
+from include.ops.alerts import freshness_alerts as sweep
+from include.ops.alerts.alert import Kind
+from include.ops.alerts.delivery import DeliveryError, deliver
+from include.ops.alerts.fallback_delivery import joined, send
+from include.ops.alerts.message import Message
+from include.ops.alerts.outbox import Outbox
+from include.ops.alerts.pending import Parked
+from include.ops.alerts.routing import Route, Routing, Silence, Silences
 from tests.integration.alerts.bench import RUN, Bench, failure
 from tests.integration.alerts.scenarios import EMPTY, SUCCEEDED, fail
 from tests.integration.alerts.servers import Answer
@@ -197,17 +197,17 @@ def load(bench: Bench) -> Callable[..., None]:
 
 
 def test_a_dataset_that_no_run_loaded_is_told_once_a_lapse(bench: Bench, load: Callable[..., None]) -> None:
-    freshness = DATASETS[0].freshness
+    freshness = WEATHER_DATA.freshness
     assert freshness
     hours = freshness.total_seconds() / 3600
-    assert not list(sweep.overdue(bench.session, DATASETS, bench.now)), "never loaded: nobody turned it on"
+    assert not list(sweep.overdue(bench.session, [WEATHER_DATA], bench.now)), "never loaded: nobody turned it on"
     load(hours - 0.01)
-    assert not list(sweep.overdue(bench.session, DATASETS, bench.now))
+    assert not list(sweep.overdue(bench.session, [WEATHER_DATA], bench.now))
     load(1, partition="2023-01-01")
     load(1, complete=False, partition="2024-06-02")
     for _ in range(5):
         bench.now += timedelta(minutes=1)
-        bench.parked += sweep.overdue(bench.session, DATASETS, bench.now)
+        bench.parked += sweep.overdue(bench.session, [WEATHER_DATA], bench.now)
         bench.minute()
     ((channel, text),) = bench.in_slack()
     assert channel == "#data-alerts"
@@ -227,7 +227,7 @@ def test_an_empty_load_is_told(bench: Bench, load: Callable[..., None]) -> None:
 
 
 def test_the_monitoring_reads_the_age_of_what_waits(bench: Bench) -> None:
-    from include.exporter.warehouse import outbox
+    from include.ops.exporter.warehouse import outbox
 
     bench.slack.down = True
     bench.say(SUCCEEDED)

@@ -12,16 +12,17 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from include.analytics.export import export
-from include.analytics.invocation import command_line, environment
-from include.analytics.manifest import mart_names
-from include.analytics.results import errors, judge, nodes, sources
-from include.sources.files import require_sources
-from include.sources.tables import create_tables
-from include.storage import url_of
-from include.warehouse.connect import connect
-from include.warehouse.schema import create_table
-from include.weather.dataset import WEATHER_DATA
+from include.core.sources.files import require_sources
+from include.core.sources.tables import create_tables
+from include.core.storage import url_of
+from include.core.warehouse.connect import connect
+from include.core.warehouse.schema import create_table
+from include.domains.analytics.export import export
+from include.domains.analytics.invocation import command_line, environment
+from include.domains.analytics.manifest import mart_names
+from include.domains.analytics.results import errors, judge, nodes, sources
+from include.domains.sources import FOLDER
+from include.domains.weather.datasets import WEATHER_DATA
 
 LOAD = """
 INSERT INTO load_log (load_id, dataset, partition_key, dag_id, task_id, run_id, map_index, try_number, rows_in, loaded,
@@ -57,7 +58,7 @@ def dbt(warehouse: str, tmp_path: Path) -> Dbt:
 @pytest.fixture
 def session(warehouse: str) -> Any:
     """The four source tables, with sales of two days."""
-    create_tables(require_sources().values(), warehouse)
+    create_tables(require_sources(FOLDER).values(), warehouse)
     with connect(warehouse) as session:
         create_table(session, WEATHER_DATA)
         session.execute(

@@ -20,15 +20,15 @@ import pytest
 from upath import UPath
 
 from devstack.state import REPOSITORY
-from include.cache import INLINE, Cache, Outcome, code_version
-from include.errors import PermanentUpstreamError, TransientUpstreamError
-from include.storage import url_of
+from include.core.cache import INLINE, Cache, Outcome, code_version
+from include.core.errors import PermanentUpstreamError, TransientUpstreamError
+from include.core.storage import url_of
 
 LARGE = os.urandom(INLINE + 1)
 HOLDER = """
 import sys
 from upath import UPath
-from include.cache import Cache
+from include.core.cache import Cache
 
 def hang():
     print("computing", flush=True)

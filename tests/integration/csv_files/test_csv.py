@@ -20,13 +20,13 @@ import pytest
 from airflow.sdk import Context
 
 from devstack.state import REPOSITORY
-from include.csv_files.dialect import CsvError
-from include.csv_files.load import load_csv
-from include.errors import ForbiddenAddressError, PermanentUpstreamError
-from include.storage import url_of
-from include.warehouse.attempt import Attempt
-from include.warehouse.dataset import Column, Dataset
-from include.warehouse.errors import LoadError
+from include.core.csv_files.dialect import CsvError
+from include.core.csv_files.load import load_csv
+from include.core.errors import ForbiddenAddressError, PermanentUpstreamError
+from include.core.storage import url_of
+from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.dataset import Column, Dataset
+from include.core.warehouse.errors import LoadError
 from spellbook.operators.csv_to_postgres import CsvToPostgresOperator
 
 ORDERS = Dataset(
@@ -186,8 +186,8 @@ def test_from_s3(operator: Callable[..., dict[str, int]], bucket: Callable[[str]
 
 LARGE = """
 import resource, sys, time
-from include.csv_files.load import load_csv
-from include.warehouse.attempt import Attempt
+from include.core.csv_files.load import load_csv
+from include.core.warehouse.attempt import Attempt
 from tests.integration.csv_files.test_csv import ORDERS
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 started = time.monotonic()

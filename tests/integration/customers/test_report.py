@@ -16,18 +16,19 @@ from upath import UPath
 from devstack.upstreams.client import Control
 from devstack.upstreams.records import DATA
 from devstack.upstreams.sources import SALES as UPSTREAM
-from include.cache import INLINE, Cache
-from include.customers import data, report
-from include.customers.data import get_customer_data
-from include.errors import PermanentUpstreamError
-from include.sources.files import require_sources
-from include.sources.model import Source
-from include.sources.upstream import Login
-from include.storage import url_of
-from include.warehouse.attempt import Attempt
+from include.core.cache import INLINE, Cache
+from include.core.errors import PermanentUpstreamError
+from include.core.sources.files import require_sources
+from include.core.sources.model import Source
+from include.core.sources.upstream import Login
+from include.core.storage import url_of
+from include.core.warehouse.attempt import Attempt
+from include.domains.customers import data, report
+from include.domains.customers.data import get_customer_data
+from include.domains.sources import FOLDER
 
 DAY = dt.date(2010, 12, 20)
-SALES = require_sources()["sales"]
+SALES = require_sources(FOLDER)["sales"]
 
 
 @pytest.fixture

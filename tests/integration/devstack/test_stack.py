@@ -116,11 +116,11 @@ def test_what_changed_is_named_when_a_service_is_started_again(
     stack.ensure(["sinks"])
     record = Record.read(stack.state.services / "sinks.json")
     assert record
-    Record(record.pid, record.created, '{"airflow.cfg": "1", "include/tags.py": "1"}').write(
+    Record(record.pid, record.created, '{"airflow.cfg": "1", "include/core/tags.py": "1"}').write(
         stack.state.services / "sinks.json"
     )
     declared = Stack._declared(stack)
-    now = replace(declared["sinks"], fingerprint='{"airflow.cfg": "2", "include/tags.py": "1"}')
+    now = replace(declared["sinks"], fingerprint='{"airflow.cfg": "2", "include/core/tags.py": "1"}')
     monkeypatch.setattr(Stack, "_declared", lambda _: declared | {"sinks": now})
     stack.ensure(["sinks"])
     assert "sinks: airflow.cfg changed, which it reads once; starting it again" in said

@@ -11,14 +11,15 @@ import psycopg
 import pytest
 
 from devstack.upstreams.records import DATA
-from include.finance import close
-from include.sources.dataset import dataset_of
-from include.sources.files import require_sources
-from include.sources.rows import part
-from include.warehouse.attempt import Attempt
-from include.warehouse.connect import connect
-from include.warehouse.loader import load
-from include.warehouse.schema import create_table
+from include.core.sources.dataset import dataset_of
+from include.core.sources.files import require_sources
+from include.core.sources.rows import part
+from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.connect import connect
+from include.core.warehouse.loader import load
+from include.core.warehouse.schema import create_table
+from include.domains.finance import close
+from include.domains.sources import FOLDER
 
 MONTH = dt.date(2010, 12, 1)
 DAY = dt.date(2010, 12, 22)
@@ -35,7 +36,7 @@ def test_a_month_without_sales_is_refused(warehouse: str) -> None:
 
 
 def test_revenue_by_country(warehouse: str) -> None:
-    source = require_sources()["sales"]
+    source = require_sources(FOLDER)["sales"]
     with (DATA / "retail" / f"online_retail_{DAY}.csv").open(encoding="utf-8", newline="") as file:
         recorded = list(csv.DictReader(file))
     numbers = ("Quantity", "UnitPrice", "CustomerID")

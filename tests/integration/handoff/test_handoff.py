@@ -14,10 +14,10 @@ import pytest
 from upath import UPath
 
 from devstack.state import REPOSITORY
-from include.handoff import lines
-from include.handoff.folders import folder_of, orphans, remove
-from include.storage import url_of
-from include.warehouse.attempt import Attempt
+from include.core.run_folders import folder_of, orphans, remove
+from include.core.storage import url_of
+from include.core.warehouse.attempt import Attempt
+from include.domains.handoff import lines
 from spellbook.xcom import XComTooLargeError, refuse_large
 
 ROWS = 1_000_000
@@ -25,8 +25,8 @@ LIMIT_MB = 300
 STEP = """
 import json, re, resource, sys
 from upath import UPath
-from include.handoff import lines
-from include.warehouse.attempt import Attempt
+from include.domains.handoff import lines
+from include.core.warehouse.attempt import Attempt
 step, *given = sys.argv[1:]
 if step == "extract":
     found = lines.extract(UPath(given[0]), "run/1", int(given[1]))

@@ -14,10 +14,10 @@ import pytest
 
 from devstack.postgres import Postgres
 from devstack.upstreams.client import Control
-from include.egress import Egress
-from include.errors import ForbiddenAddressError, PermanentUpstreamError, TransientUpstreamError
-from include.http import HttpApi, Limits
-from include.warehouse.limiter import RateLimiter
+from include.core.errors import ForbiddenAddressError, PermanentUpstreamError, TransientUpstreamError
+from include.core.http.client import HttpApi, Limits
+from include.core.http.egress import Egress
+from include.core.http.rate_limit import RateLimiter
 
 DAY = {"date": "2010-12-22", "limit": "1"}
 LIMITS = Limits(deadline=3, connect=1, silence=1, backoff=0.01, redirects=3)

@@ -27,7 +27,7 @@ class Exporter:
             self.port = probe.getsockname()[1]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "include.exporter"],
+                [sys.executable, "-m", "include.ops.exporter", "include.settings:QUEUES", "include.datasets:DATASETS"],
                 cwd=REPOSITORY,
                 env=os.environ
                 | environment

@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from include.warehouse.attempt import Attempt
-from include.warehouse.connect import connect
-from include.warehouse.dataset import Rejected
-from include.warehouse.loader import load
-from include.warehouse.schema import create_table
-from include.weather.dataset import WEATHER_DATA
+from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.connect import connect
+from include.core.warehouse.dataset import Rejected
+from include.core.warehouse.loader import load
+from include.core.warehouse.schema import create_table
+from include.domains.weather.datasets import WEATHER_DATA
 from tests.integration.monitoring.conftest import Exporter
 
 Start = Callable[..., Exporter]

@@ -13,12 +13,12 @@ from upath import UPath
 
 from devstack.upstreams.records import DATA
 from devstack.upstreams.tills import file_of
-from include.replay import mark, marked
-from include.retail import pipeline
-from include.retail.files import find, land
-from include.retail.report import SUMMARY
-from include.warehouse.attempt import Attempt
-from include.warehouse.errors import LoadError
+from include.core.replay import mark, marked
+from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.errors import LoadError
+from include.domains.retail import pipeline
+from include.domains.retail.files import find, land
+from include.domains.retail.report import SUMMARY
 
 RECORDED = DATA / "retail"
 ATTEMPT = Attempt("retail_monolith", "validate", "manual__1", 1)

@@ -25,8 +25,11 @@ from devstack.state import REPOSITORY, State
 from devstack.trigger import Kind
 from devstack.upstreams.client import Control
 from devstack.waiting import Activity, wait_for
-from include import settings
-from include.storage import url_of
+from include.core import settings
+from include.core.storage import url_of
+from include.domains.retail import settings as retail
+from include.domains.titanic import settings as titanic
+from include.domains.wine import settings as wine
 
 SERVICES = ("postgres", "airflow", "upstreams", "sinks")
 
@@ -67,10 +70,10 @@ def _impatient(stack: Stack) -> dict[str, str]:
         "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "2",
         "AIRFLOW_CONN_WEATHER_DEFAULT": json.dumps(weather),
         settings.SERVING_PATIENCE.name: "20",
-        settings.TITANIC_REPEATS.name: "1",
-        settings.WINE_CANDIDATES.name: "article_recipe",
-        settings.WINES.name: url_of(_few_wines(stack.state.root / "wines")),
-        settings.RETAIL_PATIENCE.name: "5",
+        titanic.TITANIC_REPEATS.name: "1",
+        wine.WINE_CANDIDATES.name: "article_recipe",
+        wine.WINES.name: url_of(_few_wines(stack.state.root / "wines")),
+        retail.RETAIL_PATIENCE.name: "5",
         "LOKY_MAX_CPU_COUNT": "1",  # models are small here: no process is started to train one
     }
 

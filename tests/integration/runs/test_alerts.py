@@ -18,7 +18,7 @@ import pytest
 from devstack.api import Airflow
 from devstack.load import load
 from devstack.stack import Stack
-from include.alerts.message import NO_WORD
+from include.ops.alerts.message import NO_WORD
 from tests.integration.runs.conftest import Make, server, until
 
 About = Callable[[str, int], list[tuple[str, str]]]

@@ -14,8 +14,8 @@ from devstack.environment import local_url
 from devstack.fill import Fill, replay_traffic
 from devstack.follow import FINISHED
 from devstack.stack import Stack
-from include.retail.tables import LINES, SALES
-from include.warehouse.digest import table_digest
+from include.core.warehouse.digest import table_digest
+from include.domains.retail.datasets import LINES, SALES
 from tests.integration.runs.conftest import Make, copy_of_the_dags, maker, newest_mail, server, started, until
 
 DAY = date(2010, 12, 21)

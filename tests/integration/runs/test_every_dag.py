@@ -26,10 +26,11 @@ from devstack.api import Airflow
 from devstack.catalogue.read import read
 from devstack.follow import FINISHED
 from devstack.stack import Stack
-from include.analytics.manifest import mart_names
-from include.sources.files import require_sources
-from include.spark import output
-from include.storage import file_name
+from include.core.sources.files import require_sources
+from include.core.storage import file_name
+from include.domains.analytics.manifest import mart_names
+from include.domains.sessions import output
+from include.domains.sources import FOLDER
 from tests.integration.runs.conftest import Said, maker, server
 from tests.integration.runs.table import LEAP_DAY, RUNS, TWO_DAYS, Run, runs_without_a_line
 
@@ -235,7 +236,7 @@ def test_the_marts_are_published_documented_and_free_of_personal_data(
     storage = stack.state.root / "storage"
     published = {path.stem: set(pq.read_schema(path).names) for path in (storage / "analytics").glob("*.parquet")}
     assert set(published) == set(mart_names())
-    personal = {name for source in require_sources().values() for name, c in source.columns.items() if c.pii}
+    personal = {name for source in require_sources(FOLDER).values() for name, c in source.columns.items() if c.pii}
     of_people = [
         columns for mart, columns in published.items() if mart != "weather_months"
     ]  # its city is nobody's home

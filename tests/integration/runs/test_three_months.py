@@ -10,14 +10,14 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from devstack.stack import Stack
-from include.storage import url_of
-from include.warehouse.attempt import Attempt
-from include.warehouse.connect import connect
-from include.warehouse.digest import table_digest
-from include.warehouse.limiter import RateLimiter
-from include.weather import pipeline
-from include.weather.cities import load_cities
-from include.weather.dataset import WEATHER_DATA
+from include.core.http.rate_limit import RateLimiter
+from include.core.storage import url_of
+from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.connect import connect
+from include.core.warehouse.digest import table_digest
+from include.domains.weather import pipeline
+from include.domains.weather.cities import load_cities
+from include.domains.weather.datasets import WEATHER_DATA
 from spellbook.hooks.open_meteo import OpenMeteoHook
 from tests.integration.runs.conftest import Make, server
 

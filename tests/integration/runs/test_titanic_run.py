@@ -13,14 +13,15 @@ from devstack.api import Airflow
 from devstack.environment import local_url
 from devstack.load import load
 from devstack.stack import Stack
-from include.serving.client import ModelServer
+from include.core.ml.serving.client import ModelServer
+from include.domains.titanic.spec import TITANIC
 from tests.integration.runs.conftest import Make, Said, until
 
 DAG = "titanic_ml_pipeline"
 DAY = date(2024, 6, 2)
 QUICK = {"models": ["logistic_regression"], "repeats": 1}
 KELLY = {"Pclass": 3, "Name": "Kelly, Mr. James", "Sex": "male", "SibSp": 0, "Parch": 0, "Ticket": "330911"}
-HOURS = "float(settings.TITANIC_APPROVAL_HOURS.read())"
+HOURS = "float(titanic.TITANIC_APPROVAL_HOURS.read())"
 
 
 class Question:
@@ -93,7 +94,7 @@ def test_approved_rejected_and_left_unanswered(airflow: Airflow, stack: Stack, m
         said = running.result()
     assert said.good, said.text
     assert "deploy_model success" in said.text
-    server = ModelServer(local_url(stack.state, "model_server"))
+    server = ModelServer(local_url(stack.state, "model_server"), TITANIC)
     approved = server.health()["version"]
     assert approved
     assert server.predict([KELLY])["predictions"][0]["survived"] is False

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from include.sources import pipeline
-from include.sources.files import FOLDER, load_source
-from include.sources.model import Source
-from include.sources.upstream import Login
-from include.storage import url_of
-from include.warehouse.attempt import Attempt
-from include.warehouse.loader import LoadResult
+from include.core.sources import pipeline
+from include.core.sources.files import load_source
+from include.core.sources.model import Source
+from include.core.sources.upstream import Login
+from include.core.storage import url_of
+from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.loader import LoadResult
+from include.domains.sources import FOLDER
 
 
 @pytest.fixture

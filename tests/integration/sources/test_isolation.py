@@ -43,9 +43,11 @@ def look(repository: Path) -> tuple[set[str], dict[str, str]]:
 def test_a_bad_source_is_one_import_error_and_takes_no_other_dag(repository: Path) -> None:
     before, errors = look(repository)
     assert errors == {}
-    sales = repository / "include" / "sources" / "sales.yaml"
+    sales = repository / "include" / "domains" / "sources" / "sales.yaml"
     sales.write_text(sales.read_text().replace('"0 0 * * *"', '"99 0 * * *"'))
-    (repository / "include" / "sources" / "evil.yaml").write_text("name: !!python/object/apply:os.system [reboot]\n")
+    (repository / "include" / "domains" / "sources" / "evil.yaml").write_text(
+        "name: !!python/object/apply:os.system [reboot]\n"
+    )
     after, errors = look(repository)
     assert before - after == {"process_sales_data", "check_sources"}
     [(file, said)] = errors.items()

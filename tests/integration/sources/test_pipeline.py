@@ -17,17 +17,23 @@ from upath import UPath
 from devstack.upstreams.client import Control
 from devstack.upstreams.records import DATA
 from devstack.upstreams.sources import SOURCES
-from include.errors import ConfigurationError, ForbiddenAddressError, PermanentUpstreamError, TransientUpstreamError
-from include.sources import pipeline
-from include.sources.dataset import dataset_of
-from include.sources.errors import PublishGateError
-from include.sources.files import FOLDER, load_source, require_sources
-from include.sources.tables import create_tables
-from include.sources.upstream import Login
-from include.warehouse.attempt import Attempt
-from include.warehouse.connect import connect
-from include.warehouse.digest import table_digest
-from include.warehouse.errors import LoadError, SchemaMismatchError
+from include.core.errors import (
+    ConfigurationError,
+    ForbiddenAddressError,
+    PermanentUpstreamError,
+    TransientUpstreamError,
+)
+from include.core.sources import pipeline
+from include.core.sources.dataset import dataset_of
+from include.core.sources.errors import PublishGateError
+from include.core.sources.files import load_source, require_sources
+from include.core.sources.tables import create_tables
+from include.core.sources.upstream import Login
+from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.connect import connect
+from include.core.warehouse.digest import table_digest
+from include.core.warehouse.errors import LoadError, SchemaMismatchError
+from include.domains.sources import FOLDER
 from tests.integration.sources.conftest import Run
 
 SALES = load_source(FOLDER / "sales.yaml")
@@ -226,7 +232,7 @@ def test_a_wrong_connection_is_named(
 
 
 def test_the_tables_of_all_sources(warehouse: str, query: Query) -> None:
-    sources = require_sources().values()
+    sources = require_sources(FOLDER).values()
     create_tables(sources, warehouse)
     create_tables(sources, warehouse)
     with connect(warehouse) as session:

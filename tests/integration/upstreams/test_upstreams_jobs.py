@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from devstack.upstreams import replay
-from include.replay import HEADER
+from include.core.replay import HEADER
 
 DAY = {"job": "daily_revenue", "dates": ["2010-12-20"], "seconds": 0}
 

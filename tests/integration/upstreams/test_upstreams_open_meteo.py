@@ -10,7 +10,7 @@ import requests
 
 from devstack.upstreams import replay
 from devstack.upstreams.records import DATA
-from include.replay import HEADER
+from include.core.replay import HEADER
 
 SAMPLES = DATA / "api_samples" / "openmeteo"
 LONDON = {"latitude": "51.5085", "longitude": "-0.1257"}

@@ -10,7 +10,7 @@ import requests
 
 from devstack.upstreams import replay
 from devstack.upstreams.records import DATA
-from include.replay import HEADER
+from include.core.replay import HEADER
 
 SAMPLES = DATA / "api_samples" / "openweathermap"
 JUNE_1_NOON = "1717243200"

@@ -9,7 +9,7 @@ import requests
 
 from devstack.upstreams import replay
 from devstack.upstreams.records import DATA
-from include.replay import HEADER
+from include.core.replay import HEADER
 
 
 def get(base_url: str, path: str, **query: str) -> requests.Response:

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from devstack.upstreams import replay
 from devstack.upstreams.records import DATA
 from devstack.upstreams.server import serve
-from include.replay import HEADER, SUFFIX
-from include.settings import RETAIL_BUCKET
+from include.core.replay import HEADER, SUFFIX
+from include.domains.retail.settings import RETAIL_BUCKET
 
 YESTERDAY = replay.today() - timedelta(days=1)
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from include.warehouse.attempt import Attempt
-from include.warehouse.dataset import Column, Dataset
+from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.dataset import Column, Dataset
 
 if TYPE_CHECKING:
-    from include.warehouse.connect import Session
+    from include.core.warehouse.connect import Session
 
 DAY = date(2024, 6, 1)
 CITIES = ("London", "New York", "Tokyo")

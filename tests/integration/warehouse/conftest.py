@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.warehouse.connect import connect
-from include.warehouse.schema import create_table
+from include.core.warehouse.connect import connect
+from include.core.warehouse.schema import create_table
 from tests.integration.warehouse.cases import WEATHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.warehouse.connect import Session
+    from include.core.warehouse.connect import Session
 
 
 @pytest.fixture

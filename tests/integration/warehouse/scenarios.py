@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from include.warehouse.connect import connect
-from include.warehouse.dataset import Rejected
-from include.warehouse.errors import AuditError, StaleAttemptError
-from include.warehouse.schema import create_table
+from include.core.warehouse.connect import connect
+from include.core.warehouse.dataset import Rejected
+from include.core.warehouse.errors import AuditError, StaleAttemptError
+from include.core.warehouse.schema import create_table
 from tests.integration.warehouse.cases import CITIES, DAY, FIRST, SECOND, WEATHER, count, observations, published
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from include.warehouse.connect import Session
-    from include.warehouse.loader import LoadResult
+    from include.core.warehouse.connect import Session
+    from include.core.warehouse.loader import LoadResult
 
     Load = Callable[..., LoadResult]
 

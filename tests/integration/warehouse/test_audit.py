@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from include.warehouse.errors import AuditError, LoadError
-from include.warehouse.loader import load
+from include.core.warehouse.errors import AuditError, LoadError
+from include.core.warehouse.loader import load
 from tests.integration.warehouse.cases import (
     CITIES,
     DAY,
@@ -23,7 +23,7 @@ from tests.integration.warehouse.cases import (
 )
 
 if TYPE_CHECKING:
-    from include.warehouse.connect import Session
+    from include.core.warehouse.connect import Session
 
 TOKYO = observation("Tokyo")
 REFUSED = {

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from airflow.sdk import Connection
 
-from include.warehouse.connect import connect
+from include.core.warehouse.connect import connect
 from tests.integration.warehouse.cases import FIRST
 
 

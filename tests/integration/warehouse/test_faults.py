@@ -17,22 +17,22 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from include.warehouse.connect import connect
-from include.warehouse.errors import StaleAttemptError
-from include.warehouse.guards import lock
-from include.warehouse.loader import load
+from include.core.warehouse.connect import connect
+from include.core.warehouse.errors import StaleAttemptError
+from include.core.warehouse.guards import lock
+from include.core.warehouse.loader import load
 from tests.integration.warehouse.cases import CITIES, DAY, FIRST, SECOND, WEATHER, count, observations, published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.warehouse.connect import Session
+    from include.core.warehouse.connect import Session
 
 ROOT = Path(__file__).parents[3]
 STUCK_IN_COPY = """
 import sys, time
-from include.warehouse.connect import connect
-from include.warehouse.loader import load
+from include.core.warehouse.connect import connect
+from include.core.warehouse.loader import load
 from tests.integration.warehouse.cases import DAY, FIRST, WEATHER, observation
 
 def rows():

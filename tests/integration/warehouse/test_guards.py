@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.warehouse import guards, loader, quarantine
+from include.core.warehouse import guards, loader, quarantine
 from tests.integration.warehouse import scenarios
 from tests.integration.warehouse.cases import CITIES
 from tests.integration.warehouse.mutation import mutate

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.warehouse import limiter
-from include.warehouse.connect import connect
-from include.warehouse.limiter import RateLimiter, RateLimitError
+from include.core.http import rate_limit as limiter
+from include.core.http.rate_limit import RateLimiter, RateLimitError
+from include.core.warehouse.connect import connect
 from tests.integration.warehouse.mutation import mutate
 from tests.integration.warehouse.scenarios import wait_until
 
@@ -25,7 +25,7 @@ CALLS, SECONDS = 20, 2.0
 PATIENCE = 15  # seconds; the four processes don't start at the same moment
 WORKER = """
 import sys, time
-from include.warehouse.limiter import RateLimiter
+from include.core.http.rate_limit import RateLimiter
 
 limiter = RateLimiter(sys.argv[1], "upstream", calls=20, seconds=2, slack=0.5)
 for _ in range(15):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from include.warehouse.dataset import Column, Dataset, Rejected
-from include.warehouse.digest import table_digest
-from include.warehouse.errors import IncompleteLoadError
-from include.warehouse.loader import load
-from include.warehouse.schema import create_table
+from include.core.warehouse.dataset import Column, Dataset, Rejected
+from include.core.warehouse.digest import table_digest
+from include.core.warehouse.errors import IncompleteLoadError
+from include.core.warehouse.loader import load
+from include.core.warehouse.schema import create_table
 from tests.integration.warehouse.cases import (
     CITIES,
     DAY,
@@ -27,7 +27,7 @@ from tests.integration.warehouse.cases import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from include.warehouse.connect import Session
+    from include.core.warehouse.connect import Session
 
 
 def test_a_load_publishes_its_rows_and_logs_them(session: Session) -> None:

@@ -10,14 +10,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from include.warehouse.connect import connect
-from include.warehouse.dataset import Column, Dataset
-from include.warehouse.errors import SchemaMismatchError
-from include.warehouse.schema import create_table
+from include.core.warehouse.connect import connect
+from include.core.warehouse.dataset import Column, Dataset
+from include.core.warehouse.errors import SchemaMismatchError
+from include.core.warehouse.schema import create_table
 from tests.integration.warehouse.cases import WEATHER
 
 if TYPE_CHECKING:
-    from include.warehouse.connect import Session
+    from include.core.warehouse.connect import Session
 
 
 def test_many_workers_may_create_the_same_table_at_once(warehouse: str) -> None:

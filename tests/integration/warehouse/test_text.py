@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.warehouse.dataset import Rejected
-from include.warehouse.loader import load
+from include.core.warehouse.dataset import Rejected
+from include.core.warehouse.loader import load
 from tests.integration.warehouse.cases import DAY, FIRST, WEATHER, count, observation
 
 if TYPE_CHECKING:
-    from include.warehouse.connect import Session
+    from include.core.warehouse.connect import Session
 
 POISON = [
     "'); DROP TABLE weather_data; --", "\"quoted\" and 'quoted'", "back\\slash \\N \\. \\x00", "tab\tnew\nline\r\n", "",

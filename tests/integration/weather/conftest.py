@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.http import Limits
-from include.warehouse.limiter import RateLimiter
+from include.core.http.client import Limits
+from include.core.http.rate_limit import RateLimiter
 from spellbook.hooks.base import WeatherHook
 from spellbook.hooks.weather import HOOKS
 

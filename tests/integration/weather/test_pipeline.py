@@ -11,14 +11,14 @@ import psycopg
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from include.errors import ConfigurationError
-from include.storage import url_of
-from include.warehouse.attempt import Attempt
-from include.warehouse.connect import connect
-from include.warehouse.digest import table_digest
-from include.warehouse.errors import IncompleteLoadError
-from include.weather import pipeline
-from include.weather.dataset import WEATHER_DATA
+from include.core.errors import ConfigurationError
+from include.core.storage import url_of
+from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.connect import connect
+from include.core.warehouse.digest import table_digest
+from include.core.warehouse.errors import IncompleteLoadError
+from include.domains.weather import pipeline
+from include.domains.weather.datasets import WEATHER_DATA
 from tests.integration.weather.conftest import ASKED_ON, DAY, PATHS, TODAY, YESTERDAY, Build
 
 if TYPE_CHECKING:

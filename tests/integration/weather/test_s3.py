@@ -7,8 +7,8 @@ from typing import Any
 
 from airflow.sdk import ObjectStoragePath
 
-from include.warehouse.attempt import Attempt
-from include.weather import pipeline
+from include.core.warehouse.attempt import Attempt
+from include.domains.weather import pipeline
 from tests.integration.weather.conftest import ASKED_ON, DAY, Build
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from include.alerts.alert import Alert, Failure, Kind
-from include.alerts.message import HEADER_LENGTH, NO_WORD, TITLES, Facts, compose, digest
+from include.ops.alerts.alert import Alert, Failure, Kind
+from include.ops.alerts.message import HEADER_LENGTH, NO_WORD, TITLES, Facts, compose, digest
 
 ALERT = Alert(
     kind=Kind.FAILED,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from include.alerts.alert import Kind
-from include.alerts.observe import _next_try, attempt_of, failure_of, retry_alert, run_alert
+from include.ops.alerts.alert import Kind
+from include.ops.alerts.observe import _next_try, attempt_of, failure_of, retry_alert, run_alert
 from spellbook.retries import BackoffInParams
 
 NOW = datetime(2024, 6, 1, 14, 0, tzinfo=UTC)

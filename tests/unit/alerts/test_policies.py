@@ -13,8 +13,9 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.serialization.serialized_objects import DagSerialization
 from pendulum import datetime
 
-from include import house_rules, policies, settings
-from include.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure
+from include import house_rules, policies
+from include.core.settings import STRICT_MODE
+from include.ops.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure
 
 DOC = "## What\n## On failure\nClear it."
 LACKING: dict[str, Any] = {"doc_md": None, "tags": [], "default_args": {}}
@@ -110,13 +111,13 @@ def test_the_note_lists_what_the_gate_says_without_the_note() -> None:
 
 
 def test_a_strict_airflow_refuses_it_and_says_all_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(settings.STRICT_MODE.name, "true")
+    monkeypatch.setenv(STRICT_MODE.name, "true")
     after_policy()
     with pytest.raises(AirflowClusterPolicyViolation, match=r"(?s)'spell' is refused.*no owner.*no tags.*no doc_md"):
         after_policy(**LACKING)
 
 
 def test_strict_is_true_or_false(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(settings.STRICT_MODE.name, "yes")
+    monkeypatch.setenv(STRICT_MODE.name, "yes")
     with pytest.raises(ValueError, match="SPELLBOOK_STRICT='yes' is neither true nor false"):
         after_policy()

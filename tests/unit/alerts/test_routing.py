@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from include.alerts.alert import UNWATCHED, Alert, Kind
-from include.alerts.routing import FOLDER, Medium, Routing, RoutingError, Severity, Silence, Silences
+from include.ops.alerts.alert import UNWATCHED, Alert, Kind
+from include.ops.alerts.routing import FOLDER, Medium, Routing, RoutingError, Severity, Silence, Silences
 from include.settings import CONNECTIONS
 
 NOW = datetime(2024, 6, 2, 6, tzinfo=UTC)

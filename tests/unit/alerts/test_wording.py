@@ -9,7 +9,7 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimeta
 from airflow.sdk.log import mask_secret
 from pendulum import datetime, duration
 
-from include.alerts.wording import ERROR_LENGTH, advice_of, error_in_a_line, in_words, schedule_in_words
+from include.ops.alerts.wording import ERROR_LENGTH, advice_of, error_in_a_line, in_words, schedule_in_words
 
 
 @pytest.mark.parametrize(

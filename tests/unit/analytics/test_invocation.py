@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.analytics.invocation import environment
+from include.domains.analytics.invocation import environment
 
 
 def test_dbt_gets_the_login_and_nothing_else_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from include.analytics import manifest
-from include.analytics.errors import DbtError
+from include.domains.analytics import manifest
+from include.domains.analytics.errors import DbtError
 
 
 def test_the_manifest_is_fresh() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from include.analytics.errors import DbtError, DbtInputError, DbtTestError
-from include.analytics.results import Outcome, errors, judge, nodes, reported, sources
+from include.domains.analytics.errors import DbtError, DbtInputError, DbtTestError
+from include.domains.analytics.results import Outcome, errors, judge, nodes, reported, sources
 
 MANIFEST = {
     "nodes": {

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from airflow.sdk import ExceptionRetryPolicy, RetryAction
 
-from include.errors import ConfigurationError
-from include.finance.close import NothingToCloseError
-from include.retries import WAIT_FOR_INPUT, hopeless
+from include.core.errors import ConfigurationError
+from include.core.retries import WAIT_FOR_INPUT, hopeless
+from include.domains.finance.close import NothingToCloseError
 
-HOPELESS = hopeless("include.errors.ConfigurationError")
+HOPELESS = hopeless("include.core.errors.ConfigurationError")
 
 
 @pytest.mark.parametrize("policy", [WAIT_FOR_INPUT, HOPELESS])

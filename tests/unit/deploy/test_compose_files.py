@@ -14,7 +14,7 @@ from deploy.compose.secrets import SECRETS
 from devstack.state import REPOSITORY
 from include import settings
 
-FILES = ("docker-compose.yaml", "deploy/compose/profiles.yaml", "monitoring/compose.yaml")
+FILES = ("docker-compose.yaml", "deploy/compose/profiles.yaml", "deploy/monitoring/compose.yaml")
 DOCUMENT = (REPOSITORY / "docs" / "compose.md").read_text()
 NAMES = [secret.name for secret in SECRETS]
 ENVIRONMENT_FILE = (REPOSITORY / ".env.example").read_text()

@@ -15,6 +15,7 @@ import yaml
 
 from devstack.state import REPOSITORY
 from include import settings
+from include.core.settings import OBJECT_STORAGE, STRICT_MODE
 
 HELM = REPOSITORY / "deploy" / "helm"
 OVERLAYS = ("values-kubernetes.yaml", "values-git-sync.yaml")
@@ -79,8 +80,8 @@ def test_workers_may_finish_the_longest_task_before_they_are_ended() -> None:
 def test_only_our_environment_keys_are_given_and_no_pod_keeps_shared_files_to_itself() -> None:
     given = {entry["name"]: entry["value"] for entry in VALUES["env"]}
     assert set(given) <= {key.name for key in settings.ENVIRONMENT}
-    assert given[settings.STRICT_MODE.name] == "true"
-    storage = given[settings.OBJECT_STORAGE.name]
+    assert given[STRICT_MODE.name] == "true"
+    storage = given[OBJECT_STORAGE.name]
     assert storage.startswith("s3://")
     assert VALUES["config"]["common.io"]["xcom_objectstorage_path"] == f"{storage}/xcom"
 

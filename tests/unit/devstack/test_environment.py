@@ -33,7 +33,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the repository whose files can be changed."""
     copy = tmp_path / "repository"
     copy.mkdir()
-    for name in ("airflow.cfg", "requirements-dev.txt", "dags", "plugins", "include"):
+    for name in ("airflow.cfg", "requirements/dev.txt", "dags", "plugins", "include"):
         source = REPOSITORY / name
         if source.is_dir():
             shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "data"))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from devstack import messages
 from devstack.state import State
-from include.alerts.alert import Alert, Kind
-from include.alerts.message import Facts, compose
+from include.ops.alerts.alert import Alert, Kind
+from include.ops.alerts.message import Facts, compose
 
 MANUAL, SCHEDULED = "manual__2026-03-02T10:00:00.123456+00:00", "scheduled__2026-03-02T00:00:00+00:00"
 

@@ -22,11 +22,12 @@ from devstack.upstreams.sources import (
     invoice_no,
 )
 from devstack.upstreams.stations import recorded
-from include.replay import HEADER
-from include.sources.files import require_sources
-from include.sources.rows import part
+from include.core.replay import HEADER
+from include.core.sources.files import require_sources
+from include.core.sources.rows import part
+from include.domains.sources import FOLDER
 
-CONTRACTS = require_sources()
+CONTRACTS = require_sources(FOLDER)
 SINCE = date(2025, 3, 10)
 DAYS = [SINCE + timedelta(days=number) for number in range(400)]
 LONDON = frozenset(recorded()["London"])

@@ -9,8 +9,8 @@ import pytest
 import time_machine
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from include.finance.calendar import business_day, easter, is_business_day
-from include.finance.close import month_of
+from include.domains.finance.calendar import business_day, easter, is_business_day
+from include.domains.finance.close import month_of
 from spellbook.timetables.month_end import MonthEndTimetable
 
 UTC = dt.UTC

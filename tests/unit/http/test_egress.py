@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.egress import Egress, networks, origin
-from include.errors import ConfigurationError, ForbiddenAddressError
+from include.core.errors import ConfigurationError, ForbiddenAddressError
+from include.core.http.egress import Egress, networks, origin
 
 EGRESS = Egress(frozenset({"https://api.example.com:443"}))
 

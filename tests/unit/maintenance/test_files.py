@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from include.handoff.folders import folder_of
-from include.maintenance.files import Found, old_handoffs, old_logs
-from include.storage import url_of
+from include.core.run_folders import folder_of
+from include.core.storage import url_of
+from include.ops.maintenance.files import Found, old_handoffs, old_logs
 
 NOW = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)

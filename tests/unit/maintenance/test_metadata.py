@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.maintenance.metadata import CleanError, counts, sqlalchemy_url
+from include.ops.maintenance.metadata import CleanError, counts, sqlalchemy_url
 
 OUTPUT = """Performing dry run for db cleanup.
 Data prior to 2024-01-01T00:00:00+00:00 would be purged from tables ['dag_run', 'log'] with the following config:

@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from include.ml import artifact
-from include.ml.errors import ArtifactError
+from include.core.ml import artifact
+from include.core.ml.errors import ArtifactError
 
 ROWS = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
 LABELS = [0, 0, 1, 1]

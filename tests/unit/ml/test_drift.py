@@ -8,10 +8,11 @@ import pytest
 from scipy import stats
 
 from devstack.state import REPOSITORY
-from include.monitoring.checks import Limits, check
-from include.monitoring.drift import categorical_shift, holm, numeric_shift, psi, rate_shift
-from include.titanic.features import segment
-from include.titanic.passengers import COLUMNS, read
+from include.core.ml.drift.checks import Limits, check
+from include.core.ml.drift.statistics import categorical_shift, holm, numeric_shift, psi, rate_shift
+from include.domains.titanic.features import segment
+from include.domains.titanic.passengers import COLUMNS, read
+from include.domains.titanic.spec import TITANIC
 
 GENERATOR = np.random.default_rng(5)
 
@@ -64,7 +65,7 @@ PROBABILITIES = np.where(PASSENGERS["Sex"].eq("female"), 0.75, 0.2) + GENERATOR.
 
 
 def alarms(day: pd.DataFrame, answers: np.ndarray) -> set[tuple[str, str]]:
-    found = check(PASSENGERS, PROBABILITIES, day, answers, Limits())
+    found = check(TITANIC, PASSENGERS, PROBABILITIES, day, answers, Limits())
     return {(one.segment, one.feature) for one in found if one.alarm}
 
 
@@ -85,12 +86,12 @@ def test_a_shift_in_one_segment_is_found_there() -> None:
 
 def test_a_segment_with_few_rows_is_not_compared() -> None:
     day = PASSENGERS[segment(PASSENGERS).eq("female-1")].head(19)
-    assert check(PASSENGERS, PROBABILITIES, day, PROBABILITIES[day.index], Limits()) == []
+    assert check(TITANIC, PASSENGERS, PROBABILITIES, day, PROBABILITIES[day.index], Limits()) == []
 
 
 def test_a_finding_says_segment_feature_and_numbers() -> None:
     rows = segment(PASSENGERS).eq("male-2").to_numpy()
-    found = check(PASSENGERS, PROBABILITIES, PASSENGERS[rows], 1 - PROBABILITIES[rows], Limits())
+    found = check(TITANIC, PASSENGERS, PROBABILITIES, PASSENGERS[rows], 1 - PROBABILITIES[rows], Limits())
     [text] = [str(one) for one in found if (one.segment, one.feature) == ("male-2", "prediction")]
     assert text.startswith("segment male-2, prediction, mean 0.205 became 0.795: PSI ")
     assert text.endswith("108 rows")

@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
-from include.ml.evaluation import Folds, Scores, by_segment, compare, cross_validate, metrics
+from include.core.ml.evaluation import Folds, Scores, by_segment, compare, cross_validate, metrics
 
 GENERATOR = np.random.default_rng(7)
 ROWS = pd.DataFrame({"x": GENERATOR.normal(size=200)})

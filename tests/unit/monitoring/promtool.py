@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[3]
-MONITORING = REPOSITORY / "monitoring"
+MONITORING = REPOSITORY / "deploy" / "monitoring"
 RULES = sorted((MONITORING / "prometheus" / "rules").glob("*.yaml"))
 TESTS = sorted((MONITORING / "prometheus" / "tests").glob("*.yaml"))
 

@@ -18,7 +18,7 @@ EXPORTERS = {
     "statsd_exporter_lines_total",
     # plugins/spellbook/counters.py, through statsd-exporter
     "airflow_spellbook_cache_requests",
-    # include/exporter
+    # include/ops/exporter
     "spellbook_up",
     "spellbook_dataset_last_load_timestamp_seconds",
     "spellbook_dataset_freshness_slo_seconds",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from include.errors import ConfigurationError
-from include.retail.files import days_asked, find, land
+from include.core.errors import ConfigurationError
+from include.domains.retail.files import days_asked, find, land
 
 
 @pytest.mark.parametrize(

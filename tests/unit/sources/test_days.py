@@ -11,8 +11,9 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.sources.days import days_of
-from include.sources.files import require_sources
+from include.core.sources.days import days_of
+from include.core.sources.files import require_sources
+from include.domains.sources import FOLDER
 
 UTC = dt.UTC
 ZONES = ["UTC", "Europe/London", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "America/Sao_Paulo"]
@@ -38,7 +39,7 @@ def test_intervals_cover_each_day_once(cron: str, zone: str, first: dt.date, cou
 
 @pytest.mark.parametrize("name", ["sales", "marketing", "support"])
 def test_a_scheduled_day_of_a_shipped_source_is_the_day_of_its_interval(name: str) -> None:
-    source = require_sources()[name]
+    source = require_sources(FOLDER)[name]
     start = croniter(source.schedule, dt.datetime(2010, 1, 1, tzinfo=UTC), ret_type=dt.datetime).get_next()
     for _ in range(365 * 16):
         end = start + dt.timedelta(days=1)

@@ -15,10 +15,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.sources.errors import SourceError, SourcesError
-from include.sources.files import FOLDER, load_source, load_sources, require_sources, source_of
-from include.sources.model import Source
-from include.sources.scaffold import SCHEMA, schema_text
+from include.core.sources.errors import SourceError, SourcesError
+from include.core.sources.files import load_source, load_sources, require_sources, source_of
+from include.core.sources.model import Source
+from include.core.sources.scaffold import SCHEMA, schema_text
+from include.domains.sources import FOLDER
 from tests.unit.sources.conftest import GOOD
 
 PATH = Path("sources/orders.yaml")
@@ -61,14 +62,14 @@ def test_the_shipped_sources_are_well(path: Path) -> None:
 
 
 def test_the_articles_schedules() -> None:
-    schedules = {name: source.schedule for name, source in require_sources().items()}
+    schedules = {name: source.schedule for name, source in require_sources(FOLDER).items()}
     assert {name: schedules[name] for name in ("sales", "marketing", "support")} == {
         "sales": "0 0 * * *", "marketing": "0 12 * * *", "support": "0 6 * * *",
     }  # fmt: skip
 
 
 def test_the_schema_for_editors_is_the_models() -> None:
-    assert (FOLDER / SCHEMA).read_text() == schema_text(), "run: .venv/bin/python -m include.sources schema"
+    assert (FOLDER / SCHEMA).read_text() == schema_text(), "run: .venv/bin/python -m devstack.sources schema"
     assert set(json.loads(schema_text())["properties"]) == set(Source.model_fields)
 
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.sources.files import source_of
-from include.sources.model import ColumnContract, Source
-from include.sources.rows import HIDDEN, part
-from include.sources.values import UnfitError, convert
+from include.core.sources.files import source_of
+from include.core.sources.model import ColumnContract, Source
+from include.core.sources.rows import HIDDEN, part
+from include.core.sources.values import UnfitError, convert
 from tests.unit.sources.conftest import GOOD
 
 SOURCE = source_of(GOOD, Path("sources/orders.yaml"))

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from include.sources.errors import SourceError
-from include.sources.files import load_source
-from include.sources.scaffold import ROOT, new_source
+from include.core.sources.errors import SourceError
+from include.core.sources.files import load_source
+from include.core.sources.scaffold import ROOT, new_source
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in ("include/sources", "tests/unit/sources"):
+    for folder in ("include/domains/sources", "tests/unit/sources"):
         (tmp_path / folder).mkdir(parents=True)
     return tmp_path
 
@@ -23,11 +23,11 @@ def root(tmp_path: Path) -> Path:
 def test_a_new_source(root: Path) -> None:
     config, test = new_source("refunds", root)
     assert load_source(config).dag_id == "process_refunds_data"
-    with pytest.raises(FileExistsError, match=r"include/sources/refunds\.yaml exists already"):
+    with pytest.raises(FileExistsError, match=r"include/domains/sources/refunds\.yaml exists already"):
         new_source("refunds", root)
     run = (
-        "import sys, pathlib, pytest, include.sources.files as files;"
-        f"files.FOLDER = pathlib.Path({str(config.parent)!r});"
+        "import sys, pathlib, pytest, include.domains.sources as sources;"
+        f"sources.FOLDER = pathlib.Path({str(config.parent)!r});"
         f"sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', {str(test)!r}]))"
     )
     done = subprocess.run([sys.executable, "-c", run], cwd=ROOT, capture_output=True, text=True, check=False)

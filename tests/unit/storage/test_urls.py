@@ -9,7 +9,7 @@ from airflow.sdk import ObjectStoragePath
 from upath import UPath
 
 from devstack.state import REPOSITORY
-from include.storage import url_of, write
+from include.core.storage import url_of, write
 
 FOLDERS = ("mein Ordner äöü", "100 %", "%20", "#1", "a?b", "a+b", "a&b=c", "日本", "a;b,c'd")
 

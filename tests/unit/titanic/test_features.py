@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from devstack.state import REPOSITORY
-from include.titanic.features import CATEGORIES, NUMBERS, PassengerFeatures, derive, segment
-from include.titanic.models import MODELS
-from include.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.features import CATEGORIES, NUMBERS, PassengerFeatures, derive, segment
+from include.domains.titanic.models import MODELS
+from include.domains.titanic.passengers import COLUMNS, LABEL, read
 
 TABLE = read((REPOSITORY / "include/data/titanic/train.csv").read_bytes())
 ROWS = TABLE[list(COLUMNS)]

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from devstack.state import REPOSITORY
-from include.ml.evaluation import Scores
-from include.titanic.candidate import Reference, reference_bytes
-from include.titanic.features import segment
-from include.titanic.gates import Opponent, Thresholds, judge
-from include.titanic.passengers import COLUMNS, LABEL, read
+from include.core.ml.candidate import Reference, reference_bytes
+from include.core.ml.evaluation import Scores
+from include.core.ml.gates import Opponent, judge
+from include.domains.titanic.features import segment
+from include.domains.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.spec import TITANIC
 
 TABLE = read((REPOSITORY / "include/data/titanic/train.csv").read_bytes())
 LABELS = TABLE[LABEL].to_numpy()
@@ -42,11 +43,11 @@ def scores(right: float, flipped: str | None = None, seed: int = 1) -> Scores:
 
 
 def reference(table: pd.DataFrame = TABLE) -> Reference:
-    return Reference(reference_bytes(table, scores(0.85)))
+    return Reference(reference_bytes(table, scores(0.85)), TITANIC)
 
 
 def broken(found: Scores, answers: Any = LABELS, champion: Opponent | None = None, table: Any = TABLE) -> list[str]:
-    rules = judge(found, Oracle(answers), reference(table), 1 / 9, Thresholds(), champion)
+    rules = judge(TITANIC, found, Oracle(answers), reference(table), 1 / 9, champion)
     return [rule.name for rule in rules if not rule.passed]
 
 
@@ -57,9 +58,7 @@ def test_a_good_candidate_passes() -> None:
 
 def test_a_bad_one_is_refused_with_its_numbers() -> None:
     assert "accuracy" in broken(scores(0.75))
-    [rule] = [
-        one for one in judge(scores(0.75), Oracle(LABELS), reference(), 1 / 9, Thresholds(), None) if not one.passed
-    ]
+    [rule] = [one for one in judge(TITANIC, scores(0.75), Oracle(LABELS), reference(), 1 / 9, None) if not one.passed]
     assert rule.found.startswith("mean accuracy 0.7")
     assert "above 0.8 is asked" in rule.found
 
@@ -92,13 +91,13 @@ def test_a_small_segment_is_not_judged() -> None:
     few = pd.concat([TABLE[~SEGMENTS.eq("female-1")], TABLE[SEGMENTS.eq("female-1")].head(20)]).reset_index(drop=True)
     labels = few[LABEL].to_numpy()
     found = Scores(np.tile(labels * 0.8 + 0.1, (2, 1)), np.full(20, 0.9))
-    rules = judge(found, Oracle(labels), Reference(reference_bytes(few, found)), 1 / 9, Thresholds(), None)
+    rules = judge(TITANIC, found, Oracle(labels), Reference(reference_bytes(few, found), TITANIC), 1 / 9, None)
     assert not any("female-1" in rule.name for rule in rules)
 
 
 def test_the_reference_survives_its_file() -> None:
     content = reference_bytes(TABLE, scores(0.85))
     assert "out_of_fold_4" in pd.read_parquet(io.BytesIO(content))
-    again = Reference(content)
+    again = Reference(content, TITANIC)
     assert again.probabilities == pytest.approx(scores(0.85).probabilities)
-    pd.testing.assert_frame_equal(again.passengers, TABLE[list(COLUMNS)])
+    pd.testing.assert_frame_equal(again.rows, TABLE[list(COLUMNS)])

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from devstack.state import REPOSITORY
-from include.ml.errors import DataError
-from include.titanic.passengers import COLUMNS, LABEL, Passenger, content_digest, frame, read
+from include.core.ml.errors import DataError
+from include.core.ml.spec import content_digest
+from include.domains.titanic.passengers import COLUMNS, LABEL, Passenger, read
+from include.domains.titanic.spec import TITANIC
 
 LIST = (REPOSITORY / "include/data/titanic/train.csv").read_bytes()
 
@@ -31,7 +33,7 @@ def test_the_list_is_read_whole() -> None:
 def test_a_request_is_read_as_a_row_of_the_list_is() -> None:
     table = read(LIST)[list(COLUMNS)].head(20)
     plain = table.astype(object).where(table.notna(), None).to_dict("records")
-    pd.testing.assert_frame_equal(frame([Passenger.model_validate(row) for row in plain]), table)
+    pd.testing.assert_frame_equal(TITANIC.frame([Passenger.model_validate(row) for row in plain]), table)
 
 
 @pytest.mark.parametrize(("values", "words"), [

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
-from include.warehouse.attempt import EPOCH, Attempt
+from include.core.warehouse.attempt import EPOCH, Attempt
 
 ATTEMPT = Attempt("weather_data_pipeline", "load_weather", "manual__2024-06-01T00:00:00+00:00", 3)
 STARTED = datetime(2024, 6, 2, tzinfo=UTC)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from include.warehouse.connect import DEFAULTS, conninfo
+from include.core.warehouse.connect import DEFAULTS, conninfo
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.warehouse.dataset import Column, Dataset
+from include.core.warehouse.dataset import Column, Dataset
 
 if TYPE_CHECKING:
-    from include.warehouse.dataset import Partition
+    from include.core.warehouse.dataset import Partition
 
 DAY, CITY, DEGREES = Column("date", "date"), Column("city", "text"), Column("degrees", "double precision", maximum=60)
 UNKNOWN: Any = "float"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.warehouse.quarantine import storable_value
-from include.warehouse.stage import storable_text
+from include.core.warehouse.quarantine import storable_value
+from include.core.warehouse.stage import storable_text
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.warehouse.dataset import Rejected
-from include.weather import open_meteo, openweathermap
-from include.weather.cities import City, load_cities
-from include.weather.conditions import Conditions
-from include.weather.observations import Answer, Observation, Record, split
+from include.core.warehouse.dataset import Rejected
+from include.domains.weather import open_meteo, openweathermap
+from include.domains.weather.cities import City, load_cities
+from include.domains.weather.conditions import Conditions
+from include.domains.weather.observations import Answer, Observation, Record, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from include.errors import ConfigurationError
-from include.weather.cities import City, cities_schema, load_cities, select_cities
+from include.core.errors import ConfigurationError
+from include.domains.weather.cities import City, cities_schema, load_cities, select_cities
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from include.weather.conditions import OPENWEATHER_IDS, WMO_CODES, Conditions, from_openweather_id, from_wmo_code
+from include.domains.weather.conditions import (
+    OPENWEATHER_IDS,
+    WMO_CODES,
+    Conditions,
+    from_openweather_id,
+    from_wmo_code,
+)
 
 # Open-Meteo's documentation and OpenWeather's list, written down a second time as ranges.
 WMO = {

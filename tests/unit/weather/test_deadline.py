@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from include.errors import ConfigurationError
-from include.http import Limits
-from include.warehouse.limiter import RateLimiter
+from include.core.errors import ConfigurationError
+from include.core.http.client import Limits
+from include.core.http.rate_limit import RateLimiter
 from spellbook.hooks.open_meteo import OpenMeteoHook
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from include.storage import json_lines, url_of, write
-from include.weather import pipeline, storage
+from include.core.storage import json_lines, url_of, write
+from include.domains.weather import pipeline, storage
 
 DAY = dt.date(2024, 6, 1)
 

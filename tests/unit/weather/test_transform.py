@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.weather.cities import load_cities
-from include.weather.observations import Answer, RawWeather
-from include.weather.transform import COLUMNS, records, to_fahrenheit, transform
+from include.domains.weather.cities import load_cities
+from include.domains.weather.observations import Answer, RawWeather
+from include.domains.weather.transform import COLUMNS, records, to_fahrenheit, transform
 
 DAY = dt.date(2024, 6, 1)
 CITIES = load_cities()

@@ -6,9 +6,9 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from devstack.state import REPOSITORY
-from include.ml.errors import DataError
-from include.wine.data import read
-from include.wine.experiment import judge
+from include.core.ml.errors import DataError
+from include.domains.wine.data import read
+from include.domains.wine.experiment import judge
 
 FOLDER = REPOSITORY / "include/data/wine_quality"
 

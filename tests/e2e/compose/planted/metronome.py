@@ -18,7 +18,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Connection, DeltaTriggerTimetable, ObjectStoragePath, task
 from pendulum import datetime
 
-from include.settings import OBJECT_STORAGE
+from include.core.settings import OBJECT_STORAGE
 
 with DAG(
     "metronome",
@@ -34,7 +34,7 @@ with DAG(
     @task
     def tick(postgres_conn_id: str) -> None:
         """Ask for the same again."""
-        from include.cache import Cache
+        from include.core.cache import Cache
         from spellbook.counters import cache_counter
 
         uri, root = Connection.get(postgres_conn_id).get_uri(), ObjectStoragePath(OBJECT_STORAGE.read())

@@ -3,7 +3,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference, task
 from pendulum import datetime
 
-from include.tags import Tag
+from include.core.tags import Tag
 
 DOC = "## On failure\nClear the run.\n"
 

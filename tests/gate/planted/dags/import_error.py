@@ -2,7 +2,7 @@ import no_such_package
 from airflow.sdk import DAG, task
 from pendulum import datetime
 
-from include.tags import Tag
+from include.core.tags import Tag
 
 DOC = "## On failure\nClear the run.\n"
 

@@ -1,7 +1,7 @@
 from airflow.sdk import DAG, task
 from pendulum import datetime
 
-from include.tags import Tag
+from include.core.tags import Tag
 
 DOC = "## On failure\nClear the run.\n"
 

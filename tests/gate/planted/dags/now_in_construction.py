@@ -1,6 +1,6 @@
 from airflow.sdk import DAG, task
 
-from include.tags import Tag
+from include.core.tags import Tag
 
 DOC = "## On failure\nClear the run.\n"
 

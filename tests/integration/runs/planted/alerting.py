@@ -24,8 +24,8 @@ from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 from pendulum import datetime
 
-from include.alerts.callbacks import on_deadline
-from include.alerts.deadline import RunQueued
+from include.ops.alerts.callbacks import on_deadline
+from include.ops.alerts.deadline import RunQueued
 
 SETTINGS: dict[str, Any] = {
     "start_date": datetime(2024, 1, 1, tz="UTC"),

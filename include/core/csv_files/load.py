@@ -1,0 +1,85 @@
+"""Load a CSV file by the contract of :mod:`include.core.warehouse`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from include.core.csv_files.rows import rows_of
+from include.core.warehouse.connect import connect
+from include.core.warehouse.loader import load
+from include.core.warehouse.schema import create_table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import BinaryIO
+
+    from include.core.warehouse.attempt import Attempt
+    from include.core.warehouse.dataset import Dataset
+    from include.core.warehouse.loader import LoadResult
+
+
+def load_csv(
+    file: BinaryIO,
+    dataset: Dataset,
+    uri: str,
+    attempt: Attempt,
+    *,
+    partition: str | None = None,
+    rename: Mapping[str, str] | None = None,
+    delimiter: str | None = None,
+    encoding: str = "utf-8-sig",
+    nulls: Collection[str] = ("",),
+    line_column: str | None = None,
+    max_bad_share: float = 0.0,
+    replayed_from: dt.date | None = None,
+) -> LoadResult:
+    """Publish the rows of a file, see :func:`include.core.csv_files.rows.rows_of`, in memory that doesn't grow with it.
+
+    Rejected rows are kept in memory until the end; so one more than 100,000 of them ends the load.
+
+    Args:
+        file: the file's bytes, plain or gzip.
+        dataset: whose table is loaded; created if it is missing.
+        uri: the warehouse.
+        attempt: task attempt.
+        partition: value of the partition column, if the dataset has one.
+        rename: header in the file, by column.
+        delimiter: ``None`` to find out.
+        encoding: of the text.
+        nulls: texts that stand for a missing value.
+        line_column: column that gets the number of the row's line in the file.
+        max_bad_share: largest share of rejected rows that is still published.
+        replayed_from: the recorded day that the file replays, if it is sample data.
+
+    Raises:
+        CsvError: the file isn't a table with the dataset's columns.
+        LoadError: nothing was written; the message says why.
+    """
+    fixed: dict[str, object] = {}
+    if dataset.partition is not None:
+        label = dataset.partition_label(partition)
+        is_date = dataset.column(dataset.partition).type == "date"
+        fixed[dataset.partition] = dt.date.fromisoformat(label) if is_date else label
+    rows = rows_of(
+        file,
+        dataset,
+        fixed=fixed,
+        rename=rename or {},
+        delimiter=delimiter,
+        encoding=encoding,
+        nulls=nulls,
+        line_column=line_column,
+    )
+    with connect(uri, attempt, statement_timeout=3600) as session:
+        create_table(session, dataset)
+        return load(
+            session,
+            dataset,
+            partition=partition,
+            rows=rows,
+            attempt=attempt,
+            tolerance=max_bad_share,
+            strict=True,
+            replayed_from=replayed_from,
+        )

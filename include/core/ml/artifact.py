@@ -1,0 +1,89 @@
+"""Model files that hold no code: written in the skops format, with a checksum, and loaded only if both are in order.
+
+MLflow's own loader takes the list of trusted types from the file that it loads, so that a crafted model can trust
+itself (``mlflow/sklearn/__init__.py``, 3.17); here the list comes from the code that loads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from include.core.ml.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+MODEL_FILE = "model.skops"
+LIBRARIES = ("scikit-learn", "skops", "pandas", "numpy")
+
+
+def save(model: Any, folder: Path, example: pd.DataFrame, trusted: Sequence[str]) -> str:
+    """Write an MLflow model folder with signature and input example, and return the model file's SHA-256.
+
+    Args:
+        model: fitted classifier with ``predict_proba``.
+        folder: folder to make; must not exist.
+        example: a few rows as a caller would send them; the signature is made from them.
+        trusted: names of the types that the model may hold beside those that skops trusts.
+
+    Raises:
+        ArtifactError: naming the types that are missing from ``trusted``.
+    """
+    import mlflow.sklearn
+    import skops.io
+    from mlflow.models import infer_signature
+
+    holds = skops.io.get_untrusted_types(data=skops.io.dumps(model))
+    _refuse(sorted(set(holds) - set(trusted)), "the model to be saved")
+    mlflow.sklearn.save_model(
+        model,
+        str(folder),
+        serialization_format="skops",
+        skops_trusted_types=sorted(trusted),
+        signature=infer_signature(example, model.predict(example)),
+        pip_requirements=[f"{name}=={version(name)}" for name in LIBRARIES],
+    )
+    (folder / "input_example.json").write_text(example.to_json(orient="records"))
+    return digest((folder / MODEL_FILE).read_bytes())
+
+
+def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
+    """Return the model in ``content``, the bytes of a model file.
+
+    Raises:
+        ArtifactError: if the checksum differs, the file is no skops file, or it holds a type that isn't trusted.
+    """
+    import skops.io
+
+    found = digest(content)
+    if found != sha256:
+        raise ArtifactError(
+            f"{name}: the model file's SHA-256 is {found}, but {sha256} was recorded when it was made: it is damaged or"
+            " was exchanged. Train again; a live model stays as it is."
+        )
+    try:
+        holds = skops.io.get_untrusted_types(data=content)
+        _refuse(sorted(set(holds) - set(trusted)), name)
+        return skops.io.loads(content, trusted=list(trusted))
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise ArtifactError(f"{name}: not a model in skops format that these libraries read: {error}") from error
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of ``content``, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _refuse(untrusted: list[str], name: str) -> None:
+    if untrusted:
+        raise ArtifactError(
+            f"{name}: holds types that aren't trusted: {', '.join(untrusted)}. If they are yours and safe to load, add"
+            " them to the model's list of trusted types."
+        )

@@ -1,0 +1,174 @@
+"""The steps of ``sagemaker_deployment`` around the operators: package, ask, switch, clean up."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from include.core.ml import artifact
+from include.core.ml.candidate import EVALUATION, Candidate
+from include.core.ml.errors import NoChampionError
+from include.core.ml.registry import MODEL_FOLDER
+from include.core.ml.sagemaker.errors import EndpointError, translated
+from include.core.ml.serving.client import TOLERANCE
+
+if TYPE_CHECKING:
+    from include.core.ml.candidate import Request
+    from include.core.ml.registry import Registry
+    from include.core.ml.spec import ModelSpec
+
+log = logging.getLogger(__name__)
+
+
+class Deployment(BaseModel):
+    """What a run makes.
+
+    Attributes:
+        name: of the SageMaker model, the endpoint's configuration and the endpoint: version, checksum and run, so that
+            a task that is repeated makes nothing twice, and a new run makes all anew.
+        model_url: where model.tar.gz lies.
+        version: the registered version.
+        sha256: checksum of the model file in it.
+    """
+
+    name: str
+    model_url: str
+    version: int
+    sha256: str
+
+
+class Bucket:
+    """The bucket that holds packages and the word on which endpoint is live."""
+
+    def __init__(self, s3: Any, name: str, model: str) -> None:
+        self._s3, self.name, self._folder = s3, name, f"sagemaker/{model}"
+
+    def upload(self, deployment: str, package: bytes) -> str:
+        """Keep a package and return its URL."""
+        key = f"{self._folder}/{deployment}/model.tar.gz"
+        with translated(f"upload {key}"):
+            self._s3.put_object(Bucket=self.name, Key=key, Body=package)
+        return f"s3://{self.name}/{key}"
+
+    def live(self) -> Deployment | None:
+        """Return the deployment that callers are to use; ``None`` before the first."""
+        try:
+            found = self._s3.get_object(Bucket=self.name, Key=f"{self._folder}/live.json")
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        return Deployment.model_validate_json(found["Body"].read())
+
+    def switch(self, deployment: Deployment) -> None:
+        """Point callers to a deployment: one object is replaced in one step."""
+        key = f"{self._folder}/live.json"
+        self._s3.put_object(Bucket=self.name, Key=key, Body=deployment.model_dump_json().encode())
+
+
+def package(spec: ModelSpec, registry: Registry, bucket: Bucket, run_id: str) -> Deployment:
+    """Pack the champion as SageMaker wants it, model.tar.gz, and upload it.
+
+    Raises:
+        NoChampionError: if nothing is champion.
+        ArtifactError: if the registered file isn't the one that was trained.
+    """
+    champion = registry.champion()
+    if champion is None:
+        raise NoChampionError(f"no version of {registry.name} is champion: train and deploy one first")
+    candidate = Candidate.model_validate_json(registry.file(champion, EVALUATION))
+    model = registry.model_file(champion)
+    artifact.load(model, champion.sha256, spec.trusted_types, f"{registry.name} version {champion.number}")
+    files = {path: content for path in candidate.files if (content := _content(path, model, registry, champion))}
+    run = hashlib.sha256(run_id.encode()).hexdigest()[:8]
+    name = f"{registry.name}-v{champion.number}-{champion.sha256[:12]}-{run}"
+    url = bucket.upload(name, _tar(files))
+    return Deployment(name=name, model_url=url, version=champion.number, sha256=champion.sha256)
+
+
+def _content(path: str, model: bytes, registry: Registry, champion: Any) -> bytes | None:
+    if not path.startswith(f"{MODEL_FOLDER}/"):
+        return None
+    return model if path.endswith(artifact.MODEL_FILE) else registry.file(champion, path)
+
+
+def _tar(files: dict[str, bytes]) -> bytes:
+    """Return a gzipped tar of the model folder's files; the same files give the same members, in the same order."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for path, content in sorted(files.items()):
+            member = tarfile.TarInfo(path.removeprefix(f"{MODEL_FOLDER}/"))
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def requests(registry: Registry, version: int) -> list[Request]:
+    """Return real requests with the answers that are right for a version."""
+    return Candidate.model_validate_json(registry.file(registry.version(version), EVALUATION)).requests
+
+
+def ask(spec: ModelSpec, runtime: Any, deployment: Deployment, asked: list[Request], *, compare: bool) -> str:
+    """Have the endpoint answer real requests and return what it said.
+
+    Args:
+        spec: of the model.
+        runtime: boto3's ``sagemaker-runtime`` client.
+        deployment: whose endpoint is asked.
+        asked: requests and the right answers.
+        compare: whether the answers must be right; ``False`` where no container stands behind the endpoint.
+
+    Raises:
+        EndpointError: naming the row whose answer is wrong, or what came instead of answers.
+    """
+    body = json.dumps(
+        {"dataframe_records": [request.row for request in asked], "params": {"predict_method": "predict_proba"}}
+    )
+    with translated(f"invoke {deployment.name}"):
+        answer = runtime.invoke_endpoint(EndpointName=deployment.name, ContentType="application/json", Body=body)
+        text: str = answer["Body"].read().decode()
+    if not compare:
+        log.warning(
+            "%s answered; whether it answered rightly was not looked at, since no container runs here", deployment.name
+        )
+        return text
+    try:
+        probabilities = [float(pair[1]) for pair in json.loads(text)["predictions"]]
+    except (ValueError, LookupError, TypeError) as error:
+        raise EndpointError(f"{deployment.name} answered {text[:200]!r} instead of predictions ({error})") from error
+    if len(probabilities) != len(asked):
+        raise EndpointError(f"{deployment.name} gave {len(probabilities)} answers to {len(asked)} requests")
+    for request, probability in zip(asked, probabilities, strict=True):
+        if abs(probability - request.probability) > TOLERANCE:
+            raise EndpointError(
+                f"{deployment.name}: {request.row[spec.title]!r} got {probability:.6f}, but"
+                f" {request.probability:.6f} when the model was trained; does the image hold the same libraries?"
+            )
+    return text
+
+
+def remove(sagemaker: Any, name: str) -> list[str]:
+    """Delete endpoint, configuration and model of a deployment, as far as they exist; return what was deleted."""
+    steps = (
+        ("endpoint", sagemaker.list_endpoints, "Endpoints", "EndpointName", sagemaker.delete_endpoint),
+        (
+            "configuration",
+            sagemaker.list_endpoint_configs,
+            "EndpointConfigs",
+            "EndpointConfigName",
+            sagemaker.delete_endpoint_config,
+        ),
+        ("model", sagemaker.list_models, "Models", "ModelName", sagemaker.delete_model),
+    )
+    removed = []
+    with translated(f"remove {name}"):
+        for what, find, key, field, delete in steps:
+            if any(one[field] == name for one in find(NameContains=name)[key]):
+                delete(**{field: name})
+                removed.append(what)
+    log.info("%s: removed %s", name, ", ".join(removed) or "nothing")
+    return removed

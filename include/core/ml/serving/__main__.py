@@ -1,0 +1,43 @@
+"""``python -m include.core.ml.serving MODULE:SPEC``: serve the champion of the registered model of a spec."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from pkgutil import resolve_name
+
+import uvicorn
+
+from include.core.ml.registry import Registry
+from include.core.ml.serving.app import create_app
+from include.core.ml.serving.follower import Follower
+from include.core.ml.serving.spool import Spool
+
+
+def main() -> None:
+    """Serve until told to end."""
+    parser = argparse.ArgumentParser(prog="python -m include.core.ml.serving", description=__doc__)
+    parser.add_argument("spec", type=resolve_name, help="where the ModelSpec is: package.module:NAME")
+    parser.add_argument("--mlflow-uri", required=True, help="MLflow's URL, http://host:port")
+    parser.add_argument("--model", help="name of the registered model, if it isn't the spec's")
+    parser.add_argument(
+        "--warehouse-file",
+        required=True,
+        type=Path,
+        help="file with the warehouse's URI, postgresql://…; read anew on each use",
+    )
+    parser.add_argument("--spool", required=True, type=Path, help="SQLite file for what the warehouse doesn't have yet")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", required=True, type=int)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    name = arguments.model or arguments.spec.name
+    follower = Follower(Registry(arguments.mlflow_uri, name), arguments.spec.trusted_types)
+    spool = Spool(arguments.spool, lambda: arguments.warehouse_file.read_text().strip())
+    app = create_app(arguments.spec, name, follower, spool)
+    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""The server's HTTP interface: ``/health``, ``/predictions``, ``/outcomes``."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from uuid import UUID, uuid4
+
+from fastapi import FastAPI, Header, HTTPException, status
+from pydantic import AwareDatetime, BaseModel, Field, create_model
+
+from include.core.ml.serving.spool import now
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from include.core.ml.serving.follower import Follower
+    from include.core.ml.serving.spool import Spool
+    from include.core.ml.spec import ModelSpec
+
+MOST_ROWS = 1000
+
+
+class Schemas(NamedTuple):
+    """What a model's requests and answers look like.
+
+    Attributes:
+        question: raw rows, 1 to 1000, in the field that the spec names them by.
+        answer: the answers in the order of the question, and the version that gave them all.
+        prediction: one row's answer: ``probability`` is that of 1; whether it is above a half stands in the field that
+            the spec names it by.
+        outcomes: what turned out to be true of predictions, 1 to 1000.
+    """
+
+    question: type[BaseModel]
+    answer: type[BaseModel]
+    prediction: type[BaseModel]
+    outcomes: type[BaseModel]
+
+    @classmethod
+    def of(cls, spec: ModelSpec) -> Schemas:
+        """Return the schemas of a model."""
+        many: Any = Field(min_length=1, max_length=MOST_ROWS)
+        fields: dict[str, Any] = {"prediction_id": UUID, spec.positive: bool}
+        prediction = create_model("Prediction", **fields, probability=float)
+        outcome = create_model("Outcome", **fields)
+        return cls(
+            create_model("Question", **{spec.rows_name: (list[spec.row], many)}),  # type: ignore[call-overload, name-defined]
+            create_model("Answer", model=str, version=int, predictions=list[prediction]),  # type: ignore[valid-type]
+            prediction,
+            create_model("Outcomes", outcomes=(list[outcome], many)),  # type: ignore[valid-type]
+        )
+
+
+class Health(BaseModel):
+    """What serves.
+
+    Attributes:
+        version: the served version; null if there is none.
+        sha256: checksum of its file.
+        model_error: why the registry's champion isn't served, or null.
+        log_error: why the warehouse takes no rows, or null.
+        log_waiting: rows on this server's disk that the warehouse doesn't have yet.
+    """
+
+    model: str
+    version: int | None
+    sha256: str | None
+    model_error: str | None
+    log_error: str | None
+    log_waiting: int
+
+
+def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> FastAPI:
+    """Return the application that serves the champion of the registered model ``name``, which ``spec`` describes."""
+    schemas = Schemas.of(spec)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        follower.start()
+        spool.start()
+        yield
+        follower.stop()
+        spool.stop()
+
+    app = FastAPI(title=f"Model server: {name}", lifespan=lifespan)
+
+    @app.get("/health")
+    def health() -> Health:
+        """Say what is served; answers 200 as long as the server lives."""
+        served = follower.current
+        return Health(
+            model=name,
+            version=served.version if served else None,
+            sha256=served.sha256 if served else None,
+            model_error=follower.error,
+            log_error=spool.error,
+            log_waiting=spool.waiting(),
+        )
+
+    def predict(
+        question: Any,
+        x_purpose: Annotated[Literal["live", "check", "replay"], Header()] = "live",
+        x_served_at: Annotated[AwareDatetime | None, Header()] = None,
+    ) -> BaseModel:
+        """Predict, keep what was predicted, answer.
+
+        Replayed traffic says when it is to be counted: at a past moment, in the header X-Served-At.
+        """
+        moment = now()
+        if (x_purpose == "replay") != (x_served_at is not None) or (x_served_at and x_served_at > moment):
+            raise HTTPException(
+                status.HTTP_422_UNPROCESSABLE_CONTENT,
+                f"X-Served-At: {x_served_at}; with X-Purpose: replay a past moment is wanted, otherwise none",
+            )
+        served = follower.current
+        if served is None:
+            raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, f"no model: {follower.error}")
+        asked = getattr(question, spec.rows_name)
+        predictions = [
+            {"prediction_id": uuid4(), spec.positive: bool(probability > 0.5), "probability": float(probability)}
+            for probability in served.model.predict_proba(spec.frame(asked))[:, 1]
+        ]
+        common = {
+            "served_at": (x_served_at or moment).isoformat(),
+            "model_name": name,
+            "model_version": served.version,
+            "purpose": x_purpose,
+        }
+        rows: list[dict[str, Any]] = [
+            common
+            | {
+                "prediction_id": str(prediction["prediction_id"]),
+                "inputs": row.model_dump(),
+                "probability": prediction["probability"],
+                "outcome": prediction[spec.positive],
+            }
+            for row, prediction in zip(asked, predictions, strict=True)
+        ]
+        spool.put("prediction", rows)
+        return schemas.answer(model=name, version=served.version, predictions=predictions)
+
+    def record(outcomes: Any) -> None:
+        """Keep what turned out to be true; a later word on the same prediction replaces an earlier one."""
+        spool.put(
+            "outcome",
+            [
+                {"prediction_id": str(one.prediction_id), "outcome": getattr(one, spec.positive)}
+                for one in outcomes.outcomes
+            ],
+        )
+
+    predict.__annotations__["question"] = schemas.question
+    record.__annotations__["outcomes"] = schemas.outcomes
+    app.post("/predictions", response_model=schemas.answer)(predict)
+    app.post("/outcomes", status_code=status.HTTP_202_ACCEPTED)(record)
+    return app

@@ -1,0 +1,98 @@
+"""The champion in memory: loaded beside the one that serves, checked, and only then put in its place."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include.core.ml.artifact import load
+from include.core.ml.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from include.core.ml.registry import Registry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that answers, with its version in the registry and the checksum of its file."""
+
+    version: int
+    sha256: str
+    model: Any
+
+
+class Follower:
+    """Follows the registry's champion.
+
+    Args:
+        registry: where the champion is named.
+        trusted: types that a model file may hold.
+        interval: seconds between two looks at the registry.
+    """
+
+    def __init__(self, registry: Registry, trusted: Sequence[str], interval: float = 1.0) -> None:
+        self._registry = registry
+        self._trusted = tuple(trusted)
+        self._interval = interval
+        self._ended = threading.Event()
+        self._refused: int | None = None
+        self.current: Served | None = None
+        self.error: str | None = None
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self) -> None:
+        """Look now, then every ``interval`` seconds."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking; the model that serves goes on serving."""
+        self._ended.set()
+        self._thread.join(self._interval + 5)
+
+    def look(self) -> None:
+        """Serve the champion if it isn't the one that serves; keep what serves if the champion can't be used.
+
+        Nothing is served if the registry says that there is no champion: what was one was taken back.
+
+        A file that was refused is not fetched again until the alias moves; a registry that is away is asked again.
+        """
+        champion = None
+        try:
+            champion = self._registry.champion()
+            if champion is None:
+                self.current, self.error = None, f"no version of {self._registry.name} is champion"
+                return
+            if self.current and champion.number == self.current.version:
+                self.error, self._refused = None, None
+                return
+            if champion.number == self._refused:
+                return
+            name = f"{self._registry.name} version {champion.number}"
+            model = load(self._registry.model_file(champion), champion.sha256, self._trusted, name)
+        except ArtifactError as error:
+            self._refused = champion.number if champion else None
+            self._fail(error)
+        except Exception as error:  # whatever the registry does, what serves goes on
+            self._fail(error)
+        else:
+            self.current = Served(champion.number, champion.sha256, model)
+            self.error, self._refused = None, None
+            log.info("serving %s", name)
+
+    def _fail(self, error: Exception) -> None:
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        if text != self.error:
+            log.error("%s; still serving %s", text, self.current and self.current.version)
+        self.error = text
+
+    def _run(self) -> None:
+        while True:
+            self.look()
+            if self._ended.wait(self._interval):
+                return

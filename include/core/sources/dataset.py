@@ -1,0 +1,41 @@
+"""The table of a source, as the load contract knows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from include.core.warehouse.dataset import Column, Dataset, Type
+
+if TYPE_CHECKING:
+    from include.core.sources.model import ColumnContract, Kind, Source
+
+POSTGRES: dict[Kind, Type] = {
+    "text": "text",
+    "integer": "bigint",
+    "number": "double precision",
+    "decimal": "numeric",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamp with time zone",
+}
+
+
+def dataset_of(source: Source) -> Dataset:
+    """Return the table ``<name>_data``: the day, the line if the key names it, and the contract's columns."""
+    line = (Column("line", "bigint", minimum=1, doc="Place of the row in the day's delivery, from 1"),)
+    return Dataset(
+        name=source.table,
+        columns=(
+            Column("day", "date", doc=f"Day of the source, by the clocks of {source.timezone}"),
+            *(line if "line" in source.key else ()),
+            *(_column(name, column) for name, column in source.columns.items()),
+        ),
+        key=("day", *source.key),
+        partition="day",
+        minimum_rows=source.minimum_rows,
+    )
+
+
+def _column(name: str, column: ColumnContract) -> Column:
+    doc = f"{column.doc} (personal data)".strip() if column.pii else column.doc
+    return Column(name, POSTGRES[column.type], column.nullable, column.minimum, column.maximum, doc)

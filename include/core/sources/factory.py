@@ -1,0 +1,156 @@
+"""A DAG for each source: ``extract >> process >> check >> load``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import (
+    DAG,
+    Asset,
+    Connection,
+    CronDataIntervalTimetable,
+    ObjectStoragePath,
+    Param,
+    get_parsing_context,
+    task,
+)
+from airflow.sdk.exceptions import AirflowSkipException
+from pendulum import datetime
+
+from include.core.retries import hopeless
+from include.core.settings import OBJECT_STORAGE
+from include.core.sources.errors import SourceError
+from include.core.sources.files import SUFFIX, load_source, load_sources
+from include.core.tags import Tag
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from include.core.sources.model import Source
+
+HOPELESS = hopeless(
+    "include.core.errors.ConfigurationError",
+    "include.core.errors.PermanentUpstreamError",
+    "include.core.sources.errors.PublishGateError",
+    "include.core.warehouse.errors.LoadError",
+    "include.core.warehouse.errors.IncompleteLoadError",
+)
+DOCUMENTATION = """{description}
+
+## What
+Asks `{path}` of connection `{connection}` for the rows of each day ({timezone}) that ended in the run's data interval,
+checks them against the contract in `include/domains/sources/{name}.yaml`, and publishes the good ones.
+
+## Inputs
+- connection `{connection}`: host, token as password, extra `allowed_hosts`, `calls_per_minute`, `deadline`
+- param `day`: one day instead of the data interval's
+
+## Outputs
+- table `{table}`: key day, {key}; personal data: {personal}
+- rows that were refused, with file, line and reason: table `quarantine`
+- rows as they came: `sources/{name}/day=…/` in object storage
+- asset `{table}`, when at most {share:.1%} of the rows were bad
+
+## On failure
+The error says what to mend; rows loaded before still stand. See `docs/runbooks/process_source_data.md`.
+"""
+
+
+def create_dags(folder: Path, warehouse_conn_id: str, connections: Collection[str] | None = None) -> dict[str, DAG]:
+    """Return the DAG of every source that can be used, by its id; a file with an error is left out.
+
+    A worker that runs a task needs one DAG only: there no other file is read, however many there are.
+    """
+    if asked := get_parsing_context().dag_id:
+        name = asked.removeprefix("process_").removesuffix("_data")
+        try:
+            source = load_source(folder / f"{name}{SUFFIX}", connections)
+        except SourceError:
+            return {}
+        return {source.dag_id: create_dag(source, warehouse_conn_id)}
+    sources, _ = load_sources(folder, connections)
+    return {source.dag_id: create_dag(source, warehouse_conn_id) for source in sources.values()}
+
+
+def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
+    """Return the DAG of one source."""
+    start = source.start_date
+    with DAG(
+        source.dag_id,
+        schedule=CronDataIntervalTimetable(source.schedule, timezone="UTC"),
+        start_date=datetime(start.year, start.month, start.day, tz="UTC"),
+        catchup=False,
+        params={
+            "day": Param(
+                None,
+                type=["null", "string"],
+                format="date",
+                description=f"One day ({source.timezone}) instead of the data interval's.",
+            )
+        },
+        default_args={"owner": source.owner, "retry_policy": HOPELESS},
+        tags=[Tag.INGEST, Tag.SOURCE],
+        description=source.description,
+        doc_md=_documentation(source),
+    ) as dag:
+
+        @task(pool="source_api")
+        def extract(source_conn_id: str, warehouse_conn_id: str, **context: Any) -> list[str]:
+            """Ask the source for the run's days and keep its rows; return where they are."""
+            from include.core.sources import pipeline
+            from include.core.sources.days import days_of
+            from include.core.sources.upstream import Login
+
+            run, day = context["dag_run"], context["params"]["day"]
+            days = (
+                [dt.date.fromisoformat(day)]
+                if day
+                else days_of(run.data_interval_start, run.data_interval_end, run.run_after, source.zone)
+            )
+            if not days:
+                raise AirflowSkipException(f"no day of {source.timezone} came to its end in this data interval")
+            login = Login.of(Connection.get(source_conn_id))
+            root = ObjectStoragePath(OBJECT_STORAGE.read())
+            uri = Connection.get(warehouse_conn_id).get_uri()
+            return pipeline.extract(source, login, uri, root, days, run.run_id)
+
+        @task
+        def process(raw: list[str]) -> list[str]:
+            """Part the good rows from the bad."""
+            from include.core.sources import pipeline
+
+            return pipeline.process(source, [ObjectStoragePath(file) for file in raw])
+
+        @task
+        def check(raw: list[str]) -> list[str]:
+            """Let no day pass of which too many rows are bad."""
+            from include.core.sources import pipeline
+
+            pipeline.check(source, [ObjectStoragePath(file) for file in raw])
+            return raw
+
+        @task(pool="database_access", outlets=[Asset(source.table)])
+        def load(raw: list[str], warehouse_conn_id: str, **context: Any) -> None:
+            """Publish the good rows and quarantine the bad."""
+            from include.core.sources import pipeline
+            from include.core.warehouse.attempt import Attempt
+
+            files = [ObjectStoragePath(file) for file in raw]
+            uri = Connection.get(warehouse_conn_id).get_uri()
+            pipeline.load(source, files, uri, Attempt.from_context(context))
+
+        load(check(process(extract(source.connection, warehouse_conn_id))), warehouse_conn_id)
+    return dag
+
+
+def _documentation(source: Source) -> str:
+    personal = ", ".join(name for name, column in source.columns.items() if column.pii)
+    return DOCUMENTATION.format(
+        **source.model_dump(include={"description", "path", "connection", "timezone", "name"}),
+        table=source.table,
+        key=", ".join(source.key),
+        personal=personal or "none",
+        share=source.max_bad_share,
+    )

@@ -1,0 +1,78 @@
+"""A new source: its YAML, and a test of its contract."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from include.core.sources.files import SUFFIX, source_of
+from include.core.sources.model import Source
+
+ROOT = Path(__file__).resolve().parents[3]
+SCHEMA = "source.schema.json"
+
+YAML = """\
+# yaml-language-server: $schema={schema}
+name: {name}
+description: What a row of {name} is, and who records it.
+owner: data-platform
+schedule: "0 6 * * *"
+start_date: 2024-01-01
+path: /{name}
+timezone: UTC
+day_column: created_at
+key: [id]
+max_bad_share: 0.01
+columns:
+  id: {{type: integer, minimum: 1}}
+  created_at: {{type: timestamp}}
+  amount: {{type: decimal, nullable: true, minimum: 0, doc: EUR}}
+"""
+TEST = '''\
+"""The contract of the source {name}: a row that it takes, and one that it refuses with the reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+from include.core.sources.files import load_source
+from include.core.sources.rows import part
+from include.domains.sources import FOLDER
+
+SOURCE = load_source(FOLDER / "{name}.yaml")
+DAY = dt.date(2024, 6, 1)
+GOOD = {{"id": 1, "created_at": "2024-06-01T08:30:00", "amount": 12.5}}
+BAD = {{"id": 0, "created_at": "2024-06-01T08:30:00", "amount": None}}
+
+
+def test_rows() -> None:
+    good, rejected = part(SOURCE, DAY, [json.dumps(GOOD), json.dumps(BAD)], "file")
+    assert [row["id"] for row in good] == [1]
+    assert [each.reason for each in rejected] == ["id: must be at least 1 (got 0)"]
+'''
+
+
+def new_source(name: str, root: Path = ROOT) -> list[Path]:
+    """Write the files of a new source below ``root``; return them.
+
+    Raises:
+        FileExistsError: if one of them is there already; nothing is written.
+        SourceError: if the name can't be a source's; nothing is written.
+    """
+    written = YAML.format(name=name, schema=SCHEMA)
+    source_of(written, Path(f"{name}{SUFFIX}"))
+    config = root / "include" / "domains" / "sources" / f"{name}{SUFFIX}"
+    test = root / "tests" / "unit" / "sources" / f"test_{name}_source.py"
+    for path in (config, test):
+        if path.exists():
+            raise FileExistsError(f"{path.relative_to(root)} exists already; choose another NAME, or remove it")
+    config.write_text(written, encoding="utf-8")
+    test.write_text(TEST.format(name=name), encoding="utf-8")
+    return [config, test]
+
+
+def schema_text() -> str:
+    """Return the JSON schema of a source's YAML, for editors."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Source.model_json_schema()}
+    return json.dumps(schema, indent=2) + "\n"

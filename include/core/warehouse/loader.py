@@ -1,0 +1,248 @@
+"""The load itself: one transaction, after which either all of it stands or nothing has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psycopg import pq, sql
+
+from include.core.warehouse import guards
+from include.core.warehouse.audit import audit
+from include.core.warehouse.dataset import LINEAGE, Dataset, Partition, Rejected
+from include.core.warehouse.digest import table_digest
+from include.core.warehouse.errors import IncompleteLoadError, LoadError
+from include.core.warehouse.quarantine import quarantine
+from include.core.warehouse.stage import Rows, copy_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import date
+
+    from include.core.warehouse.attempt import Attempt
+    from include.core.warehouse.connect import Session
+
+
+SHOWN_REJECTED = 5
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a committed load did.
+
+    Attributes:
+        dataset: name of the dataset.
+        partition: the partition, as text.
+        load_id: key in ``load_log``.
+        rows_in: rows that came, loaded and rejected ones.
+        loaded: rows that the table holds from this load.
+        quarantined: rows put aside with a reason; ``rows_in = loaded + quarantined``.
+        changed: loaded rows that are new or differ from what stood before.
+        removed: rows of the partition that are gone, since a complete load doesn't hold them.
+        missing: what was expected in the dataset's ``complete_by`` column and wasn't loaded, sorted.
+        complete: whether nothing is missing; without expectations, whether no more was quarantined than is tolerated.
+        digest: :func:`~include.core.warehouse.digest.table_digest` of the partition.
+    """
+
+    dataset: str
+    partition: str
+    load_id: int
+    rows_in: int
+    loaded: int
+    quarantined: int
+    changed: int
+    removed: int
+    missing: tuple[str, ...]
+    complete: bool
+    digest: str
+
+    def require_complete(self) -> LoadResult:
+        """Return this result if the load was complete.
+
+        Raises:
+            IncompleteLoadError: naming dataset, partition and what is missing. The rows that came are published.
+        """
+        if self.complete:
+            return self
+        lacks = f"missing: {', '.join(self.missing)}" if self.missing else f"{self.quarantined} row(s) were rejected"
+        raise IncompleteLoadError(
+            f"{self.dataset}, partition {self.partition}: incomplete, {lacks}. {self.loaded} of {self.rows_in} row(s)"
+            f" are loaded and marked incomplete; table quarantine holds the rejected ones with load_id {self.load_id}."
+            " Run the task again once the source has the rest."
+        )
+
+
+def load(
+    session: Session,
+    dataset: Dataset,
+    *,
+    partition: Partition,
+    rows: Rows,
+    attempt: Attempt,
+    rejected: Iterable[Rejected] = (),
+    expected: Collection[str] | None = None,
+    expected_rows: int | None = None,
+    replace: bool = True,
+    tolerance: float = 0.0,
+    strict: bool = False,
+    replayed_from: date | None = None,
+) -> LoadResult:
+    """Publish ``rows`` as one partition of ``dataset``.
+
+    A complete load replaces the partition: rows that it doesn't hold are removed. An incomplete one only adds and
+    updates.
+
+    Args:
+        session: session without an open transaction, from :func:`~include.core.warehouse.connect.connect`.
+        dataset: what to load; its table must exist.
+        partition: value of the partition column in every row; ``None`` for a dataset without one.
+        rows: mappings or a frame with exactly the dataset's columns; among mappings, rows that are rejected. Have them
+            at hand: they are read under the lock.
+        attempt: the task attempt that loads.
+        rejected: rows that an earlier step refused, with the reason.
+        expected: every value that must be in the dataset's ``complete_by`` column, and no other may.
+        expected_rows: exact number of rows, loaded and rejected, where the source tells it.
+        replace: ``False`` for a load of a part only, such as one city: nothing is removed.
+        strict: refuse the load if more rows are rejected than ``tolerance`` allows, instead of marking it incomplete.
+        tolerance: largest share of rows that may be rejected in a complete load without expectations.
+        replayed_from: the recorded day that the rows replay, if they are sample data; goes into ``load_log``.
+
+    Raises:
+        AuditError: if staged rows break a rule.
+        StaleAttemptError: if a newer attempt of the same task instance has loaded.
+        LoadError: if a row doesn't have the declared columns, or rows got lost on the way.
+        ValueError: if partition or expectations don't fit the dataset.
+        psycopg.OperationalError: if the database is away or busy; worth a retry.
+    """
+    label = dataset.partition_label(partition)
+    _check_expectations(dataset, expected)
+    if session.info.transaction_status != pq.TransactionStatus.IDLE:
+        raise ValueError("load() commits a transaction of its own; commit or roll back the session's open one first")
+    rejected = list(rejected)
+    with session.transaction():
+        # Each statement must see what another load committed while this one waited for the lock.
+        session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        guards.lock(session, dataset.name, label)
+        guards.fence(session, dataset.name, label, attempt)
+        came, refused = copy_rows(session, dataset, label, rows)
+        rows_in = came + len(rejected)
+        rejected += refused
+        if strict and len(rejected) > tolerance * rows_in:
+            raise LoadError(_too_many_rejected(dataset, label, rows_in, rejected, tolerance))
+        audit(session, dataset, label, rows_in, expected, expected_rows)
+        load_id = _number(session, sql.SQL("SELECT nextval(pg_get_serial_sequence('load_log', 'load_id'))"))
+        missing = _missing(session, dataset, expected)
+        complete = not missing and (expected is not None or len(rejected) <= tolerance * rows_in)
+        changed = merge(session, dataset, load_id)
+        removed = _remove_others(session, dataset, label) if complete and replace else 0
+        quarantined = quarantine(session, dataset.name, label, attempt, load_id, rejected)
+        result = LoadResult(
+            dataset=dataset.name,
+            partition=label,
+            load_id=load_id,
+            rows_in=rows_in,
+            loaded=_published(session, dataset),
+            quarantined=quarantined,
+            changed=changed,
+            removed=removed,
+            missing=missing,
+            complete=complete,
+            digest=table_digest(session, dataset, partition),
+        )
+        if result.loaded + result.quarantined != rows_in:
+            raise LoadError(
+                f"{dataset.name}, partition {label}: {rows_in} row(s) came, but {result.loaded} were loaded and"
+                f" {result.quarantined} quarantined; nothing was written. Look for a trigger on the table that drops"
+                " rows."
+            )
+        _log(session, result, attempt, replayed_from)
+    return result
+
+
+def merge(session: Session, dataset: Dataset, load_id: int) -> int:
+    """Insert or update the staged rows by their key, and return how many rows changed."""
+    names = [sql.Identifier(name) for name in dataset.column_names]
+    return session.execute(
+        sql.SQL(
+            "INSERT INTO {table} AS target ({columns}, {lineage}) SELECT {columns}, {load_id}, now() FROM stage"
+            " ON CONFLICT ({key}) DO UPDATE"
+            " SET ({columns}, {lineage}) = ROW ({excluded}, excluded.load_id, excluded.loaded_at)"
+            " WHERE ({current}) IS DISTINCT FROM ({excluded})"
+        ).format(
+            table=sql.Identifier(dataset.name),
+            columns=sql.SQL(", ").join(names),
+            lineage=sql.SQL(", ").join(map(sql.Identifier, LINEAGE)),
+            load_id=load_id,
+            key=sql.SQL(", ").join(map(sql.Identifier, dataset.key)),
+            excluded=sql.SQL(", ").join(sql.SQL("excluded.{}").format(name) for name in names),
+            current=sql.SQL(", ").join(sql.SQL("target.{}").format(name) for name in names),
+        )
+    ).rowcount
+
+
+def _too_many_rejected(dataset: Dataset, label: str, rows_in: int, rejected: list[Rejected], tolerance: float) -> str:
+    first = "".join(f"\n  - line {each.row.get('line', '?')}: {each.reason}" for each in rejected[:SHOWN_REJECTED])
+    return (
+        f"{dataset.name}, partition {label}: {len(rejected)} of {rows_in} rows are bad, that is"
+        f" {len(rejected) / rows_in:.1%}; allowed: {tolerance:.1%}. Nothing was written. The first of them:{first}"
+    )
+
+
+def _check_expectations(dataset: Dataset, expected: Collection[str] | None) -> None:
+    if expected is None:
+        return
+    if dataset.complete_by is None:
+        raise ValueError(f"dataset {dataset.name!r} declares no complete_by column, so nothing can be expected in it")
+    if isinstance(expected, str) or not expected:
+        raise ValueError(f"dataset {dataset.name!r}: expected is {expected!r}; give one or more values, or None")
+
+
+def _missing(session: Session, dataset: Dataset, expected: Collection[str] | None) -> tuple[str, ...]:
+    if expected is None or dataset.complete_by is None:
+        return ()
+    column = sql.Identifier(dataset.complete_by)
+    came = {str(value) for (value,) in session.execute(sql.SQL("SELECT DISTINCT {}::text FROM stage").format(column))}
+    return tuple(sorted(set(expected) - came))
+
+
+def _remove_others(session: Session, dataset: Dataset, label: str) -> int:
+    """Remove the partition's rows whose key isn't staged, and return how many."""
+    conditions = [sql.SQL("stage.{0} = target.{0}").format(sql.Identifier(name)) for name in dataset.key]
+    others = sql.SQL("NOT EXISTS (SELECT FROM stage WHERE {})").format(sql.SQL(" AND ").join(conditions))
+    if dataset.partition is not None:
+        others += sql.SQL(" AND {} = {}").format(sql.Identifier(dataset.partition), sql.Literal(label))
+    return session.execute(
+        sql.SQL("DELETE FROM {} AS target WHERE {}").format(sql.Identifier(dataset.name), others)
+    ).rowcount
+
+
+def _published(session: Session, dataset: Dataset) -> int:
+    """Count the staged rows that the table now holds."""
+    key = sql.SQL(", ").join(map(sql.Identifier, dataset.key))
+    return _number(
+        session, sql.SQL("SELECT count(*) FROM {} JOIN stage USING ({})").format(sql.Identifier(dataset.name), key)
+    )
+
+
+def _number(session: Session, query: sql.SQL | sql.Composed) -> int:
+    [number] = session.execute(query).fetchone() or [0]
+    return int(str(number))
+
+
+def _log(session: Session, result: LoadResult, attempt: Attempt, replayed_from: date | None) -> None:
+    session.execute(
+        """
+        INSERT INTO load_log (
+            load_id, dataset, partition_key, dag_id, task_id, run_id, map_index, try_number, rows_in, loaded,
+            quarantined, changed, removed, complete, missing, digest, replayed_from, started_at, finished_at
+        )
+        VALUES (
+            %(load_id)s, %(dataset)s, %(partition)s, %(dag_id)s, %(task_id)s, %(run_id)s, %(map_index)s,
+            %(try_number)s, %(rows_in)s, %(loaded)s, %(quarantined)s, %(changed)s, %(removed)s, %(complete)s,
+            %(missing)s, %(digest)s, %(replayed_from)s, now(), clock_timestamp()
+        )
+        """,
+        vars(result)
+        | attempt.identity
+        | {"try_number": attempt.try_number, "missing": list(result.missing), "replayed_from": replayed_from},
+    )

@@ -1,0 +1,1 @@
+"""The examples, a package each; none of them imports another."""

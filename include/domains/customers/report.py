@@ -1,0 +1,38 @@
+"""The report's table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from include.core.warehouse.connect import connect
+from include.core.warehouse.loader import load
+from include.core.warehouse.schema import create_table
+from include.domains.customers.datasets import REPORT
+from include.domains.customers.purchases import by_customer, replayed_from
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from include.core.warehouse.attempt import Attempt
+    from include.core.warehouse.loader import LoadResult
+
+
+def publish(content: bytes, day: dt.date, as_of: dt.datetime, uri: str, attempt: Attempt) -> LoadResult:
+    """Publish what each customer bought on a day.
+
+    Args:
+        content: lines of :func:`include.domains.customers.purchases.purchases_of`.
+        day: their day.
+        as_of: when they were asked for.
+        uri: the warehouse.
+        attempt: who loads.
+
+    Raises:
+        LoadError: the rows break a rule, or a newer attempt has loaded; nothing was written.
+    """
+    rows = [{"day": day, **row, "as_of": as_of} for row in by_customer(content)]
+    with connect(uri, attempt) as session:
+        create_table(session, REPORT)
+        return load(
+            session, REPORT, partition=day, rows=rows, attempt=attempt, replayed_from=replayed_from(content)
+        ).require_complete()

@@ -1,0 +1,113 @@
+"""The month-end close: what the published sales of a month come to, by country."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from include.core.errors import MissingInputError
+from include.core.warehouse.connect import connect
+from include.core.warehouse.lineage import replayed_from
+from include.core.warehouse.loader import load
+from include.core.warehouse.schema import create_table
+from include.domains.finance.datasets import REVENUE
+
+if TYPE_CHECKING:
+    from include.core.warehouse.attempt import Attempt
+    from include.core.warehouse.loader import LoadResult
+
+SALES = "sales_data"
+
+
+class NothingToCloseError(MissingInputError):
+    """The month has no sales: its days aren't loaded, or the table is missing."""
+
+
+class RevenueMismatchError(Exception):
+    """The published revenue isn't what the lines of the month come to."""
+
+
+def month_of(start: dt.datetime | None, run_after: dt.datetime) -> dt.date:
+    """Return the first day of a run's month: its data interval's, else the month before ``run_after`` (UTC)."""
+    if start is not None:
+        return start.astimezone(dt.UTC).date().replace(day=1)
+    return (run_after.astimezone(dt.UTC).date().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
+
+
+def days_loaded(uri: str, month: dt.date) -> int:
+    """Return how many days of the month have sales.
+
+    Raises:
+        NothingToCloseError: if none has.
+    """
+    with connect(uri) as session:
+        found = session.execute("SELECT to_regclass(%s)", [SALES]).fetchone()
+        [days] = (
+            session.execute(
+                "SELECT count(DISTINCT day) FROM sales_data WHERE day >= %s AND day < %s", [month, _next(month)]
+            ).fetchone()
+            if found and found[0]
+            else None
+        ) or [0]
+    if not days:
+        raise NothingToCloseError(f"{SALES} has no day of {month:%Y-%m}: run process_sales_data for its days first")
+    return int(str(days))
+
+
+def close(uri: str, month: dt.date, attempt: Attempt) -> LoadResult:
+    """Publish the month's revenue by country.
+
+    Raises:
+        LoadError: the rows break a rule, or a newer attempt has loaded; nothing was written.
+    """
+    with connect(uri, attempt) as session:
+        create_table(session, REVENUE)
+        found = session.execute(
+            """
+            SELECT
+                country,
+                count(DISTINCT invoice_no) FILTER (WHERE NOT starts_with(invoice_no, 'C')),
+                count(DISTINCT invoice_no) FILTER (WHERE starts_with(invoice_no, 'C')),
+                sum(quantity * unit_price)
+            FROM sales_data
+            WHERE day >= %s AND day < %s
+            GROUP BY country
+            """,
+            [month, _next(month)],
+        ).fetchall()
+        names = REVENUE.column_names
+        rows = [dict(zip(names, (month, *row), strict=True)) for row in found]
+        sample = replayed_from(session, SALES, month, _next(month) - dt.timedelta(days=1))
+        return load(
+            session, REVENUE, partition=month, rows=rows, attempt=attempt, replayed_from=sample
+        ).require_complete()
+
+
+def reconcile(uri: str, month: dt.date) -> None:
+    """Add the month's lines up one by one, and compare with what is published.
+
+    Raises:
+        RevenueMismatchError: naming the countries that differ, with both amounts.
+    """
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    with connect(uri) as session, session.transaction(), session.cursor("lines") as lines:
+        lines.execute(
+            "SELECT country, quantity, unit_price FROM sales_data WHERE day >= %s AND day < %s", [month, _next(month)]
+        )
+        for country, quantity, price in lines:
+            found[str(country)] += Decimal(str(quantity)) * Decimal(str(price))
+        rows = session.execute("SELECT country, revenue FROM finance_revenue WHERE month = %s", [month]).fetchall()
+    published = {str(country): Decimal(str(revenue)) for country, revenue in rows}
+    differing = [
+        f"{country}: published {published.get(country)}, lines {found.get(country)}"
+        for country in sorted(published | found)
+        if published.get(country) != found.get(country)
+    ]
+    if differing:
+        raise RevenueMismatchError(f"finance_revenue of {month:%Y-%m}: {'; '.join(differing)}. Clear the run.")
+
+
+def _next(month: dt.date) -> dt.date:
+    return (month + dt.timedelta(days=31)).replace(day=1)

@@ -1,0 +1,18 @@
+"""The table of monthly revenue."""
+
+from __future__ import annotations
+
+from include.core.warehouse.dataset import Column, Dataset
+
+REVENUE = Dataset(
+    name="finance_revenue",
+    columns=(
+        Column("month", "date", doc="First day of the month"),
+        Column("country", "text", doc="Country of the customer"),
+        Column("invoices", "bigint", minimum=0, doc="Invoices that aren't cancellations"),
+        Column("cancelled", "bigint", minimum=0, doc="Cancellations"),
+        Column("revenue", "numeric", doc="GBP, cancellations subtracted"),
+    ),
+    key=("month", "country"),
+    partition="month",
+)

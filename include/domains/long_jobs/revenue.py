@@ -1,0 +1,62 @@
+"""What the job service works out for a day, and the table that it becomes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from include.core.warehouse.connect import connect
+from include.core.warehouse.loader import load as load_partition
+from include.core.warehouse.schema import create_table
+from include.domains.long_jobs.datasets import REVENUE
+
+if TYPE_CHECKING:
+    from include.core.replay import Rows
+    from include.core.warehouse.attempt import Attempt
+    from include.core.warehouse.loader import LoadResult
+
+
+def load(result: Rows, day: dt.date, uri: str, attempt: Attempt) -> LoadResult:
+    """Publish the job's result for a day.
+
+    Args:
+        result: rows of ``{"date", "rows", "revenue_gbp"}``.
+        day: the day that was asked for.
+        uri: the warehouse.
+        attempt: who loads.
+
+    Raises:
+        LoadError: the rows aren't the day's, or break a rule; nothing was written.
+    """
+    found = [
+        {
+            "day": dt.date.fromisoformat(row["date"]),
+            "sales_rows": row["rows"],
+            "revenue_gbp": format(row["revenue_gbp"], ".2f"),
+        }
+        for row in result.rows
+    ]
+    with connect(uri, attempt) as session:
+        create_table(session, REVENUE)
+        return load_partition(
+            session, REVENUE, partition=day, rows=found, attempt=attempt, replayed_from=result.replayed_from
+        ).require_complete()
+
+
+def published(uri: str, day: dt.date) -> str:
+    """Return in words what is published for a day.
+
+    Raises:
+        LookupError: if nothing is.
+    """
+    with connect(uri) as session:
+        create_table(session, REVENUE)
+        found = session.execute(
+            "SELECT sales_rows, revenue_gbp, replayed_from FROM etl_daily_revenue JOIN load_log USING (load_id)"
+            " WHERE day = %s",
+            [day],
+        ).fetchone()
+    if found is None:
+        raise LookupError(f"etl_daily_revenue has no row for {day}: run long_running_etl for it")
+    sample = f" (replay of {found[2]})" if found[2] else ""
+    return f"GBP {found[1]} in {found[0]} rows{sample}"

@@ -1,0 +1,44 @@
+"""The passenger list, what is required of a model of it, and where it is deployed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from include.core.settings import EnvironmentKey
+from include.core.storage import url_of
+
+TITANIC_PASSENGERS = EnvironmentKey(
+    "SPELLBOOK_TITANIC_PASSENGERS",
+    url_of(Path(__file__).parents[2] / "data" / "titanic" / "train.csv"),
+    "URL of the labelled passenger list that titanic_ml_pipeline trains on.",
+)
+TITANIC_REPEATS = EnvironmentKey(
+    "SPELLBOOK_TITANIC_REPEATS", "10", "Repeats of ten-fold cross-validation, where a run doesn't say.", embedded="1"
+)
+TITANIC_ACCURACY = EnvironmentKey(
+    "SPELLBOOK_TITANIC_ACCURACY", "0.8", "A candidate's mean accuracy in cross-validation must lie above."
+)
+TITANIC_SEGMENT_ACCURACY = EnvironmentKey(
+    "SPELLBOOK_TITANIC_SEGMENT_ACCURACY", "0.55", "A candidate's accuracy in any sex and class must not lie below."
+)
+TITANIC_APPROVAL_HOURS = EnvironmentKey(
+    "SPELLBOOK_TITANIC_APPROVAL_HOURS", "24", "Hours within which a deployment that asks for approval must get it."
+)
+SAGEMAKER_BUCKET = EnvironmentKey("SPELLBOOK_SAGEMAKER_BUCKET", "spellbook-models", "S3 bucket for model.tar.gz.")
+SAGEMAKER_ROLE = EnvironmentKey(
+    "SPELLBOOK_SAGEMAKER_ROLE",
+    "arn:aws:iam::123456789012:role/spellbook-sagemaker",
+    "Role that SageMaker assumes to read bucket and image.",
+)
+SAGEMAKER_IMAGE = EnvironmentKey(
+    "SPELLBOOK_SAGEMAKER_IMAGE",
+    "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlflow-pyfunc:3.17.2",
+    "Image that serves an MLflow model folder, made by `mlflow sagemaker build-and-push-container`.",
+)
+SAGEMAKER_INSTANCE = EnvironmentKey("SPELLBOOK_SAGEMAKER_INSTANCE", "ml.t2.medium", "Instance type of an endpoint.")
+SAGEMAKER_COMPARE = EnvironmentKey(
+    "SPELLBOOK_SAGEMAKER_COMPARE",
+    "true",
+    "true: an endpoint must answer rightly; false: it must answer, for stand-ins of AWS that run no container.",
+    embedded="false",
+)

@@ -1,0 +1,33 @@
+"""The table ``weather_data``: what it holds and which rows it accepts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from include.core.warehouse.dataset import Column, Dataset
+
+TEMPERATURE_UNIT = "°F"
+LOWEST, HIGHEST = -130.0, 140.0
+"""°F, that is -90 °C and 60 °C: a little more than was ever measured on Earth."""
+
+WEATHER_DATA = Dataset(
+    name="weather_data",
+    columns=(
+        Column("date", "date", doc="UTC day"),
+        Column("city", "text", doc="Name as it was asked for"),
+        Column(
+            "temperature", "double precision", minimum=LOWEST, maximum=HIGHEST, doc=f"Air at 2 m, {TEMPERATURE_UNIT}"
+        ),
+        Column("temperature_unit", "text", doc=f"Unit of temperature, always {TEMPERATURE_UNIT}"),
+        Column("conditions", "text", doc="A word of include/domains/weather/conditions.py"),
+        Column(
+            "source",
+            "text",
+            doc="open_meteo (mean of the day) or openweathermap (reading at 12:00 UTC); of sample data with its day",
+        ),
+    ),
+    key=("date", "city"),
+    partition="date",
+    complete_by="city",
+    freshness=timedelta(hours=30, minutes=30),  # each day by 06:30 UTC
+)

@@ -1,0 +1,19 @@
+"""The wines, and the models that are compared on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from include.core.settings import EnvironmentKey
+from include.core.storage import url_of
+
+WINES = EnvironmentKey(
+    "SPELLBOOK_WINES",
+    url_of(Path(__file__).parents[2] / "data" / "wine_quality"),
+    "URL of the folder with winequality-red.csv and winequality-white.csv, for mlflow_integration.",
+)
+WINE_CANDIDATES = EnvironmentKey(
+    "SPELLBOOK_WINE_CANDIDATES",
+    "article_recipe,extra_trees,extra_trees_pruned",
+    "Models that mlflow_integration compares, comma-separated.",
+)

@@ -1,0 +1,112 @@
+"""A training as MLflow shows it: one run a colour, one nested run a candidate, and no more runs than are looked at."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.core.ml.registry import client
+from include.domains.wine import pipeline
+from include.domains.wine.data import MEASUREMENTS
+from include.domains.wine.experiment import PUBLISHED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlflow import MlflowClient
+
+    from include.core.storage import File
+    from include.domains.wine.pipeline import Trained
+
+EXPERIMENT = "wine_quality"
+PARENT = "mlflow.parentRunId"
+TRAINING, CANDIDATE = "training", "candidate"
+
+
+def record(evaluation: File, uri: str) -> str:
+    """Show a training in MLflow; return the id of its run. A training that is shown already isn't shown twice.
+
+    Raises:
+        ArtifactError: if its files aren't those that the training wrote.
+        MlflowException: if MLflow doesn't answer; the training is kept, so a later try shows it.
+    """
+    mlflow = client(uri)
+    with tempfile.TemporaryDirectory() as temporary:
+        trained = pipeline.fetch(evaluation, Path(temporary))
+        experiment = _experiment(mlflow)
+        run_id = _run(mlflow, experiment, trained.name, {TRAINING: trained.name})
+        for name, metrics in trained.metrics.items():
+            tags = {TRAINING: f"{trained.name}/{name}", PARENT: run_id, CANDIDATE: name}
+            child = _run(mlflow, experiment, name, tags)
+            _log(mlflow, child, trained.params[name], metrics)
+            mlflow.set_terminated(child)
+        _log_dataset(mlflow, run_id, trained)
+        mlflow.log_artifacts(run_id, temporary)
+        mlflow.set_tag(run_id, "mlflow.note.content", trained.findings())
+        _log(
+            mlflow,
+            run_id,
+            pipeline.common_params(trained),
+            trained.metrics[trained.chosen] | {"published_accuracy": PUBLISHED[trained.colour]},
+        )
+        mlflow.set_terminated(run_id)
+    return run_id
+
+
+def prune(uri: str, keep: int) -> int:
+    """Delete all but the newest ``keep`` trainings of the experiment, with their candidates; return how many went."""
+    mlflow = client(uri)
+    runs = mlflow.search_runs([_experiment(mlflow)], order_by=["attributes.start_time DESC"], max_results=5000)
+    parents = [run for run in runs if PARENT not in run.data.tags]
+    gone = {run.info.run_id for run in parents[keep:]}
+    for run in runs:
+        if run.info.run_id in gone or run.data.tags.get(PARENT) in gone:
+            mlflow.delete_run(run.info.run_id)
+    return len(gone)
+
+
+def _experiment(mlflow: MlflowClient) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(mlflow.create_experiment(EXPERIMENT))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    found = mlflow.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        raise LookupError(f"experiment {EXPERIMENT!r} was deleted: restore it, or have `mlflow gc` remove it")
+    return str(found.experiment_id)
+
+
+def _run(mlflow: MlflowClient, experiment: str, name: str, tags: dict[str, str]) -> str:
+    """Return the run of a training, made where it is missing: a try that was cut short is taken up."""
+    known = mlflow.search_runs([experiment], f"tags.{TRAINING} = '{tags[TRAINING]}'", max_results=1)
+    if known:
+        return str(known[0].info.run_id)
+    return str(mlflow.create_run(experiment, tags=tags, run_name=name).info.run_id)
+
+
+def _log(mlflow: MlflowClient, run_id: str, params: Mapping[str, object], metrics: Mapping[str, float]) -> None:
+    from mlflow.entities import Metric, Param
+
+    moment = int(time.time() * 1000)
+    mlflow.log_batch(
+        run_id,
+        metrics=[Metric(name, value, moment, 0) for name, value in metrics.items()],
+        params=[Param(name, str(value)) for name, value in params.items()],
+    )
+
+
+def _log_dataset(mlflow: MlflowClient, run_id: str, trained: Trained) -> None:
+    """Name the data set and its digest, of which MLflow keeps 36 characters."""
+    import json
+
+    from mlflow.entities import Dataset, DatasetInput
+
+    source = json.dumps({"file": f"winequality-{trained.colour}.csv", "sha256": trained.data_digest})
+    profile = json.dumps({"rows": trained.rows, "copies": trained.copies, "columns": len(MEASUREMENTS)})
+    dataset = Dataset(f"wine_quality_{trained.colour}", trained.data_digest[:36], "local", source, profile=profile)
+    mlflow.log_inputs(run_id, [DatasetInput(dataset)])

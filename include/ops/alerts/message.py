@@ -1,0 +1,193 @@
+"""What an alert says: as Slack blocks with a line for the notification, and as a mail.
+
+Slack's Block Kit: https://docs.slack.dev/reference/block-kit/blocks; its limits: 150 characters in a header, 3,000 in a
+section's text, 2,000 in one of its fields, 50 blocks.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include.ops.alerts.alert import Alert, Failure, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHOWN = 5  # failures in full; the others are counted
+LISTED = 100  # alerts of a digest
+LINES = 5  # in a section: each may have some 400 characters
+HEADER_LENGTH = 150
+NO_WORD = "no error was reported: the process was killed, often for want of memory, or its worker was lost"
+TITLES = {
+    Kind.FAILED: "Failed",
+    Kind.SUCCEEDED: "Succeeded",
+    Kind.NOTE: "Note",
+    Kind.RETRY: "Tried again",
+    Kind.LATE: "Late",
+    Kind.IMPORT_ERROR: "Doesn't load",
+    Kind.STALE: "Stale",
+    Kind.ZERO_ROWS: "No rows",
+}
+ICONS = {"act": ":red_circle:", "notify": ":large_blue_circle:"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an alert when it is sent.
+
+    Attributes:
+        alert: the alert.
+        severity: ``act`` or ``notify``.
+        failures: every failure of the run that is known by now.
+        streak: how many runs of the DAG before this one failed in a row.
+        runbook: URL or path of the DAG's runbook.
+        remark: of an expired silence; empty if there is none.
+    """
+
+    alert: Alert
+    severity: str
+    failures: Sequence[Failure] = ()
+    streak: int = 0
+    runbook: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message, for any medium.
+
+    Attributes:
+        summary: in a line, for notifications, digests, and the mail's subject.
+        blocks: for Slack.
+        html: for a mail.
+    """
+
+    summary: str
+    blocks: list[dict[str, Any]]
+    html: str
+
+
+def compose(facts: Facts) -> Message:
+    """Return the message."""
+    alert = facts.alert
+    details = [*_details(facts), *([("Note", facts.remark)] if facts.remark else [])]
+    links = [(name, url) for name, url in _links(facts) if url]
+    title = f"{TITLES[alert.kind]}: {_about(alert)}"
+    said = [_failure_line(failure) for failure in facts.failures[:SHOWN]]
+    if others := len(facts.failures) - SHOWN:
+        said += [f"and {others} more"] if others > 0 else []
+    if alert.text:
+        said.insert(0, alert.text)
+    summary = f"{title}. {_gist(facts)}".strip()
+    return Message(summary, _blocks(facts.severity, title, said, details, links), _html(title, said, details, links))
+
+
+def digest(summaries: Sequence[str], severity: str) -> Message:
+    """Return one message for many, where each of its own would flood the channel."""
+    title = f"{len(summaries)} alerts"
+    lines = list(summaries[:LISTED])
+    if len(summaries) > LISTED:
+        lines.append(f"and {len(summaries) - LISTED} more: table alert_outbox")
+    return Message(f"{title}: {summaries[0]}; …", _blocks(severity, title, lines, [], []), _html(title, lines, [], []))
+
+
+def _about(alert: Alert) -> str:
+    return alert.dag_id if alert.kind not in {Kind.IMPORT_ERROR, Kind.STALE, Kind.ZERO_ROWS} else alert.subject
+
+
+def _gist(facts: Facts) -> str:
+    """The most important thing, in a line."""
+    failures = facts.failures
+    if len(failures) > 1:
+        return f"{len(failures)} tasks failed, the first: {_failure_line(failures[0])}"
+    return _failure_line(failures[0]) if failures else facts.alert.text
+
+
+def _failure_line(failure: Failure) -> str:
+    return f"{failure.task}, try {failure.try_number} of {failure.max_tries}: {failure.error or NO_WORD}"
+
+
+def _details(facts: Facts) -> list[tuple[str, str]]:
+    alert = facts.alert
+    found = [
+        ("DAG", alert.dag_id),
+        ("Run", alert.run_id),
+        ("Schedule", alert.schedule),
+        ("Owner", alert.owner),
+        ("History", _history(facts)),
+        ("Next try", alert.next_try),
+        ("What to do", alert.advice if alert.kind not in {Kind.SUCCEEDED, Kind.NOTE, Kind.RETRY} else ""),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _history(facts: Facts) -> str:
+    if facts.alert.kind is Kind.FAILED:
+        if not facts.streak:
+            return "first failure"
+        return f"repeated: {facts.streak + 1} runs in a row failed"
+    if facts.alert.kind is Kind.SUCCEEDED and facts.streak:
+        runs = "run" if facts.streak == 1 else "runs in a row"
+        return f"recovered after {facts.streak} failed {runs}"
+    return ""
+
+
+def _links(facts: Facts) -> list[tuple[str, str]]:
+    log = next((failure.log_url for failure in facts.failures if failure.log_url), "")
+    return [("Log", log), ("Run", facts.alert.run_url), ("Runbook", facts.runbook)]
+
+
+def _blocks(
+    severity: str, title: str, said: list[str], details: list[tuple[str, str]], links: list[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    header = f"{ICONS[severity]} {title}"
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": _cut(header, HEADER_LENGTH), "emoji": True}}
+    ]
+    bullets = [f"• {_escape(line)}" for line in said]
+    blocks.extend(_section("\n".join(bullets[begin : begin + LINES])) for begin in range(0, len(bullets), LINES))
+    short = [(name, value) for name, value in details if name not in {"What to do", "Note"}]
+    if short:
+        fields = [_text(f"*{name}*\n{_escape(value)}") for name, value in short]
+        blocks.append({"type": "section", "fields": fields})
+    blocks.extend(_section(f"*{name}*\n{_escape(value)}") for name, value in details if (name, value) not in short)
+    if links:
+        shown = " · ".join(
+            f"<{_escape(url)}|{name}>" if url.startswith("http") else f"{name}: `{_escape(url)}`" for name, url in links
+        )
+        blocks.append({"type": "context", "elements": [_text(shown)]})
+    return blocks
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": _text(_cut(text, 3000))}
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text}
+
+
+def _escape(text: str) -> str:
+    """Escape the three characters that Slack's markup takes for its own."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _html(title: str, said: list[str], details: list[tuple[str, str]], links: list[tuple[str, str]]) -> str:
+    items = "".join(f"<li>{html.escape(line)}</li>\n" for line in said)
+    rows = "".join(f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>\n" for name, value in details)
+    anchors = "\n".join(
+        f'<a href="{html.escape(url)}">{name}</a>' if url.startswith("http") else f"{name}: {html.escape(url)}"
+        for name, url in links
+    )
+    return (
+        f"<h2>{html.escape(title)}</h2>\n"
+        + (f"<ul>\n{items}</ul>\n" if items else "")
+        + (f'<table style="text-align: left">\n{rows}</table>\n' if rows else "")
+        + (f"<p>{anchors}</p>\n" if anchors else "")
+    )

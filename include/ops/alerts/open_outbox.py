@@ -1,0 +1,38 @@
+"""The outbox behind the connection ``postgres_default``, with this repository's routing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from include.core.warehouse.connect import connect
+from include.ops.alerts.delivery import deliver
+from include.ops.alerts.outbox import Outbox
+from include.ops.alerts.routing import routing, silences
+from include.ops.alerts.runbooks import runbook_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECTION = "postgres_default"
+CONNECT_SECONDS = 3
+
+
+@contextmanager
+def opened(uri: str = "") -> Iterator[Outbox]:
+    """Open the outbox, and create it where it is missing.
+
+    Args:
+        uri: of the warehouse; that of the connection, if empty.
+
+    Raises:
+        AirflowNotFoundException: if there is no such connection.
+        psycopg.OperationalError: if the warehouse can't be reached in three seconds.
+    """
+    from airflow.sdk import Connection
+
+    location = uri or Connection.get(CONNECTION).get_uri()
+    with connect(location, connect_timeout=CONNECT_SECONDS, statement_timeout=10, lock_timeout=10) as session:
+        outbox = Outbox(session, routing(), silences(), deliver, runbook_of)
+        outbox.create()
+        yield outbox

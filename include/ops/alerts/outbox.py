@@ -1,0 +1,248 @@
+"""The outbox: table ``alert_outbox`` in the warehouse.
+
+A row is claimed by its lock for the time of its delivery, and marked in the same transaction: a crash in between
+leaves it unsent, so that it is sent again. Nothing is lost, and nothing is sent twice but in that moment: neither
+Slack's webhooks nor SMTP know a message that they have seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from include.core.warehouse.schema import run_file
+from include.ops.alerts import history
+from include.ops.alerts.alert import Alert, Kind
+from include.ops.alerts.delivery import DeliveryError
+from include.ops.alerts.message import Facts, Message, compose, digest
+from include.ops.alerts.routing import Medium, Route, Routing, Silences
+
+if TYPE_CHECKING:
+    from include.core.warehouse.connect import Session
+
+Deliver = Callable[[Route, Message], None]
+
+ROLL_UP = timedelta(seconds=30)  # while a run goes on, how long more failures may join the first
+AT_ONCE = 10  # messages to a channel in a minute; more come as one
+FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=30), timedelta(minutes=15)
+
+INSERT = """
+    INSERT INTO alert_outbox (
+        alert_key, medium, conn_id, recipient, username, kind, severity, dag_id, run_id, attempt, body,
+        created_at, due_at, next_at, sent_at, kept_back
+    )
+    VALUES (
+        %(alert_key)s, %(medium)s, %(conn_id)s, %(recipient)s, %(username)s, %(kind)s, %(severity)s,
+        %(dag_id)s, %(run_id)s, %(attempt)s, %(body)s, %(now)s, %(due_at)s, %(now)s, %(sent_at)s, %(kept_back)s
+    )
+    ON CONFLICT (alert_key, medium, conn_id, recipient) DO UPDATE SET
+        due_at = least(alert_outbox.due_at, excluded.due_at),
+        body = CASE
+            WHEN alert_outbox.body ->> 'text' = ''
+                THEN alert_outbox.body || jsonb_build_object('text', excluded.body ->> 'text')
+            ELSE alert_outbox.body
+        END
+    WHERE alert_outbox.sent_at IS NULL
+"""
+# A channel with an older message that failed is left to the drain, which keeps the order; a busy one too, which sends
+# the rest as one.
+FRESH = """
+    SELECT fresh.id FROM alert_outbox AS fresh
+    WHERE fresh.alert_key = %(alert_key)s AND fresh.sent_at IS NULL AND fresh.due_at <= %(now)s AND fresh.attempts = 0
+        AND NOT EXISTS (
+            SELECT FROM alert_outbox AS stuck
+            WHERE stuck.medium = fresh.medium AND stuck.conn_id = fresh.conn_id AND stuck.recipient = fresh.recipient
+                AND stuck.sent_at IS NULL AND stuck.attempts > 0 AND NOT stuck.refused
+        )
+        AND %(at_once)s > (
+            SELECT count(*) FROM alert_outbox AS recent
+            WHERE recent.medium = fresh.medium AND recent.conn_id = fresh.conn_id
+                AND recent.recipient = fresh.recipient
+                AND recent.sent_at > %(now)s - interval '1 minute' AND recent.kept_back IS NULL
+        )
+    ORDER BY fresh.id
+"""
+TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('alert_outbox', 0))"
+UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('alert_outbox', 0))"
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """The outbox as one session sees it.
+
+    Attributes:
+        session: on the warehouse, without an open transaction.
+        routing: where alerts go.
+        silences: what is kept back.
+        deliver: sends one message, or raises :class:`~include.ops.alerts.delivery.DeliveryError`.
+        runbook: returns where a DAG's runbook is.
+    """
+
+    session: Session
+    routing: Routing
+    silences: Silences
+    deliver: Deliver
+    runbook: Callable[[str], str] = "docs/runbooks/{}.md".format
+
+    def create(self) -> None:
+        """Create the tables where they are missing."""
+        if self.session.execute("SELECT to_regclass('alert_outbox')").fetchone() == (None,):
+            run_file(self.session, "alerts.sql")
+
+    def put(
+        self,
+        alert: Alert,
+        now: datetime,
+        *,
+        wait: timedelta = timedelta(0),
+        available: Callable[[str], bool] = lambda _: True,
+        sent: frozenset[str] = frozenset(),
+    ) -> None:
+        """Store an alert, once however often it is put, and its failures.
+
+        Args:
+            alert: what happened.
+            now: when, in UTC.
+            wait: how long more failures may join before it is sent; a later call may shorten it, or add the text.
+            available: tells whether a connection exists; without one, that way out is passed over.
+            sent: media over which it was sent already.
+        """
+        silenced = self.silences.reason(alert, now)
+        routes = [route for route in self.routing.routes(alert) if available(route.conn_id)]
+        with self.session.transaction():
+            for failure in alert.failures if alert.kind is Kind.FAILED else ():
+                history.record(self.session, alert, failure, now)
+            # A row that goes nowhere keeps the DAG's history.
+            for route in routes or [Route(Medium.SLACK, "", "")]:
+                kept_back = silenced or ("" if routes else "no way out: unwatched, or no connection")
+                row = asdict(route) | {
+                    "alert_key": alert.key,
+                    "kind": alert.kind,
+                    "severity": self.routing.severity(alert),
+                    "dag_id": alert.dag_id,
+                    "run_id": alert.run_id,
+                    "attempt": alert.attempt,
+                    "body": json.dumps(alert.to_dict()),
+                    "now": now,
+                    "due_at": now + wait,
+                    "sent_at": now if kept_back else None,
+                    "kept_back": kept_back or None,
+                }
+                self.session.execute(INSERT, row)
+            self.session.execute(
+                "UPDATE alert_outbox SET sent_at = %s WHERE alert_key = %s AND medium = ANY(%s) AND sent_at IS NULL",
+                [now, alert.key, list(sent)],
+            )
+
+    def send(self, alert: Alert, now: datetime) -> int:
+        """Send what was just put, where nothing speaks against it; return how many messages went."""
+        found = self.session.execute(FRESH, {"alert_key": alert.key, "now": now, "at_once": AT_ONCE}).fetchall()
+        return sum(self._send_one(int(str(number)), now) is None for (number,) in found)
+
+    def drain(self, now: datetime) -> tuple[int, int]:
+        """Send what waits, oldest first, unless another drain is at it; return how many went and how many stay.
+
+        A channel that fails rests until its next attempt, and what is behind waits with it: order is kept.
+        """
+        if self.session.execute(TRY_LOCK).fetchone() != (True,):
+            return 0, self._waiting(now)
+        try:
+            sent = sum(self._drain_channel(channel, now) for channel in self._channels(now))
+        finally:
+            self.session.execute(UNLOCK)
+        return sent, self._waiting(now)
+
+    def _channels(self, now: datetime) -> list[tuple[object, ...]]:
+        return self.session.execute(
+            "SELECT medium, conn_id, recipient FROM alert_outbox WHERE sent_at IS NULL AND due_at <= %s"
+            " GROUP BY medium, conn_id, recipient ORDER BY min(id)",
+            [now],
+        ).fetchall()
+
+    def _waiting(self, now: datetime) -> int:
+        found = self.session.execute(
+            "SELECT count(*) FROM alert_outbox WHERE sent_at IS NULL AND due_at <= %s", [now]
+        ).fetchone()
+        return int(str(found[0])) if found else 0
+
+    def _drain_channel(self, channel: tuple[object, ...], now: datetime) -> int:
+        rows = self.session.execute(
+            "SELECT id, next_at > %s, refused FROM alert_outbox WHERE sent_at IS NULL AND due_at <= %s"
+            " AND (medium, conn_id, recipient) = (%s, %s, %s) ORDER BY id",
+            [now, now, *channel],
+        ).fetchall()
+        if any(rests and not refused for _, rests, refused in rows):
+            return 0
+        ready = [int(str(number)) for number, rests, _ in rows if not rests]
+        fresh = [int(str(number)) for number, rests, refused in rows if not rests and not refused]
+        if len(fresh) > AT_ONCE:
+            return self._send_digest(fresh, now)
+        sent = 0
+        for number in ready:
+            failed = self._send_one(number, now)
+            if failed is None:
+                sent += 1
+            elif not failed.refused:
+                break
+        return sent
+
+    def _send_one(self, number: int, now: datetime) -> DeliveryError | None:
+        """Deliver one row and mark it; return why that failed. A row that another process sends is passed over."""
+        with self.session.transaction():
+            row = self._claim([number])
+            if not row:
+                return DeliveryError("another process sends it", refused=True)
+            return self._attempt(row, self._route(row[0]), compose(self._facts(row[0], now)), now)
+
+    def _send_digest(self, numbers: list[int], now: datetime) -> int:
+        with self.session.transaction():
+            rows = self._claim(numbers)
+            if not rows:
+                return 0
+            summaries = [compose(self._facts(row, now)).summary for row in rows]
+            failed = self._attempt(rows, self._route(rows[0]), digest(summaries, str(rows[0]["severity"])), now)
+            return 0 if failed else 1
+
+    def _attempt(
+        self, rows: list[dict[str, Any]], route: Route, message: Message, now: datetime
+    ) -> DeliveryError | None:
+        numbers = [row["id"] for row in rows]
+        try:
+            self.deliver(route, message)
+        except DeliveryError as failed:
+            delay = min(FIRST_DELAY * 2 ** min(rows[0]["attempts"], 10), LONGEST_DELAY)
+            if failed.retry_after is not None:
+                delay = max(delay, timedelta(seconds=failed.retry_after))
+            self.session.execute(
+                "UPDATE alert_outbox SET attempts = attempts + 1, next_at = %s, last_error = %s, refused = %s"
+                " WHERE id = ANY(%s)",
+                [now + delay, str(failed), failed.refused and len(rows) == 1, numbers],
+            )
+            return failed
+        self.session.execute(
+            "UPDATE alert_outbox SET attempts = attempts + 1, sent_at = %s, last_error = NULL WHERE id = ANY(%s)",
+            [now, numbers],
+        )
+        return None
+
+    def _claim(self, numbers: list[int]) -> list[dict[str, Any]]:
+        rows = self.session.execute(
+            "SELECT to_jsonb(alert_outbox) FROM alert_outbox WHERE id = ANY(%s) AND sent_at IS NULL ORDER BY id"
+            " FOR UPDATE SKIP LOCKED",
+            [numbers],
+        ).fetchall()
+        return [row for (row,) in rows if isinstance(row, dict)]
+
+    def _route(self, row: dict[str, Any]) -> Route:
+        return Route(Medium(row["medium"]), row["conn_id"], row["recipient"], row["username"])
+
+    def _facts(self, row: dict[str, Any], now: datetime) -> Facts:
+        alert = Alert.from_dict(row["body"])
+        remark = self.silences.expired(alert, now)
+        failures = history.failures(self.session, alert) if alert.kind is Kind.FAILED else alert.failures
+        streak = history.streak(self.session, alert, row["id"]) if alert.kind in {Kind.FAILED, Kind.SUCCEEDED} else 0
+        runbook = self.runbook(alert.dag_id) if alert.dag_id else ""
+        return Facts(alert, row["severity"], failures, streak, runbook, remark)

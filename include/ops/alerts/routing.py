@@ -1,0 +1,185 @@
+"""Where an alert goes: ``routing.yaml`` by kind and owner, less what ``silences.yaml`` keeps back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from include.ops.alerts.alert import UNWATCHED, Alert, Kind
+
+if TYPE_CHECKING:
+    from typing import Self
+
+FOLDER = Path(__file__).parent
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class RoutingError(ValueError):
+    """``routing.yaml`` or ``silences.yaml`` can't be used; the message names file and field."""
+
+
+class Medium(StrEnum):
+    """How an alert is delivered."""
+
+    SLACK = "slack"
+    MAIL = "mail"
+
+
+class Severity(StrEnum):
+    """What is asked of the reader."""
+
+    ACT = "act"
+    NOTIFY = "notify"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way out.
+
+    Attributes:
+        medium: how.
+        conn_id: id of the Airflow connection that is used.
+        recipient: Slack channel, or mail addresses separated by commas.
+        username: under which Slack shows the message.
+    """
+
+    medium: Medium
+    conn_id: str
+    recipient: str
+    username: str = ""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Slack(_Model):
+    """A Slack connection, and what to ask of it."""
+
+    connection: str
+    channel: str = Field(pattern=r"^[#@CDG]")
+    username: str = "Spellbook"
+
+
+class Mail(_Model):
+    """A mail server."""
+
+    connection: str
+
+
+class Outlets(_Model):
+    """What alerts of one severity use."""
+
+    slack: Slack | None = None
+    mail: Mail | None = None
+
+
+class Routing(_Model):
+    """``routing.yaml``."""
+
+    kinds: dict[Kind, Severity]
+    severities: dict[Severity, Outlets]
+    mail: dict[str, list[str]]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = [*(set(Kind) - set(self.kinds)), *(set(Severity) - set(self.severities))]
+        if missing or not self.mail.get("default"):
+            raise ValueError(f"missing: {', '.join(sorted(missing)) or 'mail.default'}; all must be named")
+        return self
+
+    @classmethod
+    def load(cls, path: Path = FOLDER / "routing.yaml") -> Routing:
+        """Read the file.
+
+        Raises:
+            RoutingError: naming the field and what is allowed.
+        """
+        return _read(cls, path)
+
+    def severity(self, alert: Alert) -> Severity:
+        """Return how grave the alert is."""
+        return self.kinds[alert.kind]
+
+    def routes(self, alert: Alert) -> list[Route]:
+        """Return every way that the alert goes; none if its DAG is unwatched."""
+        if alert.dag_id in UNWATCHED:
+            return []
+        outlets = self.severities[self.severity(alert)]
+        found = []
+        if outlets.slack:
+            slack = outlets.slack
+            found.append(Route(Medium.SLACK, slack.connection, slack.channel, slack.username))
+        if outlets.mail:
+            addresses = self.mail.get(alert.owner) or self.mail["default"]
+            found.append(Route(Medium.MAIL, outlets.mail.connection, ", ".join(addresses)))
+        return found
+
+
+class Silence(_Model):
+    """One entry of ``silences.yaml``."""
+
+    dag_id: str = Field(min_length=1)
+    kinds: list[Kind] = list(Kind)
+    reason: str = Field(min_length=3)
+    expires: date
+
+    def covers(self, alert: Alert) -> bool:
+        """Tell whether the alert is one that the entry is about, be it over or not."""
+        return alert.kind in self.kinds and fnmatchcase(alert.dag_id or alert.subject, self.dag_id)
+
+
+class Silences(_Model):
+    """``silences.yaml``."""
+
+    silences: list[Silence] = []
+
+    @classmethod
+    def load(cls, path: Path = FOLDER / "silences.yaml") -> Silences:
+        """Read the file.
+
+        Raises:
+            RoutingError: naming the field and what is allowed.
+        """
+        return _read(cls, path)
+
+    def reason(self, alert: Alert, now: datetime) -> str:
+        """Return why the alert is kept back; empty if it isn't."""
+        for silence in self.silences:
+            if silence.covers(alert) and now.date() < silence.expires:
+                return f"{silence.reason} (until {silence.expires})"
+        return ""
+
+    def expired(self, alert: Alert, now: datetime) -> str:
+        """Say which silence would have kept the alert back, but is over; empty if none would."""
+        for silence in self.silences:
+            if silence.covers(alert) and now.date() >= silence.expires:
+                return f"The silence until {silence.expires} ({silence.reason}) is over: take it out of silences.yaml."
+        return ""
+
+
+@cache
+def routing() -> Routing:
+    """Return this repository's routing, read once."""
+    return Routing.load()
+
+
+@cache
+def silences() -> Silences:
+    """Return this repository's silences, read once."""
+    return Silences.load()
+
+
+def _read(model: type[Model], path: Path) -> Model:
+    try:
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (ValidationError, yaml.YAMLError) as error:
+        raise RoutingError(f"{path.name}: {error}") from error

@@ -1,0 +1,123 @@
+"""Answer Prometheus with what the warehouse and the Celery workers say at that moment.
+
+``python -m include.ops.exporter include.settings:QUEUES include.datasets:DATASETS`` listens on port 9105. A source that
+doesn't answer makes its ``spellbook_up{source="…"}`` 0, and a line in the log; the others are answered as ever.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
+
+import psycopg
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+
+from include.core.settings import EnvironmentKey
+from include.core.warehouse.connect import connect, conninfo
+from include.ops.exporter.errors import SourceError
+from include.ops.exporter.warehouse import freshness_slos, loads, outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from prometheus_client import Metric
+
+    from include.core.settings import Queue
+    from include.core.warehouse.dataset import Dataset
+
+WAREHOUSE_URL_FILE = EnvironmentKey(
+    "SPELLBOOK_WAREHOUSE_URL_FILE",
+    "/run/secrets/monitor-password/url",
+    "File that holds the warehouse's URL, for the exporter of metrics; reading rights are enough.",
+)
+BROKER_URL_FILE = EnvironmentKey(
+    "SPELLBOOK_BROKER_URL_FILE",
+    "",
+    "File that holds the Celery broker's URL, for the exporter of metrics. Empty: there are no Celery workers.",
+)
+PORT = EnvironmentKey("SPELLBOOK_EXPORTER_PORT", "9105", "TCP port of the exporter of metrics.")
+
+STATEMENT_SECONDS = 5
+
+log = logging.getLogger("spellbook.exporter")
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """Collects anew at each scrape; holds no connection between two of them."""
+
+    queues: tuple[Queue, ...]
+    datasets: tuple[Dataset, ...]
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric family that can be had."""
+        yield freshness_slos(self.datasets)
+        up = GaugeMetricFamily("spellbook_up", "Whether the source answered this scrape.", labels=["source"])
+        sources: dict[str, Callable[[], Iterable[Metric]]] = {"warehouse": self._warehouse}
+        if BROKER_URL_FILE.read():
+            sources["broker"] = self._broker
+        for source, read in sources.items():
+            try:
+                families = list(read())
+            except (OSError, psycopg.Error, SourceError) as error:
+                log.warning("%s can't be read: %s", source, error)
+                up.add_metric([source], 0)
+            else:
+                up.add_metric([source], 1)
+                yield from families
+        yield up
+
+    def _warehouse(self) -> Iterator[Metric]:
+        url = _secret(WAREHOUSE_URL_FILE)
+        try:
+            conninfo(url)
+        except (ValueError, psycopg.ProgrammingError):
+            # The error itself may hold a part of the secret.
+            raise SourceError(
+                f"{WAREHOUSE_URL_FILE.read()} ({WAREHOUSE_URL_FILE.name}) holds no URL of a PostgreSQL database; write"
+                " postgresql://user:password@host:port/database"
+            ) from None
+        with connect(url, statement_timeout=STATEMENT_SECONDS, lock_timeout=1) as session:
+            yield from loads(session, self.datasets)
+            yield from outbox(session)
+
+    def _broker(self) -> Iterator[Metric]:
+        from include.ops.exporter.workers import queues
+
+        return queues(_secret(BROKER_URL_FILE), (queue.name for queue in self.queues))
+
+
+def _secret(key: EnvironmentKey) -> str:
+    """Return the content of the file that ``key`` names; read anew each time, so that it may change."""
+    return Path(key.read()).read_text(encoding="utf-8").strip()
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m include.ops.exporter", description=__doc__)
+    parser.add_argument("queues", type=resolve_name, help="where the queues are declared: package.module:NAME")
+    parser.add_argument("datasets", type=resolve_name, help="where the datasets are declared: package.module:NAME")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Exporter(arguments.queues, arguments.datasets))
+    server, thread = start_http_server(int(PORT.read()), registry=registry)
+    log.info("listening on port %s", server.server_port)
+    ended.wait()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+if __name__ == "__main__":
+    main()

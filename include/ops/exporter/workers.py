@@ -1,0 +1,75 @@
+"""Which Celery workers answer, and which queues they serve.
+
+Airflow sends no heartbeat for a Celery worker, and one without work sends no metric at all. So the workers are asked
+themselves, through the broker: a worker's main process answers even while all its slots are busy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from celery import Celery
+from kombu.exceptions import KombuError
+from prometheus_client.core import GaugeMetricFamily
+from redis.exceptions import RedisError
+
+from include.ops.exporter.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from prometheus_client import Metric
+
+ANSWER_TIME = 1.5  # seconds; all of it passes, since nobody knows how many workers there are
+SCHEMES = ("redis", "rediss")
+OPTIONS = {"max_retries": 1, "socket_connect_timeout": 3, "socket_timeout": 5}
+
+
+def queues(broker: str, declared: Iterable[str]) -> Iterator[Metric]:
+    """Yield workers and slots of each queue; a declared queue that nobody serves has 0.
+
+    Args:
+        broker: the broker's URL, ``redis://…``.
+        declared: names of the queues.
+
+    Raises:
+        SourceError: if the broker can't be reached, or the URL isn't one of a Redis server. Never holds the URL.
+    """
+    workers = dict.fromkeys(declared, 0)
+    slots = dict(workers)
+    serving, statistics = _ask(broker)
+    for worker, served in serving.items():
+        concurrency = int(statistics.get(worker, {}).get("pool", {}).get("max-concurrency", 0))
+        for queue in served:
+            name = str(queue["name"])
+            workers[name] = workers.get(name, 0) + 1
+            slots[name] = slots.get(name, 0) + concurrency
+    for name, doc, values in (
+        ("spellbook_queue_workers", "Celery workers that answer and serve the queue.", workers),
+        ("spellbook_queue_slots", "Tasks that those workers can run at once.", slots),
+    ):
+        family = GaugeMetricFamily(name, doc, labels=["queue"])
+        for queue_name, value in sorted(values.items()):
+            family.add_metric([queue_name], value)
+        yield family
+
+
+def _ask(broker: str) -> tuple[dict[str, list[dict[str, Any]]], dict[str, dict[str, Any]]]:
+    """Return the queues and the statistics of each worker that answers in time."""
+    try:
+        valid = urlsplit(broker).scheme in SCHEMES and urlsplit(broker).port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise SourceError(
+            "the broker's URL isn't one of a Redis server; write redis://user:password@host:port/database"
+        )
+    app = Celery(broker=broker, set_as_current=False)
+    try:
+        with app.connection_for_write(transport_options=OPTIONS) as connection:
+            connection.ensure_connection(max_retries=1, timeout=OPTIONS["socket_connect_timeout"])
+            inspection = app.control.inspect(timeout=ANSWER_TIME, connection=connection)
+            return inspection.active_queues() or {}, inspection.stats() or {}
+    except (KombuError, RedisError) as error:
+        raise SourceError(f"the Celery broker doesn't answer: {error}") from error

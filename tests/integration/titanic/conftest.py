@@ -1,0 +1,133 @@
+"""A model server and a warehouse, as real processes; each test has a registered model of its own."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from upath import UPath
+
+from devstack.state import REPOSITORY, free_port
+from include.core.ml import pipeline
+from include.core.ml.evaluation import Folds
+from include.core.ml.registry import Registry
+from include.core.ml.serving.app import create_app
+from include.core.ml.serving.client import ModelServer
+from include.core.ml.serving.follower import Follower
+from include.core.ml.serving.spool import Spool
+from include.domains.titanic.passengers import prepare
+from include.domains.titanic.spec import TITANIC
+from tests.integration.process import Process
+
+LIST = REPOSITORY / "include/data/titanic/train.csv"
+QUICK = ["logistic_regression"]
+FOLDS = Folds(repeats=1)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of object storage with one trained candidate, which tests copy."""
+    folder = tmp_path_factory.mktemp("trained")
+    passengers = prepare(UPath(LIST), UPath(folder), "run")
+    pipeline.train(TITANIC, UPath(passengers), FOLDS, QUICK)
+    return folder
+
+
+@pytest.fixture
+def candidate(trained: Path, tmp_path: Path) -> UPath:
+    """A trained candidate that no other test has."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return UPath(tmp_path / "titanic" / "run" / "candidate" / "evaluation.json")
+
+
+@pytest.fixture
+def registry(mlflow: Process) -> Registry:
+    """A registered model that no other test has."""
+    return Registry(mlflow.url, f"titanic-{secrets.token_hex(4)}")
+
+
+@dataclass
+class Serving:
+    """A model server and what it writes to."""
+
+    start: Callable[[], None]
+    stop: Callable[[], None]
+    kill: Callable[[], None]
+    warehouse: str
+    warehouse_file: Path
+    server: ModelServer
+
+
+@pytest.fixture
+def serve_process(mlflow: Process, warehouse: str, tmp_path: Path) -> Iterator[Callable[[str], Serving]]:
+    """Start a model server as it is started in production, for a registered model."""
+    started: list[Process] = []
+
+    def start(model: str) -> Serving:
+        port, file = free_port(), tmp_path / "warehouse.uri"
+        file.write_text(warehouse)
+        command = [
+            "include.core.ml.serving",
+            "include.domains.titanic.spec:TITANIC",
+            "--mlflow-uri",
+            mlflow.url,
+            "--model",
+            model,
+            "--warehouse-file",
+            str(file),
+        ]
+        command += ["--spool", str(tmp_path / "spool.sqlite"), "--port", str(port)]
+        process = Process(command, f"http://127.0.0.1:{port}", tmp_path / "server.log")
+        process.start()
+        started.append(process)
+        return Serving(process.start, process.stop, process.kill, warehouse, file, ModelServer(process.url, TITANIC))
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def serve(mlflow: Process, warehouse: str, tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+    """Start a model server in a thread, which takes less time than a process, for a registered model."""
+    stops: list[Callable[[], None]] = []
+
+    def start(model: str, follow: type[Follower] = Follower) -> Serving:
+        port, file = free_port(), tmp_path / "warehouse.uri"
+        file.write_text(warehouse)
+        follower = follow(Registry(mlflow.url, model), TITANIC.trusted_types, interval=0.2)
+        app = create_app(TITANIC, model, follower, Spool(tmp_path / f"{model}.sqlite", file.read_text))
+        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+
+        def stop() -> None:
+            server.should_exit = True
+            thread.join(20)
+
+        stops.append(stop)
+        while not server.started:
+            time.sleep(0.02)
+        return Serving(thread.start, stop, stop, warehouse, file, ModelServer(f"http://127.0.0.1:{port}", TITANIC))
+
+    yield start
+    for stop in stops:
+        stop()
+
+
+def accepted(candidate: UPath, registry: Registry) -> None:
+    """Judge a candidate that is to pass."""
+    verdict = pipeline.evaluate(TITANIC, candidate, registry)
+    assert verdict.accepted, verdict.refusals
+
+
+def deploy(candidate: UPath, registry: Registry, serving: Serving) -> int:
+    """Deploy with little patience."""
+    return pipeline.deploy(TITANIC, candidate, registry, serving.server, patience=20, keep=20)

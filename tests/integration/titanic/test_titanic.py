@@ -1,0 +1,382 @@
+"""Judge, publish, serve, roll back: against a real MLflow and a real model server."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psycopg
+import pytest
+from mlflow.exceptions import MlflowException
+from numpy.typing import NDArray
+from upath import UPath
+
+from devstack.environment import process_environment
+from devstack.state import REPOSITORY
+from include.core.ml import candidate as candidates
+from include.core.ml import card, pipeline
+from include.core.ml.errors import ArtifactError, RefusedError, ServingError
+from include.core.ml.registry import Registry
+from include.core.ml.serving.follower import Follower
+from include.domains.titanic.features import segment
+from include.domains.titanic.passengers import prepare
+from include.domains.titanic.spec import TITANIC
+from tests.integration.process import Process
+from tests.integration.titanic.conftest import FOLDS, LIST, QUICK, Serving, accepted, deploy
+
+Serve = Callable[..., Serving]
+
+KELLY = {"Pclass": 3, "Name": "Kelly, Mr. James", "Sex": "male", "SibSp": 0, "Parch": 0, "Ticket": "330911"}
+
+
+def train(folder: Path, table: pd.DataFrame, names: list[str] = QUICK, run: str = "other") -> UPath:
+    source = folder / f"{run}.csv"
+    table.to_csv(source, index=False)
+    passengers = prepare(UPath(source), UPath(folder), run)
+    return UPath(pipeline.train(TITANIC, UPath(passengers), FOLDS, names))
+
+
+def renamed(candidate: UPath, name: str) -> UPath:
+    """The same candidate as another training would have left it."""
+    origin = Path(str(candidate.parent))
+    folder = origin.with_name(name)
+    shutil.copytree(origin, folder)
+    found = candidates.read(candidate)
+    (folder / "evaluation.json").write_text(found.model_copy(update={"name": name}).model_dump_json())
+    return UPath(folder / "evaluation.json")
+
+
+def test_an_accepted_candidate_answers_real_requests(candidate: UPath, registry: Registry, serve: Serve) -> None:
+    serving = serve(registry.name)
+    assert serving.server.health()["version"] is None
+    accepted(candidate, registry)
+    assert deploy(candidate, registry, serving) == 1
+    health = serving.server.health()
+    assert (health["version"], health["model_error"]) == (1, None)
+    assert health["sha256"] == candidates.read(candidate).sha256
+    [answer] = serving.server.predict([KELLY])["predictions"]
+    assert not answer["survived"]
+    assert 0 < answer["probability"] < 0.5
+    champion = registry.champion()
+    assert champion
+    for path in (*card.FILES, "reference.parquet", "model/MLmodel"):
+        assert registry.file(champion, path)
+    assert deploy(candidate, registry, serving) == 1  # a task that is cleared publishes nothing twice
+
+
+def test_every_prediction_is_kept(candidate: UPath, registry: Registry, serve_process: Serve) -> None:
+    serving = serve_process(registry.name)
+    accepted(candidate, registry)
+    deploy(candidate, registry, serving)
+    serving.warehouse_file.write_text(serving.warehouse.replace("127.0.0.1:", "127.0.0.1:1"))  # the warehouse is away
+    begun = time.monotonic()
+    first = serving.server.predict([KELLY, KELLY])["predictions"]
+    assert time.monotonic() - begun < 2
+    wait(lambda: serving.server.health()["log_error"] is not None)
+    serving.kill()  # and then the server dies
+    serving.warehouse_file.write_text(serving.warehouse)
+    serving.start()
+    wait(lambda: serving.server.health()["log_waiting"] == 0)
+    with psycopg.connect(serving.warehouse) as connection:
+        kept = connection.execute(
+            "SELECT prediction_id::text, model_version, inputs->>'Name', probability, outcome FROM predictions"
+            " WHERE purpose = 'live'"
+        ).fetchall()
+    expected = {(one["prediction_id"], 1, KELLY["Name"], one["probability"], one["survived"]) for one in first}
+    assert set(kept) == expected
+
+
+def test_a_bad_request_is_refused_and_not_kept(candidate: UPath, registry: Registry, serve: Serve) -> None:
+    serving = serve(registry.name)
+    with pytest.raises(ServingError, match=r"was answered 503: .*no version of titanic-.* is champion"):
+        serving.server.predict([KELLY])
+    accepted(candidate, registry)
+    deploy(candidate, registry, serving)
+    for wrong in ({"Sex": "x"}, {"Pclass": 9}, {"Surname": "Kelly"}, {"Name": "a\u0000b"}):
+        with pytest.raises(ServingError, match="was answered 422"):
+            serving.server.predict([KELLY | wrong])
+
+
+def test_a_bad_candidate_is_refused_and_the_champion_stays(
+    candidate: UPath, registry: Registry, serve: Serve, tmp_path: Path
+) -> None:
+    serving = serve(registry.name)
+    accepted(candidate, registry)
+    deploy(candidate, registry, serving)
+    bad = train(tmp_path, pd.read_csv(LIST), ["gender_rule"])
+    verdict = pipeline.evaluate(TITANIC, bad, registry)
+    assert [refusal.split(":")[0] for refusal in verdict.refusals] == [
+        "accuracy",
+        "segment female-3",
+        "artifact female-3",
+        "champion",
+    ]
+    assert "mean accuracy 0.78" in verdict.refusals[0]
+    with pytest.raises(RefusedError, match=r"was refused: accuracy: mean accuracy 0\.78"):
+        deploy(bad, registry, serving)
+    assert serving.server.health()["version"] == 1
+
+
+def test_a_candidate_that_is_bad_in_one_segment_is_refused(registry: Registry, tmp_path: Path) -> None:
+    table = pd.read_csv(LIST)
+    rows = segment(table).eq("female-2")
+    table.loc[rows, "Survived"] = np.random.default_rng(1).integers(2, size=int(rows.sum()))
+    verdict = pipeline.evaluate(TITANIC, train(tmp_path, table), registry)
+    assert any(refusal.startswith("segment female-2: accuracy 0.") for refusal in verdict.refusals)
+    assert not any("female-1" in refusal or "male-3" in refusal for refusal in verdict.refusals)
+
+
+@pytest.mark.parametrize("path", ["model/model.skops", "reference.parquet"])
+def test_a_corrupted_or_exchanged_file_is_refused(
+    candidate: UPath, registry: Registry, path: str, serve: Serve
+) -> None:
+    accepted(candidate, registry)
+    file = Path(str(candidate.parent / path))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ArtifactError, match="SHA-256"):
+        deploy(candidate, registry, serve(registry.name))
+    assert registry.champion() is None
+
+
+def test_the_server_keeps_serving_when_the_registrys_file_is_exchanged(
+    candidate: UPath, registry: Registry, serve: Serve, mlflow: Process
+) -> None:
+    serving = serve(registry.name)
+    accepted(candidate, registry)
+    deploy(candidate, registry, serving)
+    other = renamed(candidate, "other")
+    version = registry.publish(
+        "other",
+        candidates.read(candidate).sha256,
+        Path(str(other.parent)),
+        card.record(TITANIC, candidates.read(other)),
+    )
+    [file] = Path(mlflow.log.parent / "artifacts").rglob(f"{version.run_id}/artifacts/model/model.skops")
+    file.write_bytes(b"not a model")
+    registry.promote(version)
+    wait(lambda: serving.server.health()["model_error"] is not None)
+    health = serving.server.health()
+    assert health["version"] == 1
+    assert "was exchanged" in health["model_error"]
+    assert serving.server.predict([KELLY])["version"] == 1
+
+
+def test_a_failed_check_gives_the_former_champion_back(candidate: UPath, registry: Registry, serve: Serve) -> None:
+    serving = serve(registry.name)
+    accepted(candidate, registry)
+    deploy(candidate, registry, serving)
+    found = candidates.read(candidate)
+    folder = renamed(candidate, "wrong").parent
+    wrong = found.model_copy(update={"name": "wrong"})
+    wrong.requests[0].probability += 0.1  # what the endpoint says isn't what was trained
+    (folder / "evaluation.json").write_text(wrong.model_dump_json())
+    with pytest.raises(RefusedError, match="when the model was trained"):
+        deploy(UPath(folder / "evaluation.json"), registry, serving)
+    serving.stop()
+    with pytest.raises(ServingError, match="doesn't answer"):  # before the alias moves
+        deploy(renamed(candidate, "unseen"), registry, serving)
+    champion = registry.champion()
+    assert champion
+    assert champion.number == 1
+
+
+def test_a_server_that_does_not_take_it_up_gets_the_former_champion_back(
+    candidate: UPath, registry: Registry, serve: Serve, mlflow: Process
+) -> None:
+    serving = serve(registry.name)
+    accepted(candidate, registry)
+    deploy(candidate, registry, serving)
+    elsewhere = Registry(mlflow.url, f"{registry.name}-elsewhere")  # which the server doesn't follow
+    accepted(candidate, elsewhere)
+    pipeline.deploy(TITANIC, candidate, elsewhere, serving.server, patience=5, keep=20)
+    with pytest.raises(
+        ServingError, match=r"version 2 was taken back, version 1 is champion again: .* still serves version 1"
+    ):
+        pipeline.deploy(TITANIC, renamed(candidate, "later"), elsewhere, serving.server, patience=2, keep=20)
+    champion = elsewhere.champion()
+    assert champion
+    assert champion.number == 1
+
+
+def test_a_first_version_that_is_not_taken_up_leaves_no_champion(
+    candidate: UPath, registry: Registry, serve: Serve
+) -> None:
+    serving = serve(f"{registry.name}-elsewhere")
+    accepted(candidate, registry)
+    with pytest.raises(ServingError, match="version 1 was taken back, no version is champion"):
+        pipeline.deploy(TITANIC, candidate, registry, serving.server, patience=1, keep=20)
+    assert registry.champion() is None
+
+
+class Shifted(Follower):
+    """Serves the champion with other libraries than it was trained with, as its answers show from version 2 on."""
+
+    def look(self) -> None:
+        super().look()
+        if self.current and self.current.version > 1 and not isinstance(self.current.model, Shift):
+            self.current = replace(self.current, model=Shift(self.current.model))
+
+
+@dataclass
+class Shift:
+    """A model whose probabilities are off by a hundredth."""
+
+    model: Any
+
+    def predict_proba(self, passengers: pd.DataFrame) -> NDArray[np.float64]:
+        return np.asarray(self.model.predict_proba(passengers)) * 0.99
+
+
+def test_a_server_that_answers_wrongly_gets_the_former_champion_back(
+    candidate: UPath, registry: Registry, serve: Serve
+) -> None:
+    serving = serve(registry.name, Shifted)
+    accepted(candidate, registry)
+    assert deploy(candidate, registry, serving) == 1
+    with pytest.raises(ServingError, match=r"version 2 was taken back, version 1 is champion again: .* when the model"):
+        deploy(renamed(candidate, "later"), registry, serving)
+    wait(lambda: serving.server.health()["version"] == 1)
+    assert serving.server.predict([KELLY])["version"] == 1
+
+
+def test_a_first_version_that_is_taken_back_serves_no_more(candidate: UPath, registry: Registry, serve: Serve) -> None:
+    serving = serve(registry.name)
+    accepted(candidate, registry)
+    deploy(candidate, registry, serving)
+    champion = registry.champion()
+    assert champion
+    registry.roll_back(champion)
+    wait(lambda: serving.server.health()["version"] is None)
+    with pytest.raises(ServingError, match="was answered 503"):
+        serving.server.predict([KELLY])
+
+
+KILLED = """
+import os, signal, sys
+from upath import UPath
+from include.core.ml.registry import Registry
+from include.core.ml.serving.client import ModelServer
+from include.core.ml import pipeline
+from include.domains.titanic.spec import TITANIC
+step, evaluation, uri, name, server = sys.argv[1:]
+registry = Registry(uri, name)
+setattr(registry._client, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+pipeline.deploy(TITANIC, UPath(evaluation), registry, ModelServer(server, TITANIC), 20, 20)
+"""
+
+
+def test_a_deployment_killed_between_upload_and_promotion_is_taken_up(
+    candidate: UPath, registry: Registry, serve: Serve, mlflow: Process
+) -> None:
+    serving = serve(registry.name)
+    accepted(candidate, registry)
+    for step in ("create_model_version", "set_registered_model_alias"):
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, step, str(candidate), mlflow.url, registry.name, serving.server.url],
+            cwd=REPOSITORY,
+            env=process_environment(),
+            capture_output=True,
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+        assert registry.champion() is None
+        assert serving.server.health()["version"] is None
+    assert deploy(candidate, registry, serving) == 1  # one version, one run
+    experiment = registry._client.get_experiment_by_name(registry.name)
+    assert experiment
+    assert len(registry._client.search_runs([experiment.experiment_id])) == 1
+
+
+def test_mlflow_away_loses_no_training(
+    candidate: UPath, registry: Registry, serve: Serve, mlflow: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = serve(registry.name)
+    accepted(candidate, registry)
+    deploy(candidate, registry, serving)
+    later = renamed(candidate, "later")
+    mlflow.stop()
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    try:
+        with pytest.raises(MlflowException):
+            deploy(later, registry, serving)
+        assert serving.server.predict([KELLY])["version"] == 1
+    finally:
+        mlflow.start()
+    assert deploy(later, registry, serving) == 2  # the next try
+    assert serving.server.predict([KELLY])["version"] == 2
+
+
+def test_requests_during_a_change_of_champion_are_all_answered(
+    candidate: UPath, registry: Registry, serve: Serve
+) -> None:
+    serving = serve(registry.name)
+    accepted(candidate, registry)
+    deploy(candidate, registry, serving)
+    later, found = renamed(candidate, "later"), candidates.read(candidate)
+    registry.promote(registry.publish("later", found.sha256, Path(str(later.parent)), card.record(TITANIC, found)))
+    seen: set[int] = set()
+
+    def answered_by_the_second() -> bool:
+        seen.add(serving.server.predict([KELLY])["version"])
+        return 2 in seen
+
+    wait(answered_by_the_second)
+    assert seen == {1, 2}
+
+
+def test_old_versions_go_but_not_the_champion_and_the_one_before(
+    candidate: UPath, registry: Registry, serve: Serve
+) -> None:
+    serving = serve(registry.name)
+    accepted(candidate, registry)
+    for name in ("a", "b", "c"):
+        pipeline.deploy(TITANIC, renamed(candidate, name), registry, serving.server, patience=20, keep=1)
+    left = registry._client.search_model_versions(f"name = '{registry.name}'")
+    assert sorted(int(one.version) for one in left) == [2, 3]
+
+
+def test_the_card_says_what_was_measured(candidate: UPath, registry: Registry) -> None:
+    accepted(candidate, registry)
+    text = (candidate.parent / card.CARD).read_text()
+    found = candidates.read(candidate)
+    assert f"{found.results['logistic_regression'].metrics['accuracy']:.4f}" in text
+    assert text.count("- passed: ") == 13
+    for path in card.FILES[1:]:
+        assert (candidate.parent / path).read_bytes().startswith(b"\x89PNG")
+        assert f"({path})" in text
+
+
+def test_the_candidate_is_compared_anew_when_the_data_has_changed(
+    candidate: UPath, registry: Registry, serve: Serve, tmp_path: Path
+) -> None:
+    accepted(candidate, registry)
+    deploy(candidate, registry, serve(registry.name))
+    fewer = train(tmp_path, pd.read_csv(LIST).sample(800, random_state=1))
+    pipeline.evaluate(TITANIC, fewer, registry)
+    assert "difference +0.0000" in (fewer.parent / card.CARD).read_text()  # the same recipe on the same folds
+
+
+def test_a_training_leaves_no_pickle(candidate: UPath) -> None:
+    files = [path.name for path in Path(str(candidate.parent)).rglob("*") if path.is_file()]
+    assert "model.skops" in files
+    assert not [name for name in files if name.endswith((".pkl", ".pickle", ".joblib"))]
+    assert pd.read_parquet(io.BytesIO((candidate.parent / "reference.parquet").read_bytes())).shape[0] == 891
+
+
+def wait(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

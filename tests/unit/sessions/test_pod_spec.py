@@ -1,0 +1,84 @@
+"""The pod's template, and what a pod may not be."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kubernetes.client import ApiClient
+
+from devstack.state import REPOSITORY
+from include.core.errors import ConfigurationError
+from include.domains.sessions.kubernetes import spec
+
+TEMPLATE = str(REPOSITORY / "include/domains/sessions/kubernetes/pod.yaml")
+IMAGE = "registry.example.com/spellbook:1.0.0"
+Pod = dict[str, Any]
+POD = spec.from_template(TEMPLATE, IMAGE)
+
+
+def container(pod: Pod) -> Pod:
+    found: Pod = pod["spec"]["containers"][0]
+    return found
+
+
+def test_the_template() -> None:
+    spec.check(POD)
+
+
+def test_what_the_operator_makes_of_it() -> None:
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+    pandas_task = KubernetesPodOperator(
+        task_id="pandas_task", name="pandas-task", namespace="spellbook", pod_template_file=TEMPLATE, image=IMAGE
+    )
+    pod = ApiClient().sanitize_for_serialization(pandas_task.build_pod_request_obj(dry_run=True))
+    spec.check(pod)
+    made = container(pod)
+    assert made["command"] == container(POD)["command"]
+    assert made["resources"] == container(POD)["resources"]
+    assert made["env"] == container(POD)["env"]
+    assert pod["spec"]["automountServiceAccountToken"] is False
+
+
+BROKEN: list[tuple[Callable[[Pod], Any], str]] = [
+    (lambda pod: container(pod).update(image="spellbook"), r"containers\[base\].image: 'spellbook' isn't pinned"),
+    (lambda pod: container(pod).update(image="spellbook:latest"), "isn't pinned"),
+    (lambda pod: container(pod).update(image="host:5000/spellbook"), "isn't pinned"),
+    (lambda pod: container(pod).update(image=None), "isn't pinned"),
+    (lambda pod: container(pod).update(resorces={}), r"containers\[0\].resorces: unknown field"),
+    (lambda pod: container(pod).update(command="python"), "'python' is of type str; it must be list"),
+    (lambda pod: container(pod).pop("resources"), "resources.requests.cpu: missing"),
+    (lambda pod: container(pod)["resources"]["limits"].update(memory="1 GB"), "limits.memory: 1 GB"),
+    (lambda pod: container(pod)["env"].append({"name": "API_TOKEN", "value": "x"}), r"env\[API_TOKEN\]: a secret's"),
+    (lambda pod: pod["spec"].update(restartPolicy="Always"), "restartPolicy: must be Never"),
+    (lambda pod: pod["spec"].pop("activeDeadlineSeconds"), "activeDeadlineSeconds: must be set"),
+    (lambda pod: pod["spec"].update(activeDeadlineSeconds="1h"), "'1h' is of type str; it must be int"),
+    (lambda pod: pod["spec"].update(activeDeadlineSeconds=True), "it must be int"),
+    (lambda pod: pod["spec"].update(containers=[]), "containers: none"),
+]
+
+
+@pytest.mark.parametrize(("breaks", "words"), BROKEN)
+def test_what_is_refused(breaks: Callable[[Pod], Any], words: str) -> None:
+    pod = copy.deepcopy(POD)
+    breaks(pod)
+    with pytest.raises(ConfigurationError, match=words):
+        spec.check(pod)
+
+
+@pytest.mark.parametrize(
+    "image", ["a/b:1", "host:5000/a:2026.1-rc.1", f"a@sha256:{'0' * 64}", f"a:1@sha256:{'0' * 64}"]
+)
+def test_pinned_images(image: str) -> None:
+    spec.check(spec.from_template(TEMPLATE, image))
+
+
+@pytest.mark.parametrize(("text", "words"), [("a: [", "is no YAML"), ("- a", "must hold one object")])
+def test_templates_that_are_none(tmp_path: Any, text: str, words: str) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=words):
+        spec.from_template(str(file), IMAGE)
