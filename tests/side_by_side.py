@@ -7,8 +7,19 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = ("tests/integration/runs/", "tests/gate/", "tests/integration/titanic/")
-"""Folders whose tests share what takes long to start, the one that takes longest first."""
+TOGETHER = ("tests/gate/", "tests/integration/titanic/")
+"""Folders that one worker runs whole: their tests share what takes long to start."""
+
+FIRST = (
+    "tests/integration/runs/test_every_dag.py",
+    "tests/integration/titanic/",
+    "tests/integration/runs/test_asset_run.py",
+    "tests/integration/runs/test_titanic_run.py",
+    "tests/integration/runs/test_etl_run.py",
+    "tests/integration/runs/",
+    "tests/gate/",
+)
+"""What takes longest, which is begun first."""
 
 
 class FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -25,5 +36,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderSchedu
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, which one worker does while the other does the rest."""
-    items.sort(key=lambda item: next((i for i, folder in enumerate(TOGETHER) if item.nodeid.startswith(folder)), 9))
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: next((i for i, name in enumerate(FIRST) if item.nodeid.startswith(name)), len(FIRST)))

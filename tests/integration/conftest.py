@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
+import psycopg
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -34,11 +35,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def warehouse(postgres: Postgres) -> str:
+def warehouse(postgres: Postgres) -> Iterator[str]:
     """URI of an empty database."""
     name = f"warehouse_{secrets.token_hex(6)}"
     postgres.create_database(name)
-    return postgres.uri(name)
+    yield postgres.uri(name)
+    with psycopg.connect(postgres.uri(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,7 @@ def _impatient(stack: Stack) -> dict[str, str]:
     return {
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "2",
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
         "AIRFLOW_CONN_WEATHER_DEFAULT": json.dumps(weather),
         settings.SERVING_PATIENCE.name: "20",
         titanic.TITANIC_REPEATS.name: "1",

@@ -141,6 +141,7 @@ READ_BACK = {
 """What the warehouse holds after a run of each DAG that reads what another one publishes."""
 
 
+@pytest.mark.weekly  # the Compose tests fill the same and run every DAG
 def test_after_the_first_fill_every_dag_that_needs_another_one_runs(asset_stack: Stack) -> None:
     asset_stack.ensure(("s3", "mlflow", "model_server"))
     airflow, said = Airflow.of(asset_stack.state), list[str]()

@@ -183,7 +183,7 @@ def test_the_champion_is_packed_and_must_answer_rightly(
     s3 = aws("s3")
     s3.create_bucket(Bucket="models")
     place = deployment.Bucket(s3, "models", registry.name)
-    with pytest.raises(NoChampionError, match="run titanic_ml_pipeline first"):
+    with pytest.raises(NoChampionError, match="train and deploy one first"):
         deployment.package(TITANIC, registry, place, "run")
     accepted(candidate, registry)
     found = candidates.read(candidate)

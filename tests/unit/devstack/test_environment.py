@@ -38,6 +38,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if source.is_dir():
             shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "data"))
         else:
+            (copy / name).parent.mkdir(exist_ok=True)
             shutil.copy(source, copy / name)
     monkeypatch.setattr(environment, "REPOSITORY", copy)
     return copy
@@ -83,7 +84,10 @@ def test_connections_are_loopback_and_follow_the_ports(state: State) -> None:
     )
 
 
-@pytest.mark.parametrize("changed", ["airflow.cfg", "include/settings.py", "plugins/airflow_local_settings.py"])
+@pytest.mark.parametrize(
+    "changed",
+    ["airflow.cfg", "include/settings.py", "include/domains/weather/settings.py", "plugins/airflow_local_settings.py"],
+)
 def test_what_long_lived_processes_load_changes_the_fingerprint(repository: Path, changed: str) -> None:
     before = fingerprint({})
     path = repository / changed

@@ -148,7 +148,7 @@ def test_a_missing_field_is_named(name: str) -> None:
 def test_each_fault_is_named(old: str, new: str, message: str) -> None:
     assert old in GOOD
     with pytest.raises(SourceError, match=message):
-        source_of(GOOD.replace(old, new, 1), PATH)
+        source_of(GOOD.replace(old, new, 1), PATH, ["sources_default"])
 
 
 def test_all_problems_of_a_file_are_told_at_once() -> None:
