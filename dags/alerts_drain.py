@@ -1,12 +1,12 @@
 """Delivers the alerts that wait, and finds what no run can tell.
 
 ## What
-Once a minute: takes parked alerts into the outbox, asks the warehouse which dataset is late or was loaded empty, and
+Once a minute: takes pending alerts into the outbox, asks the warehouse which dataset is late or was loaded empty, and
 sends what waits, in order, with growing pauses to a channel that fails.
 
 ## Inputs
 - connections `postgres_default` (the outbox), `slack_default`, `smtp_default`
-- Variables `alert_…`: alerts that were parked while the warehouse was away, or by the scheduler
+- Variables `alert_…`: alerts that were stored while the warehouse was away, or by the scheduler
 - `include/ops/alerts/routing.yaml`, `include/ops/alerts/silences.yaml`
 
 ## Outputs

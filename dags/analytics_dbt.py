@@ -31,17 +31,12 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include.core.retries import hopeless
 from include.core.settings import OBJECT_STORAGE
 from include.core.tags import Tag
 from include.domains.analytics import SOURCES
 from spellbook.operators.dbt import DbtBuildOperator, node_tasks
 
 SCHEMA = "analytics"
-BROKEN_DATA = hopeless(
-    "include.domains.analytics.errors.DbtTestError",
-    reason="the same data breaks the test again: fix it, then clear the task",
-)
 
 
 @dag(
@@ -49,7 +44,7 @@ BROKEN_DATA = hopeless(
     start_date=datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "analytics", "retry_policy": BROKEN_DATA},
+    default_args={"owner": "analytics"},
     tags=[Tag.ANALYTICS],
     doc_md=__doc__,
 )

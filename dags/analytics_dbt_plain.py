@@ -20,22 +20,16 @@ from __future__ import annotations
 from airflow.sdk import Asset, dag
 from pendulum import datetime
 
-from include.core.retries import hopeless
 from include.core.tags import Tag
 from include.domains.analytics import SOURCES
 from spellbook.operators.dbt import DbtOperator
-
-BROKEN_DATA = hopeless(
-    "include.domains.analytics.errors.DbtTestError",
-    reason="the same data breaks the test again: fix it, then clear the task",
-)
 
 
 @dag(
     schedule=None,
     start_date=datetime(2024, 1, 1, tz="UTC"),
     max_active_runs=1,
-    default_args={"owner": "analytics", "retry_policy": BROKEN_DATA},
+    default_args={"owner": "analytics"},
     tags=[Tag.ANALYTICS],
     doc_md=__doc__,
 )

@@ -34,12 +34,9 @@ from airflow.sdk import (
 from pendulum import datetime
 
 from include.core import settings
-from include.core.retries import hopeless
 from include.core.tags import Tag
 from include.domains.sessions import settings as sessions
 from include.domains.sessions.rules import GAP_MINUTES
-
-HOPELESS = hopeless("include.core.errors.ConfigurationError", "include.domains.sessions.errors.UnaccountedRowsError")
 
 
 @dag(
@@ -48,7 +45,7 @@ HOPELESS = hopeless("include.core.errors.ConfigurationError", "include.domains.s
     catchup=False,
     max_active_runs=1,
     params={"gap_minutes": Param(GAP_MINUTES, type="integer", minimum=1, maximum=1440, description="Longest pause.")},
-    default_args={"owner": "data-platform", "retry_policy": HOPELESS},
+    default_args={"owner": "data-platform"},
     tags=[Tag.SPARK],
     doc_md=__doc__,
 )

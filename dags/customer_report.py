@@ -33,15 +33,8 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include.core.retries import hopeless
 from include.core.settings import OBJECT_STORAGE
 from include.core.tags import Tag
-
-HOPELESS = hopeless(
-    "include.core.errors.ConfigurationError",
-    "include.core.errors.PermanentUpstreamError",
-    "include.core.warehouse.errors.LoadError",
-)
 
 
 @dag(
@@ -52,7 +45,7 @@ HOPELESS = hopeless(
         "day": Param(None, type=["null", "string"], format="date", description="YYYY-MM-DD instead of the run's day."),
         "refresh": Param(False, type="boolean", description="Ask the API even if the cache has a fresh answer."),
     },
-    default_args={"owner": "sales-analytics", "retry_policy": HOPELESS},
+    default_args={"owner": "sales-analytics"},
     tags=[Tag.SOURCE],
     doc_md=__doc__,
 )

@@ -12,7 +12,7 @@ rescheduled and with one that is deferred, then tells what was published.
 - nothing but the log
 
 ## On failure
-`wait_…` says whether the other run failed or the wait was too long: mend that run, then clear the sensor. A sensor
+`wait_…` says whether the other run failed or the wait was too long: fix that run, then clear the sensor. A sensor
 needs runs that share a logical date; to follow data, wait for the asset `etl_daily_revenue` instead. See
 `docs/runbooks/etl_status_checker.md`.
 """

@@ -33,20 +33,11 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include.core.retries import hopeless
 from include.core.tags import Tag
 from spellbook.operators.etl_job import AwaitEtlJobOperator, StartEtlJobOperator
 
 DAY = "params.day or (dag_run.data_interval_start or dag_run.run_after - macros.timedelta(days=1)) | ds"
 REQUEST = '{"job": "daily_revenue", "dates": ["{{ ' + DAY + ' }}"], "seconds": {{ params.seconds }}}'
-
-HOPELESS = hopeless(
-    "include.core.errors.ConfigurationError",
-    "include.core.errors.PermanentUpstreamError",
-    "include.domains.long_jobs.errors.EtlJobError",
-    "include.core.warehouse.errors.LoadError",
-    reason="the same input fails again: mend what the error names, then clear the task that it names",
-)
 
 
 @dag(
@@ -57,7 +48,7 @@ HOPELESS = hopeless(
         "day": Param(None, type=["null", "string"], format="date", description="YYYY-MM-DD instead of the run's day."),
         "seconds": Param(5, type="number", minimum=0, maximum=3600, description="How long the sample job takes."),
     },
-    default_args={"owner": "data-platform", "retry_policy": HOPELESS},
+    default_args={"owner": "data-platform"},
     tags=[Tag.INGEST],
     doc_md=__doc__,
 )

@@ -33,18 +33,11 @@ from airflow.sdk import (
 from pendulum import datetime
 
 from include.core import settings
-from include.core.retries import hopeless
 from include.core.run_types import NOT_BACKFILLED
 from include.core.tags import Tag
 from include.domains.wine import settings as wine
 
 LONGEST = timedelta(hours=1)
-HOPELESS = hopeless(
-    "include.core.errors.ConfigurationError",
-    "include.core.ml.errors.DataError",
-    "include.core.ml.errors.ArtifactError",
-    reason="the same file fails again: mend what the error names, then start a new run",
-)
 
 
 @dag(
@@ -53,7 +46,7 @@ HOPELESS = hopeless(
     catchup=False,
     allowed_run_types=NOT_BACKFILLED,
     max_active_runs=1,
-    default_args={"owner": "data-science", "retry_policy": HOPELESS},
+    default_args={"owner": "data-science"},
     tags=[Tag.ML],
     doc_md=__doc__,
 )

@@ -24,7 +24,6 @@ from typing import Any
 from airflow.sdk import Asset, Connection, dag, task
 from pendulum import datetime
 
-from include.core.retries import WAIT_FOR_INPUT
 from include.core.tags import Tag
 from spellbook.timetables.month_end import MonthEndTimetable
 
@@ -33,7 +32,7 @@ from spellbook.timetables.month_end import MonthEndTimetable
     schedule=MonthEndTimetable(business_day=2, hour=6),
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    default_args={"owner": "finance", "queue": "finance_priority", "retry_policy": WAIT_FOR_INPUT},
+    default_args={"owner": "finance", "queue": "finance_priority"},
     tags=[Tag.FINANCE],
     doc_md=__doc__,
 )

@@ -12,7 +12,7 @@ Refuses sales that can't be right, sums them up by day, mails the summary.
 - a mail to `SPELLBOOK_RETAIL_MAIL`
 
 ## On failure
-No mail is sent. A check names column and value: mend them, run `retail_transform`. See `docs/runbooks/retail.md`.
+No mail is sent. A check names column and value: fix them, run `retail_transform`. See `docs/runbooks/retail.md`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from airflow.providers.smtp.operators.smtp import EmailOperator
 from airflow.sdk import Asset, Connection, Param, chain, dag, task
 from pendulum import datetime
 
-from include.core.retries import WAIT_FOR_INPUT
 from include.core.tags import Tag
 from include.domains.retail import report
 from include.domains.retail.files import DAYS
@@ -40,7 +39,7 @@ from include.domains.retail.settings import RETAIL_MAIL
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
     params={"days": Param(**DAYS)},
-    default_args={"owner": "retail", "retry_policy": WAIT_FOR_INPUT},
+    default_args={"owner": "retail"},
     tags=[Tag.RETAIL],
     doc_md=__doc__,
 )

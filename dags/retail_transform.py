@@ -24,7 +24,6 @@ from typing import Any
 from airflow.sdk import Asset, Connection, Param, dag, task
 from pendulum import datetime
 
-from include.core.retries import WAIT_FOR_INPUT
 from include.core.tags import Tag
 from include.domains.retail.files import DAYS
 
@@ -36,7 +35,7 @@ RETAIL_SALES = Asset("retail_sales")
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
     params={"days": Param(**DAYS)},
-    default_args={"owner": "retail", "retry_policy": WAIT_FOR_INPUT},
+    default_args={"owner": "retail"},
     tags=[Tag.RETAIL],
     doc_md=__doc__,
 )

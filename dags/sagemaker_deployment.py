@@ -24,18 +24,10 @@ from airflow.sdk import Asset, Connection, chain, dag, task
 from pendulum import datetime
 
 from include.core.ml.sagemaker import definitions
-from include.core.retries import hopeless
 from include.core.tags import Tag
 from include.domains.titanic import settings
 from spellbook.operators.sagemaker import CreateEndpointConfigOperator, CreateEndpointOperator, CreateModelOperator
 
-HOPELESS = hopeless(
-    "include.core.ml.sagemaker.errors.RefusedCallError",
-    "include.core.ml.sagemaker.errors.EndpointError",
-    "include.core.ml.errors.ArtifactError",
-    LookupError,
-    reason="refused: only what is throttled or unreachable is worth another try",
-)
 NAME = "{{ ti.xcom_pull(task_ids='package_model')['name'] }}"
 MODEL = "titanic"
 MODEL_URL = "{{ ti.xcom_pull(task_ids='package_model')['model_url'] }}"
@@ -45,7 +37,7 @@ MODEL_URL = "{{ ti.xcom_pull(task_ids='package_model')['model_url'] }}"
     schedule=None,
     start_date=datetime(2024, 1, 1, tz="UTC"),
     max_active_runs=1,
-    default_args={"owner": "data-science", "retry_policy": HOPELESS},
+    default_args={"owner": "data-science"},
     tags=[Tag.ML],
     doc_md=__doc__,
 )

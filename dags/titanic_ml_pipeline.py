@@ -24,22 +24,29 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from airflow.providers.standard.exceptions import HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
+from airflow.sdk import (
+    Asset,
+    Connection,
+    CronDataIntervalTimetable,
+    ExceptionRetryPolicy,
+    ObjectStoragePath,
+    Param,
+    RetryAction,
+    RetryRule,
+    dag,
+    task,
+)
 from pendulum import datetime
 
 from include.core import settings
-from include.core.retries import hopeless
 from include.core.run_types import NOT_BACKFILLED
 from include.core.tags import Tag
 from include.domains.titanic import settings as titanic
 
-HOPELESS = hopeless(
-    "include.core.ml.errors.DataError",
-    "include.core.ml.errors.RefusedError",
-    "include.core.ml.errors.ArtifactError",
-    "airflow.providers.standard.exceptions.HITLTimeoutError",
-    reason="the same candidate is refused again: mend what the error names, then start a new run",
+UNANSWERED = RetryRule(
+    HITLTimeoutError, RetryAction.FAIL, reason="nobody answered: start a new run, answer under Required Actions"
 )
 REPEATS = int(titanic.TITANIC_REPEATS.read())
 MODELS = ["gender_rule", "article_recipe", "logistic_regression", "soft_vote"]
@@ -64,7 +71,7 @@ MODELS = ["gender_rule", "article_recipe", "logistic_regression", "soft_vote"]
         "approval": Param(False, type="boolean", description="Whether a human must approve the deployment."),
         "on_refusal": Param("fail", enum=["fail", "skip"], description="How a run ends whose candidate is refused."),
     },
-    default_args={"owner": "data-science", "retry_policy": HOPELESS},
+    default_args={"owner": "data-science"},
     tags=[Tag.ML],
     doc_md=__doc__,
 )
@@ -112,6 +119,7 @@ def titanic_ml_pipeline() -> None:
         subject="Deploy this model?",
         body="{{ ti.xcom_pull(task_ids='evaluate_model', key='summary') }}",
         response_timeout=timedelta(hours=float(titanic.TITANIC_APPROVAL_HOURS.read())),
+        retry_policy=ExceptionRetryPolicy([UNANSWERED]),
     )
 
     @task(trigger_rule="none_failed_min_one_success", outlets=[Asset("titanic_model")])

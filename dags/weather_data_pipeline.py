@@ -15,7 +15,7 @@ Asks for the weather of one UTC day, keeps the raw answers, converts °C to °F,
 - asset `weather_data`, when a day is complete
 
 ## On failure
-The error says what to mend; rows loaded before still stand. See `docs/runbooks/weather_data_pipeline.md`.
+The error says what to fix; rows loaded before are unchanged. See `docs/runbooks/weather_data_pipeline.md`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,11 @@ from typing import Any
 from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.retries import hopeless
 from include.core.settings import OBJECT_STORAGE
 from include.core.tags import Tag
 from include.domains.weather.cities import cities_schema, load_cities
 
 CITIES = load_cities()
-
-HOPELESS = hopeless(
-    "include.core.errors.ConfigurationError",
-    "include.core.errors.PermanentUpstreamError",
-    "include.core.warehouse.errors.LoadError",
-    "include.core.warehouse.errors.IncompleteLoadError",
-)
 
 
 @dag(
@@ -52,7 +44,7 @@ HOPELESS = hopeless(
             **cities_schema(CITIES),
         )
     },
-    default_args={"owner": "data-platform", "retry_policy": HOPELESS},
+    default_args={"owner": "data-platform"},
     tags=[Tag.INGEST, Tag.WEATHER],
     doc_md=__doc__,
 )

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class StackError(RuntimeError):
-    """A condition that the user can mend; the message says what is wrong and what to do."""
+    """A condition that the user can fix; the message says what is wrong and what to do."""

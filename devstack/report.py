@@ -182,4 +182,4 @@ def _failure(console: Console, outcome: Outcome, instances: list[dict[str, Any]]
         f"  the whole log: {_shown(outcome.stack.state.airflow_home / 'logs' / f'dag_id={outcome.dag_id}')}",
         soft_wrap=True,
     )
-    console.print(f"  mend it and `make run DAG={outcome.dag_id}` again: a repeated run leaves no row twice")
+    console.print(f"  fix it and `make run DAG={outcome.dag_id}` again: a repeated run leaves no row twice")

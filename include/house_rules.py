@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Rule = Callable[[DAG], Iterator[str]]
 
 AIRFLOW_DEFAULT_OWNER = "airflow"
-DECLARE = "or declare it in include/settings.py"
+DECLARE = "or declare it in include/core/settings.py or the settings.py of its domain"
 LISTED = 5
 NOTE_HEADING = "## What the gate will ask for"
 NOTE_TAG = "refused by the gate"

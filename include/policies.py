@@ -15,7 +15,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowClusterPolicyViolation
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from include.core.errors import MissingInputError, PermanentError
 from include.core.settings import STRICT_MODE
 from include.house_rules import STRICT, broken, leave_note
 from include.ops.alerts.alert import UNWATCHED
@@ -30,6 +32,21 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 RETRY_BACKOFF = 2.0
+RETRY_POLICY = ExceptionRetryPolicy(
+    [
+        RetryRule(
+            MissingInputError,
+            RetryAction.RETRY,
+            retry_delay=timedelta(minutes=1),
+            reason="the DAG that the error names may be about to publish it",
+        ),
+        RetryRule(
+            PermanentError,
+            RetryAction.FAIL,
+            reason="the same input fails again: fix what the error names, then clear the task or start a new run",
+        ),
+    ]
+)
 DEADLINE = timedelta(hours=6)
 
 
@@ -52,13 +69,15 @@ def dag_policy(dag: DAG) -> None:
 
 
 def task_policy(task: BaseOperator | MappedOperator) -> None:
-    """Give a task exponential back-off, unless it sets its own, and a failure alert beside its own callbacks.
+    """Give a task exponential back-off and a retry policy, unless it has its own, and a failure alert beside its own.
 
     ``retry_exponential_backoff=0`` can't be told from a task that says nothing: a task that wants the same delay before
     each retry says ``retry_exponential_backoff=1.0``.
     """
     if not task.retry_exponential_backoff:
         task.retry_exponential_backoff = RETRY_BACKOFF
+    if task.retry_policy is None:
+        task.retry_policy = RETRY_POLICY
     task.on_failure_callback = _with(task.on_failure_callback, on_task_failure)
 
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class SetupError(Exception):
-    """Something that has to be mended before the stack can start; the message says what, where and how."""
+    """Something that has to be fixed before the stack can start; the message says what, where and how."""

@@ -17,7 +17,7 @@ def check(writable: Iterable[Path] = WRITABLE, readable: Iterable[Path] = READAB
     """Write to each folder that tasks write to, and read every file of those that are read.
 
     Raises:
-        SetupError: with one line for each folder that can't be used: the path, whose it is, who we are, and the mend.
+        SetupError: one line for each folder that can't be used: path, owner, our user, and how to fix it.
     """
     problems = [*filter(None, map(_write_problem, writable)), *filter(None, map(_read_problem, readable))]
     if problems:

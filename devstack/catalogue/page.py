@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devstack.state import REPOSITORY
+from include.datasets import DATASETS
 from include.settings import CONNECTIONS
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def _section(dag: Facts, runbooks: Path) -> Iterator[str]:
     yield f"| tags | {', '.join(dag.tags)} |"
     yield from _row("assets in", (f"`{asset}`" for asset in dag.assets_in))
     yield from _row("assets read", (f"`{asset}`" for asset in dag.assets_read))
-    yield from _row("assets out", (f"`{asset}`" for asset in dag.assets_out))
+    yield from _row("assets out", map(_published, dag.assets_out))
     yield from _row("params", (f"`{name}`: {_cell(text)}" for name, text in dag.params.items()))
     yield from _row("pools", (f"`{pool}`" + (f", {n} slots" if n > 1 else "") for pool, n in dag.pools.items()))
     yield from _row("queues", (f"`{queue}`" for queue in dag.queues))
@@ -95,6 +97,13 @@ def _runbook(dag: Facts, runbooks: Path) -> str | None:
     family = f"{dag.dag_id.split('_', maxsplit=1)[0]}.md"
     names = (f"{dag.dag_id}.md", f"{Path(dag.file).stem}.md", family)
     return next((name for name in names if (runbooks / name).exists()), None)
+
+
+def _published(asset: str) -> str:
+    """Return an asset's name; of a table with a ``freshness``, that too."""
+    limits = {dataset.name: dataset.freshness for dataset in DATASETS if dataset.freshness is not None}
+    hours = f", stale after {limits[asset] / timedelta(hours=1):g} h" if asset in limits else ""
+    return f"`{asset}`{hours}"
 
 
 def _cell(text: str) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 
-class ConfigurationError(ValueError):
-    """A setting, connection or parameter that we were given can't be used; trying again can't help."""
+class PermanentError(Exception):
+    """The same input fails again, so no retry can help: the cluster policy fails the task at once."""
+
+
+class ConfigurationError(PermanentError, ValueError):
+    """A setting, connection or parameter that we were given can't be used."""
 
 
 class MissingInputError(Exception):
@@ -27,7 +31,7 @@ class UpstreamError(Exception):
         self.status = status
 
 
-class PermanentUpstreamError(UpstreamError):
+class PermanentUpstreamError(UpstreamError, PermanentError):
     """The upstream refuses the request (400, 401, 403, 404): the same request will be refused again."""
 
 

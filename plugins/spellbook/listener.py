@@ -69,7 +69,7 @@ def _park_run(dag_run: DagRun, msg: str) -> None:
 
     session = object_session(dag_run)
     if session is None:
-        raise RuntimeError(f"the run {dag_run.run_id} of {dag_run.dag_id} belongs to no session; nothing was parked")
+        raise RuntimeError(f"the run {dag_run.run_id} of {dag_run.dag_id} belongs to no session; nothing was stored")
     failed = dag_run.get_task_instances(state=[TaskInstanceState.FAILED], session=session)
     if dag_run.dag_id in UNWATCHED or not (msg or failed):
         return
@@ -97,10 +97,10 @@ def _park(session: Session, alert: Alert) -> None:
     from airflow.models.variable import Variable
     from sqlalchemy.dialects import postgresql, sqlite
 
-    from include.ops.alerts.pending import DESCRIPTION, Parked
+    from include.ops.alerts.pending import DESCRIPTION, PendingAlert
 
-    parked = Parked(alert)
-    variable = Variable(key=parked.name, val=parked.dumps(), description=DESCRIPTION)
+    pending = PendingAlert(alert)
+    variable = Variable(key=pending.name, val=pending.dumps(), description=DESCRIPTION)
     columns: dict[str, Any] = {
         "key": variable.key,
         "val": variable.__dict__["_val"],
@@ -109,7 +109,7 @@ def _park(session: Session, alert: Alert) -> None:
     }
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     session.execute(dialect.insert(Variable.__table__).values(columns).on_conflict_do_nothing(index_elements=["key"]))
-    log.info("Parked %s as Variable %s", alert.key, parked.name)
+    log.info("Stored %s as Variable %s", alert.key, pending.name)
 
 
 def _below_dags(filename: str) -> str:

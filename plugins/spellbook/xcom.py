@@ -9,11 +9,12 @@ from airflow.sdk.bases.xcom import BaseXCom
 from airflow.utils.json import XComEncoder
 from typing_extensions import override
 
+from include.core.errors import PermanentError
 from include.core.settings import XCOM_LIMIT
 
 
-class XComTooLargeError(ValueError):
-    """A task returned or pushed more than XCom is for; trying again can't help."""
+class XComTooLargeError(PermanentError, ValueError):
+    """A task returned or pushed more than XCom is for."""
 
 
 class GuardedXCom(XComObjectStorageBackend):

@@ -1,4 +1,4 @@
-"""How to mend a DAG file that can't be imported."""
+"""How to fix a DAG file that can't be imported."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ ADVICE = {
     "SystemExit": "A DAG file must not end its process: remove sys.exit() and os._exit() from its top level.",
     "AirflowDagCycleException": "Tasks wait for each other in a circle: remove the dependency that closes it.",
     "AirflowRuntimeError": "Variables and connections are read in a task, never at the top level.",
-    "SyntaxError": "The file is not valid Python: mend the line above.",
-    "IndentationError": "The file is not valid Python: mend the line above.",
+    "SyntaxError": "The file is not valid Python: fix the line above.",
+    "IndentationError": "The file is not valid Python: fix the line above.",
     "ModuleNotFoundError": "Correct the module's name, or add its package to requirements.in.",
     "ImportError": "Correct the name: that module has no such thing.",
 }
@@ -19,5 +19,5 @@ def advise(error: str) -> str:
     """Return what to do about ``error``, the text of an import error or the name of its class."""
     return next(
         (advice for name, advice in ADVICE.items() if name in error),
-        "Run the file with python to see the whole traceback, and mend the line above.",
+        "Run the file with python to see the whole traceback, and fix the line above.",
     )

@@ -90,7 +90,7 @@ def run(folders: dict[Path, float], plugins: list[Path], budgets: dict[str, floa
 def _plugin_problems(found: dict[str, Any]) -> list[str]:
     return [
         *(
-            f"plugin {Path(f).name}: {error}; mend it, or Airflow goes on without"
+            f"plugin {Path(f).name}: {error}; fix it, or Airflow goes on without"
             for f, error in found["errors"].items()
         ),
         *(

@@ -1,4 +1,4 @@
-"""The gate proves itself: each planted fault is caught, with a message that names it and says how to mend it."""
+"""The gate proves itself: each planted fault is caught, with a message that names it and says how to fix it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.gate.report import lint
 if TYPE_CHECKING:
     from tests.gate.report import Report
 
-# Planted case → words that its problems must hold: what is wrong, and how to mend it.
+# Planted case → words that its problems must hold: what is wrong, and how to fix it.
 CAUGHT = {
     "cycle": ("Cycle detected", "remove the dependency"),
     "deadline_in_dag_file": ("the deadline's callback call_us stands in the DAG file", "move it into include/"),
@@ -56,10 +56,10 @@ CAUGHT = {
     "top_level_connection": ("connection 'postgres_default' is read at", "read it in a task"),
     "top_level_request": ("NetworkAtParseError", "move the call into a task"),
     "top_level_variable": ("variable 'greeting' is read at", "read it in a task"),
-    "unknown_connection": ("unknown connection 'warehouse'", "declare it in include/settings.py"),
-    "unknown_connection_in_task": ("unknown connection 'warehouse_default'", "declare it in include/settings.py"),
-    "unknown_pool": ("unknown pool 'weather_apy'", "declare it in include/settings.py"),
-    "unknown_queue": ("unknown queue 'finance'", "declare it in include/settings.py"),
+    "unknown_connection": ("unknown connection 'warehouse'", "declare it in include/core/settings.py"),
+    "unknown_connection_in_task": ("unknown connection 'warehouse_default'", "declare it in include/core/settings.py"),
+    "unknown_pool": ("unknown pool 'weather_apy'", "declare it in include/core/settings.py"),
+    "unknown_queue": ("unknown queue 'finance'", "declare it in include/core/settings.py"),
     "unknown_tag": ("tag 'wheather' is unknown", "include/core/tags.py"),
     "unregistered_timetable": ("can't be stored", "plugins/spellbook_plugin.py"),
     "wrong_name": ("cannot import name 'NoSuchTag'", "Correct the name"),
@@ -104,7 +104,7 @@ def test_every_rule_refuses_a_planted_dag(cases: dict[str, Report]) -> None:
 
 def test_planted_plugins_are_caught(planted_plugins: list[str]) -> None:
     broken, *heavy = planted_plugins
-    assert "plugin broken.py: No module named 'no_such_package'; mend it" in broken
+    assert "plugin broken.py: No module named 'no_such_package'; fix it" in broken
     assert any("import numpy, so every Airflow process does: import it in a function" in problem for problem in heavy)
 
 

@@ -6,11 +6,13 @@ import csv
 from collections import Counter
 from dataclasses import dataclass
 
+from include.core.errors import PermanentError
+
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_LINES = 50
 
 
-class CsvError(ValueError):
+class CsvError(PermanentError, ValueError):
     """A CSV file can't be read as a table; the message says why, and what may be given instead."""
 
 

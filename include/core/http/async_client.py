@@ -71,7 +71,7 @@ class AsyncHttpApi:
 
         Raises:
             ForbiddenAddressError: ``url`` leads where no call may go.
-            PermanentUpstreamError: the API refuses the request; the message says what to mend.
+            PermanentUpstreamError: the API refuses the request; the message says what to fix.
             TransientUpstreamError: no usable answer within the limits.
         """
         self.egress.check(url)

@@ -102,7 +102,7 @@ class HttpApi:
 
         Raises:
             ForbiddenAddressError: ``url``, or a redirect, leads where no call may go.
-            PermanentUpstreamError: the API refuses the request; the message says what to mend.
+            PermanentUpstreamError: the API refuses the request; the message says what to fix.
             TransientUpstreamError: no usable answer before the deadline, or the API asks to wait for longer than that.
         """
         started = time.monotonic()

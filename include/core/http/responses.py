@@ -50,7 +50,7 @@ def checked(
         shown: takes the secrets out of a text of the upstream's.
 
     Raises:
-        PermanentUpstreamError: the API refuses the request; the message says what to mend.
+        PermanentUpstreamError: the API refuses the request; the message says what to fix.
         TransientUpstreamError: it may answer better later; with the seconds of ``Retry-After``, if it has one.
     """
     status = answer.status

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from include.core.errors import MissingInputError
+from include.core.errors import MissingInputError, PermanentError
 
 
 class NoChampionError(MissingInputError):
     """No version of the registered model is champion."""
 
 
-class DataError(ValueError):
+class DataError(PermanentError, ValueError):
     """The training data can't be used; the same data can't be used on the next try either."""
 
 
-class RefusedError(Exception):
+class RefusedError(PermanentError):
     """A candidate breaks a rule, so the champion stays; training it again on the same data can't help."""
 
 
-class ArtifactError(Exception):
+class ArtifactError(PermanentError):
     """A model file is damaged, was exchanged, or holds types that aren't trusted; it was not loaded."""
 
 

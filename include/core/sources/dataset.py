@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from include.core.warehouse.dataset import Column, Dataset, Type
@@ -33,6 +34,7 @@ def dataset_of(source: Source) -> Dataset:
         key=("day", *source.key),
         partition="day",
         minimum_rows=source.minimum_rows,
+        freshness=None if source.freshness is None else dt.timedelta(hours=source.freshness),
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from include.core.errors import PermanentError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 
-class SourceError(ValueError):
+class SourceError(PermanentError, ValueError):
     """A source's file can't be used; the message names file, line, field, value and what is allowed.
 
     Attributes:
@@ -30,9 +32,9 @@ class SourceError(ValueError):
         return error
 
 
-class SourcesError(ValueError):
+class SourcesError(PermanentError, ValueError):
     """Some of the sources' files can't be used; the message has every problem of each."""
 
 
-class PublishGateError(Exception):
-    """Too many of the rows that came are bad: nothing was published, what was loaded before still stands."""
+class PublishGateError(PermanentError):
+    """Too many of the rows that came are bad: nothing was published, what was loaded before is unchanged."""

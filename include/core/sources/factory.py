@@ -18,7 +18,6 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 from pendulum import datetime
 
-from include.core.retries import hopeless
 from include.core.settings import OBJECT_STORAGE
 from include.core.sources.errors import SourceError
 from include.core.sources.files import SUFFIX, load_source, load_sources
@@ -30,13 +29,6 @@ if TYPE_CHECKING:
 
     from include.core.sources.model import Source
 
-HOPELESS = hopeless(
-    "include.core.errors.ConfigurationError",
-    "include.core.errors.PermanentUpstreamError",
-    "include.core.sources.errors.PublishGateError",
-    "include.core.warehouse.errors.LoadError",
-    "include.core.warehouse.errors.IncompleteLoadError",
-)
 DOCUMENTATION = """{description}
 
 ## What
@@ -54,7 +46,7 @@ checks them against the contract in `include/domains/sources/{name}.yaml`, and p
 - asset `{table}`, when at most {share:.1%} of the rows were bad
 
 ## On failure
-The error says what to mend; rows loaded before still stand. See `docs/runbooks/process_source_data.md`.
+The error says what to fix; rows loaded before are unchanged. See `docs/runbooks/process_source_data.md`.
 """
 
 
@@ -90,7 +82,7 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
                 description=f"One day ({source.timezone}) instead of the data interval's.",
             )
         },
-        default_args={"owner": source.owner, "retry_policy": HOPELESS},
+        default_args={"owner": source.owner},
         tags=[Tag.INGEST, Tag.SOURCE],
         description=source.description,
         doc_md=_documentation(source),

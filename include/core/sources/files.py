@@ -1,4 +1,4 @@
-"""The sources that are configured: each file is read by itself, so that a bad one spoils no other."""
+"""The sources that are configured: each file is read by itself, so that a bad one does not affect the others."""
 
 from __future__ import annotations
 

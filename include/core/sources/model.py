@@ -140,6 +140,15 @@ class Source(Strict):
     max_bad_share: Annotated[
         float, Field(ge=0, lt=1, description="Largest share of bad rows that is still published.")
     ] = 0.0
+    freshness: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=8784,
+            allow_inf_nan=False,
+            description="Hours that may pass from a complete load to the next before an alert; none: no alert.",
+        ),
+    ] = None
     limits: Limits = Limits()
 
     @model_validator(mode="after")

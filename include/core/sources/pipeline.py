@@ -110,7 +110,7 @@ def check(source: Source, raw: Sequence[File]) -> None:
                 f"source {source.name}, {_day_of(file)}: {len(bad)} of {total} rows are bad, that is"
                 f" {len(bad) / total:.1%}; allowed: {source.max_bad_share:.1%} (max_bad_share). Reasons:{listed}\n"
                 f"  All of them: {_beside(file, 'bad.jsonl')}. Have the source corrected, or its contract"
-                f" ({source.name}.yaml), and run it again; what was loaded before still stands."
+                f" ({source.name}.yaml), and run it again; what was loaded before is unchanged."
             )
     if problems:
         raise PublishGateError("\n".join(problems))

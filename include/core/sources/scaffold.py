@@ -23,6 +23,7 @@ timezone: UTC
 day_column: created_at
 key: [id]
 max_bad_share: 0.01
+freshness: 30.5
 columns:
   id: {{type: integer, minimum: 1}}
   created_at: {{type: timestamp}}

@@ -37,7 +37,7 @@ def read(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
-        raise SourceError(path, None, f"can't be read: {error.strerror}; mend or remove it") from error
+        raise SourceError(path, None, f"can't be read: {error.strerror}; fix or remove it") from error
     if len(content) > LARGEST:
         raise SourceError(path, None, f"is larger than {LARGEST} bytes")
     try:

@@ -21,6 +21,9 @@ PARTITION_TYPES: frozenset[Type] = frozenset({"bigint", "date", "integer", "text
 LINEAGE = ("load_id", "loaded_at")
 WHOLE_TABLE = "all"
 
+DAILY = timedelta(hours=30, minutes=30)
+"""``freshness`` of a table that is loaded each day: a day, the six hours that a run may take, and half an hour."""
+
 Partition = date | str | int | None
 
 
@@ -64,7 +67,7 @@ class Dataset:
         partition: the key column whose one value a load covers, such as a date; ``None`` if a load covers the table.
         complete_by: the column in which a load can be told to expect values, such as a city.
         minimum_rows: fewest rows that an answer may have, where a load isn't told what to expect.
-        freshness: the longest time that may pass after a complete load before the next one; ``None`` if nobody waits.
+        freshness: the longest time from one complete load to the next, else an alert; ``None`` if nobody waits.
 
     Raises:
         ValueError: if the declaration contradicts itself; the message names the dataset and the column.

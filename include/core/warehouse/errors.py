@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from include.core.errors import PermanentError
 
-class LoadError(Exception):
+
+class LoadError(PermanentError):
     """A load was not committed; what was published before still stands."""
 
 
@@ -47,11 +49,11 @@ class AuditError(LoadError):
     def __init__(self, dataset: str, partition: str, violations: tuple[Violation, ...]) -> None:
         self.violations = violations
         super().__init__(
-            f"{dataset}, partition {partition}: refused, the rows loaded before still stand. Broken rules:\n"
+            f"{dataset}, partition {partition}: refused, the rows loaded before are unchanged. Broken rules:\n"
             + "\n".join(str(violation) for violation in violations)
             + "\n  Correct the source, or reject such rows with a reason before the load."
         )
 
 
-class IncompleteLoadError(Exception):
+class IncompleteLoadError(PermanentError):
     """A load was committed, but not all that was expected came; see ``LoadResult.require_complete``."""

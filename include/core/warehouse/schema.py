@@ -25,6 +25,11 @@ def run_file(session: Session, name: str) -> None:
         session.execute(statements)
 
 
+def exists(session: Session, table: str) -> bool:
+    """Tell whether there is a table of this name."""
+    return session.execute("SELECT to_regclass(%s)", [table]).fetchone() != (None,)
+
+
 def create_schema(session: Session) -> None:
     """Create ``load_log``, ``load_fence`` and ``quarantine`` where they are missing."""
     run_file(session, "bookkeeping.sql")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.core.errors import MissingInputError
+from include.core.errors import MissingInputError, PermanentError
 
 
 class DbtError(Exception):
@@ -13,5 +13,5 @@ class DbtInputError(DbtError, MissingInputError):
     """A source was never loaded."""
 
 
-class DbtTestError(DbtError):
+class DbtTestError(DbtError, PermanentError):
     """Data broke a test, or a source isn't fresh; the same data breaks it again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from include.core.warehouse.dataset import Column, Dataset
+from datetime import timedelta
+
+from include.core.warehouse.dataset import DAILY, Column, Dataset
 
 REPORT = Dataset(
     name="customer_report",
@@ -17,4 +19,5 @@ REPORT = Dataset(
     ),
     key=("day", "customer_id"),
     partition="day",
+    freshness=DAILY + timedelta(days=1),  # no sales on Saturdays
 )

@@ -9,23 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from functools import cache
 
+from dateutil.easter import easter
+
 DAY = dt.timedelta(days=1)
 FRIDAY = 4
-
-
-@cache
-def easter(year: int) -> dt.date:
-    """Return Easter Sunday of a year of the Gregorian calendar, by Meeus' form of the anonymous algorithm of 1876."""
-    golden = year % 19
-    century, of_century = divmod(year, 100)
-    leap_centuries, century_rest = divmod(century, 4)
-    correction = (century - (century + 8) // 25 + 1) // 3
-    epact = (19 * golden + century - leap_centuries - correction + 15) % 30
-    leap_years, year_rest = divmod(of_century, 4)
-    weekday = (32 + 2 * century_rest + 2 * leap_years - epact - year_rest) % 7
-    shift = (golden + 11 * epact + 22 * weekday) // 451
-    month, day = divmod(epact + weekday - 7 * shift + 114, 31)
-    return dt.date(year, month, day + 1)
 
 
 @cache

@@ -7,7 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from include.core.errors import MissingInputError
+from include.core.errors import MissingInputError, PermanentError
 from include.core.warehouse.connect import connect
 from include.core.warehouse.lineage import replayed_from
 from include.core.warehouse.loader import load
@@ -25,7 +25,7 @@ class NothingToCloseError(MissingInputError):
     """The month has no sales: its days aren't loaded, or the table is missing."""
 
 
-class RevenueMismatchError(Exception):
+class RevenueMismatchError(PermanentError):
     """The published revenue isn't what the lines of the month come to."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from include.core.warehouse.dataset import Column, Dataset
 
 REVENUE = Dataset(
@@ -15,4 +17,5 @@ REVENUE = Dataset(
     ),
     key=("month", "country"),
     partition="month",
+    freshness=timedelta(days=37),  # from one second business day of a month to the next, 35 days at most
 )

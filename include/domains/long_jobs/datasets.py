@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from include.core.warehouse.dataset import Column, Dataset
+from datetime import timedelta
+
+from include.core.warehouse.dataset import DAILY, Column, Dataset
 
 REVENUE = Dataset(
     name="etl_daily_revenue",
@@ -13,4 +15,5 @@ REVENUE = Dataset(
     ),
     key=("day",),
     partition="day",
+    freshness=DAILY + timedelta(days=1),  # no sales on Saturdays
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from include.core.errors import PermanentError
 
-class EtlJobError(Exception):
+
+class EtlJobError(PermanentError):
     """A job has no result; the same job won't get one.
 
     Attributes:

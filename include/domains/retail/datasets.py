@@ -5,9 +5,12 @@ Free of heavy imports, so that a DAG file may import it at the top.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from include.core.warehouse.dataset import Column, Dataset
+
+FRESHNESS = timedelta(days=2, hours=13)  # no sales on Saturdays; tills and file are each waited for six hours
 
 LINES = Dataset(
     name="retail_lines",
@@ -25,6 +28,7 @@ LINES = Dataset(
     ),
     key=("day", "line"),
     partition="day",
+    freshness=FRESHNESS,
 )
 SALES = Dataset(
     name="retail_sales",
@@ -39,6 +43,7 @@ SALES = Dataset(
     ),
     key=("day", "country"),
     partition="day",
+    freshness=FRESHNESS,
 )
 READING: dict[str, Any] = {
     "dataset": LINES,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from include.core.errors import PermanentError
 
-class UnaccountedRowsError(Exception):
+
+class UnaccountedRowsError(PermanentError):
     """Rows were lost or doubled between input and output; nothing was published."""

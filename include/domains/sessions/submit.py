@@ -24,7 +24,7 @@ def check(lines: File, host: str, port: int | None, deploy_mode: str | None) -> 
         deploy_mode: from the connection's extra.
 
     Raises:
-        ConfigurationError: with one line for each thing that must be mended.
+        ConfigurationError: with one line for each thing that must be fixed.
     """
     heaps = (sessions.SPARK_DRIVER_MEMORY, sessions.SPARK_EXECUTOR_MEMORY)
     checks.demand(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from include.core.warehouse.dataset import Column, Dataset
+from include.core.warehouse.dataset import DAILY, Column, Dataset
 
 TEMPERATURE_UNIT = "°F"
 LOWEST, HIGHEST = -130.0, 140.0
@@ -29,5 +27,5 @@ WEATHER_DATA = Dataset(
     key=("date", "city"),
     partition="date",
     complete_by="city",
-    freshness=timedelta(hours=30, minutes=30),  # each day by 06:30 UTC
+    freshness=DAILY,
 )

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.core.errors import ConfigurationError
 from include.core.ml.registry import client
 from include.domains.wine import pipeline
 from include.domains.wine.data import MEASUREMENTS
@@ -77,7 +78,7 @@ def _experiment(mlflow: MlflowClient) -> str:
             raise
     found = mlflow.get_experiment_by_name(EXPERIMENT)
     if found is None:
-        raise LookupError(f"experiment {EXPERIMENT!r} was deleted: restore it, or have `mlflow gc` remove it")
+        raise ConfigurationError(f"experiment {EXPERIMENT!r} was deleted: restore it, or have `mlflow gc` remove it")
     return str(found.experiment_id)
 
 

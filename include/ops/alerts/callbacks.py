@@ -78,7 +78,7 @@ def on_dag_failure(context: Context) -> None:
     from include.ops.alerts.alert import Kind
     from include.ops.alerts.observe import run_alert
 
-    if "dag_run" in context:  # else the DAG has changed since; what the scheduler parked is sent within a minute
+    if "dag_run" in context:  # else the DAG has changed since; what the scheduler stored is sent within a minute
         _say(run_alert(Kind.FAILED, context), _put_and_send)
 
 
@@ -151,10 +151,10 @@ def _say(alert: Alert, how: Callable[[Outbox, Alert], None], *, at_once: bool = 
     from airflow.sdk.exceptions import AirflowNotFoundException
     from psycopg import OperationalError
 
-    from include.ops.alerts.open_outbox import opened
+    from include.ops.alerts.open_outbox import open_outbox
 
     try:
-        with opened() as outbox:
+        with open_outbox() as outbox:
             how(outbox, alert)
     except (OperationalError, AirflowNotFoundException) as error:
         log.warning("The outbox can't be reached (%s); the alert goes its way without: %s", error, alert.key)
@@ -178,23 +178,21 @@ def _put_and_send(outbox: Outbox, alert: Alert) -> None:
 
 
 def _with_errors(outbox: Outbox, alert: Alert) -> Alert:
-    """Wait for the error that the task's own callback tells; a task that was cut off from the outbox has parked it."""
-    from include.ops.alerts import fallback_delivery as unstored
-    from include.ops.alerts import history
-    from include.ops.alerts import pending as parking
+    """Wait for the error that the task's own callback tells; a task that was cut off from the outbox has stored it."""
+    from include.ops.alerts import fallback_delivery, history, pending
 
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if all(history.knows_error(outbox.session, alert, failure) for failure in alert.failures):
             return alert
         time.sleep(0.1)
-    return unstored.joined(alert, parking.find(alert)).alert
+    return fallback_delivery.joined(alert, pending.find(alert)).alert
 
 
 def _put_at(uri: str, alert: Alert, known: set[str]) -> None:
-    from include.ops.alerts.open_outbox import opened
+    from include.ops.alerts.open_outbox import open_outbox
 
-    with opened(uri) as outbox:
+    with open_outbox(uri) as outbox:
         outbox.put(alert, datetime.now(UTC), available=known.__contains__)
 
 
@@ -210,11 +208,10 @@ async def _is_there(conn_id: str) -> bool:
 
 
 def _say_without_outbox(alert: Alert, *, at_once: bool) -> None:
-    from include.ops.alerts import fallback_delivery as unstored
-    from include.ops.alerts import pending as parking
+    from include.ops.alerts import fallback_delivery, pending
 
     try:
-        waiting = unstored.joined(alert, parking.find(alert))
-        parking.park(unstored.send(waiting, datetime.now(UTC)) if at_once else waiting)
+        waiting = fallback_delivery.joined(alert, pending.find(alert))
+        pending.store(fallback_delivery.send(waiting, datetime.now(UTC)) if at_once else waiting)
     except Exception:
-        log.exception("The alert could neither be sent nor parked: %s", alert.key)
+        log.exception("The alert could neither be sent nor stored: %s", alert.key)

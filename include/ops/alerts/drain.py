@@ -1,4 +1,4 @@
-"""One round of ``alerts_drain``: take in what is parked, look for what no run tells, send what waits."""
+"""One round of ``alerts_drain``: take in pending alerts, look for what no run reports, send what is due."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from include.ops.alerts import freshness_alerts as sweep
-from include.ops.alerts import pending as parking
+from include.ops.alerts import freshness_alerts, pending
 from include.ops.alerts.delivery import is_there
-from include.ops.alerts.open_outbox import opened
+from include.ops.alerts.open_outbox import open_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +24,7 @@ class Round:
     """What a round did.
 
     Attributes:
-        taken_in: alerts that were parked and now are in the outbox.
+        taken_in: pending alerts that are in the outbox now.
         found: datasets and loads that the warehouse's books complain of, new or not.
         sent: messages that were sent.
         waiting: rows that are due and wait for their next attempt.
@@ -42,18 +41,21 @@ def drain(datasets: Sequence[Dataset]) -> Round:
 
     Raises:
         AirflowNotFoundException: if there is no connection ``postgres_default``.
-        psycopg.OperationalError: if the warehouse is down; what is parked stays parked.
+        psycopg.OperationalError: if the warehouse is down; what is pending stays pending.
     """
     now = datetime.now(UTC)
-    with opened() as outbox:
-        parked = parking.parked()
-        for waiting in parked:
+    with open_outbox() as outbox:
+        before = pending.stored()
+        for waiting in before:
             outbox.put(waiting.alert, now, available=is_there, sent=waiting.sent)
-            parking.remove(waiting)
-        found = [*sweep.overdue(outbox.session, datasets, now), *sweep.empty_loads(outbox.session, now)]
+            pending.remove(waiting)
+        found = [
+            *freshness_alerts.overdue(outbox.session, datasets, now),
+            *freshness_alerts.empty_loads(outbox.session, now),
+        ]
         for alert in found:
             outbox.put(alert, now, available=is_there)
         sent, left = outbox.drain(now)
-    done = Round(len(parked), len(found), sent, left)
+    done = Round(len(before), len(found), sent, left)
     log.info("%s", done)
     return done

@@ -1,4 +1,4 @@
-"""Sending without the outbox, while the warehouse is down; what went is marked on what is parked."""
+"""Sending without the outbox, while the warehouse is down; what was sent is marked on the pending alert."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.ops.alerts.delivery import DeliveryError, deliver, is_there
 from include.ops.alerts.message import Facts, compose
-from include.ops.alerts.pending import Parked
+from include.ops.alerts.pending import PendingAlert
 from include.ops.alerts.routing import routing, silences
 from include.ops.alerts.runbooks import runbook_of
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def joined(alert: Alert, before: Parked | None) -> Parked:
-    """Return the alert with the failures and the marks of what was parked of it before."""
+def joined(alert: Alert, before: PendingAlert | None) -> PendingAlert:
+    """Return the alert with the failures and the marks of what was pending of it before."""
     if before is None:
-        return Parked(alert)
+        return PendingAlert(alert)
     failures = {(failure.task_id, failure.map_index): failure for failure in before.alert.failures}
     for failure in alert.failures:
         known = failures.get((failure.task_id, failure.map_index))
         if known is None or not known.error:
             failures[failure.task_id, failure.map_index] = failure
-    return Parked(replace(alert, failures=tuple(failures.values())), before.sent)
+    return PendingAlert(replace(alert, failures=tuple(failures.values())), before.sent)
 
 
-def send(parked: Parked, now: datetime) -> Parked:
+def send(pending: PendingAlert, now: datetime) -> PendingAlert:
     """Send the alert over each medium that it didn't go over yet, and return it with the new marks."""
-    alert, sent = parked.alert, set(parked.sent)
+    alert, sent = pending.alert, set(pending.sent)
     if silences().reason(alert, now):
-        return parked
+        return pending
     severity, remark = routing().severity(alert), silences().expired(alert, now)
     message = compose(Facts(alert, severity, alert.failures, runbook=runbook_of(alert.dag_id), remark=remark))
     for route in routing().routes(alert):
@@ -48,4 +48,4 @@ def send(parked: Parked, now: datetime) -> Parked:
             log.warning("%s to %s failed (%s); it is tried again from the outbox", route.medium, route.recipient, error)
         else:
             sent.add(route.medium)
-    return Parked(alert, frozenset(sent))
+    return PendingAlert(alert, frozenset(sent))

@@ -19,7 +19,7 @@ CONNECT_SECONDS = 3
 
 
 @contextmanager
-def opened(uri: str = "") -> Iterator[Outbox]:
+def open_outbox(uri: str = "") -> Iterator[Outbox]:
     """Open the outbox, and create it where it is missing.
 
     Args:

@@ -16,7 +16,7 @@ DESCRIPTION = "An alert on its way to the outbox; the DAG alerts_drain takes it 
 
 
 @dataclass(frozen=True)
-class Parked:
+class PendingAlert:
     """An alert outside of the outbox; ``sent`` are the media over which it went already."""
 
     alert: Alert
@@ -32,37 +32,37 @@ class Parked:
         return json.dumps({"alert": self.alert.to_dict(), "sent": sorted(self.sent)})
 
     @classmethod
-    def loads(cls, value: str) -> Parked:
+    def loads(cls, value: str) -> PendingAlert:
         """Read what :meth:`dumps` wrote."""
         content = json.loads(value)
         return cls(Alert.from_dict(content["alert"]), frozenset(content["sent"]))
 
 
-def park(parked: Parked) -> None:
+def store(alert: PendingAlert) -> None:
     """Write the Variable, through the task API."""
     from airflow.sdk import Variable
 
-    Variable.set(parked.name, parked.dumps(), description=DESCRIPTION)
+    Variable.set(alert.name, alert.dumps(), description=DESCRIPTION)
 
 
-def find(alert: Alert) -> Parked | None:
-    """Return the alert as it is parked; ``None`` if it isn't."""
+def find(alert: Alert) -> PendingAlert | None:
+    """Return the pending alert of the same key; ``None`` if there is none."""
     from airflow.sdk import Variable
 
-    value = Variable.get(Parked(alert).name, default=None)
-    return None if value is None else Parked.loads(value)
+    value = Variable.get(PendingAlert(alert).name, default=None)
+    return None if value is None else PendingAlert.loads(value)
 
 
-def parked() -> list[Parked]:
-    """Return everything that is parked."""
+def stored() -> list[PendingAlert]:
+    """Return every pending alert."""
     from airflow.sdk import Variable
 
     found = (Variable.get(name, default=None) for name in Variable.keys(prefix=PREFIX))
-    return [Parked.loads(value) for value in found if value is not None]
+    return [PendingAlert.loads(value) for value in found if value is not None]
 
 
-def remove(parked: Parked) -> None:
+def remove(alert: PendingAlert) -> None:
     """Delete the Variable."""
     from airflow.sdk import Variable
 
-    Variable.delete(parked.name)
+    Variable.delete(alert.name)

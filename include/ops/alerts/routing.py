@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from include.core.errors import PermanentError
 from include.ops.alerts.alert import UNWATCHED, Alert, Kind
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ FOLDER = Path(__file__).parent
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class RoutingError(ValueError):
+class RoutingError(PermanentError, ValueError):
     """``routing.yaml`` or ``silences.yaml`` can't be used; the message names file and field."""
 
 

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from include.core.warehouse.history import last_loads
+from include.core.warehouse.schema import exists
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -13,18 +16,6 @@ if TYPE_CHECKING:
 
     from include.core.warehouse.connect import Session
     from include.core.warehouse.dataset import Dataset
-
-# The newest day counts where a load covers a day: a backfill of old days makes nothing fresh.
-LAST_LOADS = """
-    WITH newest AS (
-        SELECT dataset, max(partition_key COLLATE "C") AS partition_key
-        FROM load_log WHERE complete AND dataset = ANY(%s) GROUP BY dataset
-    )
-    SELECT load_log.dataset, extract(EPOCH FROM max(load_log.finished_at))
-    FROM load_log LEFT JOIN newest USING (dataset)
-    WHERE load_log.complete AND load_log.partition_key = coalesce(newest.partition_key, load_log.partition_key)
-    GROUP BY load_log.dataset ORDER BY load_log.dataset
-"""
 
 
 def freshness_slos(datasets: Iterable[Dataset]) -> Metric:
@@ -42,16 +33,15 @@ def freshness_slos(datasets: Iterable[Dataset]) -> Metric:
 
 def loads(session: Session, datasets: Iterable[Dataset]) -> Iterator[Metric]:
     """Yield when each dataset was loaded last, and how many rows it took and refused; nothing before the first load."""
-    if not _exists(session, "load_log"):
+    if not exists(session, "load_log"):
         return
     last = GaugeMetricFamily(
         "spellbook_dataset_last_load_timestamp_seconds",
         "When the newest complete load of the dataset was done, in seconds since 1970.",
         labels=["dataset"],
     )
-    by_day = [each.name for each in datasets if each.partition and each.column(each.partition).type == "date"]
-    for dataset, timestamp in session.execute(LAST_LOADS, [by_day]):
-        last.add_metric([str(dataset)], float(str(timestamp)))
+    for load in last_loads(session, datasets):
+        last.add_metric([load.dataset], load.finished_at.timestamp())
     yield last
     loaded = CounterMetricFamily("spellbook_rows_loaded", "Rows loaded, over all loads in the log.", labels=["dataset"])
     quarantined = CounterMetricFamily(
@@ -67,7 +57,7 @@ def loads(session: Session, datasets: Iterable[Dataset]) -> Iterator[Metric]:
 
 def outbox(session: Session) -> Iterator[Metric]:
     """Yield the age of the oldest alert that waits in ``alert_outbox``; nothing if there is no such table."""
-    if not _exists(session, "alert_outbox"):
+    if not exists(session, "alert_outbox"):
         return
     [(age,)] = session.execute(
         "SELECT coalesce(extract(EPOCH FROM now() - min(created_at)), 0) FROM alert_outbox WHERE sent_at IS NULL"
@@ -77,7 +67,3 @@ def outbox(session: Session) -> Iterator[Metric]:
         "Age of the oldest alert that is not delivered yet, in seconds; 0 if none waits.",
         value=float(str(age)),
     )
-
-
-def _exists(session: Session, table: str) -> bool:
-    return session.execute("SELECT to_regclass(%s)", [table]).fetchone() != (None,)

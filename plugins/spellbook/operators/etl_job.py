@@ -62,12 +62,12 @@ class EtlJobOperator(BaseOperator):
 
         self.job_url = job_url(service.base, job_id)
 
-    def given_up(self, context: Context) -> bool:
+    def is_abandoned(self, context: Context) -> bool:
         """Tell whether somebody ended the task, other than a worker that is shut down."""
-        from spellbook.given_up import given_up
+        from spellbook.abandoned import is_abandoned
 
         task = context["ti"]
-        return given_up(task.dag_id, task.run_id, task.task_id, task.map_index)
+        return is_abandoned(task.dag_id, task.run_id, task.task_id, task.map_index)
 
 
 class StartEtlJobOperator(EtlJobOperator):
@@ -118,7 +118,7 @@ class StartEtlJobOperator(EtlJobOperator):
         if self.started is None:
             return
         context, key = self.started
-        if self.given_up(context):
+        if self.is_abandoned(context):
             service = self.service()
             if job := service.find(key):
                 service.cancel(job.id)
@@ -222,7 +222,7 @@ class AwaitEtlJobOperator(EtlJobOperator):
     @override
     def on_kill(self) -> None:
         """Cancel the job if somebody ended the task; a worker that is shut down leaves it to the next try."""
-        if self.running is not None and self.given_up(self.running):
+        if self.running is not None and self.is_abandoned(self.running):
             self.service().cancel(self.job_id)
             self.log.info("job %s is cancelled: its task was ended", self.job_id)
 

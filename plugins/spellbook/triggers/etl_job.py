@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from include.core.errors import ConfigurationError, PermanentUpstreamError, TransientUpstreamError
 from include.domains.long_jobs.errors import EtlJobError
-from spellbook.given_up import given_up
+from spellbook.abandoned import is_abandoned
 from spellbook.hooks.etl_job import EtlJobHook
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class EtlJobTrigger(BaseTrigger):
         task = self.task_instance
         if task is None:
             return
-        if not await sync_to_async(given_up)(task.dag_id, task.run_id, task.task_id, task.map_index):
+        if not await sync_to_async(is_abandoned)(task.dag_id, task.run_id, task.task_id, task.map_index):
             self.log.info("job %s goes on: its task still waits for it", self.job_id)
             return
         async for attempt in AsyncRetrying(

@@ -35,7 +35,7 @@ def test_a_failed_task_is_told_once_in_slack_and_by_mail(compose: Compose, airfl
         run_id = trigger(airflow, "silent")
         assert finish(airflow, "silent", run_id) == "failed"
         soon(lambda: bool(in_slack(compose) and in_mail(compose)), "both messages are there")
-        drained = trigger(airflow, "alerts_drain")  # takes in what the scheduler parked: the same, so nothing is sent
+        drained = trigger(airflow, "alerts_drain")  # takes in what the scheduler stored: the same, so nothing is sent
         assert finish(airflow, "alerts_drain", drained) == "success"
     (message,) = in_slack(compose)
     assert (message["channel"], message["text"]) == ("#data-alerts", TEXT)

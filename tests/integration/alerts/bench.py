@@ -57,7 +57,7 @@ class Bench:
     slack: Slack
     mail: Mail
     now: datetime = datetime(2024, 6, 2, 6, 0, tzinfo=UTC)
-    parked: list[Alert] = field(default_factory=list)
+    pending: list[Alert] = field(default_factory=list)
 
     @property
     def session(self) -> Session:
@@ -77,7 +77,7 @@ class Bench:
     def park(self, alert: Alert) -> None:
         """The scheduler's or the DAG processor's listener; what it parks is part of what the outbox is."""
         if not isinstance(self.outbox, WithoutOutbox):
-            self.parked.append(alert)
+            self.pending.append(alert)
 
     def say(self, alert: Alert) -> None:
         """A callback that sends at once."""
@@ -87,9 +87,9 @@ class Bench:
     def minute(self, count: int = 1) -> None:
         for _ in range(count):
             self.now += timedelta(minutes=1)
-            for alert in self.parked:
+            for alert in self.pending:
                 self.outbox.put(alert, self.now)
-            self.parked.clear()
+            self.pending.clear()
             self.outbox.drain(self.now)
 
     def in_slack(self) -> list[tuple[str, str]]:

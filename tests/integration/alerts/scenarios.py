@@ -81,7 +81,7 @@ def the_worker_is_lost(bench: Bench) -> None:
 
 
 def the_dag_processor_is_killed(bench: Bench) -> None:
-    """Only what the scheduler parked is left."""
+    """Only what the scheduler stored is left."""
     bench.park(replace(RUN, failures=(failure(""),)))
     bench.minute(3)
     bench.one_alert(f"Failed: spell. brew, try 4 of 4: {NO_WORD}")

@@ -91,7 +91,7 @@ def test_a_notifier_adds_its_words_to_the_one_message(bench: Bench) -> None:
     assert "• Call the wizard." in str(bench.slack.taken[0]["blocks"])
 
 
-def test_a_dag_that_changed_since_is_left_to_what_the_scheduler_parked(bench: Bench) -> None:
+def test_a_dag_that_changed_since_is_left_to_what_the_scheduler_stored(bench: Bench) -> None:
     on_dag_failure(cast("Context", {"dag": None, "run_id": "r1", "reason": "task_failure"}))
     assert bench.slack.asked == 0
 

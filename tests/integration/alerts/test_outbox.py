@@ -13,14 +13,15 @@ import pytest
 
 from include.core.warehouse.connect import connect
 from include.core.warehouse.schema import create_schema
+from include.datasets import DATASETS
 from include.domains.weather.datasets import WEATHER_DATA
-from include.ops.alerts import freshness_alerts as sweep
+from include.ops.alerts import freshness_alerts
 from include.ops.alerts.alert import Kind
 from include.ops.alerts.delivery import DeliveryError, deliver
 from include.ops.alerts.fallback_delivery import joined, send
 from include.ops.alerts.message import Message
 from include.ops.alerts.outbox import Outbox
-from include.ops.alerts.pending import Parked
+from include.ops.alerts.pending import PendingAlert
 from include.ops.alerts.routing import Route, Routing, Silence, Silences
 from tests.integration.alerts.bench import RUN, Bench, failure
 from tests.integration.alerts.scenarios import EMPTY, SUCCEEDED, fail
@@ -163,7 +164,7 @@ def test_without_the_outbox_each_way_out_is_marked_when_it_worked(bench: Bench) 
     first = send(joined(alert, None), bench.now)
     assert first.sent == {"slack"}
     bench.mail.start()
-    second = send(joined(alert, Parked.loads(first.dumps())), bench.now)
+    second = send(joined(alert, PendingAlert.loads(first.dumps())), bench.now)
     assert second.sent == {"slack", "mail"}
     assert send(second, bench.now) == second
     bench.one_alert(EMPTY)
@@ -172,7 +173,7 @@ def test_without_the_outbox_each_way_out_is_marked_when_it_worked(bench: Bench) 
     bench.one_alert(EMPTY)
 
 
-def test_failures_that_are_parked_apart_are_joined() -> None:
+def test_failures_that_are_stored_apart_are_joined() -> None:
     first = joined(replace(RUN, failures=(failure(""),)), None)
     second = joined(replace(RUN, failures=(failure(), failure(task_id="stir"))), first)
     assert [each.task_id for each in second.alert.failures] == ["brew", "stir"]
@@ -184,13 +185,20 @@ def load(bench: Bench) -> Callable[..., None]:
     """Write a row of ``load_log``, ``hours`` before now."""
     create_schema(bench.session)
 
-    def write(hours: float, *, rows: int = 3, complete: bool = True, partition: str = "2024-06-01") -> None:
+    def write(
+        hours: float,
+        *,
+        dataset: str = "weather_data",
+        rows: int = 3,
+        complete: bool = True,
+        partition: str = "2024-06-01",
+    ) -> None:
         when = bench.now - timedelta(hours=hours)
         bench.session.execute(
             "INSERT INTO load_log (dataset, partition_key, dag_id, task_id, run_id, map_index, try_number, rows_in,"
             " loaded, quarantined, changed, removed, complete, missing, digest, started_at, finished_at) VALUES"
-            " ('weather_data', %s, 'weather', 'load', 'r', -1, 1, %s, %s, 0, 0, 0, %s, '{}', '', %s, %s)",
-            [partition, rows, rows, complete, when, when],
+            " (%s, %s, 'weather', 'load', 'r', -1, 1, %s, %s, 0, 0, 0, %s, '{}', '', %s, %s)",
+            [dataset, partition, rows, rows, complete, when, when],
         )
 
     return write
@@ -200,27 +208,37 @@ def test_a_dataset_that_no_run_loaded_is_told_once_a_lapse(bench: Bench, load: C
     freshness = WEATHER_DATA.freshness
     assert freshness
     hours = freshness.total_seconds() / 3600
-    assert not list(sweep.overdue(bench.session, [WEATHER_DATA], bench.now)), "never loaded: nobody turned it on"
+    assert not list(freshness_alerts.overdue(bench.session, [WEATHER_DATA], bench.now)), (
+        "never loaded: nobody turned it on"
+    )
     load(hours - 0.01)
-    assert not list(sweep.overdue(bench.session, [WEATHER_DATA], bench.now))
+    assert not list(freshness_alerts.overdue(bench.session, [WEATHER_DATA], bench.now))
     load(1, partition="2023-01-01")
     load(1, complete=False, partition="2024-06-02")
     for _ in range(5):
         bench.now += timedelta(minutes=1)
-        bench.parked += sweep.overdue(bench.session, [WEATHER_DATA], bench.now)
+        bench.pending += freshness_alerts.overdue(bench.session, [WEATHER_DATA], bench.now)
         bench.minute()
     ((channel, text),) = bench.in_slack()
     assert channel == "#data-alerts"
     assert text.startswith("Stale: weather_data. last complete load ")
 
 
+def test_every_table_with_a_freshness_is_watched(bench: Bench, load: Callable[..., None]) -> None:
+    watched = {dataset.name for dataset in DATASETS if dataset.freshness is not None}
+    assert len(watched) > 5
+    for dataset in DATASETS:
+        load(24 * 365, dataset=dataset.name)
+    assert {alert.subject for alert in freshness_alerts.overdue(bench.session, DATASETS, bench.now)} == watched
+
+
 def test_an_empty_load_is_told(bench: Bench, load: Callable[..., None]) -> None:
     load(1)
     load(25, rows=0)
-    assert not list(sweep.empty_loads(bench.session, bench.now))
+    assert not list(freshness_alerts.empty_loads(bench.session, bench.now))
     load(1, rows=0)
     for _ in range(3):
-        bench.parked += sweep.empty_loads(bench.session, bench.now)
+        bench.pending += freshness_alerts.empty_loads(bench.session, bench.now)
         bench.minute()
     bench_text = "No rows: weather_data. load loaded no row into partition 2024-06-01: 0 came, 0 quarantined"
     assert bench.in_slack() == [("#data-alerts", bench_text)]

@@ -123,7 +123,7 @@ def test_clean_removes_everything_even_what_is_damaged(command: Command, root: P
     assert not home.exists()
 
 
-def test_a_damaged_state_is_told_with_the_mend(command: Command, root: Path) -> None:
+def test_a_damaged_state_is_told_with_the_fix(command: Command, root: Path) -> None:
     (State.open(root).root / "ports.json").write_text("{")
     code, output = command("status")
     assert code == 1

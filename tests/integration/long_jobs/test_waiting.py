@@ -102,17 +102,17 @@ def test_asking_on_is_no_use(conn_id: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert fire(EtlJobTrigger("nope", conn_id, 0.05)) == {"job_id": "nope"}
 
 
-@pytest.mark.parametrize(("given_up", "status"), [(True, Status.CANCELLED), (False, Status.QUEUED)])
-def test_only_a_task_that_was_given_up_cancels_its_job(
+@pytest.mark.parametrize(("abandoned", "status"), [(True, Status.CANCELLED), (False, Status.QUEUED)])
+def test_only_an_abandoned_task_cancels_its_job(
     service: JobService,
     conn_id: str,
     control: Control,
     key: str,
     monkeypatch: pytest.MonkeyPatch,
-    given_up: bool,
+    abandoned: bool,
     status: Status,
 ) -> None:
-    monkeypatch.setattr(trigger_module, "given_up", lambda *_: given_up)
+    monkeypatch.setattr(trigger_module, "is_abandoned", lambda *_: abandoned)
     job = service.start(LONG, key)
     trigger = EtlJobTrigger(job.id, conn_id, 1)
     trigger._task_instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)

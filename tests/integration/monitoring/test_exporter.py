@@ -14,6 +14,7 @@ from include.core.warehouse.connect import connect
 from include.core.warehouse.dataset import Rejected
 from include.core.warehouse.loader import load
 from include.core.warehouse.schema import create_table
+from include.datasets import DATASETS
 from include.domains.weather.datasets import WEATHER_DATA
 from tests.integration.monitoring.conftest import Exporter
 
@@ -48,7 +49,9 @@ def load_day(uri: str, day: str, *, cities: list[str], rejected: int = 0) -> Non
 
 def test_an_empty_warehouse_has_limits_only(exporter: Exporter) -> None:
     samples = exporter.scrape()
-    assert samples == {UP: 1, "spellbook_dataset_freshness_slo_seconds{weather_data}": 30.5 * 3600}
+    limits = {each.name: each.freshness.total_seconds() for each in DATASETS if each.freshness is not None}
+    assert limits["weather_data"] == 30.5 * 3600
+    assert samples == {UP: 1} | {f"spellbook_dataset_freshness_slo_seconds{{{name}}}": limits[name] for name in limits}
 
 
 def test_loads_are_counted_and_only_a_complete_one_of_the_newest_day_is_fresh(

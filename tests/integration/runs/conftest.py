@@ -30,6 +30,7 @@ from include.core.storage import url_of
 from include.domains.retail import settings as retail
 from include.domains.titanic import settings as titanic
 from include.domains.wine import settings as wine
+from tests.integration.conftest import folder_in_memory
 
 SERVICES = ("postgres", "airflow", "upstreams", "sinks")
 
@@ -39,7 +40,7 @@ T = TypeVar("T")
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The running stack, with a copy of the repository's DAGs."""
-    with started(tmp_path_factory.mktemp("stack"), copy_of_the_dags(tmp_path_factory)) as stack:
+    with folder_in_memory(tmp_path_factory) as root, started(root, copy_of_the_dags(tmp_path_factory)) as stack:
         yield stack
 
 

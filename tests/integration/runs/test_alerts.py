@@ -99,13 +99,13 @@ def rest(stack: Stack) -> None:
 
 
 def drain(stack: Stack, airflow: Airflow) -> None:
-    """Rounds of `alerts_drain`, as its schedule would make them, until nothing is parked."""
+    """Rounds of `alerts_drain`, as its schedule would make them, until nothing is pending."""
     airflow.patch("/dags/alerts_drain", {"is_paused": False})
-    parked = True
-    while parked:
+    pending = True
+    while pending:
         run_id = airflow.post("/dags/alerts_drain/dagRuns", {"logical_date": None})["dag_run_id"]
         assert until(stack, partial(ended, airflow, "alerts_drain", run_id), "alerts_drain") == "success"
-        parked = any(one["key"].startswith("alert_") for one in airflow.get("/variables", limit=100)["variables"])
+        pending = any(one["key"].startswith("alert_") for one in airflow.get("/variables", limit=100)["variables"])
 
 
 def both(dag_id: str, what: str) -> list[tuple[str, str]]:
@@ -150,7 +150,7 @@ def test_a_late_run_is_told(messages: About) -> None:
     assert told[1][1] == "Succeeded: alerting_late."
 
 
-def test_a_failure_without_the_warehouse_is_parked_and_told_once(
+def test_a_failure_without_the_warehouse_is_stored_and_told_once(
     messages: About,
 ) -> None:
     assert messages("alerting_cut_off", 2) == both("alerting_cut_off", "work, try 1 of 1: ValueError: cut off")

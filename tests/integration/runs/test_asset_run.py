@@ -16,6 +16,7 @@ from devstack.follow import FINISHED
 from devstack.stack import Stack
 from include.core.warehouse.digest import table_digest
 from include.domains.retail.datasets import LINES, SALES
+from tests.integration.conftest import folder_in_memory
 from tests.integration.runs.conftest import Make, copy_of_the_dags, maker, newest_mail, server, started, until
 
 DAY = date(2010, 12, 21)
@@ -50,7 +51,10 @@ weather_reader()
 @pytest.fixture(scope="module")
 def asset_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack whose schedules are on. Its DAGs are paused until one is run."""
-    with started(tmp_path_factory.mktemp("stack"), copy_of_the_dags(tmp_path_factory), schedule=True) as stack:
+    with (
+        folder_in_memory(tmp_path_factory) as root,
+        started(root, copy_of_the_dags(tmp_path_factory), schedule=True) as stack,
+    ):
         yield stack
 
 

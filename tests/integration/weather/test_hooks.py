@@ -136,7 +136,7 @@ def test_a_longer_wait_than_the_deadline_is_left_to_airflow(build: Build, contro
         (404, "check the connection's host"),
     ],
 )
-def test_a_refusal_fails_at_once_and_says_what_to_mend(
+def test_a_refusal_fails_at_once_and_says_what_to_fix(
     build: Build, control: Control, key: str, api: str, status: int, advice: str
 ) -> None:
     with (

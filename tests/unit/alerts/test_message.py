@@ -16,7 +16,7 @@ ALERT = Alert(
     run_id="scheduled__2024-06-01",
     owner="data-platform",
     schedule="At 00:00, UTC",
-    advice="The error says what to mend; rows loaded before still stand.",
+    advice="The error says what to fix; rows loaded before are unchanged.",
     run_url="https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01",
 )
 FAILURE = Failure(
@@ -43,7 +43,7 @@ data-platform
 FIELD *History*
 repeated: 3 runs in a row failed
 *What to do*
-The error says what to mend; rows loaded before still stand.
+The error says what to fix; rows loaded before are unchanged.
 CONTEXT \
 <https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01/tasks/load_weather|Log> · \
 <https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01|Run> · \
@@ -60,7 +60,7 @@ MAIL = """\
 <tr><th>Schedule</th><td>At 00:00, UTC</td></tr>
 <tr><th>Owner</th><td>data-platform</td></tr>
 <tr><th>History</th><td>repeated: 3 runs in a row failed</td></tr>
-<tr><th>What to do</th><td>The error says what to mend; rows loaded before still stand.</td></tr>
+<tr><th>What to do</th><td>The error says what to fix; rows loaded before are unchanged.</td></tr>
 </table>
 <p><a href="https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01/tasks/load_weather">Log</a>
 <a href="https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01">Run</a>

@@ -87,5 +87,5 @@ def test_silences_by_pattern_kind_and_day() -> None:
 
 
 def test_a_silence_of_a_file_that_does_not_load() -> None:
-    silence = Silence(dag_id="broken.py", reason="being mended", expires=date(2024, 6, 3))
+    silence = Silence(dag_id="broken.py", reason="being fixed", expires=date(2024, 6, 3))
     assert Silences(silences=[silence]).reason(Alert(Kind.IMPORT_ERROR, subject="broken.py"), NOW)

@@ -53,7 +53,7 @@ def test_good_folders_pass(folder: Path) -> None:
     assert as_somebody(lambda: check([folder], [folder])) == ""
 
 
-def test_a_folder_that_cannot_be_written_is_named_with_owner_and_mend(folder: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named_with_owner_and_fix(folder: Path) -> None:
     folder.chmod(0o555)
     said = as_somebody(lambda: check([folder], []))
     assert said.startswith(f"{folder} can't be written by uid ")

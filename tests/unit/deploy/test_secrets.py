@@ -114,7 +114,7 @@ def test_passwords_are_quoted_in_urls_and_files(given: Path, volumes: Path, monk
     assert quoted in read("monitor-password", "url")
 
 
-def test_a_volume_that_is_not_there_is_named_with_the_user_and_the_mend(given: Path, tmp_path: Path) -> None:
+def test_a_volume_that_is_not_there_is_named_with_the_user_and_the_fix(given: Path, tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"fernet-key.value can't be written by uid \d+.*chown secrets -R \d+:0"):
         secrets.settle({}, given, tmp_path / "nowhere")
 

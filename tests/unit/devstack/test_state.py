@@ -99,7 +99,7 @@ def test_commands_that_start_at_once_agree_on_a_secret(state: State) -> None:
 
 @pytest.mark.parametrize("content", ["", '{"postgres": 54', "[]", "null"])
 @pytest.mark.parametrize("file", ["secrets.json", "ports.json"])
-def test_a_damaged_file_is_named_with_the_mend(state: State, file: str, content: str) -> None:
+def test_a_damaged_file_is_named_with_the_fix(state: State, file: str, content: str) -> None:
     (state.root / file).write_text(content)
     ask = state.secret if file == "secrets.json" else state.port
     with pytest.raises(StackError, match=r"is damaged.*`make clean` starts afresh") as refusal:
@@ -107,7 +107,7 @@ def test_a_damaged_file_is_named_with_the_mend(state: State, file: str, content:
     assert str(state.root / file) in str(refusal.value)
 
 
-def test_a_nearly_full_disk_is_refused_with_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nearly_full_disk_is_refused_with_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", disk_with(MINIMUM_FREE_BYTES - 1))
     with pytest.raises(StackError, match=r"has 500 MB free; the stack needs 500 MB.*Free some space.*another disk"):
         State.open(tmp_path / "state")

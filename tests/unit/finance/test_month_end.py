@@ -9,19 +9,11 @@ import pytest
 import time_machine
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from include.domains.finance.calendar import business_day, easter, is_business_day
+from include.domains.finance.calendar import business_day, is_business_day
 from include.domains.finance.close import month_of
 from spellbook.timetables.month_end import MonthEndTimetable
 
 UTC = dt.UTC
-
-
-@pytest.mark.parametrize(
-    "day",
-    ["2000-04-23", "2008-03-23", "2011-04-24", "2016-03-27", "2019-04-21", "2024-03-31", "2025-04-20", "2038-04-25"],
-)
-def test_easter(day: str) -> None:
-    assert easter(int(day[:4])).isoformat() == day
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The DAGs that come of the sources: each its own, none spoilt by another's file."""
+"""The DAGs that come of the sources: each its own, none affected by the file of another."""
 
 from __future__ import annotations
 

@@ -134,6 +134,8 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("  state: {type: text", "  state: {type: date", r"allowed and pattern are for the type text, not for date"),
         ('pattern: ".+@.+"', 'pattern: "["', r"orders.yaml:17: columns.email.pattern: give a regular expression"),
         ("  state:", "  load_id:", r"columns: load_id is a name that every source's table has"),
+        ("max_bad_share: 0.1", "freshness: 0", r"orders.yaml:11: freshness: Input should be greater than 0"),
+        ("max_bad_share: 0.1", "freshness: 30h", r"orders.yaml:11: freshness: Input should be a valid number"),
         ("max_bad_share: 0.1", "max_bad_share: 1.5", r"orders.yaml:11: max_bad_share: Input should be less than 1"),
         ("name: orders\n", "name: orders\nname: orders\n", r"orders.yaml:2: the key 'name' stands twice"),
         ("owner: shop", "owner: !!python/object:os.system x", r"orders.yaml:3: the tag .*python/object"),

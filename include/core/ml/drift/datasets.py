@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.core.warehouse.dataset import Column, Dataset
+from include.core.warehouse.dataset import DAILY, Column, Dataset
 
 MODEL_DRIFT = Dataset(
     name="model_drift",
@@ -23,6 +23,7 @@ MODEL_DRIFT = Dataset(
     key=("date", "model", "version", "segment", "feature"),
     partition="date",
     minimum_rows=0,
+    freshness=DAILY,
 )
 
 MODEL_DAILY = Dataset(
@@ -41,4 +42,5 @@ MODEL_DAILY = Dataset(
     key=("date", "model", "version", "segment"),
     partition="date",
     minimum_rows=0,
+    freshness=DAILY,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from include.core.errors import PermanentError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,7 +23,7 @@ class ThrottledError(Exception):
     """AWS has asked for fewer calls, through all of botocore's own tries; worth another one later."""
 
 
-class RefusedCallError(Exception):
+class RefusedCallError(PermanentError):
     """AWS refuses the call: the same call will be refused again."""
 
 
@@ -29,7 +31,7 @@ class ExistsAlreadyError(RefusedCallError):
     """What was to be created is there."""
 
 
-class EndpointError(Exception):
+class EndpointError(PermanentError):
     """The new endpoint doesn't answer as the model does; the old one serves on."""
 
 

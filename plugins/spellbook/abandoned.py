@@ -8,7 +8,7 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 OVER = frozenset({"failed", "skipped", "upstream_failed", "removed"})
 
 
-def given_up(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> bool:
+def is_abandoned(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> bool:
     """Ask Airflow; tell whether the task instance has ended without success, or is gone.
 
     Works in a task and in a trigger, for as long as their supervisor listens.

@@ -1,0 +1,58 @@
+"""Which load says how fresh a table is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from include.core.warehouse.connect import connect
+from include.core.warehouse.history import LastLoad, last_loads
+from include.datasets import DATASETS
+from include.domains.finance.datasets import REVENUE
+from include.domains.handoff.datasets import STOCK_TOTALS
+from include.domains.weather.datasets import WEATHER_DATA
+
+if TYPE_CHECKING:
+    from include.core.warehouse.connect import Session
+
+NOW = datetime(2024, 6, 3, 6, 0, tzinfo=UTC)
+
+
+def loaded(session: Session, dataset: str, partition: str, hours: float, *, complete: bool = True) -> None:
+    """Write a load of ``hours`` ago into ``load_log``."""
+    when = NOW - timedelta(hours=hours)
+    session.execute(
+        "INSERT INTO load_log (dataset, partition_key, dag_id, task_id, run_id, map_index, try_number, rows_in, loaded,"
+        " quarantined, changed, removed, complete, missing, digest, started_at, finished_at) VALUES"
+        " (%s, %s, 'dag of ' || %s, 'load', 'r', -1, 1, 1, 1, 0, 0, 0, %s, '{}', '', %s, %s)",
+        [dataset, partition, dataset, complete, when, when],
+    )
+
+
+def test_it_is_the_last_complete_load_and_by_day_that_of_the_newest_day(session: Session) -> None:
+    loaded(session, "weather_data", "2024-06-01", 30)
+    loaded(session, "weather_data", "2024-06-02", 7)
+    loaded(session, "weather_data", "2024-06-02", 6)
+    loaded(session, "weather_data", "2024-06-01", 1)
+    loaded(session, "weather_data", "2024-06-03", 1, complete=False)
+    loaded(session, "finance_revenue", "2024-05-01", 3)
+    loaded(session, "finance_revenue", "2024-04-01", 2)
+    loaded(session, "stock_totals", "all", 5)
+    loaded(session, "stock_totals", "all", 4)
+    loaded(session, "not_asked_for", "all", 1)
+    assert last_loads(session, [WEATHER_DATA, REVENUE, STOCK_TOTALS]) == [
+        LastLoad("finance_revenue", "dag of finance_revenue", NOW - timedelta(hours=3)),
+        LastLoad("stock_totals", "dag of stock_totals", NOW - timedelta(hours=4)),
+        LastLoad("weather_data", "dag of weather_data", NOW - timedelta(hours=6)),
+    ]
+
+
+def test_a_table_that_was_never_loaded_completely_has_none(session: Session) -> None:
+    loaded(session, "weather_data", "2024-06-02", 1, complete=False)
+    assert not last_loads(session, DATASETS)
+    assert not last_loads(session, [])
+
+
+def test_an_empty_warehouse_has_none(warehouse: str) -> None:
+    with connect(warehouse) as session:
+        assert not last_loads(session, DATASETS)
