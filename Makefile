@@ -1,7 +1,7 @@
 # `make help` lists what there is. Everything runs in .venv, which `make install` makes from the lock.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run new-source up down status clean test gate unit integration e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run new-source remove-domain skeleton up down status clean test gate unit integration e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is the user's: the interpreter that .ci/install makes the environment with.
@@ -16,7 +16,7 @@ endif
 export DAG DATE TO AS CONF NAME RUNS BUSY
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 .venv/installed: requirements/dev.txt requirements/dbt.txt .ci/install .ci/uv.txt $(if $(PYTHON),interpreter)
 	@.ci/install
@@ -36,6 +36,12 @@ run: install ## one DAG, end to end: DAG=weather_data_pipeline DATE=2024-06-01 T
 
 new-source: install ## a source's YAML and its test: NAME=orders
 	@$(VENV) -m devstack.sources new "$${NAME:?give NAME=, such as NAME=orders}"
+
+remove-domain: install ## delete examples with all that is theirs: NAME=titanic, or NAME='titanic wine'
+	@$(VENV) -m devstack.removal $${NAME:?give NAME=, such as NAME=titanic}
+
+skeleton: install ## delete every example but my_first_spell and the weather pipeline
+	@$(VENV) -m devstack.removal --skeleton
 
 up: install ## Airflow's web UI and everything behind it, until Ctrl-C
 	@$(VENV) -m devstack up
@@ -80,7 +86,7 @@ fix: install ## what can be fixed by itself: layout, imports, SQL, docs/DAGS.md
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
 	@.venv/bin/sqlfluff fix --quiet include
-	@cd include/dbt && ../../.venv/bin/sqlfluff fix --quiet .
+	@[ ! -d include/dbt ] || (cd include/dbt && ../../.venv/bin/sqlfluff fix --quiet .)
 	@$(VENV) -m devstack.catalogue
 
 lock: install ## bring requirements*.txt up to date with requirements*.in

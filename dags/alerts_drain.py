@@ -24,7 +24,7 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, dag, task
 from pendulum import datetime
 
-from include.core.run_types import NOT_BACKFILLED
+from include.core.dag import NOT_BACKFILLED
 from include.core.tags import Tag
 
 

@@ -24,14 +24,12 @@ from __future__ import annotations
 
 from airflow.sdk import (
     Asset,
-    Connection,
-    ObjectStoragePath,
     dag,
     task,
 )
 from pendulum import datetime
 
-from include.core.settings import OBJECT_STORAGE
+from include.core.dag import storage_root, warehouse_uri
 from include.core.tags import Tag
 from include.domains.analytics import SOURCES
 from spellbook.operators.dbt import DbtBuildOperator, node_tasks
@@ -58,8 +56,8 @@ def analytics_dbt() -> None:
         from include.domains.analytics.export import export
         from include.domains.analytics.manifest import mart_names
 
-        uri = Connection.get(postgres_conn_id).get_uri()
-        return export(uri, SCHEMA, mart_names(), ObjectStoragePath(OBJECT_STORAGE.read()) / "analytics")
+        uri = warehouse_uri(postgres_conn_id)
+        return export(uri, SCHEMA, mart_names(), storage_root() / "analytics")
 
     node_tasks("marts", build) >> load_data("postgres_default")
 

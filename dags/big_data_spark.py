@@ -34,6 +34,7 @@ from airflow.sdk import (
 from pendulum import datetime
 
 from include.core import settings
+from include.core.dag import storage_root
 from include.core.tags import Tag
 from include.domains.sessions import settings as sessions
 from include.domains.sessions.rules import GAP_MINUTES
@@ -60,7 +61,7 @@ def big_data_spark() -> None:
         spark = Connection.get(spark_conn_id)
         lines = ObjectStoragePath(settings.RETAIL.read())
         submit.check(lines, spark.host or "", spark.port, spark.extra_dejson.get("deploy-mode"))
-        root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
+        root = storage_root()
         return {
             "input": output.hadoop_url(lines),
             "output": output.hadoop_url(output.folder_of(root, "spark", context["dag_run"].run_id)),
@@ -71,7 +72,7 @@ def big_data_spark() -> None:
         """Account for every row, and let readers see the result."""
         from include.domains.sessions import output
 
-        root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
+        root = storage_root()
         output.publish(output.folder_of(root, "spark", context["dag_run"].run_id))
 
     @task(trigger_rule="all_done_setup_success")
@@ -79,7 +80,7 @@ def big_data_spark() -> None:
         """Remove what the run wrote, unless it was published."""
         from include.domains.sessions import output
 
-        root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
+        root = storage_root()
         output.discard(output.folder_of(root, "spark", context["dag_run"].run_id))
 
     checked = check_arguments("spark_default")

@@ -13,7 +13,8 @@ tables of the warehouse are compared with the contracts, and missing ones are cr
 - the tables of the sources, where they were missing
 
 ## On failure
-Correct the file that the error names; or migrate the table that isn't what its source declares.
+Correct the file that the error names; or migrate the table that isn't what its source declares. See
+`docs/runbooks/process_source_data.md`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from __future__ import annotations
 from airflow.sdk import Connection, CronTriggerTimetable, dag, task
 from pendulum import datetime
 
-from include.core.run_types import NOT_BACKFILLED
+from include.core.dag import NOT_BACKFILLED, warehouse_uri
 from include.core.sources.files import require_sources
 from include.core.tags import Tag
 from include.domains.sources import FOLDER
@@ -53,7 +54,7 @@ def check_sources() -> None:
         """Create missing tables; name every one that isn't what its source declares."""
         from include.core.sources.tables import create_tables
 
-        create_tables(SOURCES.values(), Connection.get(postgres_conn_id).get_uri())
+        create_tables(SOURCES.values(), warehouse_uri(postgres_conn_id))
 
     check_connections("sources_default") >> check_tables("postgres_default")
 

@@ -33,7 +33,7 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
-from include.core.settings import OBJECT_STORAGE
+from include.core.dag import day_param, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 
 
@@ -42,7 +42,7 @@ from include.core.tags import Tag
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
     params={
-        "day": Param(None, type=["null", "string"], format="date", description="YYYY-MM-DD instead of the run's day."),
+        "day": day_param(),
         "refresh": Param(False, type="boolean", description="Ask the API even if the cache has a fresh answer."),
     },
     default_args={"owner": "sales-analytics"},
@@ -56,7 +56,6 @@ def customer_report() -> None:
     def get_customer_data(source_conn_id: str, postgres_conn_id: str, **context: Any) -> dict[str, str]:
         """Get the day's purchases; return the day, where they are, and when they were asked for."""
         from include.core.cache import Cache
-        from include.core.dates import day_of
         from include.core.sources.files import load_source
         from include.core.sources.upstream import Login
         from include.core.storage import file_name, write
@@ -65,10 +64,10 @@ def customer_report() -> None:
         from spellbook.counters import cache_counter
 
         run, params = context["dag_run"], context["params"]
-        day = day_of(params["day"], run.data_interval_start, run.run_after)
-        root = ObjectStoragePath(OBJECT_STORAGE.read())
+        day = run_day(context)
+        root = storage_root()
         name = "customers"
-        cache = Cache(name, Connection.get(postgres_conn_id).get_uri(), root, count=cache_counter(name))
+        cache = Cache(name, warehouse_uri(postgres_conn_id), root, count=cache_counter(name))
         sales = load_source(FOLDER / "sales.yaml")
         login = Login.of(Connection.get(source_conn_id))
         found = get_customer_data(cache, login, sales, day, refresh=params["refresh"])
@@ -87,7 +86,7 @@ def customer_report() -> None:
             ObjectStoragePath(found["file"]).read_bytes(),
             dt.date.fromisoformat(found["day"]),
             dt.datetime.fromisoformat(found["as_of"]),
-            Connection.get(postgres_conn_id).get_uri(),
+            warehouse_uri(postgres_conn_id),
             Attempt.from_context(context),
         )
 

@@ -24,9 +24,10 @@ from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
-from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, dag, task
+from airflow.sdk import Asset, CronDataIntervalTimetable, dag, task
 from pendulum import datetime
 
+from include.core.dag import run_day, warehouse_uri
 from include.core.tags import Tag
 
 ETL = "long_running_etl"
@@ -78,12 +79,10 @@ def etl_status_checker() -> None:
     @task(inlets=[Asset("etl_daily_revenue")])
     def tell_revenue(postgres_conn_id: str, **context: Any) -> None:
         """Tell what the other DAG published for the day."""
-        from include.core.dates import day_of
         from include.domains.long_jobs import revenue
 
-        run = context["dag_run"]
-        day = day_of(None, run.data_interval_start, run.run_after)
-        print(f"{day}: {revenue.published(Connection.get(postgres_conn_id).get_uri(), day)}")
+        day = run_day(context)
+        print(f"{day}: {revenue.published(warehouse_uri(postgres_conn_id), day)}")
 
     trigger_if_missing >> [wait_rescheduled, wait_deferred] >> tell_revenue("postgres_default")
 

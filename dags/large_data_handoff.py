@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Asset, Connection, ObjectStoragePath, Param, dag, task
+from airflow.sdk import Asset, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.settings import OBJECT_STORAGE
+from include.core.dag import storage_root, warehouse_uri
 from include.core.tags import Tag
 
 
@@ -43,9 +43,7 @@ def large_data_handoff() -> None:
         """Write the order lines; return where they are."""
         from include.domains.handoff import lines
 
-        return lines.extract(
-            ObjectStoragePath(OBJECT_STORAGE.read()), context["dag_run"].run_id, context["params"]["rows"]
-        )
+        return lines.extract(storage_root(), context["dag_run"].run_id, context["params"]["rows"])
 
     @task(pool="cpu_bound_pool")
     def transform(file: str) -> str:
@@ -60,7 +58,7 @@ def large_data_handoff() -> None:
         from include.core.warehouse.attempt import Attempt
         from include.domains.handoff import lines
 
-        uri = Connection.get(postgres_conn_id).get_uri()
+        uri = warehouse_uri(postgres_conn_id)
         lines.load(ObjectStoragePath(file), uri, Attempt.from_context(context))
 
     @task(trigger_rule="all_done_setup_success")
@@ -68,7 +66,7 @@ def large_data_handoff() -> None:
         """Remove the run's files."""
         from include.core.run_folders import folder_of, remove
 
-        remove(folder_of(ObjectStoragePath(OBJECT_STORAGE.read()), context["dag_run"].run_id))
+        remove(folder_of(storage_root(), context["dag_run"].run_id))
 
     extracted = extract()
     loaded = load(transform(extracted), "postgres_default")

@@ -25,7 +25,6 @@ from typing import Any
 
 from airflow.sdk import (
     Asset,
-    Connection,
     CronDataIntervalTimetable,
     Param,
     dag,
@@ -33,6 +32,7 @@ from airflow.sdk import (
 )
 from pendulum import datetime
 
+from include.core.dag import day_param, run_day, warehouse_uri
 from include.core.tags import Tag
 from spellbook.operators.etl_job import AwaitEtlJobOperator, StartEtlJobOperator
 
@@ -45,7 +45,7 @@ REQUEST = '{"job": "daily_revenue", "dates": ["{{ ' + DAY + ' }}"], "seconds": {
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
     params={
-        "day": Param(None, type=["null", "string"], format="date", description="YYYY-MM-DD instead of the run's day."),
+        "day": day_param(),
         "seconds": Param(5, type="number", minimum=0, maximum=3600, description="How long the sample job takes."),
     },
     default_args={"owner": "data-platform"},
@@ -68,15 +68,13 @@ def long_running_etl() -> None:
     @task(pool="database_access", outlets=[Asset("etl_daily_revenue")])
     def process_etl_results(job_id: str, etl_job_conn_id: str, postgres_conn_id: str, **context: Any) -> None:
         """Publish what the job found."""
-        from include.core.dates import day_of
         from include.core.warehouse.attempt import Attempt
         from include.domains.long_jobs import revenue
         from spellbook.hooks.etl_job import EtlJobHook
 
-        run = context["dag_run"]
-        day = day_of(context["params"]["day"], run.data_interval_start, run.run_after)
+        day = run_day(context)
         result = EtlJobHook(etl_job_conn_id).get_conn().result(job_id)
-        revenue.load(result, day, Connection.get(postgres_conn_id).get_uri(), Attempt.from_context(context))
+        revenue.load(result, day, warehouse_uri(postgres_conn_id), Attempt.from_context(context))
 
     published = process_etl_results(
         "{{ ti.xcom_pull(task_ids='trigger_etl_job') }}", "etl_jobs_default", "postgres_default"

@@ -25,10 +25,9 @@ from typing import Any
 
 import pendulum
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import CronTriggerTimetable, ObjectStoragePath, Param, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
-from include.core.run_types import NOT_BACKFILLED
-from include.core.settings import OBJECT_STORAGE
+from include.core.dag import NOT_BACKFILLED, storage_root
 from include.core.tags import Tag
 
 
@@ -85,7 +84,7 @@ def maintenance() -> None:
         from include.ops.maintenance import files
 
         params = context["params"]
-        root = ObjectStoragePath(OBJECT_STORAGE.read())
+        root = storage_root()
         age = timedelta(days=params["handoff_days"])
         return asdict(files.old_handoffs(root, age, datetime.now(UTC), dry_run=params["dry_run"]))
 

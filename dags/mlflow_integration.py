@@ -33,7 +33,7 @@ from airflow.sdk import (
 from pendulum import datetime
 
 from include.core import settings
-from include.core.run_types import NOT_BACKFILLED
+from include.core.dag import NOT_BACKFILLED, storage_root
 from include.core.tags import Tag
 from include.domains.wine import settings as wine
 
@@ -59,7 +59,7 @@ def mlflow_integration() -> None:
         from include.domains.wine import pipeline
 
         context["colour"] = colour
-        root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
+        root = storage_root()
         names = wine.WINE_CANDIDATES.read().split(",")
         return pipeline.train(ObjectStoragePath(wine.WINES.read()), root, colour, context["dag_run"].run_id, names)
 

@@ -7,7 +7,7 @@ served them; counts predictions; measures accuracy where outcomes have arrived; 
 ## Inputs
 - tables `predictions` and `outcomes`, which the model server writes
 - connection `mlflow_default`, for the training rows of each version; `postgres_default`
-- the day: param `date`, else the first of the run's data interval; the day before the trigger, if the run has none
+- the day: param `day`, else the first of the run's data interval; the day before the trigger, if the run has none
 
 ## Outputs
 - table `model_drift`: every check of every day; table `model_daily`: volume and accuracy by segment
@@ -27,13 +27,12 @@ from airflow.sdk import (
     Connection,
     CronDataIntervalTimetable,
     ObjectStoragePath,
-    Param,
     dag,
     task,
 )
 from pendulum import datetime
 
-from include.core import settings
+from include.core.dag import day_param, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 
 
@@ -41,7 +40,7 @@ from include.core.tags import Tag
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
-    params={"date": Param(None, type=["null", "string"], format="date", description="UTC day; null: the run's own.")},
+    params={"day": day_param()},
     default_args={"owner": "data-science"},
     tags=[Tag.ML],
     doc_md=__doc__,
@@ -52,7 +51,6 @@ def model_monitoring() -> None:
     @task(inlets=[Asset("titanic_model"), Asset("predictions")])
     def compare_day(mlflow_conn_id: str, postgres_conn_id: str, **context: Any) -> str:
         """Check the day's predictions; return where the report is."""
-        from include.core.dates import day_of
         from include.core.ml.drift import pipeline
         from include.core.ml.drift.checks import Limits
         from include.core.ml.registry import Registry
@@ -62,9 +60,9 @@ def model_monitoring() -> None:
         return pipeline.compare(
             TITANIC,
             Registry(Connection.get(mlflow_conn_id).host, TITANIC.name),
-            Connection.get(postgres_conn_id).get_uri(),
-            ObjectStoragePath(settings.OBJECT_STORAGE.read()),
-            day_of(context["params"]["date"], run.data_interval_start, run.run_after),
+            warehouse_uri(postgres_conn_id),
+            storage_root(),
+            run_day(context),
             run.run_id,
             Limits(),
         )
@@ -75,9 +73,7 @@ def model_monitoring() -> None:
         from include.core.ml.drift import pipeline
         from include.core.warehouse.attempt import Attempt
 
-        pipeline.keep(
-            ObjectStoragePath(report), Connection.get(postgres_conn_id).get_uri(), Attempt.from_context(context)
-        )
+        pipeline.keep(ObjectStoragePath(report), warehouse_uri(postgres_conn_id), Attempt.from_context(context))
         return report
 
     @task

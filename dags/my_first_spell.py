@@ -10,7 +10,7 @@ The text in `SPELL`.
 An XCom: the words with their counts, most frequent first.
 
 ## On failure
-Nothing is left behind: clear the run and it starts again.
+Nothing is left behind: clear the run and it starts again. See `docs/runbooks/my_first_spell.md`.
 """
 
 from __future__ import annotations

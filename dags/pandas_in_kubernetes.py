@@ -34,6 +34,7 @@ from airflow.sdk import (
 from pendulum import datetime
 
 from include.core import settings
+from include.core.dag import storage_root
 from include.core.tags import Tag
 from include.domains.sessions import settings as sessions
 from include.domains.sessions.rules import GAP_MINUTES
@@ -61,7 +62,7 @@ def pandas_in_kubernetes() -> None:
         spec.check(spec.from_template(str(sessions.POD_TEMPLATE), sessions.POD_IMAGE.read()))
         lines = ObjectStoragePath(settings.RETAIL.read())
         checks.demand(checks.input_problems(settings.RETAIL.name, lines))
-        root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
+        root = storage_root()
         return {
             "input": output.foreign_url(lines),
             "output": output.foreign_url(output.folder_of(root, "pandas", context["dag_run"].run_id)),
@@ -72,7 +73,7 @@ def pandas_in_kubernetes() -> None:
         """Account for every row, and let readers see the result."""
         from include.domains.sessions import output
 
-        root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
+        root = storage_root()
         output.publish(output.folder_of(root, "pandas", context["dag_run"].run_id))
 
     @task(trigger_rule="all_done_setup_success")
@@ -80,7 +81,7 @@ def pandas_in_kubernetes() -> None:
         """Remove what the run wrote, unless it was published."""
         from include.domains.sessions import output
 
-        root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
+        root = storage_root()
         output.discard(output.folder_of(root, "pandas", context["dag_run"].run_id))
 
     checked = check_arguments()

@@ -21,9 +21,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Asset, Connection, dag, task
+from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
+from include.core.dag import warehouse_uri
 from include.core.tags import Tag
 from spellbook.timetables.month_end import MonthEndTimetable
 
@@ -46,7 +47,7 @@ def process_finance_data() -> None:
 
         run = context["dag_run"]
         month = close.month_of(run.data_interval_start, run.run_after)
-        days = close.days_loaded(Connection.get(postgres_conn_id).get_uri(), month)
+        days = close.days_loaded(warehouse_uri(postgres_conn_id), month)
         print(f"{month:%Y-%m}: {days} day(s) have sales")
         return month.isoformat()
 
@@ -64,7 +65,7 @@ def process_finance_data() -> None:
         from include.core.warehouse.attempt import Attempt
         from include.domains.finance import close
 
-        uri = Connection.get(postgres_conn_id).get_uri()
+        uri = warehouse_uri(postgres_conn_id)
         close.close(uri, dt.date.fromisoformat(month), Attempt.from_context(context))
 
     @task(pool="cpu_bound_pool", pool_slots=2, priority_weight=100, weight_rule="absolute")
@@ -74,7 +75,7 @@ def process_finance_data() -> None:
 
         from include.domains.finance import close
 
-        close.reconcile(Connection.get(postgres_conn_id).get_uri(), dt.date.fromisoformat(month))
+        close.reconcile(warehouse_uri(postgres_conn_id), dt.date.fromisoformat(month))
 
     month = check_sales("postgres_default")
     close_month(month, "postgres_default") >> reconcile(month, "postgres_default")

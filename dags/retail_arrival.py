@@ -28,7 +28,7 @@ from airflow.providers.smtp.operators.smtp import EmailOperator
 from airflow.sdk import Asset, CronDataIntervalTimetable, ObjectStoragePath, dag, task
 from pendulum import datetime
 
-from include.core.settings import OBJECT_STORAGE
+from include.core.dag import storage_root
 from include.core.tags import Tag
 from include.domains.retail.files import LANDED
 from include.domains.retail.settings import RETAIL_BUCKET, RETAIL_MAIL, RETAIL_PATIENCE
@@ -88,7 +88,7 @@ def retail_arrival() -> None:
 
         source = ObjectStoragePath(f"s3://{aws_conn_id}@{RETAIL_BUCKET.read()}/{key}")
         context["outlet_events"][RETAIL_FILE].extra = {"days": [day]}
-        return files.land(source, ObjectStoragePath(OBJECT_STORAGE.read()) / LANDED)
+        return files.land(source, storage_root() / LANDED)
 
     wait_for_tills >> wait_for_file >> [land_file(DAY, KEY, "aws_default"), nothing_came]
 

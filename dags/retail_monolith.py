@@ -26,10 +26,11 @@ from airflow.providers.common.sql.operators.sql import (
     SQLTableCheckOperator,
 )
 from airflow.providers.smtp.operators.smtp import EmailOperator
-from airflow.sdk import Connection, ObjectStoragePath, Param, chain, dag, task
+from airflow.sdk import ObjectStoragePath, Param, chain, dag, task
 from pendulum import datetime
 
-from include.core.settings import OBJECT_STORAGE, RETAIL
+from include.core.dag import storage_root, warehouse_uri
+from include.core.settings import RETAIL
 from include.core.tags import Tag
 from include.domains.retail import report
 from include.domains.retail.files import DAYS, LANDED
@@ -54,10 +55,10 @@ def retail_monolith() -> None:
         from include.core.warehouse.attempt import Attempt
         from include.domains.retail import files, pipeline
 
-        landed = ObjectStoragePath(OBJECT_STORAGE.read()) / LANDED
+        landed = storage_root() / LANDED
         found = files.find([landed, ObjectStoragePath(RETAIL.read())], files.days_asked(context["params"]["days"], []))
         for file in found:
-            uri = Connection.get(postgres_conn_id).get_uri()
+            uri = warehouse_uri(postgres_conn_id)
             pipeline.validate(ObjectStoragePath(file["source"]), uri, file["partition"], Attempt.from_context(context))
         return [file["partition"] for file in found]
 
@@ -68,7 +69,7 @@ def retail_monolith() -> None:
         from include.domains.retail import pipeline
 
         for day in days:
-            pipeline.transform(Connection.get(postgres_conn_id).get_uri(), day, Attempt.from_context(context))
+            pipeline.transform(warehouse_uri(postgres_conn_id), day, Attempt.from_context(context))
 
     days = validate("postgres_default")
     chain(

@@ -25,9 +25,10 @@ from airflow.providers.common.sql.operators.sql import (
     SQLTableCheckOperator,
 )
 from airflow.providers.smtp.operators.smtp import EmailOperator
-from airflow.sdk import Asset, Connection, Param, chain, dag, task
+from airflow.sdk import Asset, Param, chain, dag, task
 from pendulum import datetime
 
+from include.core.dag import warehouse_uri
 from include.core.tags import Tag
 from include.domains.retail import report
 from include.domains.retail.files import DAYS
@@ -53,7 +54,7 @@ def retail_report() -> None:
 
         events = context["triggering_asset_events"].values()
         asked = files.days_asked(context["params"]["days"], [event.extra for found in events for event in found])
-        return pipeline.days_in(Connection.get(postgres_conn_id).get_uri(), asked)
+        return pipeline.days_in(warehouse_uri(postgres_conn_id), asked)
 
     days = find_days("postgres_default")
     chain(

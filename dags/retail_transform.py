@@ -21,9 +21,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, Connection, Param, dag, task
+from airflow.sdk import Asset, Param, dag, task
 from pendulum import datetime
 
+from include.core.dag import warehouse_uri
 from include.core.tags import Tag
 from include.domains.retail.files import DAYS
 
@@ -49,7 +50,7 @@ def retail_transform() -> None:
 
         events = context["triggering_asset_events"].values()
         asked = files.days_asked(context["params"]["days"], [event.extra for found in events for event in found])
-        return pipeline.days_in(Connection.get(postgres_conn_id).get_uri(), asked)
+        return pipeline.days_in(warehouse_uri(postgres_conn_id), asked)
 
     @task(pool="database_access", map_index_template="{{ day }}", execution_timeout=timedelta(hours=1))
     def transform_day(day: str, postgres_conn_id: str, **context: Any) -> None:
@@ -58,7 +59,7 @@ def retail_transform() -> None:
         from include.domains.retail import pipeline
 
         context["day"] = day
-        pipeline.transform(Connection.get(postgres_conn_id).get_uri(), day, Attempt.from_context(context))
+        pipeline.transform(warehouse_uri(postgres_conn_id), day, Attempt.from_context(context))
 
     @task(outlets=[RETAIL_SALES])
     def publish(days: list[str], **context: Any) -> None:

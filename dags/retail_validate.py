@@ -25,7 +25,8 @@ from typing import Any
 from airflow.sdk import Asset, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.settings import OBJECT_STORAGE, RETAIL
+from include.core.dag import storage_root
+from include.core.settings import RETAIL
 from include.core.tags import Tag
 from include.domains.retail.datasets import READING
 from include.domains.retail.files import DAYS, LANDED
@@ -53,7 +54,7 @@ def retail_validate() -> None:
 
         events = context["triggering_asset_events"].values()
         asked = files.days_asked(context["params"]["days"], [event.extra for found in events for event in found])
-        landed = ObjectStoragePath(OBJECT_STORAGE.read()) / LANDED
+        landed = storage_root() / LANDED
         return files.find([landed, ObjectStoragePath(RETAIL.read())], asked)
 
     @task(outlets=[RETAIL_LINES])

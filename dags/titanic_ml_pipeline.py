@@ -41,7 +41,7 @@ from airflow.sdk import (
 from pendulum import datetime
 
 from include.core import settings
-from include.core.run_types import NOT_BACKFILLED
+from include.core.dag import NOT_BACKFILLED, storage_root
 from include.core.tags import Tag
 from include.domains.titanic import settings as titanic
 
@@ -84,7 +84,7 @@ def titanic_ml_pipeline() -> None:
         from include.domains.titanic.passengers import prepare
 
         source = context["params"]["passengers"] or titanic.TITANIC_PASSENGERS.read()
-        root = ObjectStoragePath(settings.OBJECT_STORAGE.read())
+        root = storage_root()
         return prepare(ObjectStoragePath(source), root, context["dag_run"].run_id)
 
     @task(pool="cpu_bound_pool", pool_slots=2)

@@ -23,10 +23,10 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any
 
-from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
+from airflow.sdk import Asset, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.settings import OBJECT_STORAGE
+from include.core.dag import run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 from include.domains.weather.cities import cities_schema, load_cities
 
@@ -56,7 +56,7 @@ def weather_data_pipeline() -> None:
         """Create `weather_data` where it is missing."""
         from include.domains.weather import pipeline
 
-        pipeline.create_table(Connection.get(postgres_conn_id).get_uri())
+        pipeline.create_table(warehouse_uri(postgres_conn_id))
 
     @task(pool="weather_api")
     def extract_weather(weather_conn_id: str, postgres_conn_id: str, **context: Any) -> str:
@@ -66,10 +66,10 @@ def weather_data_pipeline() -> None:
 
         run = context["dag_run"]
         return pipeline.extract(
-            weather_hook(weather_conn_id, Connection.get(postgres_conn_id).get_uri()),
-            ObjectStoragePath(OBJECT_STORAGE.read()),
+            weather_hook(weather_conn_id, warehouse_uri(postgres_conn_id)),
+            storage_root(),
             wanted=context["params"]["cities"],
-            date=pipeline.day_of(run.data_interval_start, run.run_after),
+            date=run_day(context),
             asked_on=(run.start_date or run.run_after).astimezone(UTC).date(),
             run_id=run.run_id,
         )
@@ -87,7 +87,7 @@ def weather_data_pipeline() -> None:
         from include.core.warehouse.attempt import Attempt
         from include.domains.weather import pipeline
 
-        pipeline.load(ObjectStoragePath(raw), Connection.get(postgres_conn_id).get_uri(), Attempt.from_context(context))
+        pipeline.load(ObjectStoragePath(raw), warehouse_uri(postgres_conn_id), Attempt.from_context(context))
 
     raw = extract_weather("weather_default", "postgres_default")
     create_table("postgres_default") >> raw

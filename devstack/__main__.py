@@ -34,8 +34,6 @@ from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.trigger import Kind, check_period
 
-UP = ("postgres", "airflow", "upstreams", "sinks", "s3", "mlflow", "model_server", "kubernetes_double")
-
 
 def main() -> int:
     """Carry out one command; return the exit code: 0 done, 1 the run or stack is not well, 2 wrong use."""
@@ -109,7 +107,7 @@ def _up(_: argparse.Namespace, console: Console) -> int:
     _keep(state)
     ended = threading.Event()
     try:
-        stack.ensure(UP)
+        stack.ensure(stack.services)
         console.print(
             f"\n  {local_url(state, 'api')}   user [bold]{ADMIN}[/]   password [bold]{state.secret(ADMIN)}[/]"
         )
@@ -122,7 +120,7 @@ def _up(_: argparse.Namespace, console: Console) -> int:
         while True:
             state.last_used.touch()
             with state.lock():  # `make run` may be starting Airflow again, after an edit
-                stack.require_running(UP)
+                stack.require_running(stack.services)
             time.sleep(2)
     except KeyboardInterrupt:
         return 0

@@ -23,7 +23,8 @@ from devstack.errors import StackError
 from devstack.needs import Asset
 from include import settings
 
-MODEL, SALES = "titanic_model", "sales_data"
+CLOSED_MONTHS: tuple[str, ...] = ("sales_data",)
+"""Assets of which a day of each of the two months before this one is loaded too: the month-end close wants one."""
 FINISHED = {"success", "failed"}
 AGAIN = 10  # seconds until another attempt, while Airflow or the model server is away
 Say = Callable[[str], None]
@@ -97,11 +98,12 @@ class Fill:
         return not failed
 
     def _load_closed_months(self) -> None:
-        """Have a day of each of the two months before this one loaded: the month-end close wants one that is over."""
-        sales = next((asset for asset in needs.assets(self.airflow) if asset.name == SALES and asset.readers), None)
-        if not sales or not sales.producers:
-            return
-        dag_id = min(sales.producers)
+        """Have a day of each of the two months before this one loaded of :data:`CLOSED_MONTHS`."""
+        for asset in needs.assets(self.airflow):
+            if asset.name in CLOSED_MONTHS and asset.readers and asset.producers:
+                self._load_months_before(min(asset.producers))
+
+    def _load_months_before(self, dag_id: str) -> None:
         last = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
         for day in (last, last.replace(day=1) - timedelta(days=1)):
             body = {"dag_run_id": f"first_fill__{day}", "logical_date": None, "conf": {"day": day.isoformat()}}
@@ -185,7 +187,8 @@ def replay_traffic(airflow: Airflow, model_server: str, say: Say) -> None:
     """Have yesterday's sample traffic served once, where a model is registered."""
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     published = {asset.name: bool(asset.published) for asset in needs.assets(airflow)}
-    if not published.get(MODEL) or traffic.ASSET not in published:
+    sample = traffic.sample()
+    if sample is None or not published.get(sample.MODEL) or traffic.ASSET not in published:
         return
     if yesterday.isoformat() not in {event["extra"].get("day") for event in airflow.events(traffic.ASSET)}:
         say(traffic.replay(model_server, airflow, yesterday))
@@ -198,7 +201,7 @@ def main() -> None:
     parser.add_argument("--user", required=True)
     parser.add_argument("--password-file", required=True, type=Path)
     parser.add_argument("--dags", required=True, type=Path, help="folder of the DAG files")
-    parser.add_argument("--model-server", required=True, help="URL of the model server")
+    parser.add_argument("--model-server", default="", help="URL of the model server, if there is one")
     parser.add_argument("--mark", required=True, type=Path, help="file that is made when Airflow has let us in")
     arguments = parser.parse_args()
     say = partial(print, flush=True)

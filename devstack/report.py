@@ -17,7 +17,7 @@ from devstack.api import Airflow
 from devstack.environment import LIVE_WEATHER, Upstream
 from devstack.postgres import Postgres
 from devstack.stack import Stack
-from devstack.state import REPOSITORY
+from include.ops.alerts.runbooks import runbook_of
 
 PIPELINE, TABLE = "weather_data_pipeline", "weather_data"
 COLOURS = {
@@ -174,10 +174,10 @@ def _failure(console: Console, outcome: Outcome, instances: list[dict[str, Any]]
         console.print(f"\n[red]{task_name(one)} failed[/]; the end of its log:")
         for line in outcome.airflow.log(one)[-LOG_LINES:]:
             console.print(f"  {escape(line)}", highlight=False)
-    runbook = REPOSITORY / "docs" / "runbooks" / f"{outcome.dag_id}.md"
+    details = outcome.airflow.dag(outcome.dag_id) or {}
     console.print("\nWhat to do:")
-    if runbook.exists():
-        console.print(f"  read {runbook.relative_to(REPOSITORY)}")
+    if runbook := runbook_of(details.get("doc_md")):
+        console.print(f"  read docs/runbooks/{runbook}")
     console.print(
         f"  the whole log: {_shown(outcome.stack.state.airflow_home / 'logs' / f'dag_id={outcome.dag_id}')}",
         soft_wrap=True,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -17,6 +18,7 @@ from devstack.kubeconfig import BEARER_VARIABLE
 from devstack.postgres import Postgres
 from devstack.process import Record, spawn
 from devstack.state import REPOSITORY, State
+from devstack.traffic import served_spec
 from devstack.waiting import Activity
 from devstack.webhook import TOKEN_VARIABLE
 
@@ -82,14 +84,14 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
             },
         )()
 
-    def start_model_server() -> int:
+    def start_model_server(spec: str) -> int:
         warehouse = state.root / "warehouse.uri"
         warehouse.touch(mode=0o600)
         warehouse.write_text(database.uri("warehouse"))
         return command(
             "model_server",
             "include.core.ml.serving",
-            "include.domains.titanic.spec:TITANIC",
+            spec,
             "--mlflow-uri",
             local_url(state, "mlflow"),
             "--warehouse-file",
@@ -100,7 +102,7 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
             str(state.port("model_server")),
         )()
 
-    services = (
+    services: tuple[Service, ...] = (
         Service(
             "postgres",
             ("postgres",),
@@ -188,15 +190,18 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
             state.logs / "mlflow.log",
             needs=("postgres",),
         ),
-        Service(
-            "model_server",
-            ("model_server",),
-            start_model_server,
-            http("model_server", "/health"),
-            state.logs / "model_server.log",
-            needs=("postgres",),
-        ),
     )
+    if spec := served_spec():
+        services += (
+            Service(
+                "model_server",
+                ("model_server",),
+                partial(start_model_server, spec),
+                http("model_server", "/health"),
+                state.logs / "model_server.log",
+                needs=("postgres",),
+            ),
+        )
     return {service.name: service for service in services}
 
 

@@ -69,6 +69,11 @@ class Stack:
         """The folder that DAG files are read from."""
         return Path(self.airflow_environment()["AIRFLOW__CORE__DAGS_FOLDER"])
 
+    @property
+    def services(self) -> list[str]:
+        """The name of every service."""
+        return list(self._declared())
+
     def ensure(self, names: Iterable[str]) -> None:
         """Start those of the named services (and what they need) that don't run, side by side; return when all answer.
 

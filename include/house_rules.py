@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from include.core import connection_use
 from include.core.tags import Tag
+from include.ops.alerts.runbooks import runbooks_in
 from include.ops.alerts.wording import advice_of
 from include.settings import CONNECTIONS, POOLS, QUEUES
 
@@ -29,6 +30,7 @@ DECLARE = "or declare it in include/core/settings.py or the settings.py of its d
 LISTED = 5
 NOTE_HEADING = "## What the gate will ask for"
 NOTE_TAG = "refused by the gate"
+RUNBOOKS = Path(__file__).parent.parent / "docs" / "runbooks"
 
 
 def owner(dag: DAG) -> Iterator[str]:
@@ -57,6 +59,15 @@ def advice(dag: DAG) -> Iterator[str]:
     """Alerts quote what to do when the DAG fails."""
     if (doc := documentation_of(dag)) and not advice_of(doc):
         yield "doc_md has no heading 'On failure' with a text: add '## On failure' and what to do to the docstring"
+
+
+def runbook(dag: DAG) -> Iterator[str]:
+    """Whoever an alert sends to a page finds it there."""
+    if not RUNBOOKS.is_dir():  # a container that runs the DAG has no docs
+        return
+    for name in runbooks_in(documentation_of(dag)):
+        if not (RUNBOOKS / name).is_file():
+            yield f"doc_md links to docs/runbooks/{name}, which doesn't exist: write it, or remove the link"
 
 
 def constant(dag: DAG) -> Iterator[str]:
@@ -129,6 +140,7 @@ RULES: dict[str, Rule] = {
     for rule in (
         *STRICT,
         advice,
+        runbook,
         constant,
         not_empty,
         retries,

@@ -22,6 +22,7 @@ from include.core.settings import STRICT_MODE
 from include.house_rules import STRICT, broken, leave_note
 from include.ops.alerts.alert import UNWATCHED
 from include.ops.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure
+from include.ops.alerts.runbooks import runbook_of
 from include.ops.alerts.wording import advice_of, schedule_in_words
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def _with_deadline(dag: DAG) -> list[DeadlineAlert]:
         "owner": str(dag.owner),
         "schedule": schedule_in_words(dag.timetable),
         "advice": advice_of(dag.doc_md),
+        "runbook": runbook_of(dag.doc_md),
     }
     callback = AsyncCallback(on_deadline, kwargs=words)
     return [*own, DeadlineAlert(reference=RunQueued(), interval=DEADLINE, callback=callback)]

@@ -9,8 +9,8 @@ import sys
 from deploy.compose import buckets, databases, endpoints, preflight, secrets
 from deploy.compose.errors import SetupError
 from deploy.compose.written import Written
-from include.core import settings
-from include.domains.titanic import settings as titanic
+from include.core.settings import OBJECT_STORAGE
+from include.settings import ENVIRONMENT
 
 
 def make_secrets() -> None:
@@ -38,8 +38,8 @@ def init() -> None:
     for conn_id, done in seed.write_connections(found, written).items():
         print(f"connection {conn_id}: {done}")
     if "aws_default" in found:
-        names = filter(None, (buckets.bucket(settings.OBJECT_STORAGE.read()), titanic.SAGEMAKER_BUCKET.read()))
-        buckets.make(names, found["aws_default"])
+        others = [key.read() for key in ENVIRONMENT if key.name.endswith("_BUCKET")]
+        buckets.make(filter(None, (buckets.bucket(OBJECT_STORAGE.read()), *others)), found["aws_default"])
 
 
 def credentials() -> None:

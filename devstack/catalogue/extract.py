@@ -18,6 +18,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from devstack.catalogue.facts import KINDS, Facts
 from include.core import connection_use
 from include.house_rules import NOTE_TAG, documentation_of
+from include.ops.alerts.runbooks import runbook_of
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -37,6 +38,7 @@ def facts_of(dag: DAG, folder: Path) -> Facts:
     return Facts(
         dag_id=dag.dag_id,
         file=path.relative_to(folder).as_posix(),
+        runbook=runbook_of(documentation_of(dag)),
         summary=" ".join(documentation_of(dag).split("\n\n")[0].split()),
         schedule=_schedule(timetable, condition),
         kinds=_kinds(dag, timetable, condition),

@@ -14,6 +14,7 @@ class Facts:
     Attributes:
         dag_id: its id.
         file: its file, below the folder.
+        runbook: name of the page in ``docs/runbooks``; empty if there is none.
         summary: the first paragraph of its documentation.
         schedule: when it runs, in words.
         kinds: of :data:`KINDS`, those in which it may be run.
@@ -33,6 +34,7 @@ class Facts:
 
     dag_id: str
     file: str
+    runbook: str
     summary: str
     schedule: str
     kinds: list[str]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devstack.state import REPOSITORY
@@ -16,14 +15,13 @@ if TYPE_CHECKING:
     from devstack.catalogue.facts import Facts
 
 PAGE = REPOSITORY / "docs" / "DAGS.md"
-RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 HEAD = """# DAGs
 
 Made from the DAGs by `make fix`; the gate refuses a DAG that is no longer as it says here.
 """
 
 
-def page(dags: Sequence[Facts], runbooks: Path = RUNBOOKS) -> str:
+def page(dags: Sequence[Facts]) -> str:
     """Return the page's text, which ends with a line feed."""
     lines = [HEAD, "| DAG | when | owner | what |", "| --- | --- | --- | --- |"]
     lines += [
@@ -33,7 +31,7 @@ def page(dags: Sequence[Facts], runbooks: Path = RUNBOOKS) -> str:
     if joined := list(_joined(dags)):
         lines += ["", "## Joined by assets", "", "```mermaid", "flowchart LR", *joined, "```"]
     for dag in dags:
-        lines += ["", *_section(dag, runbooks)]
+        lines += ["", *_section(dag)]
     return "\n".join(lines) + "\n"
 
 
@@ -45,15 +43,15 @@ def _joined(dags: Sequence[Facts]) -> Iterator[str]:
         yield from (f"    asset_{_id(asset)}([{asset}]) -.-> {dag.dag_id}" for asset in dag.assets_read)
 
 
-def _section(dag: Facts, runbooks: Path) -> Iterator[str]:
+def _section(dag: Facts) -> Iterator[str]:
     names = {connection.conn_id: connection.doc for connection in CONNECTIONS}
     yield from (f"## {dag.dag_id}", "", dag.summary, "")
     yield from ("| | |", "| --- | --- |")
     yield f"| when | {dag.schedule} |"
     yield f"| may be run as | {', '.join(dag.kinds)} |"
     yield f"| file | [dags/{dag.file}](../dags/{dag.file}) |"
-    if runbook := _runbook(dag, runbooks):
-        yield f"| runbook | [{runbook}](runbooks/{runbook}) |"
+    if dag.runbook:
+        yield f"| runbook | [{dag.runbook}](runbooks/{dag.runbook}) |"
     yield f"| owner | {', '.join(dag.owners)} |"
     yield f"| tags | {', '.join(dag.tags)} |"
     yield from _row("assets in", (f"`{asset}`" for asset in dag.assets_in))
@@ -90,13 +88,6 @@ def _frame(dag: Facts, ids: dict[str, str], inside: list[str], indent: str) -> I
         yield f"{indent}subgraph g_{_id(group)}[{group}]"
         yield from _frame(dag, ids, [*inside, group], f"{indent}    ")
         yield f"{indent}end"
-
-
-def _runbook(dag: Facts, runbooks: Path) -> str | None:
-    """Return the DAG's own runbook, or the one that its file or its family has."""
-    family = f"{dag.dag_id.split('_', maxsplit=1)[0]}.md"
-    names = (f"{dag.dag_id}.md", f"{Path(dag.file).stem}.md", family)
-    return next((name for name in names if (runbooks / name).exists()), None)
 
 
 def _published(asset: str) -> str:

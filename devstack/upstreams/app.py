@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -9,18 +11,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from devstack.upstreams import open_meteo
+from devstack.upstreams import apis
 from devstack.upstreams.answers import json_answer, source_error
 from devstack.upstreams.control import Control, ControlMiddleware
-from devstack.upstreams.jobs import JobService
-from devstack.upstreams.openweather import OpenWeather
-from devstack.upstreams.records import DATASETS, DERIVED
-from devstack.upstreams.sources import SOURCES
-from devstack.upstreams.tills import Tills
+from devstack.upstreams.records import DERIVED, Dataset
+from include.core.registry import declared
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+
+APIS = [import_module(found.name) for found in iter_modules(apis.__path__, f"{apis.__name__}.")]
+DATASETS = declared(Dataset, APIS)
 
 
 async def about(_request: Request) -> Response:
@@ -53,22 +55,12 @@ def create_app(s3: str | None = None) -> Starlette:
 
     ``s3`` is the URL of the S3 server that the tills deliver to.
     """
-    control, jobs, openweather = Control(), JobService(), OpenWeather()
+    control = Control()
     return Starlette(
         routes=[
             Route("/about", about),
             Route("/health", health),
-            Route("/v1/forecast", open_meteo.forecast),
-            Route("/v1/archive", open_meteo.archive),
-            Route("/data/2.5/weather", openweather.weather),
-            Route("/data/3.0/onecall/timemachine", openweather.timemachine),
-            *(Route(f"/{source.name}", source.page) for source in SOURCES),
-            Route("/tills", Tills(s3).day),
-            Route("/jobs", jobs.start, methods=["POST"]),
-            Route("/jobs", jobs.list),
-            Route("/jobs/{id}", jobs.poll),
-            Route("/jobs/{id}", jobs.cancel, methods=["DELETE"]),
-            Route("/jobs/{id}/result", jobs.result),
+            *(route for api in APIS for route in api.routes(s3)),
             Route("/control", control.reset, methods=["DELETE"]),
             Route("/control/scenario", control.put, methods=["PUT"]),
             Route("/control/scenario/{id:int}", control.remove, methods=["DELETE"]),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response, StreamingResponse
 
 from devstack.upstreams.answers import json_answer, open_meteo_error, openweather_error, source_error
-from devstack.upstreams.openweather import LIMIT_EXCEEDED
+from devstack.upstreams.apis.openweather import LIMIT_EXCEEDED
 from devstack.upstreams.scenarios import Call, scenario
 
 if TYPE_CHECKING:

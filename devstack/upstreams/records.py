@@ -29,57 +29,6 @@ class Dataset:
         return asdict(self)
 
 
-_WEATHER_PATHS = ("/v1/forecast", "/v1/archive")
-
-DATASETS = (
-    Dataset(
-        "openweather_daily",
-        (*_WEATHER_PATHS, "/data/2.5/weather", "/data/3.0/onecall/timemachine"),
-        "2021-07-04",
-        "2024-12-31",
-        "CC BY-SA 4.0",
-        "Weather data provided by OpenWeather (https://openweathermap.org)",
-        "London, New York, Tokyo; about six readings brought to one row per UTC day. A day is a UTC day whatever the "
-        "timezone asked. The current weather is today's mean.",
-    ),
-    Dataset(
-        "noaa_daily",
-        _WEATHER_PATHS,
-        "2012-01-01",
-        "2015-12-31",
-        "public domain (US government work)",
-        "NOAA National Climatic Data Center, daily summaries",
-        "Seattle, New York; local days; no daily mean temperature, humidity or pressure.",
-    ),
-    Dataset(
-        "sales",
-        ("/sales", "/jobs"),
-        "2010-12-01",
-        "2010-12-22",
-        "CC BY 4.0",
-        "D. Chen, S. L. Sain, K. Guo (2012), Online Retail, UCI Machine Learning Repository, doi 10.24432/C5BW33",
-        "Recorded days: 2010-12-01, -19, -20, -21, -22.",
-    ),
-    Dataset(
-        "marketing",
-        ("/marketing",),
-        "2010-12-01",
-        "2010-12-22",
-        "CC BY 4.0",
-        "S. Moro, P. Cortez, P. Rita (2014), Bank Marketing, UCI Machine Learning Repository, doi 10.24432/C5K306",
-        "Recorded without dates: the server deals the rows, in file order, to 22 delivery days.",
-    ),
-    Dataset(
-        "support",
-        ("/support",),
-        "2025-01-01",
-        "2025-03-14",
-        "no restriction on use (NYC Open Data)",
-        "City of New York, NYC Open Data, 311 Service Requests (erm2-nwe9)",
-        "Animal requests by created_at; times are New York local time without offset.",
-    ),
-)
-
 DERIVED = {
     "any other day up to today": "a recorded day's rows, which the header X-Replayed-Day names: weather of the same "
     "date, the others in turn; dates are moved, invoices and tickets have numbers of their own",

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def modules_of(package: ModuleType, name: str) -> Iterator[ModuleType]:
-    """Yield the module ``name`` of each package below ``package`` that has one."""
+def names_of(package: ModuleType, name: str) -> Iterator[str]:
+    """Yield the full name of the module ``name`` of each package below ``package`` that has one; import none."""
     for found in iter_modules(package.__path__, f"{package.__name__}."):
         if found.ispkg and find_spec(f"{found.name}.{name}"):
-            yield import_module(f"{found.name}.{name}")
+            yield f"{found.name}.{name}"
+
+
+def modules_of(package: ModuleType, name: str) -> Iterator[ModuleType]:
+    """Yield the module ``name`` of each package below ``package`` that has one."""
+    return map(import_module, names_of(package, name))
 
 
 def declared(kind: type[T], modules: Iterable[ModuleType]) -> tuple[T, ...]:

@@ -65,6 +65,7 @@ def _park_run(dag_run: DagRun, msg: str) -> None:
 
     from include.ops.alerts.alert import UNWATCHED, Alert, Failure, Kind
     from include.ops.alerts.observe import REASONS, attempt_of, run_url
+    from include.ops.alerts.runbooks import runbook_of
     from include.ops.alerts.wording import advice_of, schedule_in_words
 
     session = object_session(dag_run)
@@ -82,6 +83,7 @@ def _park_run(dag_run: DagRun, msg: str) -> None:
         owner=next((dag.get_task(ti.task_id).owner for ti in failed if dag.has_task(ti.task_id)), dag.owner),
         schedule=schedule_in_words(dag.timetable),
         advice=advice_of(dag.doc_md),
+        runbook=runbook_of(dag.doc_md),
         text=REASONS.get(msg, ""),
         run_url=run_url(dag_run.dag_id, dag_run.run_id),
         failures=tuple(

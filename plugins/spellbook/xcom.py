@@ -56,5 +56,5 @@ def refuse_large(key: str, value: Any) -> None:
             raise XComTooLargeError(
                 f"XCom {key!r} of type {type(value).__name__} is larger than {limit} bytes ({XCOM_LIMIT.name}). Write"
                 " the data to object storage (include.core.storage.writing, below SPELLBOOK_OBJECT_STORAGE) and return"
-                " its URL; dags/large_data_handoff.py shows how"
+                " its URL"
             )

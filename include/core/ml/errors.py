@@ -23,3 +23,7 @@ class ArtifactError(PermanentError):
 
 class ServingError(Exception):
     """The model server doesn't answer, or answers other than the model that it should serve."""
+
+
+class DriftError(PermanentError):
+    """Served predictions differ from what the model was trained on; the message names segment, feature and numbers."""

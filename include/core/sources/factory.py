@@ -11,14 +11,13 @@ from airflow.sdk import (
     Connection,
     CronDataIntervalTimetable,
     ObjectStoragePath,
-    Param,
     get_parsing_context,
     task,
 )
 from airflow.sdk.exceptions import AirflowSkipException
 from pendulum import datetime
 
-from include.core.settings import OBJECT_STORAGE
+from include.core.dag import day_param, storage_root, warehouse_uri
 from include.core.sources.errors import SourceError
 from include.core.sources.files import SUFFIX, load_source, load_sources
 from include.core.tags import Tag
@@ -74,14 +73,7 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
         schedule=CronDataIntervalTimetable(source.schedule, timezone="UTC"),
         start_date=datetime(start.year, start.month, start.day, tz="UTC"),
         catchup=False,
-        params={
-            "day": Param(
-                None,
-                type=["null", "string"],
-                format="date",
-                description=f"One day ({source.timezone}) instead of the data interval's.",
-            )
-        },
+        params={"day": day_param(f"One day ({source.timezone}) instead of the data interval's.")},
         default_args={"owner": source.owner},
         tags=[Tag.INGEST, Tag.SOURCE],
         description=source.description,
@@ -104,8 +96,8 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
             if not days:
                 raise AirflowSkipException(f"no day of {source.timezone} came to its end in this data interval")
             login = Login.of(Connection.get(source_conn_id))
-            root = ObjectStoragePath(OBJECT_STORAGE.read())
-            uri = Connection.get(warehouse_conn_id).get_uri()
+            root = storage_root()
+            uri = warehouse_uri(warehouse_conn_id)
             return pipeline.extract(source, login, uri, root, days, run.run_id)
 
         @task
@@ -130,7 +122,7 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
             from include.core.warehouse.attempt import Attempt
 
             files = [ObjectStoragePath(file) for file in raw]
-            uri = Connection.get(warehouse_conn_id).get_uri()
+            uri = warehouse_uri(warehouse_conn_id)
             pipeline.load(source, files, uri, Attempt.from_context(context))
 
         load(check(process(extract(source.connection, warehouse_conn_id))), warehouse_conn_id)

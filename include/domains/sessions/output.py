@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from include.core import storage
-from include.domains.sessions.errors import UnaccountedRowsError
+from include.core.errors import PermanentError
 from include.domains.sessions.rules import SESSIONS, SUCCESS, SUMMARY
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POINTER = "current.json"
+
+
+class UnaccountedRowsError(PermanentError):
+    """Rows were lost or doubled between input and output; nothing was published."""
 
 
 class Published(BaseModel):

@@ -5,3 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+
+STAYS = True
+"""When the examples are removed, this package remains, for sources to come."""
+OWNS = (
+    "devstack/upstreams/apis/sources.py",
+    "include/domains/sources/marketing.yaml",
+    "include/domains/sources/sales.yaml",
+    "include/domains/sources/support.yaml",
+    "tests/integration/upstreams/test_upstreams_sources.py",
+)
+NAMES = (
+    *("process_marketing_data", "process_sales_data", "process_support_data"),
+    *("marketing_data", "sales_data", "support_data"),
+    *("marketing.yaml", "sales.yaml", "support.yaml"),
+)
+"""The examples' DAGs, tables and files."""

@@ -37,13 +37,6 @@ class Api(Protocol):
         """Return what the API answers about one UTC day, asked on the day ``asked_on``."""
 
 
-def day_of(data_interval_start: dt.datetime | None, run_after: dt.datetime) -> dt.date:
-    """Return the UTC day that a run is about: its data interval's first, else the day before ``run_after``."""
-    if data_interval_start is None:
-        return run_after.astimezone(dt.UTC).date() - dt.timedelta(days=1)
-    return data_interval_start.astimezone(dt.UTC).date()
-
-
 def create_table(uri: str) -> None:
     """Create ``weather_data``, and what loads need, where they are missing.
 

@@ -63,6 +63,7 @@ class Alert:
         owner: of the DAG, which decides who gets the mail.
         schedule: in words.
         advice: what to do, in a sentence or two.
+        runbook: name of the page in ``docs/runbooks``; empty if there is none.
         text: what is said beside the failures, in one line, without secrets.
         next_try: when a task is tried again, in words.
         run_url: the run in the web UI.
@@ -77,6 +78,7 @@ class Alert:
     owner: str = ""
     schedule: str = ""
     advice: str = ""
+    runbook: str = ""
     text: str = ""
     next_try: str = ""
     run_url: str = ""

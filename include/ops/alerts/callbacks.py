@@ -92,7 +92,12 @@ def on_dag_success(context: Context) -> None:
 
 
 async def on_deadline(
-    context: Mapping[str, Any], owner: str = "", schedule: str = "", advice: str = "", patience: float = 86400
+    context: Mapping[str, Any],
+    owner: str = "",
+    schedule: str = "",
+    advice: str = "",
+    runbook: str = "",
+    patience: float = 86400,
 ) -> None:
     """Put the alert of a late run into the outbox, unless the run has failed, which is alerted already.
 
@@ -101,6 +106,7 @@ async def on_deadline(
         owner: of the DAG.
         schedule: in words.
         advice: what to do.
+        runbook: name of the DAG's runbook.
         patience: seconds for which it tries to reach the warehouse.
 
     Raises:
@@ -125,6 +131,7 @@ async def on_deadline(
         owner=owner,
         schedule=schedule,
         advice=advice,
+        runbook=runbook,
         text=f"not done by {due:%Y-%m-%d %H:%M:%S} UTC",
         run_url=run_url(run["dag_id"], run["dag_run_id"]),
     )

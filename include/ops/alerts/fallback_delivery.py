@@ -10,7 +10,7 @@ from include.ops.alerts.delivery import DeliveryError, deliver, is_there
 from include.ops.alerts.message import Facts, compose
 from include.ops.alerts.pending import PendingAlert
 from include.ops.alerts.routing import routing, silences
-from include.ops.alerts.runbooks import runbook_of
+from include.ops.alerts.runbooks import address_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,7 +38,7 @@ def send(pending: PendingAlert, now: datetime) -> PendingAlert:
     if silences().reason(alert, now):
         return pending
     severity, remark = routing().severity(alert), silences().expired(alert, now)
-    message = compose(Facts(alert, severity, alert.failures, runbook=runbook_of(alert.dag_id), remark=remark))
+    message = compose(Facts(alert, severity, alert.failures, runbook=address_of(alert.runbook), remark=remark))
     for route in routing().routes(alert):
         if route.medium in sent or not is_there(route.conn_id):
             continue

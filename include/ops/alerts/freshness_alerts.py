@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from include.core.warehouse.connect import Session
     from include.core.warehouse.dataset import Dataset
 
+STALE_RUNBOOK = "alerts.md#datastale"
 EMPTY_LOADS = """
     SELECT load_id, dataset, partition_key, dag_id, task_id, run_id, rows_in, quarantined FROM load_log
     WHERE loaded = 0 AND finished_at > %(now)s - interval '1 day' AND finished_at <= %(now)s ORDER BY load_id
@@ -39,6 +40,7 @@ def overdue(session: Session, datasets: Sequence[Dataset], now: datetime) -> Ite
                 attempt=finished,
                 subject=last.dataset,
                 text=f"last complete load {finished} UTC, {in_words(age)} ago; at most {in_words(most)} may pass",
+                runbook=STALE_RUNBOOK,
                 advice=f"Was a run of {last.dag_id} made, is the DAG paused, did it fail? Run the missing days.",
             )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from include.ops.alerts.alert import Alert, Failure, Kind
+from include.ops.alerts.runbooks import runbook_of
 from include.ops.alerts.wording import advice_of, error_in_a_line, in_words, schedule_in_words
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def run_alert(kind: Kind, context: Mapping[str, Any]) -> Alert:
         owner=owner_of(dag, ti),
         schedule=schedule_in_words(dag.timetable),
         advice=advice_of(dag.doc_md),
+        runbook=runbook_of(dag.doc_md),
         text=REASONS.get(str(context.get("reason")), ""),
         run_url=run_url(dag.dag_id, context["run_id"]),
         failures=(failure_of(context),) if failed and ti is not None else (),

@@ -9,7 +9,6 @@ from include.core.warehouse.connect import connect
 from include.ops.alerts.delivery import deliver
 from include.ops.alerts.outbox import Outbox
 from include.ops.alerts.routing import routing, silences
-from include.ops.alerts.runbooks import runbook_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +28,10 @@ def open_outbox(uri: str = "") -> Iterator[Outbox]:
         AirflowNotFoundException: if there is no such connection.
         psycopg.OperationalError: if the warehouse can't be reached in three seconds.
     """
-    from airflow.sdk import Connection
+    from include.core.dag import warehouse_uri
 
-    location = uri or Connection.get(CONNECTION).get_uri()
+    location = uri or warehouse_uri(CONNECTION)
     with connect(location, connect_timeout=CONNECT_SECONDS, statement_timeout=10, lock_timeout=10) as session:
-        outbox = Outbox(session, routing(), silences(), deliver, runbook_of)
+        outbox = Outbox(session, routing(), silences(), deliver)
         outbox.create()
         yield outbox

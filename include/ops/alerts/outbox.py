@@ -19,6 +19,7 @@ from include.ops.alerts.alert import Alert, Kind
 from include.ops.alerts.delivery import DeliveryError
 from include.ops.alerts.message import Facts, Message, compose, digest
 from include.ops.alerts.routing import Medium, Route, Routing, Silences
+from include.ops.alerts.runbooks import address_of
 
 if TYPE_CHECKING:
     from include.core.warehouse.connect import Session
@@ -78,14 +79,12 @@ class Outbox:
         routing: where alerts go.
         silences: what is kept back.
         deliver: sends one message, or raises :class:`~include.ops.alerts.delivery.DeliveryError`.
-        runbook: returns where a DAG's runbook is.
     """
 
     session: Session
     routing: Routing
     silences: Silences
     deliver: Deliver
-    runbook: Callable[[str], str] = "docs/runbooks/{}.md".format
 
     def create(self) -> None:
         """Create the tables where they are missing."""
@@ -244,5 +243,4 @@ class Outbox:
         remark = self.silences.expired(alert, now)
         failures = history.failures(self.session, alert) if alert.kind is Kind.FAILED else alert.failures
         streak = history.streak(self.session, alert, row["id"]) if alert.kind in {Kind.FAILED, Kind.SUCCEEDED} else 0
-        runbook = self.runbook(alert.dag_id) if alert.dag_id else ""
-        return Facts(alert, row["severity"], failures, streak, runbook, remark)
+        return Facts(alert, row["severity"], failures, streak, address_of(alert.runbook), remark)

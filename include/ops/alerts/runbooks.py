@@ -1,10 +1,27 @@
-"""Where a DAG's runbook is."""
+"""A DAG's runbook: the page in ``docs/runbooks`` that its doc_md links to.
+
+Only the link counts, so that it can be told where ``docs`` isn't there, as in a container; the gate checks the file.
+"""
 
 from __future__ import annotations
 
+import re
+
 from include.core.settings import RUNBOOKS
 
+LINK = re.compile(r"\bdocs/runbooks/([\w-]+\.md)\b")
 
-def runbook_of(dag_id: str) -> str:
-    """Return the URL of ``docs/runbooks/<dag_id>.md``; its path, where no URL is set."""
-    return f"{RUNBOOKS.read().rstrip('/')}/{dag_id}.md"
+
+def runbooks_in(doc: str | None) -> list[str]:
+    """Return the names of the runbooks that a doc_md links to, in order."""
+    return LINK.findall(doc or "")
+
+
+def runbook_of(doc: str | None) -> str:
+    """Return the name of the runbook that a doc_md links to first; empty if it links to none."""
+    return next(iter(runbooks_in(doc)), "")
+
+
+def address_of(runbook: str) -> str:
+    """Return the URL of a runbook; its path, where no URL is set; empty if there is no runbook."""
+    return f"{RUNBOOKS.read().rstrip('/')}/{runbook}" if runbook else ""

@@ -21,8 +21,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from include.core.settings import EnvironmentKey
 from include.core.warehouse.connect import connect, conninfo
-from include.ops.exporter.errors import SourceError
-from include.ops.exporter.warehouse import freshness_slos, loads, outbox
+from include.ops.exporter.warehouse import SourceError, freshness_slos, loads, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

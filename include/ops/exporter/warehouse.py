@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from include.core.warehouse.dataset import Dataset
 
 
+class SourceError(Exception):
+    """A source of metrics can't be read; the message holds no secret."""
+
+
 def freshness_slos(datasets: Iterable[Dataset]) -> Metric:
     """Return ``spellbook_dataset_freshness_slo_seconds{dataset}`` of the datasets that declare one."""
     family = GaugeMetricFamily(

@@ -14,7 +14,7 @@ from kombu.exceptions import KombuError
 from prometheus_client.core import GaugeMetricFamily
 from redis.exceptions import RedisError
 
-from include.ops.exporter.errors import SourceError
+from include.ops.exporter.warehouse import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

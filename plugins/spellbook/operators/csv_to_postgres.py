@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Connection, ObjectStoragePath
+from airflow.sdk import BaseOperator, ObjectStoragePath
 from typing_extensions import override
+
+from include.core.dag import warehouse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +92,7 @@ class CsvToPostgresOperator(BaseOperator):
             result = load_csv(
                 file,
                 self.dataset,
-                Connection.get(self.postgres_conn_id).get_uri(),
+                warehouse_uri(self.postgres_conn_id),
                 Attempt.from_context(context),
                 partition=self.partition,
                 rename=self.rename,

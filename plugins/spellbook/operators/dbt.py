@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Connection, TaskGroup
+from airflow.sdk import BaseOperator, TaskGroup
 from typing_extensions import override
+
+from include.core.dag import storage_root, warehouse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,19 +82,17 @@ class DbtOperator(BaseOperator):
     def _run(self, folder: Path, context: Context) -> int:
         """Run dbt, keep what it leaves in ``folder``, and return its exit code."""
         from airflow.providers.standard.hooks.subprocess import SubprocessHook
-        from airflow.sdk import ObjectStoragePath
 
         from include.core import storage
-        from include.core.settings import OBJECT_STORAGE
         from include.domains.analytics.invocation import command_line, environment, keep, reuse_parsed
 
         ti = context["ti"]
-        root = ObjectStoragePath(OBJECT_STORAGE.read()) / "dbt"
+        root = storage_root() / "dbt"
         reuse_parsed(root / ti.dag_id, folder)
         self.running = SubprocessHook()
         exit_code: int = self.running.run_command(
             command_line(self.commands, folder),
-            environment(Connection.get(self.postgres_conn_id).get_uri(), self.schema),
+            environment(warehouse_uri(self.postgres_conn_id), self.schema),
             cwd=str(folder),
         ).exit_code
         place = root.joinpath(ti.dag_id, storage.file_name(context["run_id"]), ti.task_id, str(ti.try_number))

@@ -34,7 +34,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
         pytest.skip(reason)
     folder = copy_of_the_repository(tmp_path_factory.mktemp("clone"))
     look_often(folder / "deploy/monitoring/prometheus/prometheus.yml")
-    quick = {settings.WINE_CANDIDATES.name: "article_recipe"}
+    quick: dict[str, str] = {settings.WINE_CANDIDATES.name: "article_recipe"}
     stack = Compose(folder, f"spellbook-test-{os.getpid()}", free_port(), quick)
     try:
         engine.provide(stack.images())

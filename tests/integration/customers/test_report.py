@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from upath import UPath
 
+from devstack.upstreams.apis.sources import SALES as UPSTREAM
 from devstack.upstreams.client import Control
 from devstack.upstreams.records import DATA
-from devstack.upstreams.sources import SALES as UPSTREAM
 from include.core.cache import INLINE, Cache
 from include.core.errors import PermanentUpstreamError
 from include.core.sources.files import require_sources

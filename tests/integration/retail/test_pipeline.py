@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from upath import UPath
 
+from devstack.upstreams.apis.tills import file_of
 from devstack.upstreams.records import DATA
-from devstack.upstreams.tills import file_of
 from include.core.replay import mark, marked
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.errors import LoadError

@@ -119,6 +119,12 @@ def test_a_failed_task_is_told_once(messages: About) -> None:
     )
 
 
+def test_an_error_that_no_retry_can_help_is_told_at_the_first_try(messages: About) -> None:
+    assert messages("alerting_permanent", 2) == both(
+        "alerting_permanent", "work, try 1 of 4: LoadError: the same rows are refused again"
+    )
+
+
 def test_a_killed_task_is_told_though_no_callback_of_its_own_ran(
     messages: About,
 ) -> None:

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from upath import UPath
 
+from devstack.upstreams.apis.sources import SOURCES
 from devstack.upstreams.client import Control
 from devstack.upstreams.records import DATA
-from devstack.upstreams.sources import SOURCES
 from include.core.errors import (
     ConfigurationError,
     ForbiddenAddressError,

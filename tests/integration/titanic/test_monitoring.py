@@ -14,8 +14,8 @@ from upath import UPath
 
 from include.core.ml.drift import pipeline
 from include.core.ml.drift.checks import Limits
-from include.core.ml.drift.errors import DriftError
 from include.core.ml.drift.pipeline import Report
+from include.core.ml.errors import DriftError
 from include.core.ml.registry import Registry
 from include.core.ml.serving.spool import create_tables
 from include.core.warehouse.attempt import Attempt

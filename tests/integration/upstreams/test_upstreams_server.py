@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from devstack.upstreams.records import DATASETS
+from devstack.upstreams.app import DATASETS
 from devstack.upstreams.server import PortTakenError, serve
 
 REPOSITORY = Path(__file__).resolve().parents[3]

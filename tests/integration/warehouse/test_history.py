@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from include.core.warehouse.connect import connect
+from include.core.warehouse.dataset import Column, Dataset
 from include.core.warehouse.history import LastLoad, last_loads
-from include.datasets import DATASETS
-from include.domains.finance.datasets import REVENUE
-from include.domains.handoff.datasets import STOCK_TOTALS
-from include.domains.weather.datasets import WEATHER_DATA
+from tests.integration.warehouse.cases import WEATHER
 
 if TYPE_CHECKING:
     from include.core.warehouse.connect import Session
 
+MONTHS = Dataset("months", (Column("month", "date"),), ("month",), partition="month")
+TOTALS = Dataset("totals", (Column("code", "text"),), ("code",))
 NOW = datetime(2024, 6, 3, 6, 0, tzinfo=UTC)
 
 
@@ -35,24 +35,24 @@ def test_it_is_the_last_complete_load_and_by_day_that_of_the_newest_day(session:
     loaded(session, "weather_data", "2024-06-02", 6)
     loaded(session, "weather_data", "2024-06-01", 1)
     loaded(session, "weather_data", "2024-06-03", 1, complete=False)
-    loaded(session, "finance_revenue", "2024-05-01", 3)
-    loaded(session, "finance_revenue", "2024-04-01", 2)
-    loaded(session, "stock_totals", "all", 5)
-    loaded(session, "stock_totals", "all", 4)
+    loaded(session, "months", "2024-05-01", 3)
+    loaded(session, "months", "2024-04-01", 2)
+    loaded(session, "totals", "all", 5)
+    loaded(session, "totals", "all", 4)
     loaded(session, "not_asked_for", "all", 1)
-    assert last_loads(session, [WEATHER_DATA, REVENUE, STOCK_TOTALS]) == [
-        LastLoad("finance_revenue", "dag of finance_revenue", NOW - timedelta(hours=3)),
-        LastLoad("stock_totals", "dag of stock_totals", NOW - timedelta(hours=4)),
+    assert last_loads(session, [WEATHER, MONTHS, TOTALS]) == [
+        LastLoad("months", "dag of months", NOW - timedelta(hours=3)),
+        LastLoad("totals", "dag of totals", NOW - timedelta(hours=4)),
         LastLoad("weather_data", "dag of weather_data", NOW - timedelta(hours=6)),
     ]
 
 
 def test_a_table_that_was_never_loaded_completely_has_none(session: Session) -> None:
     loaded(session, "weather_data", "2024-06-02", 1, complete=False)
-    assert not last_loads(session, DATASETS)
+    assert not last_loads(session, [WEATHER])
     assert not last_loads(session, [])
 
 
 def test_an_empty_warehouse_has_none(warehouse: str) -> None:
     with connect(warehouse) as session:
-        assert not last_loads(session, DATASETS)
+        assert not last_loads(session, [WEATHER])

@@ -34,7 +34,7 @@ def context(**fields: Any) -> dict[str, Any]:
         if name in ti:
             ti[name] = fields.pop(name)
     run = SimpleNamespace(clear_number=1, start_date=NOW)
-    dag = DAG("spell", schedule=None, start_date=NOW, doc_md="## On failure\nClear it.")
+    dag = DAG("spell", schedule=None, start_date=NOW, doc_md="## On failure\nClear it: docs/runbooks/spells.md")
     known = {"dag": dag, "dag_run": run, "run_id": "r 1", "ti": SimpleNamespace(**ti)}
     return known | {"exception": ValueError("empty")} | fields
 
@@ -42,7 +42,8 @@ def context(**fields: Any) -> dict[str, Any]:
 def test_a_failed_run() -> None:
     alert = run_alert(Kind.FAILED, context(map_index=3, try_number=4))
     assert (alert.dag_id, alert.run_id, alert.attempt) == ("spell", "r 1", f"1.{NOW.timestamp():.0f}")
-    assert (alert.owner, alert.schedule, alert.advice) == ("wizards", "by hand", "Clear it.")
+    assert (alert.owner, alert.schedule, alert.advice) == ("wizards", "by hand", "Clear it: docs/runbooks/spells.md")
+    assert alert.runbook == "spells.md"
     assert alert.run_url.endswith("/dags/spell/runs/r%201")
     (failure,) = alert.failures
     assert (failure.task, failure.try_number, failure.max_tries) == ("brew[3]", 4, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from include import house_rules, policies
 from include.core.settings import STRICT_MODE
 from include.ops.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure
 
-DOC = "## What\n## On failure\nClear it."
+DOC = "## What\n## On failure\nClear it: docs/runbooks/alerts.md."
 LACKING: dict[str, Any] = {"doc_md": None, "tags": [], "default_args": {}}
 
 
@@ -54,7 +55,13 @@ def test_a_dag_that_says_nothing_gets_everything() -> None:
     assert isinstance(dag.deadline, list)
     (deadline,) = dag.deadline
     assert deadline.callback == AsyncCallback(
-        on_deadline, kwargs={"owner": "wizards", "schedule": "by hand", "advice": "Clear it."}
+        on_deadline,
+        kwargs={
+            "owner": "wizards",
+            "schedule": "by hand",
+            "advice": "Clear it: docs/runbooks/alerts.md.",
+            "runbook": "alerts.md",
+        },
     )
     stored = DagSerialization.to_dict(dag)["dag"]
     assert stored["has_on_failure_callback"]
@@ -108,6 +115,13 @@ def test_the_note_lists_what_the_gate_says_without_the_note() -> None:
     problems = house_rules.broken(dag, house_rules.RULES.values())
     assert problems
     assert house_rules.note_in(dag.doc_md).endswith("\n".join(f"- {problem}" for problem in problems))
+
+
+def test_a_link_to_a_runbook_that_is_not_there_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    doc = f"{DOC} docs/runbooks/no_such_page.md"
+    assert "docs/runbooks/no_such_page.md, which doesn't exist" in (after_policy(doc_md=doc).doc_md or "")
+    monkeypatch.setattr(house_rules, "RUNBOOKS", tmp_path / "missing")
+    assert after_policy(doc_md=doc).doc_md == doc, "where docs isn't there, nothing is known"
 
 
 def test_a_strict_airflow_refuses_it_and_says_all_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

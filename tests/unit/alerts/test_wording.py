@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimetable
@@ -24,7 +25,7 @@ from include.ops.alerts.wording import ERROR_LENGTH, advice_of, error_in_a_line,
         ("@continuous", "continuous"),
     ],
 )
-def test_schedules(schedule: object, words: str) -> None:
+def test_schedules(schedule: Any, words: str) -> None:
     dag = DAG("spell", schedule=schedule, start_date=datetime(2024, 1, 1), max_active_runs=1)
     assert schedule_in_words(dag.timetable) == words
 
@@ -84,6 +85,6 @@ def test_words_about_secrets_stay() -> None:
 
 
 def test_advice_is_what_the_doc_says_on_failure() -> None:
-    doc = "Title.\n\n## What\nIt works.\n\n## On failure\nClear the run.\nThen tell `finance`.\n\n## More\nNothing."
-    assert advice_of(doc) == "Clear the run. Then tell `finance`."
+    doc = "Title.\n\n## What\nIt works.\n\n## On failure\nClear the run.\nThen tell `sales`.\n\n## More\nNothing."
+    assert advice_of(doc) == "Clear the run. Then tell `sales`."
     assert advice_of("no headings") == advice_of(None) == ""

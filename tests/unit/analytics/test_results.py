@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import RetryAction
 
 from include.domains.analytics.errors import DbtError, DbtInputError, DbtTestError
 from include.domains.analytics.results import Outcome, errors, judge, nodes, reported, sources
+from include.policies import RETRY_POLICY
 
 MANIFEST = {
     "nodes": {
@@ -149,3 +151,14 @@ def test_what_a_build_left_out_is_not_told(node: str) -> None:
 
 def test_without_a_build_nothing_is_told() -> None:
     assert reported(None, ["model.spellbook.daily_sales"], None) == []
+
+
+def test_only_a_broken_test_is_not_retried() -> None:
+    actions = {
+        error: RETRY_POLICY.evaluate(error("no"), 1, 3).action for error in (DbtError, DbtInputError, DbtTestError)
+    }
+    assert actions == {
+        DbtError: RetryAction.DEFAULT,
+        DbtInputError: RetryAction.RETRY,
+        DbtTestError: RetryAction.FAIL,
+    }

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+
+import pytest
 
 from devstack.catalogue.facts import Facts
 from devstack.catalogue.page import page
 from devstack.catalogue.read import read
+from devstack.state import REPOSITORY
 from devstack.traffic import ASSET as TRAFFIC
 from tests.integration.runs.table import MANUAL, runs_without_a_line, wrong_lines
 
 DAG = Facts(
     dag_id="a_b",
     file="a_b.py",
+    runbook="a.md",
     summary="Sums | more.",
     schedule="When `x` is there",
     kinds=["manual", "asset"],
@@ -31,8 +35,17 @@ DAG = Facts(
 )
 
 
-def test_what_a_dag_reads_is_published() -> None:
-    dags = read()
+@pytest.fixture(scope="module")
+def dags() -> list[Facts]:
+    return read()
+
+
+def test_every_runbook_is_that_of_a_dag(dags: list[Facts]) -> None:
+    pages = {path.name for path in (REPOSITORY / "docs" / "runbooks").iterdir()}
+    assert {dag.runbook for dag in dags if dag.runbook} == pages - {"alerts.md"}, "alerts.md is for Prometheus"
+
+
+def test_what_a_dag_reads_is_published(dags: list[Facts]) -> None:
     published = {asset for dag in dags for asset in dag.assets_out} | {TRAFFIC}
     wanted = {(dag.dag_id, asset) for dag in dags for asset in (*dag.assets_in, *dag.assets_read)}
     assert [(dag_id, asset) for dag_id, asset in sorted(wanted) if asset not in published] == []
@@ -56,13 +69,13 @@ def test_a_dag_without_a_line_is_run_by_hand_and_as_scheduled() -> None:
     assert runs_without_a_line(kinds) == {"new": [MANUAL, ("scheduled", None, None)], "by_hand": [MANUAL]}
 
 
-def test_groups_mapped_tasks_and_assets_are_drawn(tmp_path: Path) -> None:
-    (tmp_path / "a.md").write_text("")
-    text = page([DAG], tmp_path)
+def test_groups_mapped_tasks_and_assets_are_drawn() -> None:
+    text = page([DAG])
     assert "    asset_x([x]) --> a_b" in text
     assert "    asset_z([z]) -.-> a_b" in text
     assert "asset_y" not in text, "nobody reads it"
     assert "| runbook | [a.md](runbooks/a.md) |" in text
+    assert "| runbook |" not in page([replace(DAG, runbook="")])
     assert "Sums \\| more." in text
     assert text.endswith(
         "    t2[three]\n    subgraph g_g[g]\n        t0[one]\n        subgraph g_g_h[g.h]\n            t1[[two]]\n"

@@ -31,7 +31,7 @@ def read(name: str) -> dict[str, Any]:
 
 VALUES = read("values.yaml")
 STRICTER = {("dag_processor", "dag_version_inflation_check_level"): "error"}
-SETS = [VALUES["workers"]["celery"], *VALUES["workers"]["celery"]["sets"]]
+SETS = [VALUES["workers"]["celery"], *VALUES["workers"]["celery"].get("sets", [])]
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

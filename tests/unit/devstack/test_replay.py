@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from devstack.upstreams import replay
-from devstack.upstreams.sources import (
+from devstack.upstreams.apis.sources import (
     FREE_BLOCKS,
     MARKETING,
     RECORDED_INVOICES,

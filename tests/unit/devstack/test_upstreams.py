@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from devstack.upstreams import stations
+from devstack.upstreams.app import DATASETS
 from devstack.upstreams.conditions import CONDITIONS
 from devstack.upstreams.physics import dew_point, feels_like, sunrise_and_sunset
 from devstack.upstreams.ratelimit import SlidingWindow
-from devstack.upstreams.records import DATA, DATASETS, read_csv
+from devstack.upstreams.records import DATA, read_csv
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 
 import pendulum
 import pytest
@@ -11,6 +12,7 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 
 from include.domains.finance.calendar import business_day, is_business_day
 from include.domains.finance.close import month_of
+from include.domains.finance.datasets import REVENUE
 from spellbook.timetables.month_end import MonthEndTimetable
 
 UTC = dt.UTC
@@ -91,3 +93,10 @@ def test_the_month_of_a_run() -> None:
     interval = MonthEndTimetable().infer_manual_data_interval(run_after=pendulum.datetime(2024, 3, 1))
     assert month_of(interval.start, interval.end) == dt.date(2024, 2, 1)
     assert month_of(None, dt.datetime(2024, 1, 1, tzinfo=UTC)) == dt.date(2023, 12, 1)
+
+
+def test_the_revenue_may_be_as_old_as_the_next_close_is_far() -> None:
+    closes = [business_day(year, month, 2) for year in range(2024, 2124) for month in range(1, 13)]
+    longest = max(after - before for before, after in pairwise(closes))
+    assert REVENUE.freshness
+    assert dt.timedelta(days=1) <= REVENUE.freshness - longest <= dt.timedelta(days=2)

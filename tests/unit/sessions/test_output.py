@@ -11,7 +11,7 @@ import pytest
 from upath import UPath
 
 from include.domains.sessions import output
-from include.domains.sessions.errors import UnaccountedRowsError
+from include.domains.sessions.output import UnaccountedRowsError
 from include.domains.sessions.rules import SESSIONS, SUCCESS, SUMMARY
 
 

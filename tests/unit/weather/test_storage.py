@@ -8,7 +8,7 @@ import pytest
 from upath import UPath
 
 from include.core.storage import json_lines, url_of, write
-from include.domains.weather import pipeline, storage
+from include.domains.weather import storage
 
 DAY = dt.date(2024, 6, 1)
 
@@ -55,20 +55,3 @@ def test_json_lines_hold_what_json_cannot() -> None:
     rows = [{"temp": float("nan"), "day": DAY, "text": "a\nb\u2028°"}]
     [line] = json_lines(rows).splitlines()
     assert json.loads(line) == {"temp": "NaN", "day": "2024-06-01", "text": "a\nb\u2028°"}
-
-
-@pytest.mark.parametrize(
-    ("start", "run_after", "day"),
-    [
-        (dt.datetime(2024, 6, 1, tzinfo=dt.UTC), dt.datetime(2024, 6, 2, tzinfo=dt.UTC), DAY),
-        (
-            dt.datetime(2024, 6, 2, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))),
-            dt.datetime(2024, 6, 9, tzinfo=dt.UTC),
-            DAY,
-        ),
-        (None, dt.datetime(2024, 6, 2, 0, 0, 1, tzinfo=dt.UTC), DAY),
-        (None, dt.datetime(2024, 6, 3, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))), DAY),
-    ],
-)
-def test_the_day_of_a_run(start: dt.datetime | None, run_after: dt.datetime, day: dt.date) -> None:
-    assert pipeline.day_of(start, run_after) == day

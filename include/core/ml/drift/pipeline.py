@@ -15,8 +15,8 @@ from include.core.ml import artifact, plots
 from include.core.ml.candidate import REFERENCE, Reference
 from include.core.ml.drift.checks import WHOLE, Finding, Limits, check
 from include.core.ml.drift.datasets import MODEL_DAILY, MODEL_DRIFT
-from include.core.ml.drift.errors import DriftError
 from include.core.ml.drift.history import Day, served, usual_volume
+from include.core.ml.errors import DriftError
 from include.core.ml.evaluation import by_segment
 from include.core.ml.serving.client import TOLERANCE
 from include.core.storage import file_name, write

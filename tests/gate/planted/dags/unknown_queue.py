@@ -14,7 +14,7 @@ with DAG(
     doc_md=DOC,
 ) as dag:
 
-    @task(queue="finance")
+    @task(queue="nightly")
     def work():
         """Do nothing."""
 

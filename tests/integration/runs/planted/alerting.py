@@ -24,6 +24,7 @@ from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 from pendulum import datetime
 
+from include.core.warehouse.errors import LoadError
 from include.ops.alerts.callbacks import on_deadline
 from include.ops.alerts.deadline import RunQueued
 
@@ -42,6 +43,15 @@ with DAG("alerting_fails", schedule=None, **SETTINGS):
         raise ValueError("the cauldron is empty; db_password=open-sesame-1001")
 
     fail()
+
+with DAG("alerting_permanent", schedule=None, **SETTINGS):
+
+    @task(task_id="work", retries=3)
+    def refuse() -> None:
+        """Fail with an error that no retry can help."""
+        raise LoadError("the same rows are refused again")
+
+    refuse()
 
 with DAG("alerting_killed", schedule=None, **SETTINGS):
 

@@ -14,9 +14,11 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from starlette.routing import Route
+
 from devstack.upstreams import replay
 from devstack.upstreams.answers import json_answer, source_error
-from devstack.upstreams.sources import SALES
+from devstack.upstreams.apis.sources import SALES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,3 +180,15 @@ def _job(body: object) -> Job:
 
 def _not_found(request: Request) -> Response:
     return json_answer(source_error(f"no job has the id {request.path_params['id']}", 404), 404)
+
+
+def routes(_s3: str | None) -> list[Route]:
+    """Return what a job service without jobs serves."""
+    jobs = JobService()
+    return [
+        Route("/jobs", jobs.start, methods=["POST"]),
+        Route("/jobs", jobs.list),
+        Route("/jobs/{id}", jobs.poll),
+        Route("/jobs/{id}", jobs.cancel, methods=["DELETE"]),
+        Route("/jobs/{id}/result", jobs.result),
+    ]

@@ -15,8 +15,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from starlette.routing import Route
+
 from devstack.upstreams import replay
 from devstack.upstreams.answers import json_answer, open_meteo_error
+from devstack.upstreams.records import Dataset
 from devstack.upstreams.stations import Station, nearest, recorded, span
 from devstack.upstreams.variables import FIXED_UNITS, KNOWN, RECORDED, UNDEFINED, UNITS, Unit, Variable
 
@@ -24,6 +27,29 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
     from starlette.responses import Response
+
+_WEATHER_PATHS = ("/v1/forecast", "/v1/archive")
+RECORDINGS = (
+    Dataset(
+        "openweather_daily",
+        (*_WEATHER_PATHS, "/data/2.5/weather", "/data/3.0/onecall/timemachine"),
+        "2021-07-04",
+        "2024-12-31",
+        "CC BY-SA 4.0",
+        "Weather data provided by OpenWeather (https://openweathermap.org)",
+        "London, New York, Tokyo; about six readings brought to one row per UTC day. A day is a UTC day whatever the "
+        "timezone asked. The current weather is today's mean.",
+    ),
+    Dataset(
+        "noaa_daily",
+        _WEATHER_PATHS,
+        "2012-01-01",
+        "2015-12-31",
+        "public domain (US government work)",
+        "NOAA National Climatic Data Center, daily summaries",
+        "Seattle, New York; local days; no daily mean temperature, humidity or pressure.",
+    ),
+)
 
 T = TypeVar("T")
 
@@ -260,3 +286,8 @@ def _date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise BadRequestError("Invalid date") from error
+
+
+def routes(_s3: str | None) -> list[Route]:
+    """Return what Open-Meteo serves."""
+    return [Route("/v1/forecast", forecast), Route("/v1/archive", archive)]

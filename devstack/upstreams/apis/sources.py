@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from starlette.routing import Route
+
 from devstack.upstreams import replay
 from devstack.upstreams.answers import RefusedError, json_answer, source_error
-from devstack.upstreams.records import DATA, DATASETS, read_csv
+from devstack.upstreams.records import DATA, Dataset, read_csv
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
@@ -43,6 +45,35 @@ RECORDED_INVOICES = range(2145 * INVOICES_A_DAY, 2160 * INVOICES_A_DAY)
 FREE_BLOCKS = (1_000_000 - len(RECORDED_INVOICES)) // INVOICES_A_DAY
 
 
+SALES_RECORDING = Dataset(
+    "sales",
+    ("/sales", "/jobs"),
+    "2010-12-01",
+    "2010-12-22",
+    "CC BY 4.0",
+    "D. Chen, S. L. Sain, K. Guo (2012), Online Retail, UCI Machine Learning Repository, doi 10.24432/C5BW33",
+    "Recorded days: 2010-12-01, -19, -20, -21, -22.",
+)
+MARKETING_RECORDING = Dataset(
+    "marketing",
+    ("/marketing",),
+    "2010-12-01",
+    "2010-12-22",
+    "CC BY 4.0",
+    "S. Moro, P. Cortez, P. Rita (2014), Bank Marketing, UCI Machine Learning Repository, doi 10.24432/C5K306",
+    "Recorded without dates: the server deals the rows, in file order, to 22 delivery days.",
+)
+SUPPORT_RECORDING = Dataset(
+    "support",
+    ("/support",),
+    "2025-01-01",
+    "2025-03-14",
+    "no restriction on use (NYC Open Data)",
+    "City of New York, NYC Open Data, 311 Service Requests (erm2-nwe9)",
+    "Animal requests by created_at; times are New York local time without offset.",
+)
+
+
 @cache
 def sales() -> dict[date, list[Row]]:
     """Return the retail rows of the five recorded days."""
@@ -58,8 +89,7 @@ def sales() -> dict[date, list[Row]]:
 def marketing() -> dict[date, list[Row]]:
     """Return the campaign rows; they have no dates, so file order is dealt to the delivery days as evenly as can be."""
     rows = [_typed(row, frozenset()) for row in read_csv("marketing/bank_additional.csv", delimiter=";")]
-    about = next(dataset for dataset in DATASETS if dataset.name == "marketing")
-    first, last = date.fromisoformat(about.first_day), date.fromisoformat(about.last_day)
+    first, last = map(date.fromisoformat, (MARKETING_RECORDING.first_day, MARKETING_RECORDING.last_day))
     count = (last - first).days + 1
     edges = [len(rows) * number // count for number in range(count + 1)]
     return {first + timedelta(number): rows[edges[number] : edges[number + 1]] for number in range(count)}
@@ -238,3 +268,8 @@ def _whole(query: QueryParams, name: str, default: int, maximum: int | None) -> 
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) < 1 or (maximum is not None and int(text) > maximum):
         raise RefusedError(400, f"{name}={text}: allowed: {allowed}")
     return int(text)
+
+
+def routes(_s3: str | None) -> list[Route]:
+    """Return what the sources serve."""
+    return [Route(f"/{source.name}", source.page) for source in SOURCES]

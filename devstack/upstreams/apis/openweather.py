@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from starlette.routing import Route
+
 from devstack.upstreams import replay
 from devstack.upstreams.answers import RefusedError, json_answer, openweather_error
 from devstack.upstreams.physics import dew_point, feels_like, sunrise_and_sunset
@@ -207,3 +209,9 @@ def _feels_like(record: Day) -> float:
 def _offset(station: Station, moment: datetime) -> int:
     offset = moment.astimezone(ZoneInfo(station.timezone)).utcoffset() or timedelta()
     return int(offset.total_seconds())
+
+
+def routes(_s3: str | None) -> list[Route]:
+    """Return what OpenWeather serves; no calls are counted yet."""
+    api = OpenWeather()
+    return [Route("/data/2.5/weather", api.weather), Route("/data/3.0/onecall/timemachine", api.timemachine)]

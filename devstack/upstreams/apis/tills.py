@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
 
 from devstack.upstreams import replay
 from devstack.upstreams.answers import RefusedError, json_answer, source_error
+from devstack.upstreams.apis.sources import SALES, period
 from devstack.upstreams.records import DATA
-from devstack.upstreams.sources import SALES, period
 from include.core.replay import SUFFIX
 from include.domains.retail.settings import RETAIL_BUCKET
 
@@ -84,3 +85,8 @@ def _deliver(url: str, key: str, day: date, recorded: date) -> None:
         client.put_object(Bucket=bucket, Key=key, Body=file_of(day, recorded))
     except (BotoCoreError, ClientError) as error:
         raise RefusedError(503, f"{key} can't be delivered to {url}: {error}") from error
+
+
+def routes(s3: str | None) -> list[Route]:
+    """Return what the tills serve."""
+    return [Route("/tills", Tills(s3).day)]

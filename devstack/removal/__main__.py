@@ -1,0 +1,108 @@
+"""Delete domains: ``python -m devstack.removal NAME…``, or every example with ``--skeleton``."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from devstack.catalogue.read import read
+from devstack.errors import StackError
+from devstack.removal import python_files, text_files
+from devstack.removal.plan import NEEDED, Plan, RefusedError
+from devstack.removal.python_files import UncuttableError
+from devstack.removal.repository import DATA_README, Repository, module_of
+
+EXAMPLES = ("fragile_task", "notify_example")
+"""DAGs that belong to no domain and that a skeleton doesn't have."""
+
+
+def main() -> int:
+    """Delete, and print what was deleted; return 1, with nothing deleted, if that can't be done."""
+    parser = argparse.ArgumentParser(prog="python -m devstack.removal", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a domain, as in include/domains")
+    parser.add_argument("--skeleton", action="store_true", help="leave my_first_spell and the weather pipeline only")
+    arguments = parser.parse_args()
+    repository = Repository()
+    names, examples = arguments.names, []
+    if arguments.skeleton:
+        names = sorted(set(Plan([], [], [], repository).domains) - NEEDED.keys())
+        examples = [f"dags/{name}.py" for name in EXAMPLES]
+    try:
+        _require_commit(repository)
+        plan = Plan(names, read(), examples, repository)
+        plan.check()
+        changed = _edited(plan)
+    except (RefusedError, UncuttableError, StackError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for path in sorted(plan.paths):
+        repository.remove(path)
+        print(f"deleted  {path}")
+    for path, text in sorted(changed.items()):
+        if text is None:
+            repository.remove(path)
+            print(f"deleted  {path}")
+        else:
+            (repository.root / path).write_text(text, encoding="utf-8")
+            print(f"changed  {path}")
+    _tidy([path for path, text in changed.items() if path.endswith(".py") and text is not None])
+    subprocess.run([sys.executable, "-m", "devstack.catalogue"], cwd=repository.root, check=True)
+    return 0
+
+
+def _require_commit(repository: Repository) -> None:
+    """Check that everything is committed, so that git can bring it back.
+
+    Raises:
+        RefusedError: if it isn't.
+    """
+    status = ["git", "status", "--porcelain"]
+    if changes := subprocess.run(status, cwd=repository.root, capture_output=True, text=True, check=True).stdout:
+        raise RefusedError(f"not committed yet, so that it couldn't be brought back:\n{changes}")
+
+
+def _edited(plan: Plan) -> dict[str, str | None]:
+    """Return the new text of each file that is changed; None for a file of tests that has none left.
+
+    Raises:
+        UncuttableError: if code that stays calls what goes.
+    """
+    repository, gone = plan.repository, plan.gone
+    texts = {
+        path: repository.read(path) for path in repository.files() if repository.is_cut(path) and path not in plan.paths
+    }
+    exported: dict[str, set[str]] = {}
+    for path in (path for path in texts if path.endswith(".py")):
+        for name in repository.imports(path):
+            module, _, member = name.rpartition(".")
+            exported.setdefault(module, set()).add(member)
+    changed: dict[str, str | None] = {}
+    for path, text in texts.items():
+        if not path.endswith(".py"):
+            names = plan.data_folders if path == DATA_README else set()
+            shorter = text_files.cut(text, Path(path).suffix, replace(gone, words=gone.words | names))
+        else:
+            tests = path.startswith("tests/")
+            try:
+                shorter = python_files.cut(text, gone, tests=tests, exported=exported.get(module_of(path), ()))
+            except UncuttableError as error:
+                raise UncuttableError(f"{path}: {error}") from error
+        if shorter != text:
+            lost = path.endswith(".py") and python_files.has_tests(text) and not python_files.has_tests(shorter)
+            changed[path] = None if lost else shorter
+    return changed
+
+
+def _tidy(paths: list[str]) -> None:
+    """Drop the imports that nothing uses any more, and lay the files out again."""
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in (["check", "--fix-only", "--quiet", "--select", "F401,I001"], ["format", "--quiet"]):
+        if paths:
+            subprocess.run([*ruff, *command, *paths], cwd=Repository().root, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""What a removal takes away, and how a text names it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What no longer exists.
+
+    Attributes:
+        modules: dotted names of modules and packages.
+        words: ids of DAGs, connections, tables and whatever else has a name of its own.
+        paths: files and folders, relative to the repository.
+    """
+
+    modules: frozenset[str]
+    words: frozenset[str]
+    paths: frozenset[str]
+
+    def has_module(self, name: str) -> bool:
+        """Tell whether a module, or a package that it lies in, went."""
+        parts = name.split(".")
+        return any(".".join(parts[:count]) in self.modules for count in range(1, len(parts) + 1))
+
+    def is_named_in(self, text: str) -> bool:
+        """Tell whether a text names something that went, as a whole word or path."""
+        return bool(self._pattern.search(text))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        names = sorted(self.words | self.modules | self.paths)
+        return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, names)) or '(?!)'})(?![\w-])")

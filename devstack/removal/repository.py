@@ -1,0 +1,80 @@
+"""The repository's files, as a removal sees them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from devstack.removal import python_files
+from devstack.state import REPOSITORY
+
+DATA_README = "include/data/README.md"
+NOT_CUT = (
+    ".secrets.baseline",
+    "LICENSE",
+    "docs/DAGS.md",
+    "include/data/",
+    "include/dbt/manifest.json",
+    "requirements",
+    "tests/gate/planted/",
+)
+"""What is made from other files, or isn't ours to edit, or isn't valid on purpose."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The files of a folder that git knows, or would."""
+
+    root: Path = REPOSITORY
+
+    def files(self, *patterns: str) -> list[str]:
+        """Return the paths that match one of the patterns, all if none is given."""
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split("\0")
+        return sorted({path for path in listed if path and (self.root / path).is_file()})
+
+    def read(self, path: str) -> str:
+        """Return a file's text; nothing if it isn't text."""
+        try:
+            return (self.root / path).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            return ""
+
+    def imports(self, path: str) -> set[str]:
+        """Return the dotted names that a Python file imports."""
+        return _imports(self.read(path))
+
+    def is_cut(self, path: str) -> bool:
+        """Tell whether a removal may cut in a file."""
+        return not path.startswith(NOT_CUT) or path == DATA_README
+
+    def remove(self, path: str) -> None:
+        """Delete a file or folder, and the folders that are empty without it."""
+        target = self.root / path
+        if target.is_dir():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+        for folder in target.parents:
+            if folder == self.root or any(each.name != "__pycache__" for each in folder.iterdir()):
+                break
+            shutil.rmtree(folder)
+
+
+def module_of(path: str) -> str:
+    """Return the dotted name by which a Python file is imported."""
+    parts = PurePosixPath(path.removeprefix("plugins/")).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def _imports(text: str) -> set[str]:
+    return python_files.imported(text)

@@ -1,0 +1,1 @@
+"""The sample APIs, a module each: ``routes`` says what it serves, :class:`Dataset` constants from which recordings."""

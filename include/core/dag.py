@@ -1,0 +1,45 @@
+"""What DAG files share: the parameters and the kinds of runs that recur, and where tasks read and write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Connection, ObjectStoragePath, Param
+
+from include.core.dates import day_of
+from include.core.settings import OBJECT_STORAGE
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+NOT_BACKFILLED: Any = ("manual", "scheduled")
+"""``allowed_run_types`` of a DAG whose work is about the moment at which it runs: a backfill would repeat it in vain.
+
+Airflow's own enum of these isn't public; it takes their names.
+"""
+
+
+def day_param(description: str = "YYYY-MM-DD instead of the run's day.") -> Param:
+    """Return the parameter ``day``: one day, instead of that of the run's data interval."""
+    return Param(None, type=["null", "string"], format="date", description=description)
+
+
+def run_day(context: Mapping[str, Any]) -> dt.date:
+    """Return the UTC day that a task's run is about: its param ``day``, else see :func:`include.core.dates.day_of`."""
+    run = context["dag_run"]
+    return day_of(context["params"].get("day"), run.data_interval_start, run.run_after)
+
+
+def storage_root() -> ObjectStoragePath:
+    """Return the root of object storage, below which every DAG keeps its files."""
+    return ObjectStoragePath(OBJECT_STORAGE.read())
+
+
+def warehouse_uri(conn_id: str) -> str:
+    """Return the URI of a PostgreSQL connection, for :func:`include.core.warehouse.connect.connect`.
+
+    Raises:
+        AirflowNotFoundException: if there is no such connection.
+    """
+    return str(Connection.get(conn_id).get_uri())
