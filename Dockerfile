@@ -1,5 +1,5 @@
 # Targets: `runtime` reads its DAGs from a folder that is mounted; `production` has them baked in. `spark` and
-# `spark-production` are the same with Java and Spark, 700 MB more that only big_data_spark's workers need.
+# `spark-production` are the same with Java and Spark, 700 MB more that only the workers of Spark's DAGs need.
 
 # dbt has an environment of its own: beside Airflow it would force another protobuf on it.
 FROM apache/airflow:3.3.2-python3.13 AS dbt

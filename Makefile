@@ -70,7 +70,7 @@ integration: install .venv-spark/installed ## tests against real servers
 e2e: install .venv-spark/installed ## the web UI in a real Chromium; the Compose stack, where a container engine answers
 	@$(PYTEST) tests/e2e
 
-weekly: install ## the tests that take too long for every push
+weekly: install .venv-spark/installed ## the tests that take too long for every push
 	@$(PYTEST) tests -m weekly
 
 tools: ## promtool, amtool and a Chromium, for the tests that need them

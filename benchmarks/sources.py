@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from include.domains.sources import FOLDER
+from include.core.sources.scaffold import SCHEMA, YAML
 
 LIMIT_SECONDS = 10.0
 LARGEST = 1000
@@ -83,10 +83,9 @@ def main() -> int:
 def _folder(scratch: Path, count: int) -> Path:
     folder = scratch / str(count)
     folder.mkdir()
-    text = (FOLDER / "sales.yaml").read_text(encoding="utf-8")
     for number in range(count):
         name = f"source_{number}"
-        (folder / f"{name}.yaml").write_text(text.replace("name: sales", f"name: {name}"), encoding="utf-8")
+        (folder / f"{name}.yaml").write_text(YAML.format(name=name, schema=SCHEMA), encoding="utf-8")
     return folder
 
 

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ from devstack.process import Record, keep_previous, stop
 from devstack.state import State
 from devstack.waiting import Activity, wait_for
 from include import settings
+
+TOLD_AGAIN_SECONDS = 5.0
 
 # Logs are read from the disk that all share: a server for them would listen on every interface.
 API_SERVER = ("api-server",)
@@ -88,9 +91,24 @@ def main() -> None:
     ended, status = os.wait()
     name = children.pop(ended, str(ended))
     print(f"{name} ended with status {os.waitstatus_to_exitcode(status)}; see {log_of(state, name)}", file=sys.stderr)
-    end(signal.SIGTERM, None)
+    _end(children)
+
+
+def _end(children: dict[int, str]) -> None:
+    """End the components; one that goes on is told again.
+
+    Airflow's handlers of the signal raise an exception, which Python drops where a callback of its garbage collector
+    happens to run.
+    """
     while children:
-        children.pop(os.wait()[0], None)
+        for child in children:
+            os.kill(child, signal.SIGTERM)
+        told = time.monotonic()
+        while children and time.monotonic() - told < TOLD_AGAIN_SECONDS:
+            ended, _ = os.waitpid(-1, os.WNOHANG)
+            children.pop(ended, None)
+            if not ended:
+                time.sleep(0.02)
 
 
 def record_of(state: State, name: str) -> Path:

@@ -13,6 +13,7 @@ TOGETHER = ("tests/gate/", "tests/integration/titanic/")
 FIRST = (
     "tests/integration/runs/test_every_dag.py",
     "tests/integration/titanic/",
+    "tests/integration/devstack/test_removal.py",
     "tests/integration/runs/test_asset_run.py",
     "tests/integration/runs/test_titanic_run.py",
     "tests/integration/runs/test_etl_run.py",

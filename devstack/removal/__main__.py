@@ -15,7 +15,7 @@ from devstack.removal.plan import NEEDED, Plan, RefusedError
 from devstack.removal.python_files import UncuttableError
 from devstack.removal.repository import DATA_README, Repository, module_of
 
-EXAMPLES = ("fragile_task", "notify_example")
+EXAMPLES: tuple[str, ...] = ("fragile_task", "notify_example")
 """DAGs that belong to no domain and that a skeleton doesn't have."""
 
 
@@ -85,7 +85,7 @@ def _edited(plan: Plan) -> dict[str, str | None]:
             names = plan.data_folders if path == DATA_README else set()
             shorter = text_files.cut(text, Path(path).suffix, replace(gone, words=gone.words | names))
         else:
-            tests = path.startswith("tests/")
+            tests = Path(path).name.startswith(("test_", "conftest"))
             try:
                 shorter = python_files.cut(text, gone, tests=tests, exported=exported.get(module_of(path), ()))
             except UncuttableError as error:

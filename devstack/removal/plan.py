@@ -81,7 +81,6 @@ class Plan:
     def paths(self) -> frozenset[str]:
         """Every file that goes."""
         found = set(self.examples) | {path for path in self._files if self._owners(path) & set(self.names)}
-        found -= {path for path in found if path.startswith("devstack/upstreams/") and self._users(path) - found}
         while more := {path for path in self._files if path not in found and self._goes_with(path, found)}:
             found |= more
         found |= {path for path in self._files if self._is_runbook_of(path, found)}
@@ -127,18 +126,16 @@ class Plan:
         return {name for name in owners if not _constant(name, "STAYS")}
 
     def _users(self, path: str) -> set[str]:
-        """Return the files other than tests that import a module."""
+        """Return the files that import a module."""
         gone = Gone(frozenset({module_of(path)}), frozenset(), frozenset())
         return {
             other
             for other in self._python
-            if other != path
-            and not other.startswith("tests/")
-            and any(gone.has_module(module) for module in self.repository.imports(other))
+            if other != path and any(gone.has_module(module) for module in self.repository.imports(other))
         }
 
     def _goes_with(self, path: str, found: set[str]) -> bool:
-        """Tell whether a module goes because it imports what goes, or because nothing else used it."""
+        """Tell whether a module goes because it imports what goes, or because nothing else uses or tests it."""
         if not path.startswith(CODE) or not path.endswith(".py") or path.endswith("__init__.py"):
             return False
         if not self._owners(path) <= set(self.names):

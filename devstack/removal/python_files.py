@@ -149,32 +149,29 @@ class _Pass:
         while child is not statement:
             parent = self.parents[child]
             if isinstance(parent, ast.Dict):
-                if child in parent.keys:
-                    return parent, parent.keys.index(child)  # type: ignore[arg-type]
-                if not (inside and self.tests) and not isinstance(self.parents[parent], Display):
-                    return parent, parent.values.index(child)  # type: ignore[arg-type]
-            elif isinstance(parent, Display) and isinstance(
-                parent.ctx if hasattr(parent, "ctx") else ast.Load(), ast.Load
-            ):
-                nested = isinstance(parent, ast.Tuple) and isinstance(self.parents[parent], Display | ast.Dict)
-                unpacked = isinstance(self.parents[parent], ast.Assign) and any(
-                    isinstance(target, ast.Tuple)
-                    for target in self.parents[parent].targets  # type: ignore[attr-defined]
-                )
+                is_value = not (inside and self.tests) and not isinstance(self.parents[parent], Display)
+                if child in parent.keys or (is_value and child in parent.values):
+                    return parent, _number(parent, child)
+            elif isinstance(parent, Display) and not self.is_one_thing(parent):
                 record = isinstance(child, ast.Dict | ast.Call)
-                if not nested and not unpacked and (not inside or (record and not self.tests)):
-                    return parent, parent.elts.index(child)  # type: ignore[arg-type]
+                if not inside or (record and not self.tests):
+                    return parent, _number(parent, child)
             child = parent
         return None
+
+    def is_one_thing(self, table: ast.expr) -> bool:
+        """Tell whether a tuple is no table: a row of one, or names or values that are assigned side by side."""
+        parent = self.parents[table]
+        targets = parent.targets if isinstance(parent, ast.Assign) else []
+        side_by_side = any(isinstance(target, ast.Tuple) for target in targets)
+        return side_by_side or (isinstance(table, ast.Tuple) and isinstance(parent, Display | ast.Dict))
 
     def is_within(self, node: ast.AST, entries: dict[ast.expr, set[int]]) -> bool:
         """Tell whether a node stands in an entry that goes."""
         while node in self.parents:
             child, node = node, self.parents[node]
-            if node in entries:
-                keys = node.keys if isinstance(node, ast.Dict) else []
-                if any(child in each and each.index(child) in entries[node] for each in (keys, _members(node))):
-                    return True
+            if node in entries and _number(node, child) in entries[node]:
+                return True
         return False
 
     def is_in_a_body(self, node: ast.AST) -> bool:
@@ -204,9 +201,8 @@ class _Pass:
         spans = self.spans(table)
         if table.lineno == table.end_lineno:
             left = [self.text[start:stop] for number, (start, stop) in enumerate(spans) if number not in numbers]
-            opening, closing = {ast.Dict: "{}", ast.Set: "{}", ast.List: "[]", ast.Tuple: "()"}[type(table)]
-            comma = "," if isinstance(table, ast.Tuple) and len(left) == 1 else ""
-            self.edits.append((self.place(table), self.end(table), opening + ", ".join(left) + comma + closing))
+            around = {ast.Tuple: "({})" if len(left) != 1 else "({},)", ast.List: "[{}]"}.get(type(table), "{{{}}}")
+            self.edits.append((self.place(table), self.end(table), around.format(", ".join(left))))
             return
         for start, stop in (spans[number] for number in numbers):
             begin = self.text.rfind("\n", 0, start) + 1
@@ -262,7 +258,15 @@ class _Pass:
 
 def _members(table: ast.AST) -> list[ast.expr]:
     """Return the values of a table."""
-    return table.values if isinstance(table, ast.Dict) else table.elts  # type: ignore[attr-defined,no-any-return]
+    if isinstance(table, ast.Dict):
+        return table.values
+    return table.elts if isinstance(table, Display) else []
+
+
+def _number(table: ast.AST, part: ast.AST) -> int:
+    """Return which entry of a table a key or value is."""
+    keys: list[ast.expr | None] = table.keys if isinstance(table, ast.Dict) else []
+    return next(number for some in (keys, _members(table)) for number, each in enumerate(some) if each is part)
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.stmt]:

@@ -13,6 +13,7 @@ from devstack.state import REPOSITORY
 
 DATA_README = "include/data/README.md"
 NOT_CUT = (
+    ".ci/",
     ".secrets.baseline",
     "LICENSE",
     "docs/DAGS.md",

@@ -9,11 +9,10 @@ FOLDER = Path(__file__).parent
 STAYS = True
 """When the examples are removed, this package remains, for sources to come."""
 OWNS = (
-    "devstack/upstreams/apis/sources.py",
     "include/domains/sources/marketing.yaml",
     "include/domains/sources/sales.yaml",
     "include/domains/sources/support.yaml",
-    "tests/integration/upstreams/test_upstreams_sources.py",
+    "tests/integration/sources/test_pipeline.py",
 )
 NAMES = (
     *("process_marketing_data", "process_sales_data", "process_support_data"),

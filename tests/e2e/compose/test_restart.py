@@ -6,6 +6,8 @@ import json
 import subprocess
 import time
 
+import pytest
+
 from devstack.api import Airflow
 from tests.e2e.compose.stack import POLL_SECONDS, Compose, finish, trigger
 from tests.e2e.compose.test_dags import day
@@ -47,6 +49,7 @@ services:
 """
 
 
+@pytest.mark.weekly
 def test_after_a_crash_of_the_host_unfinished_runs_reach_a_right_end(compose: Compose, airflow: Airflow) -> None:
     """The broker's message of a task that a worker had taken and not begun is sent again: here after one minute.
 

@@ -41,6 +41,7 @@ def submit(master: str, environment: dict[str, str], lines: Path, attempt: Path)
     not spark.java_is_there(),
     reason="there is no Java: Spark was not tested; `make tools` gets it, or install Java 17 or 21",
 )
+@pytest.mark.weekly
 def test_a_standalone_cluster_and_pandas_agree(tmp_path: Path) -> None:
     lines, run = tmp_path / "lines", tmp_path / "sessions/spark/run"
     lines.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ GREEN = (
     (sys.executable, "-m", "pytest", "-q", "tests/gate/test_dags.py"),
     (sys.executable, "-m", "pytest", "-q", "--collect-only", "tests"),
 )
+PROGRAMS = Path(sys.executable).parent
 UNIT_TESTS = (sys.executable, "-m", "pytest", "-q", "tests/unit")
 
 
@@ -41,16 +43,10 @@ def clone(tmp_path: Path) -> Path:
 
 def run(folder: Path, *command: str, good: bool = True) -> str:
     """Run a command in a folder; return what it says."""
-    program, *arguments = command
-    here = Path(sys.executable).with_name(program)
     done = subprocess.run(
-        [str(here) if here.exists() else program, *arguments],
+        command,
         cwd=folder,
-        env={
-            "PATH": f"{here.parent}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(Path.home()),
-            "PYTHONPATH": ".:plugins",
-        },
+        env=os.environ | {"PATH": f"{PROGRAMS}:{os.environ['PATH']}", "PYTHONPATH": ".:plugins"},
         capture_output=True,
         text=True,
         check=False,

@@ -187,7 +187,7 @@ def test_both_callbacks_of_notify_example(make_run: Make, stack: Stack) -> None:
     assert f"Succeeded: notify_example. It worked in the run of {today}" in said.text
     said = make_run("notify_example", fail=True)
     assert not said.good
-    assert said.text.count("Failed: notify_example. work, try 2 of 2: ConnectionError: try 2 fails") == 2
+    assert said.text.count("Failed: notify_example. work, try 2 of 2: ConnectionError: the run was told to fail") == 2
 
 
 def test_no_secret_is_in_the_outbox(query: Callable[..., list[tuple[Any, ...]]], runs: dict[str, str]) -> None:

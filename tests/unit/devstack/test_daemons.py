@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
 
-from devstack import scheduler
+from devstack import airflow_daemons, scheduler
 from devstack.dag_processor import DagProcessor
 from devstack.scheduler import BRISK_SECONDS, CALM_SECONDS, Scheduler
 from devstack.state import STATE_VARIABLE, State
@@ -107,3 +110,22 @@ def test_the_scheduler_is_fast_while_something_runs_or_is_awaited(
     assert runner._scheduler_idle_sleep_time == CALM_SECONDS
     state.note_waiting()
     assert runner._scheduler_idle_sleep_time == BRISK_SECONDS
+
+
+DEAF_ONCE = """
+import signal, sys
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(1) or (len(told) > 1 and sys.exit()))
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def test_a_component_that_misses_the_signal_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow_daemons, "TOLD_AGAIN_SECONDS", 0.1)
+    with subprocess.Popen([sys.executable, "-c", DEAF_ONCE], stdout=subprocess.PIPE, text=True) as component:
+        assert component.stdout
+        component.stdout.readline()
+        airflow_daemons._end({component.pid: "scheduler"})
+        assert not psutil.pid_exists(component.pid)
