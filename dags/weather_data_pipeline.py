@@ -76,7 +76,7 @@ def weather_data_pipeline() -> None:
 
     @task
     def transform_weather(raw: str) -> str:
-        """Convert to °F and part the good rows from the bad."""
+        """Convert to °F and split the good rows from the bad."""
         from include.domains.weather import pipeline
 
         return pipeline.transform(ObjectStoragePath(raw))

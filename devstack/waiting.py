@@ -47,10 +47,10 @@ def wait_for(
     seen, moved = progress(), time.monotonic()
     looked = moved
     while True:
-        given_up = time.monotonic() - moved > stalled
+        stalled_now = time.monotonic() - moved > stalled
         if value := condition():  # asked last, so that the decision rests on the newest state
             return value
-        if given_up:
+        if stalled_now:
             raise StackError(f"nothing has moved for {stalled:.0f} s while waiting for {what}. {hint()}".rstrip())
         if time.monotonic() - looked >= min(PROGRESS_SECONDS, stalled):
             looked = time.monotonic()

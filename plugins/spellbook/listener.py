@@ -53,7 +53,7 @@ def on_new_dag_import_error(filename: str, stacktrace: str) -> None:
         subject=_below_dags(filename),
         attempt=f"{datetime.now(UTC):%Y-%m-%d %H}",
         text=in_a_line(lines[-1] if lines else "no error was reported"),
-        advice="Mend the file; until then none of its DAGs is scheduled. `make gate` shows the error before a commit.",
+        advice="Fix the file; until then none of its DAGs is scheduled. `make gate` shows the error before a commit.",
     )
     with create_session(scoped=False) as session:
         _park(session, alert)

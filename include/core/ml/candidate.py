@@ -38,7 +38,8 @@ class Result(BaseModel):
 class Request(BaseModel):
     """A raw row as a caller sends it, and the probability that the fitted model gave."""
 
-    row: Annotated[dict[str, Any], Field(validation_alias=AliasChoices("row", "passenger"))]  # as kept before
+    # `passenger` is the field's name in candidates that were registered before a model had a spec.
+    row: Annotated[dict[str, Any], Field(validation_alias=AliasChoices("row", "passenger"))]
     probability: float
 
 

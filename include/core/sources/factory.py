@@ -102,7 +102,7 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
 
         @task
         def process(raw: list[str]) -> list[str]:
-            """Part the good rows from the bad."""
+            """Split the good rows from the bad."""
             from include.core.sources import pipeline
 
             return pipeline.process(source, [ObjectStoragePath(file) for file in raw])

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from include.core.replay import described, mark, marked
 from include.core.sources.dataset import dataset_of
 from include.core.sources.errors import PublishGateError
-from include.core.sources.rows import part
+from include.core.sources.rows import split_rows
 from include.core.sources.upstream import Login, api_of, rows_of
 from include.core.sources.values import PRECISION, SCALE
 from include.core.storage import file_name, json_lines, writing
@@ -83,7 +83,7 @@ def process(source: Source, raw: Sequence[File]) -> list[str]:
     schema = pa.schema([(column.name, ARROW[column.type]()) for column in dataset.columns])
     for file in raw:
         with file.open("rb") as lines:
-            good, rejected = part(source, _day_of(file), lines, str(file))
+            good, rejected = split_rows(source, _day_of(file), lines, str(file))
         with writing(_beside(file, "good.parquet")) as target:
             pq.write_table(pa.Table.from_pylist(good, schema), target)
         with writing(_beside(file, "bad.jsonl")) as target:

@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 HIDDEN = "(personal data)"
 
 
-class Parted(NamedTuple):
+class SplitRows(NamedTuple):
     """Every row that came, once: in ``good``, with exactly the columns of the table, or in ``rejected``."""
 
     good: list[dict[str, Any]]
     rejected: list[Rejected]
 
 
-def part(source: Source, day: dt.date, lines: Iterable[str | bytes], file: str) -> Parted:
+def split_rows(source: Source, day: dt.date, lines: Iterable[str | bytes], file: str) -> SplitRows:
     """Read a day's rows and check each.
 
     Of rows that are equal in every column the first is good and its copies are rejected; rows of the same key that
@@ -60,7 +60,7 @@ def part(source: Source, day: dt.date, lines: Iterable[str | bytes], file: str) 
             " are wanted",
             source.name, day, dict(unknown), source.name,
         )  # fmt: skip
-    return Parted(list(converted.values()), [rejected[number] for number in sorted(rejected)])
+    return SplitRows(list(converted.values()), [rejected[number] for number in sorted(rejected)])
 
 
 def _convert_row(source: Source, day: dt.date, row: Any, number: int, unknown: Counter[str]) -> dict[str, Any] | str:

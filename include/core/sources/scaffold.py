@@ -38,7 +38,7 @@ import datetime as dt
 import json
 
 from include.core.sources.files import load_source
-from include.core.sources.rows import part
+from include.core.sources.rows import split_rows
 from include.domains.sources import FOLDER
 
 SOURCE = load_source(FOLDER / "{name}.yaml")
@@ -48,7 +48,7 @@ BAD = {{"id": 0, "created_at": "2024-06-01T08:30:00", "amount": None}}
 
 
 def test_rows() -> None:
-    good, rejected = part(SOURCE, DAY, [json.dumps(GOOD), json.dumps(BAD)], "file")
+    good, rejected = split_rows(SOURCE, DAY, [json.dumps(GOOD), json.dumps(BAD)], "file")
     assert [row["id"] for row in good] == [1]
     assert [each.reason for each in rejected] == ["id: must be at least 1 (got 0)"]
 '''

@@ -9,7 +9,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from include.core.sources.rows import part
+from include.core.sources.rows import split_rows
 
 if TYPE_CHECKING:
     from include.core.replay import Rows
@@ -30,7 +30,7 @@ def purchases_of(source: Source, day: dt.date, found: Rows) -> bytes:
         day: their day.
         found: as the API gave them.
     """
-    good, rejected = part(source, day, (json.dumps(row) for row in found.rows), f"{source.name} {day}")
+    good, rejected = split_rows(source, day, (json.dumps(row) for row in found.rows), f"{source.name} {day}")
     known = [row for row in good if row["customer_id"] is not None]
     log.info(
         "%s: %d lines of known customers, %d of unknown ones, %d that break the contract",

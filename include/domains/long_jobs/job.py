@@ -55,7 +55,7 @@ class Job:
         """
         if self.status is Status.FAILED:
             raise JobFailedError(
-                self.id, f"job {self.id} failed: {self.error}. Mend that, then clear the task that started it"
+                self.id, f"job {self.id} failed: {self.error}. Fix that, then clear the task that started it"
             )
         if self.status is Status.CANCELLED:
             raise JobCancelledError(

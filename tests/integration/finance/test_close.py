@@ -13,7 +13,7 @@ import pytest
 from devstack.upstreams.records import DATA
 from include.core.sources.dataset import dataset_of
 from include.core.sources.files import require_sources
-from include.core.sources.rows import part
+from include.core.sources.rows import split_rows
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load
@@ -41,7 +41,7 @@ def test_revenue_by_country(warehouse: str) -> None:
         recorded = list(csv.DictReader(file))
     numbers = ("Quantity", "UnitPrice", "CustomerID")
     lines = [json.dumps(row | {name: float(row[name]) if row[name] else None for name in numbers}) for row in recorded]
-    good, _ = part(source, DAY, lines, "file")
+    good, _ = split_rows(source, DAY, lines, "file")
     with connect(warehouse) as session:
         create_table(session, dataset_of(source))
         load(session, dataset_of(source), partition=DAY, rows=good, attempt=attempt(0), replayed_from=SAMPLE)

@@ -153,7 +153,7 @@ def test_a_job_that_takes_too_long_is_cancelled(service: JobService, key: str) -
 def test_a_job_that_failed_fails_the_task(service: JobService, key: str) -> None:
     job = service.start(REQUEST | {"dates": ["2999-01-01"]}, key)
     ended(service, job.id)
-    with pytest.raises(JobFailedError, match=r"sales has nothing from 2999-01-01 to 2999-01-01 yet; .* Mend that"):
+    with pytest.raises(JobFailedError, match=r"sales has nothing from 2999-01-01 to 2999-01-01 yet; .* Fix that"):
         awaiting(job.id).execute({})
 
 

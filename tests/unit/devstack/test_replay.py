@@ -24,7 +24,7 @@ from devstack.upstreams.apis.sources import (
 from devstack.upstreams.stations import recorded
 from include.core.replay import HEADER
 from include.core.sources.files import load_source
-from include.core.sources.rows import part
+from include.core.sources.rows import split_rows
 from include.domains.sources import FOLDER
 
 CONTRACTS = {
@@ -89,7 +89,7 @@ def test_every_recorded_day_gets_its_turn(source: Source) -> None:
 def test_every_other_day_keeps_the_contract_as_the_recorded_one_does(source: Source, days: list[date]) -> None:
     contract = CONTRACTS[source.name]
     for day in days:
-        good, rejected = part(contract, day, map(json.dumps, source.rows(day)), "")
+        good, rejected = split_rows(contract, day, map(json.dumps, source.rows(day)), "")
         assert len(rejected) <= contract.max_bad_share * (len(good) + len(rejected)), (day, rejected[0].reason)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from include.core.sources.files import source_of
 from include.core.sources.model import ColumnContract, Source
-from include.core.sources.rows import HIDDEN, part
+from include.core.sources.rows import HIDDEN, split_rows
 from include.core.sources.values import UnfitError, convert
 from tests.unit.sources.conftest import GOOD
 
@@ -26,7 +26,7 @@ UTC = dt.UTC
 
 
 def parted(*rows: object, source: Source = SOURCE, day: dt.date = DAY) -> tuple[list[dict[str, Any]], list[str]]:
-    good, rejected = part(source, day, [json.dumps(row) for row in rows], "file")
+    good, rejected = split_rows(source, day, [json.dumps(row) for row in rows], "file")
     assert len(good) + len(rejected) == len(rows)
     return good, [each.reason for each in rejected]
 
@@ -81,7 +81,7 @@ def test_what_is_no_row_is_refused(row: object) -> None:
 def test_personal_and_unknown_values_are_hidden_in_quarantine(caplog: pytest.LogCaptureFixture) -> None:
     row = {"id": 0, "email": "someone", "phone": "+31", "orderedAt": ROW["orderedAt"], "state": "new"}
     with caplog.at_level(logging.WARNING):
-        _, [rejected] = part(SOURCE, DAY, [json.dumps(row)], "file:///x")
+        _, [rejected] = split_rows(SOURCE, DAY, [json.dumps(row)], "file:///x")
     assert rejected.row == {
         "file": "file:///x",
         "line": 1,

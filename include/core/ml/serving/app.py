@@ -26,15 +26,13 @@ class Schemas(NamedTuple):
 
     Attributes:
         question: raw rows, 1 to 1000, in the field that the spec names them by.
-        answer: the answers in the order of the question, and the version that gave them all.
-        prediction: one row's answer: ``probability`` is that of 1; whether it is above a half stands in the field that
-            the spec names it by.
+        answer: the version that answered, and a prediction for each row, in order: ``probability`` is that of 1;
+            whether it is above a half is in the field that the spec names.
         outcomes: what turned out to be true of predictions, 1 to 1000.
     """
 
     question: type[BaseModel]
     answer: type[BaseModel]
-    prediction: type[BaseModel]
     outcomes: type[BaseModel]
 
     @classmethod
@@ -47,7 +45,6 @@ class Schemas(NamedTuple):
         return cls(
             create_model("Question", **{spec.rows_name: (list[spec.row], many)}),  # type: ignore[call-overload, name-defined]
             create_model("Answer", model=str, version=int, predictions=list[prediction]),  # type: ignore[valid-type]
-            prediction,
             create_model("Outcomes", outcomes=(list[outcome], many)),  # type: ignore[valid-type]
         )
 
@@ -150,6 +147,7 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
             ],
         )
 
+    # FastAPI takes the schema of a body from the annotation, and these are known by now only.
     predict.__annotations__["question"] = schemas.question
     record.__annotations__["outcomes"] = schemas.outcomes
     app.post("/predictions", response_model=schemas.answer)(predict)

@@ -1,0 +1,122 @@
+"""What is particular to a model comes from its spec: a model of houses, served and watched without a word of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict
+
+from include.core.ml.candidate import Request
+from include.core.ml.drift.checks import Limits, check
+from include.core.ml.serving.app import create_app
+from include.core.ml.serving.spool import Spool
+from include.core.ml.spec import CardText, ModelSpec, Watched, plain
+
+GENERATOR = np.random.default_rng(7)
+
+
+class House(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    street: str
+    rooms: int
+    area: float | None = None
+
+
+HOUSES = ModelSpec(
+    name="houses",
+    row=House,
+    dtypes={"street": "str", "rooms": "int64", "area": "float64"},
+    rows_name="houses",
+    title="street",
+    label="was_sold",
+    positive="sold",
+    positive_text="sell",
+    derive=lambda rows: rows.assign(large=rows["rooms"].gt(3).astype(str)),
+    segment=lambda rows: rows["rooms"].gt(3).map({True: "large", False: "small"}),
+    segments_text="size",
+    estimators={},
+    baselines=(),
+    reference="",
+    trusted_types=(),
+    watched=Watched(categories=("large",), numbers=("rooms",), nullable=("area",), ranged=("area",)),
+    card=CardText("", "", "", ""),
+)
+
+
+class ByRooms:
+    """Large houses sell."""
+
+    def predict_proba(self, rows: pd.DataFrame) -> Any:
+        sold = rows["rooms"].gt(3).to_numpy(float)
+        return np.column_stack([1 - sold, sold])
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> FastAPI:
+    follower: Any = SimpleNamespace(current=SimpleNamespace(model=ByRooms(), version=4, sha256="x"), error=None)
+    spool = Spool(tmp_path / "spool.sqlite", str)
+    return create_app(HOUSES, "houses", follower, spool)
+
+
+def ask(app: FastAPI, method: str, path: str, body: Any = None) -> httpx.Response:
+    """Call the application without a socket."""
+
+    async def call() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+            return await client.request(method, path, json=body)
+
+    return asyncio.run(call())
+
+
+def test_the_server_speaks_of_what_the_spec_names(app: FastAPI) -> None:
+    body = {"houses": [{"street": "Elm Street", "rooms": 5}, {"street": "Oak Lane", "rooms": 2, "area": 40}]}
+    answer = ask(app, "POST", "/predictions", body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["version"] == 4
+    predictions = answer.json()["predictions"]
+    assert [(one["sold"], one["probability"]) for one in predictions] == [(True, 1.0), (False, 0.0)]
+    outcome = {"outcomes": [{"prediction_id": predictions[0]["prediction_id"], "sold": False}]}
+    assert ask(app, "POST", "/outcomes", outcome).status_code == 202
+    assert ask(app, "GET", "/health").json()["log_waiting"] == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"passengers": []},
+        {"houses": []},
+        {"houses": [{"street": "Elm Street"}]},
+        {"houses": [{"street": "Elm Street", "rooms": 5, "Pclass": 1}]},
+    ],
+)
+def test_what_the_spec_does_not_know_is_refused(app: FastAPI, body: dict[str, Any]) -> None:
+    assert ask(app, "POST", "/predictions", body).status_code == 422
+
+
+def test_the_checks_compare_what_the_spec_watches() -> None:
+    rooms = GENERATOR.integers(1, 7, 400)
+    rows = pd.DataFrame({"street": "Elm Street", "rooms": rooms, "area": GENERATOR.normal(80, 10, 400)})
+    served = rows.assign(area=rows["area"] + 100)
+    answers = np.where(rooms > 3, 0.8, 0.2)
+    found = check(HOUSES, rows, answers, served, answers, Limits())
+    assert {one.segment for one in found} == {"all", "large", "small"}
+    assert {one.feature for one in found if one.alarm} == {"out of range area"}
+    assert "predicted to sell" in {one.feature for one in found}
+
+
+def test_rows_come_back_as_they_were_sent() -> None:
+    sent = [House(street="Elm Street", rooms=5), House(street="Oak Lane", rooms=2, area=40)]
+    assert plain(HOUSES.frame(sent)) == [house.model_dump() for house in sent]
+
+
+def test_a_candidate_that_was_registered_before_is_read() -> None:
+    assert Request.model_validate({"passenger": {"Name": "Kelly"}, "probability": 0.1}).row == {"Name": "Kelly"}
