@@ -1,7 +1,7 @@
-# Targets: `runtime` reads its DAGs from a folder that is mounted; `production` has them baked in. `spark` and
-# `spark-production` are the same with Java and Spark, 700 MB more that only the workers of Spark's DAGs need.
+# Targets: `runtime` reads its DAGs from a mounted folder; `production` includes them. `spark` and `spark-production`
+# are the same with Java and Spark, 700 MB more that only the workers of Spark's DAGs need.
 
-# dbt has an environment of its own: beside Airflow it would force another protobuf on it.
+# dbt has its own environment, since it conflicts with Airflow's version of protobuf.
 FROM apache/airflow:3.3.2-python3.13 AS dbt
 USER 0
 RUN --mount=type=cache,target=/tmp/.cache/uv \
@@ -14,13 +14,16 @@ USER 50000
 FROM apache/airflow:3.3.2-python3.13 AS runtime
 SHELL ["/bin/bash", "-o", "pipefail", "-e", "-u", "-c"]
 
-# Volumes take their owner from these folders when they are made; the names are those of deploy/compose/secrets.py.
+# Volumes inherit their owner from these folders when created.
 USER 0
-RUN install -d -o airflow -g 0 -m 0775 /opt/airflow/{logs,storage,state} /run/secrets/{fernet-key,jwt-secret,api-secret-key,\
-admin-password,postgres-password,warehouse-password,metadata-password,loader-password,results-password,mlflow-password,monitor-password,\
-redis-password,flower-password,grafana-password,demo-key,slack-webhook}
+# folders: written by `make fix`
+RUN install -d -o airflow -g 0 -m 0775 /opt/airflow/{logs,storage,state} /run/secrets/{\
+fernet-key,jwt-secret,api-secret-key,admin-password,postgres-password,warehouse-password,metadata-password,\
+loader-password,results-password,mlflow-password,monitor-password,redis-password,flower-password,\
+grafana-password,demo-key,slack-webhook}
+# end of folders
 
-# Exactly the lock: what the tests ran with, and nothing else of what the base image brings.
+# Exactly the locked packages that the tests ran with; removes all others of the base image.
 USER 50000
 RUN --mount=type=cache,target=/tmp/.cache/uv,uid=50000,gid=0 \
     --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \

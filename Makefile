@@ -1,102 +1,106 @@
-# `make help` lists what there is. Everything runs in .venv, which `make install` makes from the lock.
+# `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run new-source remove-domain skeleton up down status clean test gate unit integration e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run new-source remove-domain skeleton up down migrate status clean test gate unit integration e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
-# $(PYTHON) is the user's: the interpreter that .ci/install makes the environment with.
+# $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
 VENV := .venv/bin/python
 PYTEST := $(VENV) -m pytest
-SIDE_BY_SIDE := --numprocesses 2 -p tests.side_by_side
+SIDE_BY_SIDE := --numprocesses 3 -p tests.side_by_side  # on two cores: one of the three usually waits for servers
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spellbook/tools
 export PATH := $(PATH):$(TOOLS)/usr/bin
-ifeq ($(origin AS),default)  # make's own name of the assembler
+ifeq ($(origin AS),default)  # make's built-in name of the assembler
 AS :=
 endif
-export DAG DATE TO AS CONF NAME RUNS BUSY
+export DAG DATE TO AS CONF NAME RUNS BUSY WAREHOUSE_URI
 
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 .venv/installed: requirements/dev.txt requirements/dbt.txt .ci/install .ci/uv.txt $(if $(PYTHON),interpreter)
 	@.ci/install
 
-interpreter:  # given as PYTHON=: .ci/install sees whether .venv is of another one
+interpreter:  # with PYTHON=, .ci/install checks whether .venv uses another one
 
 .venv-spark/installed: requirements/spark.txt .venv/installed
 	@.ci/install spark
 
-install: .venv/installed ## the virtual environment, from the lock (the others do it by themselves)
+install: .venv/installed ## create the virtual environment from the lock files (other targets do this when needed)
 
 hooks: install ## run the gate and the linters before every commit
 	@.venv/bin/pre-commit install
 
-run: install ## one DAG, end to end: DAG=weather_data_pipeline DATE=2024-06-01 TO=… AS=manual|scheduled|backfill|asset CONF='{…}'
+run: install ## run one DAG end to end: DAG=weather_data_pipeline DATE=2024-06-01 TO=… AS=manual|scheduled|backfill|asset CONF='{…}'
 	@$(VENV) -m devstack run "$${DAG:-weather_data_pipeline}" $${DATE:+--date "$$DATE"} $${TO:+--to "$$TO"} $${AS:+--as "$$AS"} $${CONF:+--conf "$$CONF"}
 
-new-source: install ## a source's YAML and its test: NAME=orders
-	@$(VENV) -m devstack.sources new "$${NAME:?give NAME=, such as NAME=orders}"
+new-source: install ## create a source's YAML and its test: NAME=orders
+	@$(VENV) -m devstack.sources new "$${NAME:?set NAME=, such as NAME=orders}"
 
-remove-domain: install ## delete examples with all that is theirs: NAME=titanic, or NAME='titanic wine'
-	@$(VENV) -m devstack.removal $${NAME:?give NAME=, such as NAME=titanic}
+remove-domain: install ## delete examples with everything that belongs to them: NAME=titanic, or NAME='titanic wine'
+	@$(VENV) -m devstack.removal $${NAME:?set NAME=, such as NAME=titanic}
 
-skeleton: install ## delete every example but my_first_spell and the weather pipeline
+skeleton: install ## delete every example except my_first_spell and the weather pipeline
 	@$(VENV) -m devstack.removal --skeleton
 
-up: install ## Airflow's web UI and everything behind it, until Ctrl-C
+up: install ## start Airflow with its web UI and all services, until Ctrl-C
 	@$(VENV) -m devstack up
 
 down: install ## stop what `make run` and `make up` left running
 	@$(VENV) -m devstack down
 
-status: install ## what runs, and where
+migrate: install ## migrate the warehouse's own tables: WAREHOUSE_URI=postgresql://…, default: the embedded warehouse
+	@$(VENV) -m devstack migrate
+
+status: install ## list the services, their state, ports and logs
 	@$(VENV) -m devstack status
 
-clean: install ## stop everything and delete its data
+clean: install ## stop everything and delete the stack's data
 	@$(VENV) -m devstack clean
 
-test: install .venv-spark/installed ## all tests but those of the web UI and the Compose stack
+test: install .venv-spark/installed ## run all tests except those of the web UI and the Compose stack
 	@$(PYTEST) tests/gate tests/unit tests/integration $(SIDE_BY_SIDE)
 
-gate: install ## what every DAG must pass before a commit, in seconds
+gate: install ## check every DAG before a commit, in seconds
 	@$(PYTEST) tests/gate
 
-unit: install ## tests without sockets
+unit: install ## run the tests without sockets
 	@$(PYTEST) tests/unit $(SIDE_BY_SIDE)
 
-integration: install .venv-spark/installed ## tests against real servers
+integration: install .venv-spark/installed ## run the tests against real servers
 	@$(PYTEST) tests/integration $(SIDE_BY_SIDE)
 
-e2e: install .venv-spark/installed ## the web UI in a real Chromium; the Compose stack, where a container engine answers
-	@$(PYTEST) tests/e2e
+e2e: install .venv-spark/installed ## test the web UI in Chromium, the Compose stack if there is a container engine, and removals
+	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE) --numprocesses 2
 
-weekly: install .venv-spark/installed ## the tests that take too long for every push
+weekly: install .venv-spark/installed ## run the tests that take too long for every push
 	@$(PYTEST) tests -m weekly
 
-tools: ## promtool, amtool and a Chromium, for the tests that need them
+tools: ## install promtool, amtool, Java and Chromium for the tests
 	@.ci/tools "$(TOOLS)"
 
-pictures: install ## docs/images, from real runs
+pictures: install ## regenerate docs/images from real runs
 	@.ci/pictures
 
-check: install ## linters and types
+check: install ## run the linters and the type checker
 	@.ci/check
 
-fix: install ## what can be fixed by itself: layout, imports, SQL, docs/DAGS.md
+fix: install ## fix what can be fixed automatically: layout, imports, SQL, docs/DAGS.md, the lists in Compose
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
 	@.venv/bin/sqlfluff fix --quiet include
 	@[ ! -d include/dbt ] || (cd include/dbt && ../../.venv/bin/sqlfluff fix --quiet .)
 	@$(VENV) -m devstack.catalogue
+	@$(VENV) -m deploy.derived
 
-lock: install ## bring requirements*.txt up to date with requirements*.in
+lock: install ## update requirements*.txt from requirements*.in
 	@.ci/lock
 
-manifest: install ## the dbt project's graph, after a change in include/dbt
+manifest: install ## update the dbt manifest after a change in include/dbt
 	@$(VENV) -m include.domains.analytics
 
-soak: install ## cold starts one after the other, how many of them are green: RUNS=50 BUSY=4
+soak: install ## count how many cold starts succeed: RUNS=50 BUSY=4
 	@$(VENV) -m benchmarks.soak $${RUNS:+--runs "$$RUNS"} $${BUSY:+--busy "$$BUSY"}
 
-bench: install ## measure what the README promises
+bench: install ## measure the times that the README states
 	@$(VENV) -m benchmarks

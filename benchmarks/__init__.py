@@ -1,1 +1,1 @@
-"""Measurements, each beside its baseline and its limit: `make bench`."""
+"""Benchmarks with baselines and limits: `make bench`."""

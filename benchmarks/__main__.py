@@ -1,7 +1,7 @@
-"""What the README promises of `make run`, measured on this machine: `make bench`.
+"""Measure the times that the README states for `make run`: `make bench`.
 
-Each measurement is a whole command, run as a user would in a clone of the last commit; limit and baseline stand in the
-same table. The baseline of a run is the same work done without Airflow, see :mod:`benchmarks.baseline`.
+Each measurement is a whole command, run as a user would in a clone of the last commit. The baseline of a run is the
+same work without Airflow, see :mod:`benchmarks.baseline`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Measurement:
     """Seconds of wall time of one command, ``repeats`` times.
 
     Attributes:
-        limit: what is promised for the median, if anything.
-        before: done before each repeat; not measured.
+        limit: of the median, if there is one.
+        before: called before each repeat, not measured.
     """
 
     name: str
@@ -41,37 +41,37 @@ class Measurement:
     repeats: int
     before: Callable[[], None] = lambda: None
 
-    def take(self) -> list[float]:
-        """Return the seconds of each repeat."""
-        taken = []
+    def run(self) -> list[float]:
+        """Run the action and return the seconds of each repeat."""
+        seconds = []
         for _ in range(self.repeats):
             self.before()
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             self.action()
-            taken.append(time.perf_counter() - begun)
-        return taken
+            seconds.append(time.perf_counter() - started_at)
+        return seconds
 
 
 def main() -> int:
-    """Measure, print the table, and return 1 if a limit was passed."""
+    """Measure, print the table, and return 1 if a limit was exceeded."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     console = Console()
     table = Table(title="Seconds of wall time", title_justify="left")
-    for heading in ("what", "limit", "median", "least", "most", "runs"):
+    for heading in ("what", "limit", "median", "min", "max", "runs"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
     passed = True
     with tempfile.TemporaryDirectory(prefix="spellbook-bench-") as folder:
         clone = Path(folder) / "clone"
         try:
             for measurement in _measurements(clone, repeats):
-                taken = measurement.take()
-                median = statistics.median(taken)
+                times = measurement.run()
+                median = statistics.median(times)
                 passed &= measurement.limit is None or median <= measurement.limit
                 limit = "" if measurement.limit is None else f"{measurement.limit:g}"
-                seconds = (f"{value:.1f}" for value in (median, min(taken), max(taken)))
-                table.add_row(measurement.name, limit, *seconds, str(len(taken)))
+                seconds = (f"{value:.1f}" for value in (median, min(times), max(times)))
+                table.add_row(measurement.name, limit, *seconds, str(len(times)))
         finally:
             subprocess.run(["make", "clean"], cwd=clone, env=_environment(), capture_output=True, check=False)
     console.print(table)
@@ -109,13 +109,15 @@ def _edit_and_run(clone: Path) -> None:
 
 
 def _make(clone: Path, target: str) -> None:
-    done = subprocess.run(["make", target], cwd=clone, env=_environment(), capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"`make {target}` failed:\n{done.stdout}\n{done.stderr}")
+    result = subprocess.run(
+        ["make", target], cwd=clone, env=_environment(), capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        sys.exit(f"`make {target}` failed:\n{result.stdout}\n{result.stderr}")
 
 
 def _environment() -> dict[str, str]:
-    """Return the caller's environment, less what would point to the caller's own stack or make."""
+    """Return the caller's environment without references to the caller's own stack or make."""
     return {name: value for name, value in os.environ.items() if name not in {STATE_VARIABLE, "MAKEFLAGS", "MAKELEVEL"}}
 
 

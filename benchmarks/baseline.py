@@ -1,6 +1,6 @@
-"""The work of ``weather_data_pipeline`` without Airflow: its tasks' functions, one after the other, in one process.
+"""The work of ``weather_data_pipeline`` without Airflow: its tasks' functions in sequence, in one process.
 
-Run beside a running stack, whose database and sample upstreams it uses: ``python -m benchmarks.baseline``.
+Uses the database and sample upstreams of a running stack: ``python -m benchmarks.baseline``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from devstack.state import REPOSITORY, State
 
 
 def main() -> None:
-    """Load yesterday."""
+    """Load yesterday's data."""
     state = State.open()
     os.environ.update(environment.airflow(state, Upstream.REPLAY, schedule=False))
     sys.path.append(str(REPOSITORY / "plugins"))
@@ -26,17 +26,17 @@ def main() -> None:
     from include.core.warehouse.attempt import Attempt
     from include.domains.weather import pipeline
     from include.domains.weather.cities import load_cities
-    from spellbook.hooks.weather import weather_hook
+    from spellbook.hooks.weather import WeatherHook
 
     day = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     uri = Postgres.of(state).uri("warehouse")
     pipeline.create_table(uri)
     raw = pipeline.extract(
-        weather_hook("weather_default", uri),
+        WeatherHook().get_conn(),
         ObjectStoragePath(OBJECT_STORAGE.read()),
-        wanted=[city.name for city in load_cities()],
+        cities=[city.name for city in load_cities()],
         date=day,
-        asked_on=dt.datetime.now(dt.UTC).date(),
+        requested_on=dt.datetime.now(dt.UTC).date(),
         run_id="baseline",
     )
     pipeline.transform(ObjectStoragePath(raw))

@@ -1,8 +1,8 @@
-"""Seconds until healthy and memory at rest: our Compose stack beside Airflow's official quick-start file.
+"""Start-up time and idle memory of this Compose stack and Airflow's official quick start.
 
-``python -m benchmarks.compose_stack [--official FILE]``; without a file, the one of Airflow's documentation is fetched.
-Both run on the same engine, one after the other, from built images and with no volumes; the official one without its
-example DAGs, which ours hasn't got either. Memory is what the engine counts for each container, without page cache.
+``python -m benchmarks.compose_stack [--official FILE]``; without a file, downloads the one of Airflow's documentation.
+Both run on the same engine in turn, from built images and with new volumes, the official one without its example DAGs.
+Memory is what the engine reports for each container, without page cache.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ UNITS = {"B": 1e-6, "KiB": 1024e-6, "MiB": 1.048576, "GiB": 1073.741824}
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """One start: seconds until every service was healthy, and megabytes of each service a minute later."""
 
     seconds: float
     megabytes: dict[str, float]
 
 
-def measure(project: str, folder: Path, environment: dict[str, str]) -> Measured:
-    """Start the Compose project of a folder, let it come to rest, measure, and take it down with its data."""
+def measure(project: str, folder: Path, environment: dict[str, str]) -> Measurement:
+    """Start the Compose project of a folder, wait until it is idle, measure, and remove it with its data."""
     values = os.environ | environment
 
     def compose(*arguments: str) -> str:
@@ -52,29 +52,31 @@ def measure(project: str, folder: Path, environment: dict[str, str]) -> Measured
 
     try:
         compose("build", "--quiet")
-        begun = time.monotonic()
+        started_at = time.monotonic()
         compose("up", "--detach", "--wait")
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - started_at
         time.sleep(IDLE_SECONDS)
-        names = {one["Name"]: one["Service"] for one in map(json.loads, compose("ps", "--format", "json").splitlines())}
+        names = {
+            item["Name"]: item["Service"] for item in map(json.loads, compose("ps", "--format", "json").splitlines())
+        }
         stats = subprocess.run(
             ["docker", "stats", "--no-stream", "--format", "json", *names], check=True, capture_output=True, text=True
         ).stdout
-        used = {names[one["Name"]]: _megabytes(one["MemUsage"]) for one in map(json.loads, stats.splitlines())}
-        return Measured(seconds, used)
+        used = {names[item["Name"]]: _megabytes(item["MemUsage"]) for item in map(json.loads, stats.splitlines())}
+        return Measurement(seconds, used)
     finally:
         compose("down", "--volumes", "--timeout", "5")
 
 
 def _megabytes(usage: str) -> float:
-    """Read what ``docker stats`` prints, such as ``341.1MiB / 4GiB``."""
+    """Parse the memory usage of ``docker stats``, such as ``341.1MiB / 4GiB``."""
     text = usage.split(" / ")[0]
     unit = text.lstrip("0123456789.")
     return float(text.removesuffix(unit)) * UNITS[unit]
 
 
-def official(source: str | None, folder: Path) -> None:
-    """Lay out the official quick start: its file, and the folders that it wants."""
+def write_official(source: str | None, folder: Path) -> None:
+    """Write the official quick start: its Compose file and folders."""
     text = Path(source).read_text() if source else requests.get(OFFICIAL, timeout=30).text
     definition = yaml.safe_load(text)
     for service in definition["services"].values():
@@ -89,22 +91,22 @@ def official(source: str | None, folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure both in turns and print a table."""
+    """Measure both alternately and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compose_stack", description=__doc__)
-    parser.add_argument("--official", metavar="FILE", help="Airflow's docker-compose.yaml; default: fetched")
+    parser.add_argument("--official", metavar="FILE", help="Airflow's docker-compose.yaml; default: downloaded")
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
-    ours, theirs = [], []
+    own_runs, official_runs = [], []
     with tempfile.TemporaryDirectory() as scratch:
-        official(arguments.official, Path(scratch))
+        write_official(arguments.official, Path(scratch))
         for _ in range(arguments.runs):
-            theirs.append(measure("benchmark-official", Path(scratch), {"AIRFLOW_UID": "50000"}))
-            ours.append(measure("benchmark-spellbook", REPOSITORY, {"SPELLBOOK_PORT": "0"}))
+            official_runs.append(measure("benchmark-official", Path(scratch), {"AIRFLOW_UID": "50000"}))
+            own_runs.append(measure("benchmark-spellbook", REPOSITORY, {"SPELLBOOK_PORT": "0"}))
     print(f"{'':26}{'ours':>12}{'official':>12}")
-    print(f"{'seconds until healthy':26}{median(one.seconds for one in ours):12.1f}", end="")
-    print(f"{median(one.seconds for one in theirs):12.1f}")
+    print(f"{'seconds until healthy':26}{median(run.seconds for run in own_runs):12.1f}", end="")
+    print(f"{median(run.seconds for run in official_runs):12.1f}")
     for service in COMMON:
-        row = (median(one.megabytes[service] for one in runs) for runs in (ours, theirs))
+        row = (median(run.megabytes[service] for run in runs) for runs in (own_runs, official_runs))
         print(f"{service + ', MB':26}" + "".join(f"{value:12.0f}" for value in row))
 
 

@@ -1,8 +1,8 @@
-"""One retail DAG against three joined by assets: ``python -m benchmarks.retail``.
+"""One retail DAG compared with three connected by assets: ``python -m benchmarks.retail``.
 
-Both do the same work on the embedded stack, from the recorded days and from days that hold their rows many times. The
-time is Airflow's own: from the start of the first run to the end of the last, waiting for the next DAG included. The
-baseline is the work itself, without Airflow.
+Both do the same work on the embedded stack, on the recorded days and on days with their rows multiplied. The time is
+Airflow's: from the start of the first run to the end of the last, including the wait for the next DAG. The baseline is
+the work itself, without Airflow.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from include.domains.retail.files import find
 
 RECORDED = REPOSITORY / "include" / "data" / "retail"
 ONE, THREE = "retail_monolith", ("retail_validate", "retail_transform", "retail_report")
-PATIENCE = 1800
+TIMEOUT = 1800
 
 
 def main() -> int:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.retail", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--copies", type=int, nargs="+", default=[1, 50], help="how often each row stands in its file")
+    parser.add_argument("--copies", type=int, nargs="+", default=[1, 50], help="copies of each row in its file")
     arguments = parser.parse_args()
     console = Console()
-    table = Table(title="Retail: seconds of wall time, median (least to most)", title_justify="left")
+    table = Table(title="Retail: seconds of wall time, median (min to max)", title_justify="left")
     for heading in ("rows", "one DAG", "three DAGs", "without Airflow"):
         table.add_column(heading, justify="right")
     with tempfile.TemporaryDirectory(prefix="spellbook-retail-") as scratch:
@@ -63,17 +63,17 @@ def main() -> int:
             _unpause(airflow)
             for copies in arguments.copies:
                 rows = _write(folder, copies)
-                ways: list[Callable[[], float]] = [
-                    partial(_chain, airflow, (ONE,)),
-                    partial(_chain, airflow, THREE),
-                    partial(_alone, server.uri("warehouse"), folder),
+                variants: list[Callable[[], float]] = [
+                    partial(_run_chain, airflow, (ONE,)),
+                    partial(_run_chain, airflow, THREE),
+                    partial(_run_without_airflow, server.uri("warehouse"), folder),
                 ]
-                ways[0]()  # the first run of all pays for what is imported once
-                taken: list[list[float]] = [[], [], []]
+                variants[0]()  # warm-up: the first run pays for imports
+                times: list[list[float]] = [[], [], []]
                 for _ in range(arguments.repeats):
-                    for way, seconds in zip(ways, taken, strict=True):
-                        seconds.append(way())
-                table.add_row(f"{rows:,}", *(_shown(seconds) for seconds in taken))
+                    for variant, seconds in zip(variants, times, strict=True):
+                        seconds.append(variant())
+                table.add_row(f"{rows:,}", *(_formatted(seconds) for seconds in times))
         finally:
             stack.stop()
             server.remove()
@@ -92,26 +92,25 @@ def _stack(scratch: Path, folder: Path) -> Stack:
 
 
 def _server(stack: Stack) -> Postgres:
-    state = stack.state
-    return Postgres.of(state, durable=False)
+    return Postgres.of(stack.state, durable=False)
 
 
 def _unpause(airflow: Airflow) -> None:
-    """Let the DAGs run, once they are all parsed."""
-    waiting = {ONE, *THREE}
-    deadline = time.monotonic() + PATIENCE
-    while waiting:
-        for dag_id in sorted(waiting):
+    """Unpause the DAGs as soon as they are parsed."""
+    remaining = {ONE, *THREE}
+    deadline = time.monotonic() + TIMEOUT
+    while remaining:
+        for dag_id in sorted(remaining):
             with suppress(StackError):
                 airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
-                waiting.discard(dag_id)
+                remaining.discard(dag_id)
         if time.monotonic() > deadline:
-            sys.exit(f"not parsed: {', '.join(sorted(waiting))}")
+            sys.exit(f"not parsed: {', '.join(sorted(remaining))}")
         time.sleep(0.5)
 
 
 def _write(folder: Path, copies: int) -> int:
-    """Write each recorded day so many times, each time with invoices of its own; return the rows of all days."""
+    """Write each recorded day with that many copies, each with its own invoices; return the rows of all days."""
     folder.mkdir(exist_ok=True)
     rows = 0
     for path in sorted((DATA / "retail").glob("online_retail_*.csv")):
@@ -122,45 +121,45 @@ def _write(folder: Path, copies: int) -> int:
     return rows
 
 
-def _chain(airflow: Airflow, dag_ids: tuple[str, ...]) -> float:
-    """Start the first DAG and return the seconds until the last one, which the one before has started, has ended."""
-    begun = datetime.now(UTC)
-    first = airflow.post(f"/dags/{dag_ids[0]}/dagRuns", {"logical_date": begun.isoformat()})
-    last = _ended(airflow, dag_ids[0], lambda: airflow.runs(dag_ids[0], [first["dag_run_id"]]))
+def _run_chain(airflow: Airflow, dag_ids: tuple[str, ...]) -> float:
+    """Start the first DAG, wait for those that its assets start in turn, and return the seconds until the last ends."""
+    started_at = datetime.now(UTC)
+    first = airflow.post(f"/dags/{dag_ids[0]}/dagRuns", {"logical_date": started_at.isoformat()})
+    last = _wait_for_run(airflow, dag_ids[0], lambda: airflow.runs(dag_ids[0], [first["dag_run_id"]]))
     for dag_id in dag_ids[1:]:
-        last = _ended(airflow, dag_id, partial(airflow.runs_since, dag_id, begun, "asset_triggered"))
+        last = _wait_for_run(airflow, dag_id, partial(airflow.runs_since, dag_id, started_at, "asset_triggered"))
     moments = [datetime.fromisoformat(moment) for moment in (first["queued_at"], last["end_date"])]
     return (moments[1] - moments[0]).total_seconds()
 
 
-def _ended(airflow: Airflow, dag_id: str, ask: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
-    deadline = time.monotonic() + PATIENCE
+def _wait_for_run(airflow: Airflow, dag_id: str, get_runs: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
-        for run in ask():
+        for run in get_runs():
             if run["state"] == "failed":
-                sys.exit(f"{dag_id} failed:\n{_complaints(airflow, dag_id, run['dag_run_id'])}")
+                sys.exit(f"{dag_id} failed:\n{_failure_logs(airflow, dag_id, run['dag_run_id'])}")
             if run["state"] == "success":
                 return run
         time.sleep(0.2)
-    sys.exit(f"no run of {dag_id} ended within {PATIENCE} s")
+    sys.exit(f"no run of {dag_id} ended within {TIMEOUT} s")
 
 
-def _complaints(airflow: Airflow, dag_id: str, run_id: str) -> str:
+def _failure_logs(airflow: Airflow, dag_id: str, run_id: str) -> str:
     """Return the end of each failed task's log."""
     failed = [task for task in airflow.task_instances(dag_id, run_id) if task["state"] == "failed"]
     return "\n".join(line for task in failed for line in (task["task_id"], *airflow.log(task)[-20:]))
 
 
-def _alone(uri: str, folder: Path) -> float:
-    begun = time.perf_counter()
+def _run_without_airflow(uri: str, folder: Path) -> float:
+    started_at = time.perf_counter()
     attempt = Attempt("benchmark", "alone", datetime.now(UTC).isoformat(), 1, run_started=datetime.now(UTC))
     for file in find([UPath(folder)], None):
         pipeline.validate(UPath(file["source"]), uri, file["partition"], attempt)
         pipeline.transform(uri, file["partition"], attempt)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at
 
 
-def _shown(seconds: list[float]) -> str:
+def _formatted(seconds: list[float]) -> str:
     return f"{statistics.median(seconds):.1f} ({min(seconds):.1f} to {max(seconds):.1f})"
 
 

@@ -1,7 +1,7 @@
-"""Cold starts, one after the other: how many of them are green, and how long they take.
+"""Repeated cold starts: how many succeed, and how long they take.
 
-`make soak`; with ``RUNS=20 BUSY=4`` while programs keep every core busy. Each is `make run` of the weather pipeline as
-a new user would start it, but for the installation: its stack's data is deleted before. A red one's output is kept.
+`make soak`; with ``RUNS=20 BUSY=4`` under load. Each is `make run` of the weather pipeline without the stack's data, as
+for a new user, but with the packages installed. The output of a failed start is kept.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ SPIN = "while True: pass"
 
 
 def main() -> int:
-    """Run them, print a line for each and a summary; return 1 if one was red."""
+    """Run the cold starts, print a line for each and a summary; return 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--runs", type=int, default=50, help="cold starts (default: %(default)s)")
     parser.add_argument("--busy", type=int, default=0, help="programs that keep cores busy (default: %(default)s)")
     arguments = parser.parse_args()
-    seconds, red = [], 0
+    seconds, failures = [], 0
     with tempfile.TemporaryDirectory(prefix="spellbook-soak-") as folder, _busy(arguments.busy):
         Path(folder).chmod(0o755)
         environment = os.environ | {STATE_VARIABLE: f"{folder}/state"}
         for number in range(1, arguments.runs + 1):
-            begun = time.perf_counter()
-            done = _devstack("run", environment)
-            taken = time.perf_counter() - begun
+            started_at = time.perf_counter()
+            result = _devstack("run", environment)
+            elapsed = time.perf_counter() - started_at
             _devstack("clean", environment)
-            colour = "red" if done.returncode else "green"
-            print(f"{number}/{arguments.runs} {colour} {taken:.1f} s", flush=True)
-            if done.returncode:
-                red += 1
-                kept = Path(tempfile.gettempdir()) / f"spellbook-soak-{os.getpid()}-{number}.log"
-                kept.write_text(done.stdout)
-                print(f"  its output: {kept}\n  {done.stdout.strip().splitlines()[-1]}", flush=True)
+            colour = "red" if result.returncode else "green"
+            print(f"{number}/{arguments.runs} {colour} {elapsed:.1f} s", flush=True)
+            if result.returncode:
+                failures += 1
+                log = Path(tempfile.gettempdir()) / f"spellbook-soak-{os.getpid()}-{number}.log"
+                log.write_text(result.stdout)
+                print(f"  output: {log}\n  {result.stdout.strip().splitlines()[-1]}", flush=True)
             else:
-                seconds.append(taken)
+                seconds.append(elapsed)
     green = len(seconds)
     spread = f"; median {statistics.median(seconds):.1f} s, {min(seconds):.1f} to {max(seconds):.1f}" if seconds else ""
-    print(f"{green} of {arguments.runs} green, {arguments.busy} busy programs beside it{spread}")
-    return int(red > 0)
+    print(f"{green} of {arguments.runs} green, {arguments.busy} busy programs in parallel{spread}")
+    return int(failures > 0)
 
 
 def _devstack(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

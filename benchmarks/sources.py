@@ -1,9 +1,8 @@
-"""How long a DAG file with many sources takes to parse: ``python -m benchmarks.sources``.
+"""Parse time of a DAG file with many sources: ``python -m benchmarks.sources``.
 
-Each measurement is a fresh process that has loaded Airflow, as the dag-processor has; it reads that many YAML files,
-makes their DAGs (the limit is about that), and turns them into what Airflow stores. CPU time is taken, so that a busy
-machine doesn't count.
-A worker, which needs one DAG, is measured beside it.
+Each measurement is a new process that has loaded Airflow, like the dag-processor; it reads that many YAML files,
+creates their DAGs (to which the limit applies), and serializes them. CPU time is measured, which is independent of the
+machine's load. The parse of a worker, which needs one DAG, is measured too.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from include.core.sources.scaffold import SCHEMA, YAML
 
 LIMIT_SECONDS = 10.0
 LARGEST = 1000
-LINEAR = 1.5  # a DAG among a thousand may cost so many times what it costs among a hundred
+LINEAR = 1.5  # limit for the cost of a DAG among a thousand, relative to its cost among a hundred
 PROBE = """
 import json, sys, time
 from pathlib import Path
@@ -50,30 +49,32 @@ print(json.dumps([len(sources), time.process_time() - started, 0]))
 
 
 def main() -> int:
-    """Measure, print the table, and return 1 if a limit was passed."""
+    """Measure, print the table, and return 1 if a limit was exceeded."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sources", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args().repeats
     table = Table(title="Sources: seconds of CPU to parse, in one process", title_justify="left")
     for heading in ("sources", "read YAML", "with DAGs", "with serialization", "ms a DAG"):
         table.add_column(heading, justify="right")
-    each: dict[int, float] = {}
+    cost_per_dag: dict[int, float] = {}
     total = 0.0
     with tempfile.TemporaryDirectory(prefix="spellbook-sources-") as scratch:
         for count in (10, 100, LARGEST):
             folder = _folder(Path(scratch), count)
             read, _ = _median(READ, folder, count, repeats)
-            made, stored = _median(PROBE, folder, count, repeats)
-            total = made
-            each[count] = made / count
+            created, serialized = _median(PROBE, folder, count, repeats)
+            total = created
+            cost_per_dag[count] = created / count
             table.add_row(
-                str(count), *(f"{value:.2f}" for value in (read, made, made + stored)), f"{1000 * each[count]:.1f}"
+                str(count),
+                *(f"{value:.2f}" for value in (read, created, created + serialized)),
+                f"{1000 * cost_per_dag[count]:.1f}",
             )
-        one, _ = _median(PROBE, folder, 1, repeats, {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "process_source_7_data"})
+        single, _ = _median(PROBE, folder, 1, repeats, {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "process_source_7_data"})
     console = Console()
     console.print(table)
-    console.print(f"a worker's parse of one of {LARGEST}: {1000 * one:.0f} ms")
-    growth = each[LARGEST] / each[100]
+    console.print(f"a worker's parse of one DAG out of {LARGEST}: {1000 * single:.0f} ms")
+    growth = cost_per_dag[LARGEST] / cost_per_dag[100]
     console.print(
         f"limit for {LARGEST}: {LIMIT_SECONDS:.0f} s; cost of a DAG, {LARGEST} to 100: {growth:.2f} (limit {LINEAR})"
     )
@@ -94,16 +95,16 @@ def _median(
 ) -> tuple[float, float]:
     runs = []
     for _ in range(repeats):
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", code, str(folder)],
             env={**os.environ, **(extra or {})},
             capture_output=True,
             text=True,
             check=True,
         )
-        count, *seconds = json.loads(done.stdout.splitlines()[-1])
+        count, *seconds = json.loads(result.stdout.splitlines()[-1])
         if count != expected:
-            sys.exit(f"{count} DAGs were made of {expected} sources")
+            sys.exit(f"{count} DAGs were created from {expected} sources")
         runs.append(seconds)
     return statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
 

@@ -1,8 +1,8 @@
-"""Where Spark begins to pay: the sessions of ever more order lines, by pandas and by Spark on local[*].
+"""Compare pandas and Spark on local[*]: sessions of increasing numbers of order lines.
 
-``python -m benchmarks.spark [ROWS …]`` prints a Markdown table. Each engine is a process of its own, as in the DAGs,
-from start to written result; the recorded lines are repeated, each copy with customers and invoices of its own. CPU
-time is what both took of all cores, children included: on a machine that others use it tells more than wall time.
+``python -m benchmarks.spark [ROWS …]`` prints a Markdown table. Each engine runs in its own process, as in the DAGs,
+from start to written result; the recorded lines are repeated, each copy with its own customers and invoices. CPU time
+covers all cores and child processes: on a shared machine it is more meaningful than wall time.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from include.domains.sessions import output, pandas_sessions
 RETAIL = REPOSITORY / "include/data/retail"
 ROWS = (7_270, 500_000, 2_000_000)
 FILES = 8
-CUSTOMERS = 100_000  # more than any number in the recorded lines, so that copies don't meet
+CUSTOMERS = 100_000  # more than any number in the recorded lines, so that copies don't overlap
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds on the wall, seconds of CPU and the largest process's memory in MB."""
+    """Seconds of wall time, seconds of CPU time and the largest process's memory in MB."""
 
     wall: float
     cpu: float
@@ -43,7 +43,7 @@ class Cost:
 
 
 def write(folder: Path, rows: int) -> None:
-    """Write at least ``rows`` order lines, in several files, so that Spark can read them side by side."""
+    """Write at least ``rows`` order lines, in several files, so that Spark can read them in parallel."""
     recorded = pandas_sessions.read(url_of(RETAIL))
     copies = max(1, round(rows / len(recorded)))
     for copy in range(copies):
@@ -54,21 +54,21 @@ def write(folder: Path, rows: int) -> None:
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
-    """Run a command to its end and return what it cost."""
-    begun = time.monotonic()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said)
+    """Run a command and return its cost."""
+    started_at = time.monotonic()
+    with tempfile.TemporaryFile() as output_file:
+        process = subprocess.Popen(command, env=dict(environment), stdout=output_file, stderr=output_file)
         _, status, used = os.wait4(process.pid, 0)
-        wall = time.monotonic() - begun
+        wall = time.monotonic() - started_at
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            said.seek(0)
-            raise SystemExit(f"{command[0]} failed:\n{said.read().decode()[-2000:]}")
+            output_file.seek(0)
+            raise SystemExit(f"{command[0]} failed:\n{output_file.read().decode()[-2000:]}")
     return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 def compare(rows: int, folder: Path) -> str:
-    """Measure both engines on so many rows, demand one result, and return a row of the table."""
+    """Measure both engines on that many rows, check that the results are equal, and return a table row."""
     lines = folder / "lines"
     lines.mkdir()
     write(lines, rows)
@@ -79,21 +79,21 @@ def compare(rows: int, folder: Path) -> str:
         "pandas": [sys.executable, "-m", "include.domains.sessions.pandas_sessions"],
         "spark": ["spark-submit", *options, str(REPOSITORY / "include/domains/sessions/sessions.py")],
     }
-    # The JVM's own choices, unlike in the embedded stack, whose options suit small jobs.
+    # The JVM's defaults: the embedded stack's options are for small jobs.
     values |= spark.environment(values["PATH"]) | {"JDK_JAVA_OPTIONS": ""}
-    cost, found = {}, {}
+    cost, results = {}, {}
     for engine, command in tasks.items():
         run = folder / "sessions" / engine / "run"
         urls = ["--input", url_of(lines), "--output", url_of(run / "try-1")]
         cost[engine] = measure([*command, *urls], values)
-        found[engine] = output.publish(UPath(run))
-    if found["pandas"] != found["spark"]:
-        raise SystemExit(f"the results differ: {found}")
-    one, other = cost["pandas"], cost["spark"]
+        results[engine] = output.publish(UPath(run))
+    if results["pandas"] != results["spark"]:
+        raise SystemExit(f"the results differ: {results}")
+    old, new = cost["pandas"], cost["spark"]
     megabytes = sum(file.stat().st_size for file in lines.iterdir()) / 1e6
     return (
-        f"| {found['spark'].counts['read']:,} | {megabytes:,.0f} | {one.wall:.1f} | {other.wall:.1f} | {one.cpu:.1f} |"
-        f" {other.cpu:.1f} | {other.cpu / one.cpu:.1f} | {one.memory:,.0f} |"
+        f"| {results['spark'].counts['read']:,} | {megabytes:,.0f} | {old.wall:.1f} | {new.wall:.1f} |"
+        f" {old.cpu:.1f} | {new.cpu:.1f} | {new.cpu / old.cpu:.1f} | {old.memory:,.0f} |"
     )
 
 

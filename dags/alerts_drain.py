@@ -1,19 +1,19 @@
-"""Delivers the alerts that wait, and finds what no run can tell.
+"""Delivers pending alerts, and raises those that no run can raise itself.
 
 ## What
-Once a minute: takes pending alerts into the outbox, asks the warehouse which dataset is late or was loaded empty, and
-sends what waits, in order, with growing pauses to a channel that fails.
+Once a minute: moves pending alerts into the outbox, checks the warehouse for datasets that are late or were loaded
+empty, and sends the messages in the outbox in order. If a channel fails, it is retried at growing intervals.
 
 ## Inputs
 - connections `postgres_default` (the outbox), `slack_default`, `smtp_default`
-- Variables `alert_…`: alerts that were stored while the warehouse was away, or by the scheduler
+- Variables `alert_…`: alerts that were stored by the scheduler, or while the warehouse was unavailable
 - `include/ops/alerts/routing.yaml`, `include/ops/alerts/silences.yaml`
 
 ## Outputs
 Messages; tables `alert_outbox` and `alert_failure`.
 
 ## On failure
-Nothing is lost: what isn't sent waits for the next minute. It sends no alert about itself; Prometheus does
+Nothing is lost: unsent messages are retried a minute later. This DAG sends no alert about itself; Prometheus does
 (AlertOutboxOld). See `docs/runbooks/alerts_drain.md`.
 """
 
@@ -40,11 +40,11 @@ from include.core.tags import Tag
     doc_md=__doc__,
 )
 def alerts_drain() -> None:
-    """Send what waits."""
+    """Send the pending alerts."""
 
     @task(retries=1, retry_delay=10, execution_timeout=timedelta(minutes=5))
     def drain_outbox() -> None:
-        """Do one round, and write into the log what it did."""
+        """Process the outbox once, and log the result."""
         from include.datasets import DATASETS
         from include.ops.alerts.drain import drain
 

@@ -1,32 +1,28 @@
-"""Marts over the tables that the other DAGs load: the dbt project of `include/dbt`, a task a model.
+"""Builds the marts from the loaded tables: the dbt project in `include/dbt`, with tasks for each model.
 
 ## What
-`dbt_build` starts dbt once: it checks that the sources are fresh, builds each model and runs its tests right after it,
-keeps the history of support requests, and writes the documentation. Each model then has a task `run` with its result,
-and a task `test` with that of its tests; retried or cleared, such a task runs dbt for its model alone. Last, the marts
-are published as files.
+`dbt_build` starts dbt once: it checks source freshness, builds and tests each model, takes the snapshot of support
+requests, and generates the documentation. For each model, a task `run` then reports the result of the build, and a task
+`test` the results of its tests. When such a task is retried or cleared, it runs dbt for its model only. Finally, the
+marts are published as files.
 
 ## Inputs
 - connection `postgres_default`: tables `weather_data`, `sales_data`, `marketing_data`, `support_data`, `load_log`
-- starts when each of the four tables' assets has been published since the last run
+- the assets of these four tables: a run starts when each has been updated since the last run
 
 ## Outputs
-- schema `analytics`: `daily_sales` (made anew by day, only where a load was committed since), `campaign_results`,
+- schema `analytics`: `daily_sales` (incremental: only days loaded since the last build), `campaign_results`,
   `support_resolution`, `weather_months`; `analytics_snapshots.support_status`
-- `analytics/<mart>.parquet` in object storage, and asset `analytics_marts`, when every test has passed
-- `dbt/docs/index.html`, and what each start of dbt left behind: `dbt/analytics_dbt/<run>/<task>/<try>/`
+- `analytics/<mart>.parquet` in object storage, and asset `analytics_marts`, if all tests pass
+- `dbt/docs/index.html`, and the artifacts of each invocation: `dbt/analytics_dbt/<run>/<task>/<try>/`
 
 ## On failure
-The error names model, test or source; marts that were built before stand. See `docs/runbooks/analytics_dbt.md`.
+The error names the model, test or source; marts built earlier remain. See `docs/runbooks/analytics_dbt.md`.
 """
 
 from __future__ import annotations
 
-from airflow.sdk import (
-    Asset,
-    dag,
-    task,
-)
+from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
 from include.core.dag import storage_root, warehouse_uri
@@ -47,12 +43,12 @@ SCHEMA = "analytics"
     doc_md=__doc__,
 )
 def analytics_dbt() -> None:
-    """Build and test, publish."""
+    """Build, test, publish."""
     build = DbtBuildOperator(task_id="dbt_build", schema=SCHEMA, postgres_conn_id="postgres_default")
 
     @task(pool="database_access", outlets=[Asset("analytics_marts")])
     def load_data(postgres_conn_id: str) -> dict[str, int]:
-        """Publish the marts as Parquet files; return the rows of each."""
+        """Publish the marts as Parquet files; return the number of rows of each."""
         from include.domains.analytics.export import export
         from include.domains.analytics.manifest import mart_names
 

@@ -1,18 +1,18 @@
-"""The dbt project of `include/dbt` in two tasks, for those who want no task a model: `dbt_run >> dbt_test`.
+"""The dbt project in `include/dbt` as two tasks instead of tasks for each model: `dbt_run >> dbt_test`.
 
 ## What
-Builds every model, then runs every test; in a schema of its own, so that `analytics_dbt` isn't disturbed.
+Builds all models, then runs all tests, in a separate schema so that it doesn't interfere with `analytics_dbt`.
 
 ## Inputs
 - connection `postgres_default`: the tables that `analytics_dbt` reads
-- started by hand
+- triggered manually
 
 ## Outputs
 - the marts of `analytics_dbt`, in schema `analytics_plain`
-- what each task left behind: `dbt/analytics_dbt_plain/<run>/<task>/<try>/` in object storage
+- dbt's artifacts of each task: `dbt/analytics_dbt_plain/<run>/<task>/<try>/` in object storage
 
 ## On failure
-The error names model or test. See `docs/runbooks/analytics_dbt.md`.
+The error names the model or test. See `docs/runbooks/analytics_dbt.md`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from spellbook.operators.dbt import DbtOperator
 def analytics_dbt_plain() -> None:
     """Build, test."""
     dbt = {"schema": "analytics_plain", "postgres_conn_id": "postgres_default"}
-    # A test that reads the snapshot would find none: `dbt run` builds models only.
+    # `dbt run` builds models only, so tests that read the snapshot are excluded.
     run = DbtOperator(task_id="dbt_run", commands=[["run"]], inlets=[Asset(name) for name in SOURCES], **dbt)
     run >> DbtOperator(task_id="dbt_test", commands=[["test", "--exclude", "resource_type:snapshot"]], **dbt)
 

@@ -1,19 +1,19 @@
-"""Whether every source can be loaded tonight: its file, its connection, its table.
+"""Checks that every source can be loaded: its file, its connection and its table.
 
 ## What
-A file of `include/domains/sources` that can't be used is an import error of this DAG, which names file, line, field,
-value and what is allowed; the other sources' DAGs don't suffer. Each day, an hour before the first source runs, the
-tables of the warehouse are compared with the contracts, and missing ones are created.
+An invalid file in `include/domains/sources` is an import error of this DAG, which names file, line, field, value and
+what is allowed; the DAGs of other sources aren't affected. Each day, an hour before the first source runs, the tables
+in the warehouse are compared with the contracts, and missing ones are created.
 
 ## Inputs
 - `include/domains/sources/*.yaml`
-- connections `sources_default`, and others that the files name
+- connection `sources_default`, and others that the files name
 
 ## Outputs
-- the tables of the sources, where they were missing
+- the tables of the sources, created if missing
 
 ## On failure
-Correct the file that the error names; or migrate the table that isn't what its source declares. See
+Correct the file that the error names, or migrate the table that doesn't match its source's declaration. See
 `docs/runbooks/process_source_data.md`.
 """
 
@@ -41,17 +41,17 @@ SOURCES = require_sources(FOLDER, HTTP_CONNECTIONS)
     doc_md=__doc__,
 )
 def check_sources() -> None:
-    """Connections, then tables."""
+    """Check connections, check tables."""
 
     @task
     def check_connections(default_conn_id: str) -> list[str]:
         """Look up the connection of every source; return their ids."""
-        found = {source.connection for source in SOURCES.values()} | {default_conn_id}
-        return [Connection.get(conn_id).conn_id for conn_id in sorted(found)]
+        conn_ids = {source.connection for source in SOURCES.values()} | {default_conn_id}
+        return [Connection.get(conn_id).conn_id for conn_id in sorted(conn_ids)]
 
     @task(pool="database_access")
     def check_tables(postgres_conn_id: str) -> None:
-        """Create missing tables; name every one that isn't what its source declares."""
+        """Create missing tables; fail if one doesn't match its source's declaration."""
         from include.core.sources.tables import create_tables
 
         create_tables(SOURCES.values(), warehouse_uri(postgres_conn_id))

@@ -1,12 +1,12 @@
-"""What each customer bought on a day, from sales that are asked for once in six hours at most.
+"""Reports each customer's purchases of a day; the sales API is called at most once in six hours for each day.
 
 ## What
-Takes the day's purchases from the cache, or asks the sales API and keeps the answer; adds them up by customer.
+Gets the day's purchases from the cache, or from the sales API if they aren't cached; aggregates them by customer.
 
 ## Inputs
 - connection `sources_default`, the contract `include/domains/sources/sales.yaml`
 - param `day`; without it the day is the first of the run's data interval, or the day before the trigger
-- param `refresh`: ask the API even if the cache has a fresh answer
+- param `refresh`: call the API even if the cache has a fresh response
 
 ## Outputs
 - table `customer_report(day, customer_id, country, invoices, cancelled, revenue, as_of)`; personal data: customer_id
@@ -14,23 +14,15 @@ Takes the day's purchases from the cache, or asks the sales API and keeps the an
 - metric `airflow_spellbook_cache_requests{cache="customers", outcome="hit|miss|stale|bypass"}`
 
 ## On failure
-While the API fails for a time, an answer of up to a day stands in for it, and `as_of` says how old it is. Without one
-the task is tried again. A lost cache costs time only. See `docs/runbooks/customer_report.md`.
+If the API is unavailable, a cached response up to a day old is used, and `as_of` shows its age. Without one, the task
+is retried. If the cache is lost, the data is requested again. See `docs/runbooks/customer_report.md`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import (
-    Asset,
-    Connection,
-    CronDataIntervalTimetable,
-    ObjectStoragePath,
-    Param,
-    dag,
-    task,
-)
+from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
 from include.core.dag import day_param, run_day, storage_root, warehouse_uri
@@ -43,7 +35,7 @@ from include.core.tags import Tag
     catchup=False,
     params={
         "day": day_param(),
-        "refresh": Param(False, type="boolean", description="Ask the API even if the cache has a fresh answer."),
+        "refresh": Param(False, type="boolean", description="Call the API even if the cache has a fresh response."),
     },
     default_args={"owner": "sales-analytics"},
     tags=[Tag.SOURCE],
@@ -54,10 +46,10 @@ def customer_report() -> None:
 
     @task(pool="source_api")
     def get_customer_data(source_conn_id: str, postgres_conn_id: str, **context: Any) -> dict[str, str]:
-        """Get the day's purchases; return the day, where they are, and when they were asked for."""
+        """Get the day's purchases; return the day, the file's URL, and when they were requested."""
         from include.core.cache import Cache
+        from include.core.sources.client import SourceClient
         from include.core.sources.files import load_source
-        from include.core.sources.upstream import Login
         from include.core.storage import file_name, write
         from include.domains.customers.data import get_customer_data
         from include.domains.sources import FOLDER
@@ -68,24 +60,23 @@ def customer_report() -> None:
         root = storage_root()
         name = "customers"
         cache = Cache(name, warehouse_uri(postgres_conn_id), root, count=cache_counter(name))
-        sales = load_source(FOLDER / "sales.yaml")
-        login = Login.of(Connection.get(source_conn_id))
-        found = get_customer_data(cache, login, sales, day, refresh=params["refresh"])
+        client = SourceClient.of(Connection.get(source_conn_id), load_source(FOLDER / "sales.yaml"), cache.uri)
+        purchases = get_customer_data(cache, client, day, refresh=params["refresh"])
         file = root / "customer_report" / f"day={day}" / f"{file_name(run.run_id)}.jsonl"
-        return {"day": str(day), "file": write(file, found.content), "as_of": found.created_at.isoformat()}
+        return {"day": str(day), "file": write(file, purchases.content), "as_of": purchases.created_at.isoformat()}
 
     @task(pool="database_access", outlets=[Asset("customer_report")])
-    def publish_report(found: dict[str, str], postgres_conn_id: str, **context: Any) -> None:
-        """Publish what each customer bought."""
+    def publish_report(purchases: dict[str, str], postgres_conn_id: str, **context: Any) -> None:
+        """Aggregate the purchases by customer and publish them."""
         import datetime as dt
 
         from include.core.warehouse.attempt import Attempt
         from include.domains.customers import report
 
         report.publish(
-            ObjectStoragePath(found["file"]).read_bytes(),
-            dt.date.fromisoformat(found["day"]),
-            dt.datetime.fromisoformat(found["as_of"]),
+            ObjectStoragePath(purchases["file"]).read_bytes(),
+            dt.date.fromisoformat(purchases["day"]),
+            dt.datetime.fromisoformat(purchases["as_of"]),
             warehouse_uri(postgres_conn_id),
             Attempt.from_context(context),
         )

@@ -1,19 +1,19 @@
-"""Waits for `long_running_etl` in the two ways that hold no worker all the while, side by side.
+"""Compares two ways to wait for `long_running_etl` without occupying a worker.
 
 ## What
-Makes sure that the day's run of `long_running_etl` exists, waits for its last task with an `ExternalTaskSensor` that is
-rescheduled and with one that is deferred, then tells what was published.
+Triggers the day's run of `long_running_etl` if it doesn't exist, waits for its last task with one `ExternalTaskSensor`
+in reschedule mode and a deferrable one, then logs the published revenue.
 
 ## Inputs
-- the run of `long_running_etl` with the same logical date; it is triggered if there is none
+- the run of `long_running_etl` with the same logical date, triggered if missing
 - table `etl_daily_revenue`
 
 ## Outputs
-- nothing but the log
+- the task's log only
 
 ## On failure
-`wait_…` says whether the other run failed or the wait was too long: fix that run, then clear the sensor. A sensor
-needs runs that share a logical date; to follow data, wait for the asset `etl_daily_revenue` instead. See
+The error of `wait_…` says whether the other run failed or the sensor timed out: fix that run, then clear the sensor.
+Sensors require runs with the same logical date; to depend on data, schedule on the asset `etl_daily_revenue`. See
 `docs/runbooks/etl_status_checker.md`.
 """
 
@@ -32,7 +32,7 @@ from include.core.tags import Tag
 
 ETL = "long_running_etl"
 LAST_TASK = "process_etl_results"
-PATIENCE = timedelta(hours=7)  # an hour more than the job may take
+PATIENCE = timedelta(hours=7)  # an hour more than the job's timeout
 DAY = "(dag_run.data_interval_start or dag_run.run_after - macros.timedelta(days=1)) | ds"
 
 
@@ -45,7 +45,7 @@ DAY = "(dag_run.data_interval_start or dag_run.run_after - macros.timedelta(days
     doc_md=__doc__,
 )
 def etl_status_checker() -> None:
-    """Trigger, wait twice, tell."""
+    """Trigger, wait, report."""
     trigger_if_missing = TriggerDagRunOperator(
         task_id="trigger_if_missing",
         trigger_dag_id="long_running_etl",
@@ -77,14 +77,14 @@ def etl_status_checker() -> None:
     )
 
     @task(inlets=[Asset("etl_daily_revenue")])
-    def tell_revenue(postgres_conn_id: str, **context: Any) -> None:
-        """Tell what the other DAG published for the day."""
+    def report_revenue(postgres_conn_id: str, **context: Any) -> None:
+        """Log the revenue that the other DAG published for the day."""
         from include.domains.long_jobs import revenue
 
         day = run_day(context)
         print(f"{day}: {revenue.published(warehouse_uri(postgres_conn_id), day)}")
 
-    trigger_if_missing >> [wait_rescheduled, wait_deferred] >> tell_revenue("postgres_default")
+    trigger_if_missing >> [wait_rescheduled, wait_deferred] >> report_revenue("postgres_default")
 
 
 etl_status_checker()

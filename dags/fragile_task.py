@@ -1,16 +1,16 @@
-"""A task that fails as often as it is told, to see what retries and alerts do.
+"""A task that fails a given number of times, to demonstrate retries and alerts.
 
 ## What
-Fails `fail_times` times, and waits longer before each new try: 5 minutes, 10, 20, never more than an hour.
+Fails `fail_times` times, with exponential back-off: 5 minutes, 10, 20, at most an hour.
 
 ## Inputs
-Params: `fail_times`; `delay` and `cap` in minutes; `minute`, the seconds that a minute lasts (60 in earnest).
+Params: `fail_times`; `delay` and `cap` in minutes; `minute`, the length of a minute in seconds (60 for real time).
 
 ## Outputs
-A message for each try that failed and is repeated, and one about the run.
+A message for each failed try that is retried, and one about the run.
 
 ## On failure
-It was told to fail more than three times: trigger it again with a smaller `fail_times`. See
+`fail_times` was more than three, the number of retries: trigger the DAG again with a smaller value. See
 `docs/runbooks/fragile_task.md`.
 """
 
@@ -31,10 +31,10 @@ from spellbook.retries import BackoffInParams
     schedule=None,
     start_date=datetime(2024, 1, 1, tz="UTC"),
     params={
-        "fail_times": Param(0, type="integer", minimum=0, description="How many tries fail."),
+        "fail_times": Param(0, type="integer", minimum=0, description="Number of tries that fail."),
         "delay": Param(5, type="number", exclusiveMinimum=0, description="First wait, in minutes."),
         "cap": Param(60, type="number", exclusiveMinimum=0, description="Longest wait, in minutes."),
-        "minute": Param(0.2, type="number", exclusiveMinimum=0, description="Seconds that a minute lasts."),
+        "minute": Param(0.2, type="number", exclusiveMinimum=0, description="Length of a minute in seconds."),
     },
     default_args={"owner": "data-platform"},
     tags=[Tag.EXAMPLE],
@@ -52,10 +52,10 @@ def fragile_task() -> None:
         on_retry_callback=[on_task_retry],
     )
     def fragile(**context: Any) -> int:
-        """Fail `fail_times` times; return the number of the try that didn't."""
+        """Fail `fail_times` times; return the number of the try that succeeded."""
         number, failures = context["ti"].try_number, context["params"]["fail_times"]
         if number <= failures:
-            raise ConnectionError(f"try {number} fails, as do the first {failures}")
+            raise ConnectionError(f"try {number} failed: fail_times is {failures}")
         return int(number)
 
     fragile()

@@ -1,18 +1,18 @@
-"""A million rows from task to task without one of them in XCom.
+"""Passes a million rows between tasks without putting any of them in XCom.
 
 ## What
-Writes order lines to Parquet, works out their amounts, adds them up by article, publishes the totals. Each task reads
-and writes object storage in batches and hands on a URL; the last one removes the run's files, however the run went.
+Writes order lines to Parquet, computes their amounts, aggregates them by stock code, publishes the totals. Each task
+reads and writes object storage in batches and returns a URL; the last one removes the run's files in any case.
 
 ## Inputs
-- param `rows`: how many order lines; the recorded ones of `include/data/retail` are repeated
+- param `rows`: number of order lines; the recorded ones of `include/data/retail` are repeated
 
 ## Outputs
 - table `stock_totals(stock_code, lines, quantity, amount_pence)`
 - asset `stock_totals`
 
 ## On failure
-Clear the run and it starts again. Files of a run that could not clean up are removed by `maintenance`.
+Clear the run. `maintenance` removes the files of runs that couldn't clean up.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ def large_data_handoff() -> None:
 
     @task
     def extract(**context: Any) -> str:
-        """Write the order lines; return where they are."""
+        """Write the order lines; return the file's URL."""
         from include.domains.handoff import lines
 
         return lines.extract(storage_root(), context["dag_run"].run_id, context["params"]["rows"])
 
     @task(pool="cpu_bound_pool")
     def transform(file: str) -> str:
-        """Work out the amounts; return where they are."""
+        """Compute the amounts; return the file's URL."""
         from include.domains.handoff import lines
 
         return lines.transform(ObjectStoragePath(file))
 
     @task(pool="database_access", outlets=[Asset("stock_totals")])
     def load(file: str, postgres_conn_id: str, **context: Any) -> None:
-        """Publish the totals by article."""
+        """Publish the totals by stock code."""
         from include.core.warehouse.attempt import Attempt
         from include.domains.handoff import lines
 
@@ -64,9 +64,9 @@ def large_data_handoff() -> None:
     @task(trigger_rule="all_done_setup_success")
     def clean_up(**context: Any) -> None:
         """Remove the run's files."""
-        from include.core.run_folders import folder_of, remove
+        from include.core.storage import handoff_folder, remove
 
-        remove(folder_of(storage_root(), context["dag_run"].run_id))
+        remove(handoff_folder(storage_root(), context["dag_run"].run_id))
 
     extracted = extract()
     loaded = load(transform(extracted), "postgres_default")

@@ -1,7 +1,7 @@
-"""A job that runs elsewhere for hours: started once, waited for without a worker, its result published.
+"""Runs a long job in an external service: starts it once, waits without a worker, publishes the result.
 
 ## What
-Starts the day's job at the job service, waits in the triggerer until it has ended, loads what it found.
+Starts the day's job in the job service, waits in the triggerer until it has finished, loads its result.
 
 ## Inputs
 - connection `etl_jobs_default`: type `etl_jobs`
@@ -13,8 +13,8 @@ Starts the day's job at the job service, waits in the triggerer until it has end
 - asset `etl_daily_revenue`
 
 ## On failure
-A retry finds the job that was started and never starts a second one. A job that failed or took too long stays so: clear
-`trigger_etl_job`, which starts another. Marking `check_etl_status` as failed cancels the job. See
+A retry finds the existing job and never starts a second one. If the job failed or timed out, clear `trigger_etl_job`,
+which starts a new one. Marking `check_etl_status` as failed cancels the job. See
 `docs/runbooks/long_running_etl.md`.
 """
 
@@ -23,13 +23,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import (
-    Asset,
-    CronDataIntervalTimetable,
-    Param,
-    dag,
-    task,
-)
+from airflow.sdk import Asset, CronDataIntervalTimetable, Param, dag, task
 from pendulum import datetime
 
 from include.core.dag import day_param, run_day, warehouse_uri
@@ -67,7 +61,7 @@ def long_running_etl() -> None:
 
     @task(pool="database_access", outlets=[Asset("etl_daily_revenue")])
     def process_etl_results(job_id: str, etl_job_conn_id: str, postgres_conn_id: str, **context: Any) -> None:
-        """Publish what the job found."""
+        """Publish the job's result."""
         from include.core.warehouse.attempt import Attempt
         from include.domains.long_jobs import revenue
         from spellbook.hooks.etl_job import EtlJobHook

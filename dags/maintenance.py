@@ -1,21 +1,21 @@
-"""Removes what time leaves behind: old rows of Airflow's database, task logs, hand-off files and MLflow runs.
+"""Removes old rows of Airflow's database, task logs, hand-off files and MLflow runs.
 
 ## What
-Each week, and only tells what it would remove, unless the param `dry_run` is false. Each kind is a task of its own, so
-that one can be cleared or run without the others; the last one tells how much room the disk has.
+Runs weekly. It only reports what it would remove, unless the param `dry_run` is false. Each kind has a separate task
+that can be cleared or run without the others; the last task reports the free disk space.
 
 ## Inputs
-- param `dry_run`: true unless said otherwise
-- params `metadata_days`, `log_days`, `handoff_days`, `mlflow_days`: what is older is removed
-- connection `metadata_default`: Airflow's own database. Where workers aren't given it, as in Compose and Kubernetes,
-  the task is skipped: there, what has the database does the work; see `docs/runbooks/maintenance.md`
+- param `dry_run`: true by default
+- params `metadata_days`, `log_days`, `handoff_days`, `mlflow_days`: anything older is removed
+- connection `metadata_default`: Airflow's own database. Where workers have no access to it, as in Compose and
+  Kubernetes, the task is skipped and another service does the work; see `docs/runbooks/maintenance.md`
 - connection `mlflow_default`; without it, the task is skipped
 
 ## Outputs
-- each task's log names what it removes, or would remove; its result counts
+- each task logs what it removes or would remove, and returns the counts
 
 ## On failure
-What could be removed is gone; the error names what couldn't. See `docs/runbooks/maintenance.md`.
+Some items may already be removed; the error names those that couldn't be. See `docs/runbooks/maintenance.md`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import pendulum
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
-from include.core.dag import NOT_BACKFILLED, storage_root
+from include.core.dag import NOT_BACKFILLED, connection_or_skip, storage_root
 from include.core.tags import Tag
 
 
@@ -37,24 +37,29 @@ from include.core.tags import Tag
     catchup=False,
     allowed_run_types=NOT_BACKFILLED,
     params={
-        "dry_run": Param(True, type="boolean", description="Only tell what would be removed."),
-        "metadata_days": Param(90, type="integer", minimum=7, description="Database rows older than so many days go."),
-        "log_days": Param(30, type="integer", minimum=1, description="Logs older than so many days go."),
-        "handoff_days": Param(2, type="integer", minimum=1, description="Hand-off files older than so many days go."),
-        "mlflow_days": Param(180, type="integer", minimum=1, description="MLflow runs older than so many days go."),
+        "dry_run": Param(True, type="boolean", description="Only report what would be removed."),
+        "metadata_days": Param(
+            90, type="integer", minimum=7, description="Remove database rows older than this many days."
+        ),
+        "log_days": Param(30, type="integer", minimum=1, description="Remove logs older than this many days."),
+        "handoff_days": Param(
+            2, type="integer", minimum=1, description="Remove hand-off files older than this many days."
+        ),
+        "mlflow_days": Param(
+            180, type="integer", minimum=1, description="Remove MLflow runs older than this many days."
+        ),
     },
     default_args={"owner": "data-platform"},
     tags=[Tag.MAINTENANCE],
     doc_md=__doc__,
 )
 def maintenance() -> None:
-    """Each kind by itself."""
+    """Clean up each kind, then report disk space."""
 
     @task
     def old_metadata(metadata_conn_id: str, **context: Any) -> dict[str, int]:
-        """Delete old rows of Airflow's database; returns how many, by table."""
+        """Delete old rows of Airflow's database; return the number by table."""
         from include.ops.maintenance import metadata
-        from spellbook.hooks.optional import connection_or_skip
 
         params = context["params"]
         url = metadata.sqlalchemy_url(connection_or_skip(metadata_conn_id).get_uri())
@@ -63,7 +68,7 @@ def maintenance() -> None:
 
     @task
     def old_logs(**context: Any) -> dict[str, Any]:
-        """Remove old task logs of this machine; returns how many, and their bytes."""
+        """Remove old task logs on this machine; return their number and bytes."""
         from dataclasses import asdict
         from pathlib import Path
 
@@ -78,7 +83,7 @@ def maintenance() -> None:
 
     @task
     def old_handoffs(**context: Any) -> dict[str, Any]:
-        """Remove hand-off files that no run will read; returns how many folders."""
+        """Remove hand-off files that no run will read; return the number of folders."""
         from dataclasses import asdict
 
         from include.ops.maintenance import files
@@ -90,11 +95,10 @@ def maintenance() -> None:
 
     @task
     def old_mlflow_runs(mlflow_conn_id: str, **context: Any) -> dict[str, Any]:
-        """Delete old runs, but those that a registered model needs; returns how many."""
+        """Delete old runs, except those that a registered model needs; return their number."""
         from dataclasses import asdict
 
         from include.ops.maintenance import mlflow_runs
-        from spellbook.hooks.optional import connection_or_skip
 
         params = context["params"]
         uri = connection_or_skip(mlflow_conn_id).host

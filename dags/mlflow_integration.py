@@ -1,20 +1,21 @@
-"""The wine experiment, kept in MLflow.
+"""Compares models of wine quality, and tracks the experiment in MLflow.
 
 ## What
-Judges the article's recipe and its rivals on red and on white wines, in the protocol of the published reference and in
-one without copies on both sides; fits the best; shows all of it in MLflow, and no more runs than are looked at.
+Cross-validates the article's recipe and other candidates on red and on white wines, with the protocol of the published
+reference and with one that keeps duplicates on one side of each split; fits the best; logs everything to MLflow; prunes
+old runs.
 
 ## Inputs
 - `winequality-red.csv` and `winequality-white.csv` in the folder `SPELLBOOK_WINES`
 - connection `mlflow_default`
 
 ## Outputs
-- experiment `wine_quality`: a run a colour with model, signature, input example, plots and the data's digest, a nested
-  run a candidate; the newest `SPELLBOOK_KEPT_VERSIONS` trainings
+- experiment `wine_quality`: for each colour, a run with model, signature, input example, plots and the data's digest,
+  with a nested run for each candidate; only the newest `SPELLBOOK_KEPT_VERSIONS` trainings are kept
 - `wine/<run id>/` in object storage: the same files
 
 ## On failure
-A training is kept in object storage: if MLflow is away, `log_to_mlflow` tries again later. See
+Trainings are stored in object storage, so if MLflow is unavailable, only `log_to_mlflow` has to be retried. See
 `docs/runbooks/mlflow_integration.md`.
 """
 
@@ -23,13 +24,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import (
-    Connection,
-    CronDataIntervalTimetable,
-    ObjectStoragePath,
-    dag,
-    task,
-)
+from airflow.sdk import Connection, CronDataIntervalTimetable, ObjectStoragePath, dag, task
 from pendulum import datetime
 
 from include.core import settings
@@ -37,7 +32,7 @@ from include.core.dag import NOT_BACKFILLED, storage_root
 from include.core.tags import Tag
 from include.domains.wine import settings as wine
 
-LONGEST = timedelta(hours=1)
+TIMEOUT = timedelta(hours=1)
 
 
 @dag(
@@ -53,9 +48,9 @@ LONGEST = timedelta(hours=1)
 def mlflow_integration() -> None:
     """Train, log, prune."""
 
-    @task(pool="cpu_bound_pool", pool_slots=2, map_index_template="{{ colour }}", execution_timeout=LONGEST)
+    @task(pool="cpu_bound_pool", pool_slots=2, map_index_template="{{ colour }}", execution_timeout=TIMEOUT)
     def train(colour: str, **context: Any) -> str:
-        """Judge the candidates on the wines of one colour and fit the best; return where it is."""
+        """Compare the candidates on the wines of one colour and fit the best; return the evaluation's URL."""
         from include.domains.wine import pipeline
 
         context["colour"] = colour
@@ -63,16 +58,16 @@ def mlflow_integration() -> None:
         names = wine.WINE_CANDIDATES.read().split(",")
         return pipeline.train(ObjectStoragePath(wine.WINES.read()), root, colour, context["dag_run"].run_id, names)
 
-    @task(execution_timeout=LONGEST)
+    @task(execution_timeout=TIMEOUT)
     def log_to_mlflow(evaluation: str, mlflow_conn_id: str) -> str:
-        """Show a training in MLflow; return the run's id."""
+        """Log a training to MLflow; return the run's id."""
         from include.domains.wine import tracking
 
         return tracking.record(ObjectStoragePath(evaluation), Connection.get(mlflow_conn_id).host)
 
     @task
     def prune_runs(mlflow_conn_id: str) -> int:
-        """Delete the oldest trainings from the UI; return how many."""
+        """Delete the oldest trainings in MLflow; return their number."""
         from include.domains.wine import tracking
 
         return tracking.prune(Connection.get(mlflow_conn_id).host, int(settings.KEPT_VERSIONS.read()))

@@ -1,20 +1,20 @@
-"""What the titanic model served in a day, held against what it was trained on.
+"""Compares what the titanic model served in a day with its training data.
 
 ## What
-Compares features and predictions of a UTC day, in every sex and class, with the training rows of the version that
-served them; counts predictions; measures accuracy where outcomes have arrived; tells somebody what has shifted.
+Compares features and predictions of a UTC day, in each sex and class, with the training data of the version that
+served them; counts predictions; measures accuracy where outcomes have arrived; raises an alert if there is drift.
 
 ## Inputs
 - tables `predictions` and `outcomes`, which the model server writes
-- connection `mlflow_default`, for the training rows of each version; `postgres_default`
+- connection `mlflow_default`, for the training data of each version; `postgres_default`
 - the day: param `day`, else the first of the run's data interval; the day before the trigger, if the run has none
 
 ## Outputs
-- table `model_drift`: every check of every day; table `model_daily`: volume and accuracy by segment
-- `monitoring/date=…/` in object storage: report and plots
+- table `model_drift`: all checks of each day; table `model_daily`: volume and accuracy by segment
+- `monitoring/day=…/` in object storage: report and plots
 
 ## On failure
-`alert` fails when something has shifted: its error names segment, feature and numbers. See
+`alert` fails if there is drift: its error names segment, feature and numbers. See
 `docs/runbooks/model_monitoring.md`.
 """
 
@@ -22,14 +22,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import (
-    Asset,
-    Connection,
-    CronDataIntervalTimetable,
-    ObjectStoragePath,
-    dag,
-    task,
-)
+from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, dag, task
 from pendulum import datetime
 
 from include.core.dag import day_param, run_day, storage_root, warehouse_uri
@@ -50,7 +43,7 @@ def model_monitoring() -> None:
 
     @task(inlets=[Asset("titanic_model"), Asset("predictions")])
     def compare_day(mlflow_conn_id: str, postgres_conn_id: str, **context: Any) -> str:
-        """Check the day's predictions; return where the report is."""
+        """Check the day's predictions; return the report's URL."""
         from include.core.ml.drift import pipeline
         from include.core.ml.drift.checks import Limits
         from include.core.ml.registry import Registry
@@ -69,16 +62,16 @@ def model_monitoring() -> None:
 
     @task(pool="database_access", outlets=[Asset("model_drift"), Asset("model_daily")])
     def keep_history(report: str, postgres_conn_id: str, **context: Any) -> str:
-        """Load the findings; return where the report is."""
+        """Load the results of the checks; return the report's URL."""
         from include.core.ml.drift import pipeline
         from include.core.warehouse.attempt import Attempt
 
-        pipeline.keep(ObjectStoragePath(report), warehouse_uri(postgres_conn_id), Attempt.from_context(context))
+        pipeline.load_report(ObjectStoragePath(report), warehouse_uri(postgres_conn_id), Attempt.from_context(context))
         return report
 
     @task
     def alert(report: str) -> None:
-        """Fail, and so tell somebody, if anything has shifted."""
+        """Fail, and so raise an alert, if there is drift."""
         from include.core.ml.drift import pipeline
 
         pipeline.alert(ObjectStoragePath(report))

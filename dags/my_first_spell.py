@@ -1,7 +1,7 @@
-"""My first spell: the example to copy.
+"""My first spell: a minimal DAG to copy.
 
 ## What
-Counts the words of a spell and publishes how often each occurs.
+Counts how often each word of a spell occurs.
 
 ## Inputs
 The text in `SPELL`.
@@ -10,7 +10,7 @@ The text in `SPELL`.
 An XCom: the words with their counts, most frequent first.
 
 ## On failure
-Nothing is left behind: clear the run and it starts again. See `docs/runbooks/my_first_spell.md`.
+Clear the run: it leaves nothing to clean up. See `docs/runbooks/my_first_spell.md`.
 """
 
 from __future__ import annotations

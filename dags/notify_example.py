@@ -1,16 +1,17 @@
-"""Both callbacks at work: a message when it works out, and one when it doesn't.
+"""Demonstrates success and failure callbacks with custom messages.
 
 ## What
-Does nothing, or fails if told to. Every DAG has both callbacks without a line of code; here they say more.
+Succeeds, or fails if the param `fail` is set. A cluster policy gives every DAG both callbacks;
+here they have additional text.
 
 ## Inputs
 Param `fail`: whether the task fails.
 
 ## Outputs
-A message in Slack; if it fails, a mail too.
+A message in Slack; on failure, also a mail.
 
 ## On failure
-It was told to: trigger it again without `fail`. See `docs/runbooks/notify_example.md`.
+The param `fail` was set: trigger the DAG again without it. See `docs/runbooks/notify_example.md`.
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ from spellbook.notifiers.outbox import OutboxNotifier
     tags=[Tag.EXAMPLE],
     doc_md=__doc__,
     on_success_callback=[OutboxNotifier("It worked in the run of {{ dag_run.run_after | ds }}.")],
-    on_failure_callback=[OutboxNotifier("It was told to fail by {{ dag_run.conf }}.")],
+    on_failure_callback=[OutboxNotifier("The run's conf is {{ dag_run.conf }}.")],
 )
 def notify_example() -> None:
-    """Work, and tell how it went."""
+    """Succeed or fail, and send a message."""
 
     @task(retries=1, retry_delay=1)
     def work(**context: Any) -> None:
-        """Fail if told to."""
+        """Fail if the param `fail` is set."""
         if context["params"]["fail"]:
-            raise ConnectionError("the run was told to fail")
+            raise ConnectionError("the param fail is set")
 
     work()
 

@@ -1,8 +1,8 @@
 """Month-end close: the revenue of a calendar month by country.
 
 ## What
-On the second business day after each month (TARGET calendar), before all other work: checks that the month's sales are
-there, adds them up, publishes the revenue, and adds them up again another way.
+On the second business day after each month (TARGET calendar), with priority over all other tasks: checks that the
+month's sales are loaded, aggregates them, publishes the revenue, and reconciles it by a second computation.
 
 ## Inputs
 - table `sales_data`, from `process_sales_data`
@@ -13,8 +13,8 @@ there, adds them up, publishes the revenue, and adds them up again another way.
 - asset `finance_revenue`
 
 ## On failure
-`NothingToCloseError`: run `process_sales_data` for the month's days; the next try finds them. `RevenueMismatchError`:
-sales were loaded meanwhile; clear the run. A repeated close leaves the same rows.
+`NothingToCloseError`: run `process_sales_data` for the month's days; the task then succeeds when it is retried or
+cleared. `RevenueMismatchError`: sales were loaded in the meantime; clear the run. The run can be repeated safely.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def process_finance_data() -> None:
 
     @task(pool="database_access", priority_weight=100, weight_rule="absolute", inlets=[Asset("sales_data")])
     def check_sales(postgres_conn_id: str, **context: Any) -> str:
-        """Demand that the month has sales; return its first day."""
+        """Fail if the month has no sales; return its first day."""
         from include.domains.finance import close
 
         run = context["dag_run"]
@@ -59,7 +59,7 @@ def process_finance_data() -> None:
         outlets=[Asset("finance_revenue")],
     )
     def close_month(month: str, postgres_conn_id: str, **context: Any) -> None:
-        """Publish the revenue by country; reads a whole month, so it takes two slots."""
+        """Publish the revenue by country; takes two pool slots because it reads a whole month."""
         import datetime as dt
 
         from include.core.warehouse.attempt import Attempt
@@ -70,7 +70,7 @@ def process_finance_data() -> None:
 
     @task(pool="cpu_bound_pool", pool_slots=2, priority_weight=100, weight_rule="absolute")
     def reconcile(month: str, postgres_conn_id: str) -> None:
-        """Add every line up again, one by one, and demand the published revenue; keeps a core busy."""
+        """Sum all lines one by one, and fail if the result differs from the published revenue; CPU-bound."""
         import datetime as dt
 
         from include.domains.finance import close

@@ -1,7 +1,7 @@
-"""A DAG for each file of `include/domains/sources`, such as `process_sales_data`.
+"""Creates a DAG for each file in `include/domains/sources`, such as `process_sales_data`.
 
-A source is added by `make new-source NAME=…`. A file that can't be used makes no DAG here; `check_sources.py` then
-gives the import error, so that the other sources' DAGs stay as they are.
+`make new-source NAME=…` adds a source. An invalid file is skipped here and reported as an import error of
+`check_sources.py`, so that the DAGs of the other sources aren't affected.
 """
 
 from __future__ import annotations

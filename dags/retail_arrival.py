@@ -1,22 +1,24 @@
-"""Waits for the day's retail file, without a worker, and says so if none comes.
+"""Waits for the day's retail file without a worker, and sends a mail if none arrives.
 
 ## What
-Waits until the tills have closed the day, then for its file in S3, and lands it. Both sensors are deferrable; when its
-time is up each skips, and `nothing_came` tells the team instead: a day without sales, a Saturday, is no failure.
+Waits until the tills have closed the day, then for its file in S3, and copies it to object storage. Both sensors are
+deferrable. On timeout they are skipped rather than failed, because some days have no sales (Saturdays), and
+`notify_no_file` informs the team.
 
 ## Inputs
 - connection `tills_default`: `GET /tills?date=…` answers 404 until the day is closed
 - connection `aws_default`: `retail/online_retail_<day>.csv` in the bucket `SPELLBOOK_RETAIL_BUCKET`
-- connection `smtp_default`, for the mail that nothing came
+- connection `smtp_default`, for the mail if no file arrives
 - the day: the first of the run's data interval; the day before the trigger, if the run has none
-- `SPELLBOOK_RETAIL_PATIENCE`: seconds that each sensor waits
+- `SPELLBOOK_RETAIL_PATIENCE`: timeout of each sensor in seconds
 
 ## Outputs
 - the file in `retail/landed/` of object storage
-- asset `retail_file`, with the day: starts `retail_validate`
+- asset `retail_file`, with the day in its event; triggers `retail_validate`
 
 ## On failure
-A sensor that fails couldn't ask: the error is the server's. Clear it. See `docs/runbooks/retail.md`.
+A sensor fails only if its request fails: fix what the server's error names, clear the sensor. See
+`docs/runbooks/retail.md`.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ RETAIL_FILE = Asset("retail_file")
     doc_md=__doc__,
 )
 def retail_arrival() -> None:
-    """Wait, wait, land; or tell."""
+    """Wait for tills and file, then land the file or notify."""
     wait_for_tills = PacedHttpSensor(
         task_id="wait_for_tills",
         http_conn_id="tills_default",
@@ -72,25 +74,25 @@ def retail_arrival() -> None:
         bucket_key=KEY,
         **WAITING,
     )
-    nothing_came = EmailOperator(
-        task_id="nothing_came",
+    notify_no_file = EmailOperator(
+        task_id="notify_no_file",
         conn_id="smtp_default",
         to=RETAIL_MAIL.read(),
         subject=f"No retail file of {DAY}",
-        html_content=f"<p>No sales of {DAY}, or no {KEY} in {RETAIL_BUCKET.read()}. Clear the run if it comes yet.</p>",
+        html_content=f"<p>No sales on {DAY}, or no {KEY} in {RETAIL_BUCKET.read()}. If it arrives, clear the run.</p>",
         trigger_rule="all_skipped",
     )
 
     @task(outlets=[RETAIL_FILE])
     def land_file(day: str, key: str, aws_conn_id: str, **context: Any) -> str:
-        """Copy the file to object storage; return where it is."""
+        """Copy the file to object storage; return its URL."""
         from include.domains.retail import files
 
         source = ObjectStoragePath(f"s3://{aws_conn_id}@{RETAIL_BUCKET.read()}/{key}")
         context["outlet_events"][RETAIL_FILE].extra = {"days": [day]}
         return files.land(source, storage_root() / LANDED)
 
-    wait_for_tills >> wait_for_file >> [land_file(DAY, KEY, "aws_default"), nothing_came]
+    wait_for_tills >> wait_for_file >> [land_file(DAY, KEY, "aws_default"), notify_no_file]
 
 
 retail_arrival()

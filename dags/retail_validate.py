@@ -1,35 +1,33 @@
-"""Retail, first of three: the days' files into the warehouse, each row checked.
+"""Retail, step 1 of 3: validates the days' files and loads them into the warehouse.
 
 ## What
-Streams each file into `retail_lines`, days side by side; rows that don't fit are put aside. Together with
+Streams each file into `retail_lines`, with the days in parallel; invalid rows are quarantined. Together with
 `retail_transform` and `retail_report` it does what `retail_monolith` does in one DAG; each can be run alone.
 
 ## Inputs
-- asset `retail_file`, with the days that arrived
-- param `days`; without it and without an event, every day that there is a file of
+- asset `retail_file`, with the days in its event
+- param `days`; without it and without an event, every day that has a file
 - files `online_retail_<day>.csv` in `retail/landed/` of object storage, else in `SPELLBOOK_RETAIL`
 
 ## Outputs
-- table `retail_lines`: a row a line; table `quarantine`: refused rows with line and reason
-- asset `retail_lines`, with the days: starts `retail_transform`
+- table `retail_lines`: a row for each line of a file; table `quarantine`: rejected rows with line and reason
+- asset `retail_lines`, with the days in its event; triggers `retail_transform`
 
 ## On failure
-The mapped `load_file` says which day, line and reason; the other days stand. Clear it when the file is corrected. See
-`docs/runbooks/retail.md`.
+The error of the mapped task `load_file` names day, line and reason; other days aren't affected. Correct the file, clear
+the task. See `docs/runbooks/retail.md`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Asset, ObjectStoragePath, Param, dag, task
+from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
-from include.core.dag import storage_root
-from include.core.settings import RETAIL
 from include.core.tags import Tag
-from include.domains.retail.datasets import READING
-from include.domains.retail.files import DAYS, LANDED
+from include.domains.retail.datasets import CSV_OPTIONS
+from include.domains.retail.tasks import PARAMS, files_of
 from spellbook.operators.csv_to_postgres import CsvToPostgresOperator
 
 RETAIL_LINES = Asset("retail_lines")
@@ -39,27 +37,22 @@ RETAIL_LINES = Asset("retail_lines")
     schedule=[Asset("retail_file")],
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    params={"days": Param(**DAYS)},
+    params=PARAMS,
     default_args={"owner": "retail"},
     tags=[Tag.RETAIL],
     doc_md=__doc__,
 )
 def retail_validate() -> None:
-    """Find, load, tell."""
+    """Find the files, load, publish."""
 
     @task
     def find_files(**context: Any) -> list[dict[str, str]]:
-        """Return the files that this run is about, with their days."""
-        from include.domains.retail import files
-
-        events = context["triggering_asset_events"].values()
-        asked = files.days_asked(context["params"]["days"], [event.extra for found in events for event in found])
-        landed = storage_root() / LANDED
-        return files.find([landed, ObjectStoragePath(RETAIL.read())], asked)
+        """Return the files that this run loads, with their days."""
+        return files_of(context)
 
     @task(outlets=[RETAIL_LINES])
     def publish(files: list[dict[str, str]], **context: Any) -> None:
-        """Tell which days are there."""
+        """Emit the asset event with the loaded days."""
         context["outlet_events"][RETAIL_LINES].extra = {"days": [file["partition"] for file in files]}
 
     files = find_files()
@@ -68,7 +61,7 @@ def retail_validate() -> None:
         postgres_conn_id="postgres_default",
         pool="database_access",
         map_index_template="{{ task.partition }}",
-        **READING,
+        **CSV_OPTIONS,
     ).expand_kwargs(files)
     load_file >> publish(files)
 

@@ -1,19 +1,20 @@
-"""The champion on Amazon SageMaker.
+"""Deploys the champion model to Amazon SageMaker.
 
 ## What
-Packs the registered champion, makes a new endpoint beside the old one, has it answer real requests, points callers
-to it and only then removes the old one.
+Packages the registered champion, creates a new endpoint beside the old one, tests it with real requests, switches
+callers to it, and only then removes the old one (blue-green deployment).
 
 ## Inputs
 - the champion of the registered model `titanic`, connection `mlflow_default`
 - connection `aws_default`; `SPELLBOOK_SAGEMAKER_BUCKET`, `…_ROLE`, `…_IMAGE`, `…_INSTANCE`
 
 ## Outputs
-- a SageMaker model, endpoint configuration and endpoint of one name: version, checksum, run
-- `sagemaker/titanic/live.json` in the bucket: which endpoint to call
+- a SageMaker model, endpoint configuration and endpoint with the same name, made of version, checksum and run
+- `sagemaker/titanic/live.json` in the bucket: the name of the endpoint to call
 
 ## On failure
-What this run made is removed and the old endpoint serves on. See `docs/runbooks/sagemaker_deployment.md`.
+The resources that this run created are removed, and the old endpoint keeps serving. See
+`docs/runbooks/sagemaker_deployment.md`.
 """
 
 from __future__ import annotations
@@ -42,20 +43,20 @@ MODEL_URL = "{{ ti.xcom_pull(task_ids='package_model')['model_url'] }}"
     doc_md=__doc__,
 )
 def sagemaker_deployment() -> None:
-    """Package, create, ask, switch, retire."""
+    """Package, create, test, switch, retire."""
 
     @task(inlets=[Asset("titanic_model")])
     def package_model(aws_conn_id: str, mlflow_conn_id: str, **context: Any) -> dict[str, Any]:
-        """Upload the champion as model.tar.gz; return the names that this run uses."""
+        """Upload the champion as model.tar.gz; return the names of this run's resources."""
         from include.core.ml.registry import Registry
         from include.core.ml.sagemaker import deployment
         from include.domains.titanic.spec import TITANIC
-        from spellbook.hooks.sagemaker import bucket
+        from spellbook.hooks.sagemaker import AwsClientHook
 
         registry = Registry(Connection.get(mlflow_conn_id).host, MODEL)
-        return deployment.package(
-            TITANIC, registry, bucket(aws_conn_id, settings.SAGEMAKER_BUCKET.read(), MODEL), context["dag_run"].run_id
-        ).model_dump()
+        s3 = AwsClientHook(aws_conn_id, "s3").get_conn()
+        bucket = deployment.Bucket.ensure(s3, settings.SAGEMAKER_BUCKET.read(), MODEL)
+        return deployment.package(TITANIC, registry, bucket, context["dag_run"].run_id).model_dump()
 
     create_model = CreateModelOperator(
         task_id="create_model",
@@ -75,54 +76,58 @@ def sagemaker_deployment() -> None:
     )
 
     @task
-    def invoke_endpoint(made: dict[str, Any], aws_conn_id: str, mlflow_conn_id: str) -> str:
-        """Have the new endpoint answer real requests."""
+    def invoke_endpoint(package: dict[str, Any], aws_conn_id: str, mlflow_conn_id: str) -> str:
+        """Test the new endpoint with real requests."""
         from include.core.ml.registry import Registry
         from include.core.ml.sagemaker import deployment
         from include.domains.titanic.spec import TITANIC
-        from spellbook.hooks.sagemaker import client
+        from spellbook.hooks.sagemaker import AwsClientHook
 
-        new = deployment.Deployment(**made)
-        asked = deployment.requests(Registry(Connection.get(mlflow_conn_id).host, MODEL), new.version)
+        new = deployment.Deployment(**package)
+        requests = deployment.requests(Registry(Connection.get(mlflow_conn_id).host, MODEL), new.version)
         compare = settings.SAGEMAKER_COMPARE.read_bool()
-        return deployment.ask(TITANIC, client(aws_conn_id, "sagemaker-runtime"), new, asked, compare=compare)
+        return deployment.verify(
+            TITANIC, AwsClientHook(aws_conn_id, "sagemaker-runtime").get_conn(), new, requests, compare=compare
+        )
 
     @task
-    def switch_endpoint(made: dict[str, Any], aws_conn_id: str) -> str | None:
-        """Point callers to the new endpoint; return the name of the one that they used before."""
-        from include.core.ml.sagemaker.deployment import Deployment
-        from spellbook.hooks.sagemaker import bucket
+    def switch_endpoint(package: dict[str, Any], aws_conn_id: str) -> str | None:
+        """Switch callers to the new endpoint; return the name of the previous one."""
+        from include.core.ml.sagemaker.deployment import Bucket, Deployment
+        from spellbook.hooks.sagemaker import AwsClientHook
 
-        place, new = bucket(aws_conn_id, settings.SAGEMAKER_BUCKET.read(), MODEL), Deployment(**made)
-        before = place.live()
-        place.switch(new)
-        return before.name if before and before.name != new.name else None
+        s3 = AwsClientHook(aws_conn_id, "s3").get_conn()
+        bucket, new = Bucket.ensure(s3, settings.SAGEMAKER_BUCKET.read(), MODEL), Deployment(**package)
+        previous = bucket.live()
+        bucket.switch(new)
+        return previous.name if previous and previous.name != new.name else None
 
     @task
-    def retire_endpoint(before: str | None, aws_conn_id: str) -> None:
-        """Remove the old endpoint, if there was one."""
+    def retire_endpoint(previous: str | None, aws_conn_id: str) -> None:
+        """Remove the previous endpoint, if there was one."""
         from include.core.ml.sagemaker.deployment import remove
-        from spellbook.hooks.sagemaker import client
+        from spellbook.hooks.sagemaker import AwsClientHook
 
-        if before:
-            remove(client(aws_conn_id, "sagemaker"), before)
+        if previous:
+            remove(AwsClientHook(aws_conn_id, "sagemaker").get_conn(), previous)
 
     @task(trigger_rule="one_failed")
-    def clean_up(made: dict[str, Any], aws_conn_id: str) -> None:
-        """Remove what this run made, unless callers use it."""
-        from include.core.ml.sagemaker.deployment import remove
-        from spellbook.hooks.sagemaker import bucket, client
+    def clean_up(package: dict[str, Any], aws_conn_id: str) -> None:
+        """Remove the resources that this run created, unless they are live."""
+        from include.core.ml.sagemaker.deployment import Bucket, remove
+        from spellbook.hooks.sagemaker import AwsClientHook
 
-        live = bucket(aws_conn_id, settings.SAGEMAKER_BUCKET.read(), MODEL).live()
-        if not live or live.name != made["name"]:
-            remove(client(aws_conn_id, "sagemaker"), made["name"])
+        s3 = AwsClientHook(aws_conn_id, "s3").get_conn()
+        live = Bucket.ensure(s3, settings.SAGEMAKER_BUCKET.read(), MODEL).live()
+        if not live or live.name != package["name"]:
+            remove(AwsClientHook(aws_conn_id, "sagemaker").get_conn(), package["name"])
 
-    made: Any = package_model("aws_default", "mlflow_default")
-    invoked = invoke_endpoint(made, "aws_default", "mlflow_default")
-    before: Any = switch_endpoint(made, "aws_default")
-    chain(made, create_model, create_endpoint_config, create_endpoint, invoked, before)
-    retire_endpoint(before, "aws_default")
-    [create_model, create_endpoint_config, create_endpoint, invoked, before] >> clean_up(made, "aws_default")
+    package: Any = package_model("aws_default", "mlflow_default")
+    invoked = invoke_endpoint(package, "aws_default", "mlflow_default")
+    previous: Any = switch_endpoint(package, "aws_default")
+    chain(package, create_model, create_endpoint_config, create_endpoint, invoked, previous)
+    retire_endpoint(previous, "aws_default")
+    [create_model, create_endpoint_config, create_endpoint, invoked, previous] >> clean_up(package, "aws_default")
 
 
 sagemaker_deployment()

@@ -1,8 +1,9 @@
-"""Who survived the Titanic: trained, judged, deployed and seen to answer.
+"""Trains, evaluates and deploys a classifier of who survived the Titanic.
 
 ## What
-Checks the passenger list, compares candidates with the baselines on shared folds, refuses what breaks a rule, makes
-what passes champion and has the model server answer real requests with it. Each candidate gets a model card.
+Validates the passenger list, compares candidates with the baselines on the same folds, rejects a candidate that fails a
+gate, makes one that passes champion, and verifies with real requests that the model server serves it. Each candidate
+gets a model card.
 
 ## Inputs
 - the passenger list: param `passengers`, else `SPELLBOOK_TITANIC_PASSENGERS`
@@ -10,12 +11,12 @@ what passes champion and has the model server answer real requests with it. Each
 - params: `models` to compare, `repeats` of ten-fold cross-validation, `approval` by a human, `on_refusal` fail or skip
 
 ## Outputs
-- a version of the registered model `titanic` with alias `champion`; its files, plots and card in its MLflow run
-- asset `titanic_model`, when a version serves
+- a version of the registered model `titanic` with the alias `champion`; files, plots and card in its MLflow run
+- asset `titanic_model`, when the version is being served
 - `titanic/<run id>/` in object storage: passengers, candidate, verdict, card
 
 ## On failure
-The champion stays, or is champion again; the message names rule and numbers.
+The previous champion is kept or restored; the error names the gate and the numbers.
 See `docs/runbooks/titanic_ml_pipeline.md`.
 """
 
@@ -45,8 +46,10 @@ from include.core.dag import NOT_BACKFILLED, storage_root
 from include.core.tags import Tag
 from include.domains.titanic import settings as titanic
 
-UNANSWERED = RetryRule(
-    HITLTimeoutError, RetryAction.FAIL, reason="nobody answered: start a new run, answer under Required Actions"
+APPROVAL_TIMEOUT = RetryRule(
+    HITLTimeoutError,
+    RetryAction.FAIL,
+    reason="no response to the approval request: start a new run, respond under Required Actions",
 )
 REPEATS = int(titanic.TITANIC_REPEATS.read())
 MODELS = ["gender_rule", "article_recipe", "logistic_regression", "soft_vote"]
@@ -59,17 +62,25 @@ MODELS = ["gender_rule", "article_recipe", "logistic_regression", "soft_vote"]
     allowed_run_types=NOT_BACKFILLED,
     max_active_runs=1,
     params={
-        "passengers": Param(None, type=["null", "string"], description="URL of the list; null: as in the settings."),
+        "passengers": Param(
+            None, type=["null", "string"], description="URL of the passenger list; null: SPELLBOOK_TITANIC_PASSENGERS."
+        ),
         "models": Param(
             ["logistic_regression", "soft_vote"],
             type="array",
             items={"enum": MODELS},
             minItems=1,
-            description="Models to compare; the best becomes the candidate.",
+            description="Models to compare; the best one becomes the candidate.",
         ),
-        "repeats": Param(REPEATS, type="integer", minimum=1, maximum=50, description="Of ten-fold cross-validation."),
+        "repeats": Param(
+            REPEATS, type="integer", minimum=1, maximum=50, description="Repeats of ten-fold cross-validation."
+        ),
         "approval": Param(False, type="boolean", description="Whether a human must approve the deployment."),
-        "on_refusal": Param("fail", enum=["fail", "skip"], description="How a run ends whose candidate is refused."),
+        "on_refusal": Param(
+            "fail",
+            enum=["fail", "skip"],
+            description="Whether the run fails or skips deployment if the candidate is rejected.",
+        ),
     },
     default_args={"owner": "data-science"},
     tags=[Tag.ML],
@@ -80,7 +91,7 @@ def titanic_ml_pipeline() -> None:
 
     @task
     def prepare_data(**context: Any) -> str:
-        """Check the passenger list and keep it; return where."""
+        """Validate the passenger list and store it; return the URL."""
         from include.domains.titanic.passengers import prepare
 
         source = context["params"]["passengers"] or titanic.TITANIC_PASSENGERS.read()
@@ -89,7 +100,7 @@ def titanic_ml_pipeline() -> None:
 
     @task(pool="cpu_bound_pool", pool_slots=2)
     def train_model(passengers: str, **context: Any) -> str:
-        """Compare the models on shared folds and fit the best; return where the candidate is."""
+        """Compare the models on the same folds and fit the best; return the candidate's URL."""
         from include.core.ml import pipeline
         from include.core.ml.evaluation import Folds
         from include.domains.titanic.spec import TITANIC
@@ -99,7 +110,7 @@ def titanic_ml_pipeline() -> None:
 
     @task.branch(pool="cpu_bound_pool")
     def evaluate_model(candidate: str, mlflow_conn_id: str, **context: Any) -> list[str]:
-        """Judge the candidate; go on to approval or deployment, or end here."""
+        """Evaluate the candidate; continue with approval or deployment, or end the run."""
         from include.core.ml import pipeline
         from include.core.ml.errors import RefusedError
         from include.core.ml.registry import Registry
@@ -119,12 +130,12 @@ def titanic_ml_pipeline() -> None:
         subject="Deploy this model?",
         body="{{ ti.xcom_pull(task_ids='evaluate_model', key='summary') }}",
         response_timeout=timedelta(hours=float(titanic.TITANIC_APPROVAL_HOURS.read())),
-        retry_policy=ExceptionRetryPolicy([UNANSWERED]),
+        retry_policy=ExceptionRetryPolicy([APPROVAL_TIMEOUT]),
     )
 
     @task(trigger_rule="none_failed_min_one_success", outlets=[Asset("titanic_model")])
     def deploy_model(candidate: str, mlflow_conn_id: str, model_server_conn_id: str) -> int:
-        """Publish, make champion, see it answer; return the version that serves."""
+        """Register the model, make it champion, verify that it is served; return the version."""
         from include.core.ml import pipeline
         from include.core.ml.registry import Registry
         from include.core.ml.serving.client import ModelServer

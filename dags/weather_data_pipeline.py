@@ -1,7 +1,7 @@
-"""Daily weather of a few cities, from a weather API into the warehouse.
+"""Loads the daily weather of a few cities from a weather API into the warehouse.
 
 ## What
-Asks for the weather of one UTC day, keeps the raw answers, converts °C to °F, checks each row, publishes the good ones.
+Requests the weather of one UTC day, stores the raw responses, converts °C to °F, and publishes the valid rows.
 
 ## Inputs
 - connection `weather_default`: type `open_meteo` (no key) or `openweathermap` (key as password)
@@ -9,13 +9,13 @@ Asks for the weather of one UTC day, keeps the raw answers, converts °C to °F,
 - the day: the first of the run's data interval; the day before the trigger, if the run has none
 
 ## Outputs
-- table `weather_data(date, city, temperature, temperature_unit, conditions, source)`: a row a day and city, in °F
-- rows that were refused, with the reason: table `quarantine`
-- raw answers: `weather/raw/date=…/` in object storage
+- table `weather_data(date, city, temperature, temperature_unit, conditions, source)`: a row per day and city, in °F
+- table `quarantine`: rejected rows with the reason
+- raw responses: `weather/raw/day=…/` in object storage
 - asset `weather_data`, when a day is complete
 
 ## On failure
-The error says what to fix; rows loaded before are unchanged. See `docs/runbooks/weather_data_pipeline.md`.
+The error says what to fix; previously loaded rows are unchanged. See `docs/runbooks/weather_data_pipeline.md`.
 """
 
 from __future__ import annotations
@@ -53,37 +53,37 @@ def weather_data_pipeline() -> None:
 
     @task(pool="database_access")
     def create_table(postgres_conn_id: str) -> None:
-        """Create `weather_data` where it is missing."""
+        """Create `weather_data` if it doesn't exist."""
         from include.domains.weather import pipeline
 
         pipeline.create_table(warehouse_uri(postgres_conn_id))
 
     @task(pool="weather_api")
     def extract_weather(weather_conn_id: str, postgres_conn_id: str, **context: Any) -> str:
-        """Ask the weather API for the day and keep its answers; return where they are."""
+        """Request the day from the weather API and store the responses; return the file's URL."""
         from include.domains.weather import pipeline
-        from spellbook.hooks.weather import weather_hook
+        from spellbook.hooks.weather import WeatherHook
 
         run = context["dag_run"]
         return pipeline.extract(
-            weather_hook(weather_conn_id, warehouse_uri(postgres_conn_id)),
+            WeatherHook(weather_conn_id, postgres_conn_id).get_conn(),
             storage_root(),
-            wanted=context["params"]["cities"],
+            cities=context["params"]["cities"],
             date=run_day(context),
-            asked_on=(run.start_date or run.run_after).astimezone(UTC).date(),
+            requested_on=(run.start_date or run.run_after).astimezone(UTC).date(),
             run_id=run.run_id,
         )
 
     @task
     def transform_weather(raw: str) -> str:
-        """Convert to °F and split the good rows from the bad."""
+        """Convert to °F, and split valid from invalid rows."""
         from include.domains.weather import pipeline
 
         return pipeline.transform(ObjectStoragePath(raw))
 
     @task(pool="database_access", outlets=[Asset("weather_data")])
     def load_weather(raw: str, postgres_conn_id: str, **context: Any) -> None:
-        """Publish the good rows, quarantine the bad, and demand every city."""
+        """Publish the valid rows, quarantine the others, and fail if a city is missing."""
         from include.core.warehouse.attempt import Attempt
         from include.domains.weather import pipeline
 

@@ -1,1 +1,1 @@
-"""What takes this repository from a clone to a running Airflow: Compose and Helm."""
+"""Deployment of this repository with Compose and Helm."""

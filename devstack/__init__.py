@@ -1,1 +1,1 @@
-"""The embedded stack: everything that the DAGs talk to, as real servers on the loopback interface, without Docker."""
+"""The embedded stack: all services that the DAGs use, as real servers on the loopback interface, without Docker."""

@@ -1,4 +1,4 @@
-"""``python -m devstack up|run|status|down|clean``: the embedded stack from the command line.
+"""``python -m devstack up|run|migrate|status|down|clean``: the embedded stack from the command line.
 
 ``make help`` lists the short forms.
 """
@@ -33,10 +33,11 @@ from devstack.run import run
 from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.trigger import Kind, check_period
+from include.core.warehouse.migrations import migrate
 
 
 def main() -> int:
-    """Carry out one command; return the exit code: 0 done, 1 the run or stack is not well, 2 wrong use."""
+    """Run one command; return the exit code: 0 for success, 1 if the run or the stack failed, 2 for invalid usage."""
     arguments = _parser().parse_args()
     console = Console(soft_wrap=True)
     try:
@@ -52,27 +53,30 @@ def main() -> int:
         )
         return 1
     except KeyboardInterrupt:
-        console.print("\nstopped following; what was started goes on. `make down` stops it.")
+        console.print("\ndetached; the stack keeps running. `make down` stops it.")
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="up|run|status|down|clean")
+    commands = parser.add_subparsers(required=True, metavar="up|run|migrate|status|down|clean")
 
     up = commands.add_parser("up", help="start everything, with Airflow's web UI; follow until Ctrl-C, then stop it")
     up.set_defaults(command=_up)
 
-    go = commands.add_parser("run", help="run one DAG end to end and report")
-    go.add_argument("dag_id", nargs="?", default="weather_data_pipeline")
-    go.add_argument("--date", type=_day, help="UTC day of the data interval, YYYY-MM-DD")
-    go.add_argument("--to", type=_day, help="last day of a backfill, YYYY-MM-DD")
-    go.add_argument("--as", dest="kind", type=_kind, default=Kind.MANUAL, help="manual, scheduled, backfill or asset")
-    go.add_argument("--conf", type=_conf, default={}, help="the run's conf, a JSON object")
-    go.set_defaults(command=_run)
+    run_parser = commands.add_parser("run", help="run one DAG end to end and report")
+    run_parser.add_argument("dag_id", nargs="?", default="weather_data_pipeline")
+    run_parser.add_argument("--date", type=_day, help="UTC day of the data interval, YYYY-MM-DD")
+    run_parser.add_argument("--to", type=_day, help="last day of a backfill, YYYY-MM-DD")
+    run_parser.add_argument(
+        "--as", dest="kind", type=_kind, default=Kind.MANUAL, help="manual, scheduled, backfill or asset"
+    )
+    run_parser.add_argument("--conf", type=_conf, default={}, help="the run's conf, a JSON object")
+    run_parser.set_defaults(command=_run)
 
     for name, command, text in (
-        ("status", _status, "what runs, and where"),
+        ("migrate", _migrate, "migrate the warehouse's own tables: those of WAREHOUSE_URI, or the stack's"),
+        ("status", _status, "list the services, their state, ports and logs"),
         ("down", _down, "stop everything"),
         ("clean", _clean, "stop everything and delete the stack's data"),
     ):
@@ -83,10 +87,10 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace, console: Console) -> bool:
     check_period(arguments.kind, arguments.date, arguments.to)
     state = State.open()
-    upstream = Upstream.in_force()
+    upstream = Upstream.from_environment()
     up = Record.read(state.services / "up.json")
     scheduled = arguments.kind is Kind.ASSET
-    if up and up.process():  # share what `make up` started, as it is
+    if up and up.process():  # use the stack that `make up` started as it is
         upstream, scheduled = Upstream(up.fingerprint), True
     stack = Stack(state, upstream, schedule=scheduled, say=lambda line: console.print(f"[dim]{line}[/]"))
     _keep(state)
@@ -95,38 +99,38 @@ def _run(arguments: argparse.Namespace, console: Console) -> bool:
 
 def _up(_: argparse.Namespace, console: Console) -> int:
     state = State.open()
-    upstream = Upstream.in_force()
-    mark = state.services / "up.json"
-    other = Record.read(mark)
+    upstream = Upstream.from_environment()
+    up_record = state.services / "up.json"
+    other = Record.read(up_record)
     if other and other.process():
-        raise StackError(f"the stack is up already (process {other.pid}): {local_url(state, 'api')}")
+        raise StackError(f"the stack is already running (process {other.pid}): {local_url(state, 'api')}")
     stack = Stack(state, upstream, schedule=True, say=lambda line: console.print(f"[dim]{line}[/]"))
-    for ending in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background job begins with it ignored
-        signal.signal(ending, signal.default_int_handler)
-    Record.of(os.getpid(), upstream).write(mark)
+    for signum in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(signum, signal.default_int_handler)
+    Record.of(os.getpid(), upstream).write(up_record)
     _keep(state)
-    ended = threading.Event()
+    stopping = threading.Event()
     try:
         stack.ensure(stack.services)
         console.print(
             f"\n  {local_url(state, 'api')}   user [bold]{ADMIN}[/]   password [bold]{state.secret(ADMIN)}[/]"
         )
         console.print(f"  weather: {upstream}   alerts arrive in {state.root / 'alerts'}   logs: {state.logs}")
-        console.print("  Ctrl-C stops it all\n")
+        console.print("  Ctrl-C stops everything\n")
         fill = partial(_fill, stack)
         threading.Thread(
-            target=keep_filled, args=(fill, local_url(state, "model_server"), stack.say, ended), daemon=True
+            target=keep_filled, args=(fill, local_url(state, "model_server"), stack.say, stopping), daemon=True
         ).start()
         while True:
             state.last_used.touch()
-            with state.lock():  # `make run` may be starting Airflow again, after an edit
+            with state.lock():  # `make run` may be restarting Airflow after an edit
                 stack.require_running(stack.services)
             time.sleep(2)
     except KeyboardInterrupt:
         return 0
     finally:
-        ended.set()
-        mark.unlink(missing_ok=True)
+        stopping.set()
+        up_record.unlink(missing_ok=True)
         console.print(f"stopped: {', '.join(stack.stop())}")
 
 
@@ -134,13 +138,25 @@ def _fill(stack: Stack) -> Fill:
     return Fill(Airflow.of(stack.state), stack.dags, stack.say)
 
 
+def _migrate(_: argparse.Namespace, console: Console) -> int:
+    if uri := os.environ.get("WAREHOUSE_URI", ""):
+        version = migrate(uri)
+    else:
+        state = State.open()
+        Stack(state, say=lambda line: console.print(f"[dim]{line}[/]")).ensure(["postgres"])
+        _keep(state)
+        version = Postgres.of(state).prepare_warehouse()
+    console.print(f"the warehouse's own tables are at version {version}")
+    return 0
+
+
 def _status(_: argparse.Namespace, console: Console) -> int:
-    state = State.open(to_use=False)
+    state = State.open(for_use=False)
     table = Table(title=f"Embedded stack in {state.root}", title_justify="left")
     for heading in ("service", "state", "ports", "log"):
         table.add_column(heading, overflow="fold")
     for service in Stack(state).status():
-        running = f"[green]runs[/] ({service.pid})" if service.pid else "stopped"
+        running = f"[green]running[/] ({service.pid})" if service.pid else "stopped"
         ports = ", ".join(f"{name} {port}" for name, port in service.ports.items())
         table.add_row(service.name, running, ports, Path(service.log).name)
     console.print(table)
@@ -149,14 +165,14 @@ def _status(_: argparse.Namespace, console: Console) -> int:
 
 
 def _down(_: argparse.Namespace, console: Console) -> int:
-    stopped = Stack(State.open(to_use=False)).stop()
+    stopped = Stack(State.open(for_use=False)).stop()
     console.print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     return 0
 
 
 def _clean(arguments: argparse.Namespace, console: Console) -> int:
     _down(arguments, console)
-    state = State.open(to_use=False)
+    state = State.open(for_use=False)
     Postgres(state.root / "postgres", port=0, password="").remove()
     shutil.rmtree(state.root)
     console.print(f"removed {state.root}")
@@ -164,10 +180,10 @@ def _clean(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _keep(state: State) -> None:
-    """Start the keeper that ends an idle stack, unless it runs; a little later, to leave the cores to the start."""
+    """Start the keeper, which stops an idle stack, unless it is running; delayed, so as not to slow the start."""
     record = state.services / "keeper.json"
-    known = Record.read(record)
-    if not known or not known.process():
+    keeper = Record.read(record)
+    if not keeper or not keeper.process():
         command = ["/bin/sh", "-c", 'sleep 20; exec "$@"', "sh", sys.executable, "-m", "devstack.keeper"]
         Record.of(spawn(command, state.logs / "keeper.log", process_environment(), REPOSITORY), "").write(record)
 
@@ -176,14 +192,14 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write it as 2024-06-01") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid date; use YYYY-MM-DD, such as 2024-06-01") from None
 
 
 def _kind(text: str) -> Kind:
     try:
         return Kind(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(Kind)}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(Kind)}") from None
 
 
 def _conf(text: str) -> dict[str, Any]:
@@ -192,7 +208,7 @@ def _conf(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
     if not isinstance(conf, dict):
-        raise argparse.ArgumentTypeError(f'a JSON object is wanted, as {{"key": 1}}; got {text}')
+        raise argparse.ArgumentTypeError(f'expected a JSON object such as {{"key": 1}}, got {text}')
     return conf
 
 

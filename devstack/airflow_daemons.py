@@ -1,8 +1,8 @@
 """Airflow's four components as children of one process.
 
-Four ``airflow …`` commands would each spend the seconds that importing Airflow takes. Here three of them are forked
-from one parent that has imported it once, with what tasks use, so that the executor's forks find it in memory; the API
-server, the slowest to start, builds its application meanwhile on the other core.
+Four ``airflow …`` commands would each take seconds to import Airflow. Instead, three of them are forked from one parent
+that has imported it once, with the libraries that tasks use, so that the executor's forks share them; the API server,
+the slowest to start, builds its application on another core in the meantime.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 from types import FrameType
 
@@ -29,9 +30,10 @@ from devstack.state import State
 from devstack.waiting import Activity, wait_for
 from include import settings
 
-TOLD_AGAIN_SECONDS = 5.0
+SIGNAL_SECONDS = 5.0
+SIGNAL_ATTEMPTS = 12
 
-# Logs are read from the disk that all share: a server for them would listen on every interface.
+# Logs are read from the shared disk: a log server would listen on every interface.
 API_SERVER = ("api-server",)
 COMPONENTS = (("scheduler", "--skip-serve-logs"), ("dag-processor",), ("triggerer", "--skip-serve-logs"))
 NAMES = tuple(name for name, *_ in (API_SERVER, *COMPONENTS))
@@ -61,50 +63,51 @@ LIBRARIES = (
 
 
 def main() -> None:
-    """Prepare the metadata database, start the components, and end them all when one ends or when told to."""
+    """Prepare the metadata database, start the components, and stop all of them when one ends or on SIGTERM."""
     state = State.open()
-    _end_orphans(state)
+    _stop_orphans(state)
     _write_private(state.root / "passwords.json", {ADMIN: state.secret(ADMIN)})
-    prepared, preparation = os.pipe()
+    ready_reader, ready_writer = os.pipe()
     api_log = log_of(state, API_SERVER[0])
-    api_server = _fork(*API_SERVER, log=api_log, before=lambda: _build_and_wait(prepared, preparation))
+    api_server = _fork(*API_SERVER, log=api_log, before=lambda: _build_and_wait(ready_reader, ready_writer))
     with _no_garbage_collection():
         _import(CORE_MODULES)
         _prepare(state)
-    os.write(preparation, b".")
+    os.write(ready_writer, b".")
     children = {api_server: API_SERVER[0]}
     for component in COMPONENTS:
-        children[_fork(*component, log=log_of(state, component[0]), before=_use_our_own)] = component[0]
+        children[_fork(*component, log=log_of(state, component[0]), before=_use_own_classes)] = component[0]
     for child, name in children.items():
         Record.of(child, "").write(record_of(state, name))
     pools = state.airflow_home / "pools.json"
     _write_private(pools, {pool.name: {"slots": pool.slots, "description": pool.doc} for pool in settings.POOLS})
     importer = _fork("pools", "import", str(pools))
 
-    def end(signum: int, frame: FrameType | None) -> None:
+    def forward(signum: int, frame: FrameType | None) -> None:
         del signum, frame
         for child in children:
             os.kill(child, signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, end)
-    _finish(importer)
+    signal.signal(signal.SIGTERM, forward)
+    _wait_for_exit(importer)
     ended, status = os.wait()
     name = children.pop(ended, str(ended))
     print(f"{name} ended with status {os.waitstatus_to_exitcode(status)}; see {log_of(state, name)}", file=sys.stderr)
-    _end(children)
+    _stop(children)
 
 
-def _end(children: dict[int, str]) -> None:
-    """End the components; one that goes on is told again.
+def _stop(children: dict[int, str]) -> None:
+    """Terminate the components; repeat the signal to those that keep running, and finally kill them.
 
-    Airflow's handlers of the signal raise an exception, which Python drops where a callback of its garbage collector
-    happens to run.
+    Airflow's signal handlers raise an exception, which Python discards if it is raised in a garbage collector callback.
     """
-    while children:
+    for signum in chain(repeat(signal.SIGTERM, SIGNAL_ATTEMPTS), repeat(signal.SIGKILL)):
+        if not children:
+            return
         for child in children:
-            os.kill(child, signal.SIGTERM)
-        told = time.monotonic()
-        while children and time.monotonic() - told < TOLD_AGAIN_SECONDS:
+            os.kill(child, signum)
+        signalled_at = time.monotonic()
+        while children and time.monotonic() - signalled_at < SIGNAL_SECONDS:
             ended, _ = os.waitpid(-1, os.WNOHANG)
             children.pop(ended, None)
             if not ended:
@@ -125,25 +128,25 @@ def _prepare(state: State) -> None:
     """Create and migrate the databases."""
     postgres = Postgres.of(state)
     wait_for(
-        lambda: _answers(postgres),
+        lambda: _is_responding(postgres),
         "PostgreSQL",
         progress=Activity([state.services / "postgres.json"], [postgres.log]),
         hint=lambda: f"See {postgres.log}",
     )
-    postgres.create_database("warehouse")
+    postgres.prepare_warehouse()
 
-    libraries = () if sys.platform == "darwin" else LIBRARIES  # Apple's numeric ones don't survive a fork
+    libraries = () if sys.platform == "darwin" else LIBRARIES  # Apple's numeric libraries don't survive a fork
 
     def migrate() -> None:
         migration = _fork("db", "migrate")
-        _import(libraries)  # meanwhile
-        _finish(migration)
+        _import(libraries)  # in parallel
+        _wait_for_exit(migration)
 
     metadata.prepare(state, postgres, migrate)
     _import(libraries)
 
 
-def _answers(postgres: Postgres) -> bool:
+def _is_responding(postgres: Postgres) -> bool:
     try:
         psycopg.connect(postgres.uri()).close()
     except psycopg.OperationalError:
@@ -151,24 +154,24 @@ def _answers(postgres: Postgres) -> bool:
     return True
 
 
-def _build_and_wait(prepared: int, preparation: int) -> None:
+def _build_and_wait(ready_reader: int, ready_writer: int) -> None:
     """Build the API server's application, and wait until the parent has prepared the database.
 
-    The task API builds its versions when it is first asked; the first task would wait for it.
+    The task API builds its versions on the first request, for which the first task would wait.
     """
-    os.close(preparation)
+    os.close(ready_writer)
     with _no_garbage_collection():
         _import([COMMAND])
         from airflow.api_fastapi.main import app
         from starlette.testclient import TestClient
 
         TestClient(app, raise_server_exceptions=False).get("/execution/health")
-    if not os.read(prepared, 1):
+    if not os.read(ready_reader, 1):
         os._exit(1)  # the parent has ended
 
 
-def _use_our_own() -> None:
-    """Have the commands ``scheduler`` and ``dag-processor`` run the classes of this stack."""
+def _use_own_classes() -> None:
+    """Make the commands ``scheduler`` and ``dag-processor`` use this stack's classes."""
     from airflow.cli.commands import dag_processor_command, scheduler_command
 
     from devstack.dag_processor import DagProcessor
@@ -180,7 +183,7 @@ def _use_our_own() -> None:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """What is imported and built at the start stays: looking through it for garbage takes a third of the time."""
+    """Disable garbage collection during the start: its scans would take a third of the time."""
     gc.disable()
     yield
     gc.freeze()
@@ -192,8 +195,8 @@ def _import(modules: Iterable[str]) -> None:
         importlib.import_module(module)
 
 
-def _end_orphans(state: State) -> None:
-    """End components that outlived a parent which was killed: two schedulers of one database would both start runs."""
+def _stop_orphans(state: State) -> None:
+    """Stop components that outlived a killed parent: two schedulers on one database would both start runs."""
     for name in NAMES:
         record = Record.read(record_of(state, name))
         orphan = record.process() if record else None
@@ -222,7 +225,7 @@ def _fork(*arguments: str, log: Path | None = None, before: Callable[[], None] |
     os._exit(0)
 
 
-def _finish(child: int) -> None:
+def _wait_for_exit(child: int) -> None:
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status:
         sys.exit(status)

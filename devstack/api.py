@@ -1,4 +1,4 @@
-"""A client of Airflow's REST API, for what the embedded stack asks of it."""
+"""A client of Airflow's REST API, with the calls that the embedded stack needs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TRIES = 10
 
 
 class BusyError(StackError):
-    """Airflow did not answer in time."""
+    """Airflow did not respond in time."""
 
 
 class RefusedError(StackError):
-    """Airflow answered with an error; ``status`` is the HTTP status."""
+    """Airflow responded with an error; ``status`` is the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -30,20 +30,20 @@ class RefusedError(StackError):
 
 
 class Airflow:
-    """A running Airflow, as one of its users.
+    """A running Airflow, accessed as one of its users.
 
-    Every method raises :class:`RefusedError` with Airflow's own words if it refuses, :class:`StackError` if it is gone.
+    Every method raises :class:`RefusedError` with Airflow's message if it refuses, :class:`StackError` if it is down.
 
     Args:
-        url: where its API server answers.
-        user: who logs in.
-        password: with what.
-        lives: tells whether what Airflow needs still runs. While it does, a server that is too busy is asked again.
+        url: of its API server.
+        user: user name.
+        password: of the user.
+        is_alive: tells whether Airflow's services still run. While they do, a call to a busy server is retried.
     """
 
-    def __init__(self, url: str, user: str, password: str, lives: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, url: str, user: str, password: str, is_alive: Callable[[], bool] = lambda: True) -> None:
         self.url = url
-        self._lives = lives
+        self._is_alive = is_alive
         self._session = requests.Session()
         self._session.trust_env = False
         login = self._call("POST", "/auth/token", {"username": user, "password": password})
@@ -53,22 +53,22 @@ class Airflow:
     def of(cls, state: State) -> Airflow:
         """Return the Airflow of one state folder, as its administrator."""
 
-        def lives() -> bool:
+        def is_alive() -> bool:
             records = (Record.read(state.services / f"{name}.json") for name in ("airflow", "postgres"))
             return all(record and record.process() for record in records)
 
-        return cls(local_url(state, "api"), ADMIN, state.secret(ADMIN), lives)
+        return cls(local_url(state, "api"), ADMIN, state.secret(ADMIN), is_alive)
 
     def get(self, path: str, **parameters: Any) -> Any:
-        """Return what ``GET /api/v2<path>`` answers."""
+        """Return the response of ``GET /api/v2<path>``."""
         return self._call("GET", f"/api/v2{path}", parameters=parameters)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Return what ``POST /api/v2<path>`` answers."""
+        """Return the response of ``POST /api/v2<path>``."""
         return self._call("POST", f"/api/v2{path}", body)
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
-        """Return what ``PATCH /api/v2<path>`` answers."""
+        """Return the response of ``PATCH /api/v2<path>``."""
         return self._call("PATCH", f"/api/v2{path}", body)
 
     def dag_ids(self) -> list[str]:
@@ -80,19 +80,19 @@ class Airflow:
         return {dag["relative_fileloc"] for dag in self._pages("/dags", "dags")}
 
     def assets(self) -> list[dict[str, Any]]:
-        """Return every asset that a DAG names, with the tasks and DAGs around it and its last event."""
+        """Return every asset that a DAG uses, with its tasks, DAGs and last event."""
         return self._pages("/assets", "assets")
 
     def connection_ids(self) -> frozenset[str]:
-        """Return the ids of the connections in Airflow's database; those of the environment aren't among them."""
-        return frozenset(one["connection_id"] for one in self._pages("/connections", "connections"))
+        """Return the ids of the connections in Airflow's database, without those from the environment."""
+        return frozenset(item["connection_id"] for item in self._pages("/connections", "connections"))
 
     def publish(self, asset: str, extra: dict[str, Any]) -> None:
-        """Tell of a new event of an asset, given by its name."""
+        """Publish an event of the asset with this name."""
         self.post("/assets/events", {"asset_id": self._asset_id(asset), "extra": extra})
 
     def events(self, asset: str) -> list[dict[str, Any]]:
-        """Return the newest hundred events of an asset, given by its name."""
+        """Return the newest hundred events of the asset with this name."""
         path, newest_first = "/assets/events", "-timestamp"
         return list(self.get(path, asset_id=self._asset_id(asset), order_by=newest_first, limit=100)["asset_events"])
 
@@ -114,7 +114,7 @@ class Airflow:
         return {error["filename"]: error for error in self._pages("/importErrors", "import_errors")}
 
     def heartbeat(self, component: str) -> str:
-        """Return when ``scheduler``, ``dag_processor`` or ``triggerer`` was last known to live; empty if never."""
+        """Return the last heartbeat of ``scheduler``, ``dag_processor`` or ``triggerer``; empty if there is none."""
         return str(self.get("/monitor/health")[component][f"latest_{component}_heartbeat"] or "")
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -125,63 +125,65 @@ class Airflow:
         """Return the named runs, in that order."""
         if len(run_ids) == 1:
             return [self.get(f"/dags/{dag_id}/dagRuns/{run_ids[0]}")]
-        found = {run["dag_run_id"]: run for run in self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs")}
-        return [found[run_id] for run_id in run_ids]
+        by_id = {run["dag_run_id"]: run for run in self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs")}
+        return [by_id[run_id] for run_id in run_ids]
 
     def runs_since(self, dag_id: str, moment: datetime, run_type: str) -> list[dict[str, Any]]:
-        """Return the runs of one type that were queued at or after ``moment``, by the time that they are due."""
-        found = self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after", run_type=run_type)
-        return [run for run in found if datetime.fromisoformat(run["queued_at"]) >= moment]
+        """Return the runs of one type that were queued at or after ``moment``, ordered by their due time."""
+        runs = self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after", run_type=run_type)
+        return [run for run in runs if datetime.fromisoformat(run["queued_at"]) >= moment]
 
     def log(self, instance: dict[str, Any]) -> list[str]:
-        """Return the lines that the last try of a task instance logged, with the traceback of an error."""
+        """Return the log lines of a task instance's last try, including tracebacks."""
         path = f"/dags/{instance['dag_id']}/dagRuns/{instance['dag_run_id']}/taskInstances/{instance['task_id']}"
-        answer = self.get(
+        response = self.get(
             f"{path}/logs/{max(instance['try_number'], 1)}", map_index=instance["map_index"], full_content=True
         )
-        return [line for entry in answer["content"] for line in _lines(entry)]
+        return [line for entry in response["content"] for line in _lines(entry)]
 
     def _asset_id(self, name: str) -> int:
         return next(int(asset["id"]) for asset in self.assets() if asset["name"] == name)
 
     def _pages(self, path: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+        items: list[dict[str, Any]] = []
         while True:
-            page = self.get(path, limit=100, offset=len(found), **parameters)
-            found += page[key]
-            if not page[key] or len(found) >= page["total_entries"]:
-                return found
+            page = self.get(path, limit=100, offset=len(items), **parameters)
+            items += page[key]
+            if not page[key] or len(items) >= page["total_entries"]:
+                return items
 
     def _call(self, method: str, path: str, body: Any = None, parameters: dict[str, Any] | None = None) -> Any:
         repeatable = method in {"GET", "PATCH"} or path == "/auth/token"
         retrying = Retrying(
             retry=retry_if_exception(_is_busy),
-            stop=lambda call: call.attempt_number >= (TRIES if repeatable else 1) or not self._lives(),
+            stop=lambda call: call.attempt_number >= (TRIES if repeatable else 1) or not self._is_alive(),
             wait=wait_exponential(0.2, max=5),
             reraise=True,
         )
-        return retrying(self._try, method, path, body, parameters)
+        return retrying(self._send, method, path, body, parameters)
 
-    def _try(self, method: str, path: str, body: Any, parameters: dict[str, Any] | None) -> Any:
+    def _send(self, method: str, path: str, body: Any, parameters: dict[str, Any] | None) -> Any:
         try:
-            answer = self._session.request(method, self.url + path, json=body, params=parameters, timeout=60)
+            response = self._session.request(method, self.url + path, json=body, params=parameters, timeout=60)
         except requests.Timeout as error:
-            raise BusyError(f"Airflow at {self.url} did not answer {method} {path} within 60 s") from error
+            raise BusyError(f"Airflow at {self.url} did not respond to {method} {path} within 60 s") from error
         except requests.ConnectionError as error:
             raise StackError(
-                f"Airflow no longer answers at {self.url}: was the stack stopped by another command?"
+                f"Airflow no longer responds at {self.url}: was the stack stopped by another command?"
             ) from error
-        if not answer.ok:
+        if not response.ok:
             try:
-                reason = answer.json()["detail"]
+                reason = response.json()["detail"]
             except (ValueError, KeyError, TypeError):
-                reason = answer.text[:500]
-            raise RefusedError(answer.status_code, f"Airflow refused {method} {path} ({answer.status_code}): {reason}")
-        return answer.json() if answer.content else None
+                reason = response.text[:500]
+            raise RefusedError(
+                response.status_code, f"Airflow refused {method} {path} ({response.status_code}): {reason}"
+            )
+        return response.json() if response.content else None
 
 
 def _is_busy(error: BaseException) -> bool:
-    """Tell whether the same call may succeed later: a busy server runs out of database connections."""
+    """Tell whether the call may succeed later: a busy server can run out of database connections."""
     return isinstance(error, BusyError) or (
         isinstance(error, RefusedError) and error.status >= requests.codes.internal_server_error
     )

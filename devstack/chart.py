@@ -1,4 +1,4 @@
-"""Temperature by city and day, in the terminal and as a picture."""
+"""Charts of the temperature by city and day, for the terminal and as PNG."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECENT_DAYS = 30
 
 
 def rows(connection: psycopg.Connection[dict[str, Any]], days: list[str]) -> list[dict[str, Any]]:
-    """Return what is published for ``days`` (ISO dates): date, city, temperature in °F, conditions."""
+    """Return the published rows for ``days`` (ISO dates): date, city, temperature in °F, conditions."""
     return connection.execute(
         "SELECT date, city, temperature, conditions FROM weather_data WHERE date = ANY(%s::date[]) ORDER BY date, city",
         [days],
@@ -28,7 +28,7 @@ def rows(connection: psycopg.Connection[dict[str, Any]], days: list[str]) -> lis
 
 
 def recent(connection: psycopg.Connection[dict[str, Any]], last: str) -> list[dict[str, Any]]:
-    """Return what is published for the 30 days up to ``last``."""
+    """Return the published rows for the 30 days up to ``last``."""
     first = date.fromisoformat(last) - timedelta(days=RECENT_DAYS - 1)
     days = [(first + timedelta(days=offset)).isoformat() for offset in range(RECENT_DAYS)]
     return rows(connection, days)

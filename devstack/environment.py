@@ -1,6 +1,6 @@
 """The environment of the embedded Airflow.
 
-It holds what differs from place to place, made from the contract in ``include.settings``.
+It sets the values that differ between deployments, as declared in ``include.settings``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import requests
 from devstack import spark
 from devstack.errors import StackError
 from devstack.kubeconfig import kube_config
-from devstack.postgres import SUPERUSER, Postgres
+from devstack.postgres import SUPERUSER, WAREHOUSE, Postgres
 from devstack.state import REPOSITORY, STATE_VARIABLE, State
 from devstack.webhook import WEBHOOK_PATH
 from include.core.settings import OBJECT_STORAGE
@@ -29,27 +29,27 @@ ADMIN = "admin"
 AUTH_MANAGER = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 LIVE_WEATHER = "https://api.open-meteo.com"
 PREFERRED_UI_PORT = 8080
-FOREIGN = ("AIRFLOW_", "AWS_", "MLFLOW_", "PG")
+REMOVED_PREFIXES = ("AIRFLOW_", "AWS_", "MLFLOW_", "PG")
 
 
 class Upstream(StrEnum):
-    """Who answers the weather pipeline: Open-Meteo itself, or the bundled server with recorded data."""
+    """The weather pipeline's upstream: Open-Meteo itself, or the bundled server with recorded data."""
 
     LIVE = "live"
     REPLAY = "replay"
 
     @classmethod
-    def in_force(cls) -> Upstream:
-        """Return what ``$SPELLBOOK_UPSTREAM`` asks for; ``auto`` means live if Open-Meteo answers within 2 s.
+    def from_environment(cls) -> Upstream:
+        """Return the upstream in ``$SPELLBOOK_UPSTREAM``; ``auto`` means live if Open-Meteo responds within 2 s.
 
         Raises:
-            StackError: if it asks for something else.
+            StackError: if the value is not allowed.
         """
-        asked = os.environ.get("SPELLBOOK_UPSTREAM") or "auto"
-        if asked in set(cls):
-            return cls(asked)
-        if asked != "auto":
-            raise StackError(f"SPELLBOOK_UPSTREAM={asked} is none of {', '.join(cls)}, auto")
+        requested = os.environ.get("SPELLBOOK_UPSTREAM") or "auto"
+        if requested in set(cls):
+            return cls(requested)
+        if requested != "auto":
+            raise StackError(f"SPELLBOOK_UPSTREAM={requested} is not one of {', '.join(cls)}, auto")
         try:
             parameters = {"latitude": "0", "longitude": "0"}
             requests.get(f"{LIVE_WEATHER}/v1/forecast", params=parameters, timeout=2).raise_for_status()
@@ -59,14 +59,17 @@ class Upstream(StrEnum):
 
 
 def connections(state: State, upstream: Upstream) -> dict[str, str]:
-    """Return ``AIRFLOW_CONN_*`` for each declared connection, pointing at the service that stands behind it."""
+    """Return ``AIRFLOW_CONN_*`` for each declared connection, pointing at the stack's service.
+
+    One without fields here gets the URL of its service.
+    """
     fields: dict[str, dict[str, object]] = {
         "postgres_default": {
             "host": "127.0.0.1",
             "port": state.port("postgres"),
             "login": SUPERUSER,
             "password": state.secret("postgres"),
-            "schema": "warehouse",
+            "schema": WAREHOUSE,
         },
         "weather_default": (
             {"host": LIVE_WEATHER}
@@ -74,8 +77,6 @@ def connections(state: State, upstream: Upstream) -> dict[str, str]:
             else {"host": local_url(state, "upstreams"), "extra": {"archive_host": local_url(state, "upstreams")}}
         ),
         "sources_default": {"host": local_url(state, "upstreams"), "extra": {"calls_per_minute": 600}},
-        "tills_default": {"host": local_url(state, "upstreams")},
-        "etl_jobs_default": {"host": local_url(state, "upstreams")},
         "aws_default": {
             "login": "spellbook",
             "password": state.secret("s3"),
@@ -94,8 +95,6 @@ def connections(state: State, upstream: Upstream) -> dict[str, str]:
             "password": state.secret("postgres"),
             "schema": "airflow",
         },
-        "mlflow_default": {"host": local_url(state, "mlflow")},
-        "model_server_default": {"host": local_url(state, "model_server")},
         "spark_default": {"host": "local[*]"},
         "kubernetes_default": {
             "extra": {
@@ -104,13 +103,18 @@ def connections(state: State, upstream: Upstream) -> dict[str, str]:
             }
         },
     }
-    return {declared.variable: declared.to_json(**fields[declared.conn_id]) for declared in CONNECTIONS}
+    return {
+        declared.variable: declared.to_json(
+            **fields.get(declared.conn_id) or {"host": local_url(state, declared.service)}
+        )
+        for declared in CONNECTIONS
+    }
 
 
 def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, str]:
     """Return the environment of every Airflow process.
 
-    ``schedule`` tells whether time tables and assets start runs by themselves, or only ``make run`` does.
+    ``schedule`` tells whether timetables and assets start runs, or only ``make run`` does.
     """
     api = local_url(state, "api", preferred=PREFERRED_UI_PORT)
     database = Postgres.of(state)
@@ -141,15 +145,15 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"{storage}/xcom",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.uri("airflow", "postgresql+psycopg2"),
-            # A busy machine is slow, not broken; a file that hangs is still told of.
+            # Generous for a busy machine; a file that hangs is still reported.
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "60",
             "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "90",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-            # A changed file is parsed at once all the same; the keeper has all parsed when what they read has changed.
+            # A changed file is still parsed at once; the keeper requests all when a file that they read changes.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(state.airflow_home / "logs"),
             "AIRFLOW__METRICS__STATSD_ON": "False",
-            "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",  # it would listen on every interface
+            "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",  # its server would listen on every interface
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         }
@@ -162,22 +166,22 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
 
 
 def process_environment() -> dict[str, str]:
-    """Return what every service starts from: the caller's environment, less what points at servers that aren't ours."""
-    kept = {
+    """Return the base environment of every service: the caller's, without variables that point at other servers."""
+    values = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(FOREIGN) and name not in {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME"}
+        if not name.startswith(REMOVED_PREFIXES) and name not in {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME"}
     }
-    kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
-    kept["PYTHONPATH"] = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "plugins")))
-    # Set, it also keeps urllib from asking Apple's frameworks, after which a forked process would be killed.
+    values["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{values.get('PATH', os.defpath)}"
+    values["PYTHONPATH"] = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "plugins")))
+    # On macOS this also keeps urllib from calling Apple's frameworks, which would crash a forked process.
     direct = ",".join(
         filter(None, ("127.0.0.1", "localhost", os.environ.get("no_proxy") or os.environ.get("NO_PROXY")))
     )
-    kept |= {"NO_PROXY": direct, "no_proxy": direct}
+    values |= {"NO_PROXY": direct, "no_proxy": direct}
     if sys.platform == "darwin":
-        kept["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
-    return kept
+        values["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
+    return values
 
 
 def local_url(state: State, service: str, preferred: int = 0) -> str:
@@ -185,31 +189,31 @@ def local_url(state: State, service: str, preferred: int = 0) -> str:
     return f"http://127.0.0.1:{state.port(service, preferred)}"
 
 
-def ask(url: str, timeout: float) -> requests.Response:
-    """``GET`` from one of the stack's own servers, which no proxy stands before."""
+def get_local(url: str, timeout: float) -> requests.Response:
+    """Send a ``GET`` to one of the stack's own servers, bypassing proxies."""
     with requests.Session() as session:
         session.trust_env = False
         return session.get(url, timeout=timeout)
 
 
 def fingerprint(environment: Mapping[str, str]) -> str:
-    """Digests, as JSON, of what Airflow's processes load once: a change means that they must be started again.
+    """Return digests, as JSON, of what Airflow's processes load once: a change means that they must be restarted.
 
-    DAG files and what they import are loaded anew for each parse and each task, and need no restart.
+    DAG files and what they import are reloaded for each parse and each task, and need no restart.
     """
     parts = {name: environment[name].encode() for name in environment if name.startswith(("AIRFLOW", "SPELLBOOK"))}
     parts |= {path.relative_to(REPOSITORY).as_posix(): path.read_bytes() for path in loaded_once(REPOSITORY)}
     return json.dumps({name: hashlib.sha256(parts[name]).hexdigest()[:16] for name in sorted(parts)})
 
 
-def changed(before: str, after: str) -> list[str]:
-    """Return the names of what differs between two fingerprints: environment variables and files."""
-    one, other = json.loads(before), json.loads(after)
-    return [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)]
+def changed_names(before: str, after: str) -> list[str]:
+    """Return the environment variables and files that differ between two fingerprints."""
+    old, new = json.loads(before), json.loads(after)
+    return [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
 
 
 def loaded_once(repository: Path) -> Iterable[Path]:
-    """Files that long-lived Airflow processes import: configuration, cluster policies and what they use, plugins."""
+    """Yield the files that long-lived Airflow processes load: configuration, cluster policies, plugins."""
     yield from (repository / name for name in ("airflow.cfg", "requirements/dev.txt"))
     for folder, pattern in (
         ("include", "*.py"),

@@ -1,4 +1,4 @@
-"""What the embedded stack tells its user when it can't go on."""
+"""Errors that the embedded stack reports to its user."""
 
 from __future__ import annotations
 

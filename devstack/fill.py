@@ -1,7 +1,7 @@
-"""The first fill of a stack whose schedules are on: ``python -m devstack.fill --url URL …``.
+"""The first fill of a stack with schedules enabled: ``python -m devstack.fill --url URL …``.
 
-What DAGs read of one another is loaded once, so that any DAG that is triggered finds its input. The DAGs that load it
-stay switched on: their schedules load each further day.
+Loads once what DAGs read from one another, so that every triggered DAG finds its input. The DAGs that load it stay
+unpaused: their schedules load each further day.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from devstack.needs import Asset
 from include import settings
 
 CLOSED_MONTHS: tuple[str, ...] = ("sales_data",)
-"""Assets of which a day of each of the two months before this one is loaded too: the month-end close wants one."""
+"""Assets of which one day of each of the last two months is loaded too, for the month-end close."""
 FINISHED = {"success", "failed"}
-AGAIN = 10  # seconds until another attempt, while Airflow or the model server is away
+RETRY_SECONDS = 10  # while Airflow or the model server is unavailable
 Say = Callable[[str], None]
 
 
@@ -35,10 +35,10 @@ class Fill:
     """The first fill of one Airflow.
 
     Attributes:
-        airflow: with its schedules on.
+        airflow: with schedules enabled.
         folder: its DAG files.
-        say: receives a line whenever something worth knowing happens.
-        connections: ids of those that lead somewhere; a DAG that names another one isn't run. ``None`` if all do.
+        say: receives progress messages.
+        connections: ids of the configured connections; a DAG that uses another one isn't run. ``None`` for all.
     """
 
     airflow: Airflow
@@ -47,38 +47,40 @@ class Fill:
     connections: frozenset[str] | None = None
 
     def run(self) -> bool:
-        """Run what publishes that which other DAGs read, where it never was published; return whether all is there.
+        """Run the producers of assets that other DAGs read and that were never published; return whether all succeeded.
 
-        What an earlier fill has begun is waited for and not started again.
+        Runs that an earlier fill started are awaited, not repeated.
         """
         needs.wait_for_files(self.airflow, self.folder)
         missing = self._missing()
         pending = sorted({dag_id for asset in missing for dag_id in asset.producers})
         if pending:
             self.say(f"first fill, so that every DAG finds its input: {', '.join(pending)}")
-        begun = time.monotonic()
-        # An event isn't kept for a DAG that is paused: what waits for one is switched on before others can publish it.
+        started_at = time.monotonic()
+        # A paused DAG misses asset events: DAGs that wait for one are unpaused before others publish it.
         waiting = {dag_id for asset in missing for dag_id in asset.starts}
         pending.sort(key=lambda dag_id: dag_id not in waiting)
         self._load_closed_months()
-        complete = self._carry_out(list(pending))
+        complete = self._run_all(list(pending))
         if pending:
-            self.say(f"first fill: {'done' if complete else 'not complete'} after {time.monotonic() - begun:.0f} s")
+            self.say(
+                f"first fill: {'done' if complete else 'not complete'} after {time.monotonic() - started_at:.0f} s"
+            )
         return complete
 
-    def _carry_out(self, pending: list[str]) -> bool:
-        """Start each DAG when what it needs is there, and wait for all; return whether all have published."""
+    def _run_all(self, pending: list[str]) -> bool:
+        """Start each DAG when its inputs are published, and wait for all; return whether all have published."""
         started: dict[str, str | None] = {}
         failed: set[str] = set()
-        lacking = {dag_id: self._lacking(dag_id) for dag_id in pending}
+        unconfigured = {dag_id: self._unconfigured(dag_id) for dag_id in pending}
         while pending:
             missing = self._missing()
             needed = needs.graph(missing)
             for dag_id in list(pending):
                 waits = any(dag_id in asset.starts for asset in missing)
                 end = ""
-                if blocked := lacking[dag_id] | (needed.get(dag_id, set()) & failed):
-                    end = f"not run for want of {', '.join(sorted(blocked))}"
+                if blocked := unconfigured[dag_id] | (needed.get(dag_id, set()) & failed):
+                    end = f"not run, because {', '.join(sorted(blocked))} is missing"
                 elif dag_id in started:
                     end = self._end(dag_id, started[dag_id])
                 elif waits or not needed.get(dag_id):
@@ -88,17 +90,19 @@ class Fill:
                         end = str(refusal)
                 if end:
                     pending.remove(dag_id)
-                    lost = [asset.name for asset in self._missing() if dag_id in asset.producers]
-                    if lost:
+                    unpublished = [asset.name for asset in self._missing() if dag_id in asset.producers]
+                    if unpublished:
                         failed.add(dag_id)
-                    self.say(f"  {dag_id}: {end}" + (f"; {', '.join(lost)} is not there" if lost else ""))
+                    self.say(
+                        f"  {dag_id}: {end}" + (f"; {', '.join(unpublished)} is not published" if unpublished else "")
+                    )
             if pending and not started.keys() & set(pending):
-                raise StackError(f"{', '.join(pending)} each need what another one of them publishes")
+                raise StackError(f"{', '.join(pending)} depend on one another's assets")
             time.sleep(1)
         return not failed
 
     def _load_closed_months(self) -> None:
-        """Have a day of each of the two months before this one loaded of :data:`CLOSED_MONTHS`."""
+        """Load a day of each of the last two months of :data:`CLOSED_MONTHS`."""
         for asset in needs.assets(self.airflow):
             if asset.name in CLOSED_MONTHS and asset.readers and asset.producers:
                 self._load_months_before(min(asset.producers))
@@ -110,27 +114,28 @@ class Fill:
             try:
                 self.airflow.post(f"/dags/{dag_id}/dagRuns", body)
             except RefusedError as refusal:
-                if refusal.status != HTTPStatus.CONFLICT:  # it was told so before
+                if refusal.status != HTTPStatus.CONFLICT:  # the run exists
                     raise
             else:
                 self.airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
 
-    def _lacking(self, dag_id: str) -> set[str]:
-        """Return the connections that a DAG names and that lead nowhere."""
+    def _unconfigured(self, dag_id: str) -> set[str]:
+        """Return the connections that a DAG uses and that aren't configured."""
         if self.connections is None:
             return set()
         source = self.airflow.source(dag_id)
-        return {one.conn_id for one in settings.CONNECTIONS if one.conn_id in source} - self.connections
+        return {item.conn_id for item in settings.CONNECTIONS if item.conn_id in source} - self.connections
 
     def _missing(self) -> list[Asset]:
-        """Return the assets that a DAG publishes and another one reads, and that never were published."""
-        found = needs.assets(self.airflow)
-        return [asset for asset in found if asset.producers and asset.readers and not asset.published]
+        """Return the assets that one DAG publishes and another reads, and that were never published."""
+        return [
+            asset for asset in needs.assets(self.airflow) if asset.producers and asset.readers and not asset.published
+        ]
 
     def _start(self, dag_id: str, *, waits: bool) -> str | None:
-        """Switch a DAG on, and trigger it unless an asset starts it (``waits``), its schedule does or a run goes on.
+        """Unpause a DAG, and trigger it unless an asset (``waits``) or its schedule starts it, or a run is active.
 
-        Returns the id of the newest run that had ended before, if there is one.
+        Returns the id of the newest run that had ended before, if any.
         """
         details = self.airflow.get(f"/dags/{dag_id}")
         newest = self._newest(dag_id)
@@ -141,42 +146,42 @@ class Fill:
         if waits:
             return before
         due = details["next_dagrun_run_after"]
-        by_itself = details["is_paused"] and not newest and due and datetime.fromisoformat(due) <= datetime.now(UTC)
-        if not by_itself:
+        scheduled_now = details["is_paused"] and not newest and due and datetime.fromisoformat(due) <= datetime.now(UTC)
+        if not scheduled_now:
             self.airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None})
         return before
 
     def _end(self, dag_id: str, before: str | None) -> str:
-        """Return how a run that is newer than ``before`` has ended; nothing while there is none or one goes on."""
+        """Return the final state of a run newer than ``before``; empty while there is none or it is active."""
         run = self._newest(dag_id)
         return str(run["state"]) if run and run["dag_run_id"] != before and run["state"] in FINISHED else ""
 
     def _newest(self, dag_id: str) -> dict[str, Any] | None:
-        """Return a run that goes on, else the newest."""
+        """Return an active run, else the newest."""
         runs = self.airflow.get(f"/dags/{dag_id}/dagRuns", order_by="-id", limit=10)["dag_runs"]
         return min(runs, key=lambda run: run["state"] in FINISHED, default=None)
 
 
 def keep_filled(fill: Callable[[], Fill], model_server: str, say: Say, end: threading.Event) -> None:
-    """Fill, then have each day's sample traffic served; until ``end`` is set.
+    """Fill, then replay each day's sample traffic, until ``end`` is set.
 
     Args:
         fill: logs in to Airflow; called for each attempt.
         model_server: URL of the model server.
-        say: receives a line whenever something worth knowing happens.
-        end: ends it.
+        say: receives progress messages.
+        end: stops the loop.
     """
-    said = ""
+    last_message = ""
     while not end.is_set():
         try:
-            filling = fill()
-            filling.run()
-            replay_traffic(filling.airflow, model_server, say)
+            current = fill()
+            current.run()
+            replay_traffic(current.airflow, model_server, say)
         except StackError as error:
-            if not end.is_set() and str(error) != said:
-                said = str(error)
-                say(f"first fill: {said}")
-            end.wait(AGAIN)
+            if not end.is_set() and str(error) != last_message:
+                last_message = str(error)
+                say(f"first fill: {last_message}")
+            end.wait(RETRY_SECONDS)
         else:
             now = datetime.now(UTC)
             midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
@@ -184,7 +189,7 @@ def keep_filled(fill: Callable[[], Fill], model_server: str, say: Say, end: thre
 
 
 def replay_traffic(airflow: Airflow, model_server: str, say: Say) -> None:
-    """Have yesterday's sample traffic served once, where a model is registered."""
+    """Replay yesterday's sample traffic once, if a model is registered."""
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     published = {asset.name: bool(asset.published) for asset in needs.assets(airflow)}
     sample = traffic.sample()
@@ -195,14 +200,14 @@ def replay_traffic(airflow: Airflow, model_server: str, say: Say) -> None:
 
 
 def main() -> None:
-    """Fill an Airflow whose connections are stored in its database, and go on until ended."""
+    """Keep an Airflow filled whose connections are stored in its database, until stopped."""
     parser = argparse.ArgumentParser(prog="python -m devstack.fill", description=__doc__)
     parser.add_argument("--url", required=True, help="Airflow's API server")
     parser.add_argument("--user", required=True)
     parser.add_argument("--password-file", required=True, type=Path)
     parser.add_argument("--dags", required=True, type=Path, help="folder of the DAG files")
     parser.add_argument("--model-server", default="", help="URL of the model server, if there is one")
-    parser.add_argument("--mark", required=True, type=Path, help="file that is made when Airflow has let us in")
+    parser.add_argument("--mark", required=True, type=Path, help="file that is created after the login to Airflow")
     arguments = parser.parse_args()
     say = partial(print, flush=True)
 

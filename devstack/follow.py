@@ -1,4 +1,4 @@
-"""Print what happens in runs until they have ended."""
+"""Print the progress of runs until they end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from devstack.api import Airflow, RefusedError
 from devstack.state import State
 
 FINISHED = {"success", "failed"}
-NOT_BEGUN = {None, "scheduled", "queued"}
+NOT_STARTED = {None, "scheduled", "queued"}
 REMIND_SECONDS = 30.0
 HINTS = {"awaiting_input": "answer it in the UI under Required Actions"}
 
@@ -21,11 +21,11 @@ Instance = tuple[str, str, int]
 
 
 def follow(console: Console, state: State, airflow: Airflow, dag_id: str, run_ids: list[str]) -> list[dict[str, Any]]:
-    """Print what happens until every run has ended; return the runs."""
+    """Print the progress until every run has ended; return the runs."""
     seen: dict[Instance, tuple[str, int]] = {}
     ended: set[str] = set()
     many = len(run_ids) > 1
-    told = time.monotonic()
+    reported_at = time.monotonic()
     while True:
         runs = airflow.runs(dag_id, run_ids)
         before = len(seen), len(ended)
@@ -40,22 +40,24 @@ def follow(console: Console, state: State, airflow: Airflow, dag_id: str, run_id
         if len(ended) == len(run_ids):
             return runs
         if changed or before != (len(seen), len(ended)):
-            told = time.monotonic()
-        elif time.monotonic() - told > REMIND_SECONDS:
-            told = time.monotonic()
-            console.print(f"  [dim]{_waited_for(state, instances, len(run_ids) - len(ended))}[/]", highlight=False)
+            reported_at = time.monotonic()
+        elif time.monotonic() - reported_at > REMIND_SECONDS:
+            reported_at = time.monotonic()
+            console.print(
+                f"  [dim]{_describe_waiting(state, instances, len(run_ids) - len(ended))}[/]", highlight=False
+            )
         time.sleep(1 if many else 0.1)
 
 
 def _print_changes(
     console: Console, airflow: Airflow, instances: list[dict[str, Any]], seen: dict[Instance, tuple[str, int]]
 ) -> bool:
-    """Print each task instance whose state has changed, with the reason of a failure; return whether there was one."""
+    """Print each task instance whose state has changed, with the reason of a failure; return whether any has."""
     changed = False
     for instance in sorted(instances, key=lambda instance: instance["start_date"] or ""):
         key = (instance["dag_run_id"], instance["task_id"], instance["map_index"])
         now = (instance["state"], instance["try_number"])
-        if instance["state"] in NOT_BEGUN or seen.get(key) == now:
+        if instance["state"] in NOT_STARTED or seen.get(key) == now:
             continue
         seen[key], changed = now, True
         hint = _reason(airflow, instance) if instance["state"] in {"failed", "up_for_retry"} else ""
@@ -66,10 +68,10 @@ def _print_changes(
 
 
 def _reason(airflow: Airflow, instance: dict[str, Any]) -> str:
-    """Return the error that ended a try, as the last line of its log that is one; empty if the log has none."""
+    """Return the error that ended a try: the last log line that is an error, or empty."""
     try:
         lines = airflow.log(instance)
-    except RefusedError:  # no log: it never began
+    except RefusedError:  # no log: the task never started
         return ""
     return next((line for line in reversed(lines) if _is_error(line)), "")
 
@@ -79,7 +81,9 @@ def _is_error(line: str) -> bool:
     return bool(colon) and name.isidentifier() and name[0].isupper()
 
 
-def _waited_for(state: State, instances: list[dict[str, Any]], runs: int) -> str:
-    going = [one for one in instances if one["state"] not in {*FINISHED, *NOT_BEGUN, "skipped", "upstream_failed"}]
-    what = ", ".join(f"{report.task_name(one)} ({one['state']})" for one in going) or f"{runs} run(s)"
+def _describe_waiting(state: State, instances: list[dict[str, Any]], runs: int) -> str:
+    active = [
+        task for task in instances if task["state"] not in {*FINISHED, *NOT_STARTED, "skipped", "upstream_failed"}
+    ]
+    what = ", ".join(f"{report.task_name(task)} ({task['state']})" for task in active) or f"{runs} run(s)"
     return f"waiting for {what}; logs: {state.airflow_home / 'logs'}"

@@ -1,7 +1,7 @@
-"""Looks after a warm stack: ends one that nobody uses, and has DAG files parsed again when what they read has changed.
+"""Watch a running stack: stop it when it is idle, and request a parse of the DAG files when what they read changes.
 
-Airflow notices a changed DAG file by itself, but neither a module nor a YAML file that it reads. The keeper is itself
-ended with the stack.
+Airflow detects a changed DAG file by itself, but not a changed module or YAML file that it reads. The keeper is
+stopped with the stack.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ READ_BY_DAG_FILES = {".py", ".yaml", ".json", ".sql"}
 
 
 def main() -> None:
-    """Watch the stack of the state in force; stop it when its idle time-out has passed."""
+    """Watch the stack of the current state folder; stop it when its idle timeout has passed."""
     state = State.open()
-    patience = float(os.environ.get(IDLE_VARIABLE) or IDLE_SECONDS)
-    changed = newest_change(REPOSITORY / "include")
+    timeout = float(os.environ.get(IDLE_VARIABLE) or IDLE_SECONDS)
+    last_change = newest_change(REPOSITORY / "include")
     while state.last_used.exists():
-        if time.time() - state.last_used.stat().st_mtime > patience:
-            print(f"idle for {patience:.0f} s: stopped {', '.join(Stack(state).stop())}", flush=True)
+        if time.time() - state.last_used.stat().st_mtime > timeout:
+            print(f"idle for {timeout:.0f} s: stopped {', '.join(Stack(state).stop())}", flush=True)
             return
-        if (now := newest_change(REPOSITORY / "include")) != changed:
-            changed = now
+        if (now := newest_change(REPOSITORY / "include")) != last_change:
+            last_change = now
             dags = Stack(state).dags
             state.parses.request(path.relative_to(dags).as_posix() for path in dags.rglob("*.py"))
-        time.sleep(min(ROUND_SECONDS, patience / 4))
+        time.sleep(min(ROUND_SECONDS, timeout / 4))
 
 
 def newest_change(folder: Path) -> tuple[int, float]:

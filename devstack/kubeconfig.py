@@ -1,4 +1,4 @@
-"""How Airflow finds the double of the Kubernetes API."""
+"""The kubeconfig of the Kubernetes API double."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ BEARER_VARIABLE = "SPELLBOOK_KUBERNETES_DOUBLE_TOKEN"
 
 
 def kube_config(url: str, token: str) -> str:
-    """Return a kubeconfig in JSON that leads to a server at ``url``."""
+    """Return a kubeconfig, as JSON, for the server at ``url``."""
     return json.dumps(
         {
             "apiVersion": "v1",

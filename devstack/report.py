@@ -1,4 +1,4 @@
-"""What ``make run`` tells of a run: who answered, the tasks, the rows, and what to do if it failed."""
+"""The report of ``make run``: tasks, rows, messages, the source of the data, and what to do after a failure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import messages, recording
+from devstack import messages
 from devstack.api import Airflow
-from devstack.environment import LIVE_WEATHER, Upstream
-from devstack.postgres import Postgres
+from devstack.environment import LIVE_WEATHER, Upstream, get_local, local_url
+from devstack.postgres import WAREHOUSE, Postgres
 from devstack.stack import Stack
 from include.ops.alerts.runbooks import runbook_of
 
@@ -28,11 +28,12 @@ COLOURS = {
     "skipped": "magenta",
 }
 LOG_LINES = 20
+RECORDING = "openweather_daily"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Runs of one DAG that have ended, as the REST API describes them."""
+    """Finished runs of one DAG, as the REST API describes them."""
 
     dag_id: str
     runs: list[dict[str, Any]]
@@ -49,30 +50,30 @@ def write(console: Console, outcome: Outcome) -> bool:
     ]
     failed = [run for run in outcome.runs if run["state"] != "success"]
     if not instances:
-        console.print("[red]no task ran[/]: does the DAG's start_date lie after the day that was asked for?")
+        console.print("[red]no task ran[/]: is the DAG's start_date after the requested day?")
         return False
     console.print(_tasks(instances, many=len(outcome.runs) > 1))
     loads = _loads(outcome)
-    good = not failed
+    ok = not failed
     silent = {run["dag_run_id"] for run in outcome.runs} - {load["run_id"] for load in loads}
     if outcome.dag_id == PIPELINE and silent and not failed:
         console.print(
             f"[red]{len(silent)} run(s) loaded nothing[/], though all tasks succeeded: {', '.join(sorted(silent))}"
         )
-        good = False
+        ok = False
     if loads:
-        good = _rows(console, loads) and good
+        ok = _rows(console, loads) and ok
         if any(load["dataset"] == TABLE for load in loads):
-            good = _weather(console, outcome, loads) and good
+            ok = _weather(console, outcome, loads) and ok
     if len(outcome.runs) == 1:
         messages.write(console, outcome.stack.state, outcome.dag_id, outcome.runs[0])
     for run in failed:
-        _failure(console, outcome, [one for one in instances if one["dag_run_id"] == run["dag_run_id"]])
-    return good
+        _failure(console, outcome, [task for task in instances if task["dag_run_id"] == run["dag_run_id"]])
+    return ok
 
 
 def task_name(instance: dict[str, Any]) -> str:
-    """Return the task's id, with the index of a mapped one."""
+    """Return the task's id, with the map index if the task is mapped."""
     name, index = instance["task_id"], instance["map_index"]
     return f"{name}[{index}]" if index >= 0 else f"{name}"
 
@@ -88,22 +89,19 @@ def _tasks(instances: list[dict[str, Any]], *, many: bool) -> Table:
         table.add_column(heading, overflow="fold")
     table.add_column("tries", justify="right")
     table.add_column("seconds", justify="right")
-    for one in sorted(instances, key=lambda one: (one["dag_run_id"], one["start_date"] or "9999", one["task_id"])):
-        cells = (task_name(one), coloured(one["state"]), str(one["try_number"]), f"{one['duration'] or 0:.2f}")
-        table.add_row(*((one["dag_run_id"],) if many else ()), *cells)
+    for task in sorted(instances, key=lambda task: (task["dag_run_id"], task["start_date"] or "9999", task["task_id"])):
+        cells = (task_name(task), coloured(task["state"]), str(task["try_number"]), f"{task['duration'] or 0:.2f}")
+        table.add_row(*((task["dag_run_id"],) if many else ()), *cells)
     return table
 
 
 def _warehouse(outcome: Outcome) -> psycopg.Connection[dict[str, Any]]:
-    return Postgres.of(outcome.stack.state).connect("warehouse")
+    return Postgres.of(outcome.stack.state).connect(WAREHOUSE)
 
 
 def _loads(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return the rows of the load log that these runs wrote; the newest of each dataset, partition and run."""
+    """Return the load log rows that these runs wrote: the newest of each dataset, partition and run."""
     with _warehouse(outcome) as connection:
-        exists = connection.execute("SELECT to_regclass('load_log') AS it").fetchone()
-        if not exists or exists["it"] is None:
-            return []
         return connection.execute(
             """
             SELECT DISTINCT ON (dataset, partition_key, run_id) *
@@ -135,7 +133,7 @@ def _rows(console: Console, loads: list[dict[str, Any]]) -> bool:
 
 
 def _weather(console: Console, outcome: Outcome, loads: list[dict[str, Any]]) -> bool:
-    from devstack import chart  # a second of imports, which `make run` has done while the tasks ran
+    from devstack import chart  # slow to import; `make run` imports it while the tasks run
 
     with _warehouse(outcome) as connection:
         days = [load["partition_key"] for load in loads if load["dataset"] == TABLE]
@@ -155,31 +153,33 @@ def _weather(console: Console, outcome: Outcome, loads: list[dict[str, Any]]) ->
 
 
 def _shown(path: Path) -> Path:
-    """Return the path as seen from the working directory, if it lies below it."""
+    """Return the path relative to the working directory, if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _credit(outcome: Outcome, days: list[str]) -> str:
-    """Say where the weather comes from: live, or which days' recording was replayed."""
+    """Describe where the weather comes from: live, or the replayed days with licence and attribution."""
     if outcome.stack.upstream is Upstream.LIVE:
         return f"live from Open-Meteo ({LIVE_WEATHER}), CC BY 4.0"
     first, last = min(days), max(days)
     recorded = first if first == last else f"{first} to {last}"
-    return f"bundled replay, recorded data of {recorded}, {recording.credit(outcome.stack.state)}"
+    about = get_local(f"{local_url(outcome.stack.state, 'upstreams')}/about", timeout=10).json()
+    recording = next(item for item in about["datasets"] if item["name"] == RECORDING)
+    return f"bundled replay, recorded data of {recorded}, {recording['licence']}. {recording['attribution']}"
 
 
 def _failure(console: Console, outcome: Outcome, instances: list[dict[str, Any]]) -> None:
-    failed = [one for one in instances if one["state"] == "failed"]
-    for one in failed[:3]:
-        console.print(f"\n[red]{task_name(one)} failed[/]; the end of its log:")
-        for line in outcome.airflow.log(one)[-LOG_LINES:]:
+    failed = [task for task in instances if task["state"] == "failed"]
+    for task in failed[:3]:
+        console.print(f"\n[red]{task_name(task)} failed[/]; the end of its log:")
+        for line in outcome.airflow.log(task)[-LOG_LINES:]:
             console.print(f"  {escape(line)}", highlight=False)
     details = outcome.airflow.dag(outcome.dag_id) or {}
     console.print("\nWhat to do:")
     if runbook := runbook_of(details.get("doc_md")):
         console.print(f"  read docs/runbooks/{runbook}")
     console.print(
-        f"  the whole log: {_shown(outcome.stack.state.airflow_home / 'logs' / f'dag_id={outcome.dag_id}')}",
+        f"  full log: {_shown(outcome.stack.state.airflow_home / 'logs' / f'dag_id={outcome.dag_id}')}",
         soft_wrap=True,
     )
-    console.print(f"  fix it and `make run DAG={outcome.dag_id}` again: a repeated run leaves no row twice")
+    console.print(f"  fix it and `make run DAG={outcome.dag_id}` again: a repeated run creates no duplicate rows")

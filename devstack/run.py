@@ -1,4 +1,4 @@
-"""``make run``: one DAG, end to end, through the real scheduler, and a report of what came of it."""
+"""``make run``: run one DAG end to end through the real scheduler, and report on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from devstack.stopwatch import Stopwatch
 from devstack.trigger import Kind, Request, check_period, start
 from include import house_rules, settings
 
-ALWAYS = ("airflow", "sinks")  # every DAG alerts
+ALWAYS = ("airflow", "sinks")  # every DAG sends alerts
 
 
 def run(
@@ -37,13 +37,13 @@ def run(
     conf: dict[str, Any],
     needed_by: tuple[str, ...] = (),
 ) -> bool:
-    """Run a DAG, report on it, and return whether all went well.
+    """Run a DAG, report on it, and return whether it succeeded.
 
-    What it reads of other DAGs and was never published is published first, but not by those that it is ``needed_by``.
-    ``first`` defaults to yesterday (UTC).
+    The producers of assets that it reads and that were never published run first, except the DAGs that it is
+    ``needed_by``. ``first`` defaults to yesterday (UTC).
 
     Raises:
-        StackError: if the DAG doesn't exist, doesn't load, or can't be run in this way; or if a service ends meanwhile.
+        StackError: if the DAG doesn't exist, doesn't load or can't be run this way, or a service ends during the run.
     """
     check_period(kind, first, last)
     watch = Stopwatch()
@@ -60,65 +60,65 @@ def run(
         others = [load(airflow, other, stack) for other in triggered(source)]
         sources = source + "".join(airflow.source(other["dag_id"]) for other in others)
         services |= _services_of(sources, stack.upstream)
-        if "spark" in services:  # a program, started by the task
+        if "spark" in services:  # not a server: the task starts it
             spark.install(stack.say)
             services.remove("spark")
         stack.ensure(services)
         watch.lap("parse")
         first = first or datetime.now(UTC).date() - timedelta(days=1)
-        if not _supply(console, stack, airflow, (*needed_by, dag_id), first):
+        if not _publish_inputs(console, stack, airflow, (*needed_by, dag_id), first):
             return False
         watch.lap("input")
         request = Request(dag_id, kind, first, last or first, conf)
         with ExitStack() as unpaused:
-            for each in (*others, details):
-                unpaused.enter_context(_unpaused(console, airflow, each, keep=stack.schedule))
+            for dag in (*others, details):
+                unpaused.enter_context(_unpaused(console, airflow, dag, keep=stack.schedule))
             run_ids = start(request, airflow, stack, details)
             console.print(f"[bold]{dag_id}[/] {kind} {_period(request)}: {airflow.url}/dags/{dag_id}/runs/{run_ids[0]}")
             if dag_id == report.PIPELINE:
                 Thread(target=importlib.import_module, args=["devstack.chart"], daemon=True).start()
             runs = follow(console, stack.state, airflow, dag_id, run_ids)
         watch.lap("run")
-        good = report.write(console, report.Outcome(dag_id, runs, stack, airflow))
+        ok = report.write(console, report.Outcome(dag_id, runs, stack, airflow))
     except (StackError, psycopg.OperationalError):
-        stack.require_running(services)  # what has ended explains it
+        stack.require_running(services)  # the better explanation
         raise
     watch.lap("report")
     console.print(f"[dim]{watch}[/]")
-    return good
+    return ok
 
 
-def _supply(console: Console, stack: Stack, airflow: Airflow, dag_ids: tuple[str, ...], day: date) -> bool:
-    """Have what the last of the DAGs reads published, where it never was; return whether that went well."""
+def _publish_inputs(console: Console, stack: Stack, airflow: Airflow, dag_ids: tuple[str, ...], day: date) -> bool:
+    """Publish what the last of the DAGs reads, if it never was published; return whether that succeeded."""
     for asset in needs.missing(airflow, stack.dags, dag_ids[-1]):
-        why = f"{dag_ids[-1]} reads {asset.name}, which was never published"
+        reason = f"{dag_ids[-1]} reads {asset.name}, which was never published"
         if producer := min(asset.producers.difference(dag_ids), default=None):
-            console.print(f"{why}: running {producer} first")
+            console.print(f"{reason}: running {producer} first")
             if not run(console, stack, producer, Kind.MANUAL, day, None, needs.SMALL.get(producer, {}), dag_ids):
                 return False
         elif asset.name == traffic.ASSET:
             stack.ensure(("mlflow", "model_server"))
-            console.print(f"{why}: {traffic.replay(local_url(stack.state, 'model_server'), airflow, day)}")
+            console.print(f"{reason}: {traffic.replay(local_url(stack.state, 'model_server'), airflow, day)}")
     return True
 
 
 def triggered(source: str) -> list[str]:
-    """Return the DAGs that a DAG file triggers; they have to run too."""
+    """Return the DAGs that a DAG file triggers, which must run too."""
     return sorted(set(re.findall(r"""trigger_dag_id=["']([\w.-]+)["']""", source)))
 
 
 def _services_of(source: str, upstream: Upstream) -> set[str]:
-    """Return the services behind the connections that a DAG file names."""
+    """Return the services behind the connections that a DAG file uses."""
     live = {"weather_default"} if upstream is Upstream.LIVE else set()
-    named = {one.service for one in settings.CONNECTIONS if one.conn_id in source and one.conn_id not in live}
+    named = {item.service for item in settings.CONNECTIONS if item.conn_id in source and item.conn_id not in live}
     return named | {"postgres"}
 
 
 @contextmanager
 def _unpaused(console: Console, airflow: Airflow, details: dict[str, Any], *, keep: bool) -> Iterator[None]:
-    """A paused DAG starts no task: let it run for now, and leave it as it was.
+    """Unpause a DAG, since a paused one starts no task, and restore its state afterwards.
 
-    Where schedules are on, Airflow may start a run of its own meanwhile, which would be stuck: there it is left to run.
+    With ``keep`` it stays unpaused: where schedules are enabled, a run that Airflow starts meanwhile would get stuck.
     """
     path = f"/dags/{details['dag_id']}"
     if not details["is_paused"]:
@@ -126,7 +126,7 @@ def _unpaused(console: Console, airflow: Airflow, details: dict[str, Any], *, ke
         return
     airflow.patch(path, {"is_paused": False})
     if keep:
-        console.print(f"{details['dag_id']} was paused and no longer is: its schedule is on from now")
+        console.print(f"{details['dag_id']} was paused and is now unpaused: its schedule is active")
     try:
         yield
     finally:

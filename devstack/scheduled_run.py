@@ -1,4 +1,4 @@
-"""``python -m devstack.scheduled_run DAG_ID DATE``: make the run that the scheduler would have made."""
+"""``python -m devstack.scheduled_run DAG_ID DATE``: create the run that the scheduler would create."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from pendulum import instance
 
 
 def main() -> None:
-    """Make the run, or clear the one that is there already."""
+    """Create the run, or clear it if it exists."""
     dag_id, day = sys.argv[1:]
-    begin = instance(datetime.fromisoformat(day).replace(tzinfo=UTC))
+    start = instance(datetime.fromisoformat(day).replace(tzinfo=UTC))
     with create_session() as session:
         dag = DBDagBag().get_latest_version_of_dag(dag_id, session=session)
         if dag is None:
             sys.exit(f"there is no DAG {dag_id}")
         info = dag.timetable.next_dagrun_info(
-            last_automated_data_interval=None, restriction=TimeRestriction(earliest=begin, latest=None, catchup=True)
+            last_automated_data_interval=None, restriction=TimeRestriction(earliest=start, latest=None, catchup=True)
         )
-        if info is None or info.logical_date is None or info.logical_date.date() != begin.date():
+        if info is None or info.logical_date is None or info.logical_date.date() != start.date():
             sys.exit(f"its schedule ({dag.timetable.summary}) has no run on {day}")
         run_id = dag.timetable.generate_run_id(
             run_type=DagRunType.SCHEDULED, run_after=info.run_after, data_interval=info.data_interval
         )
-        known = session.query(DagRun).filter_by(dag_id=dag_id, logical_date=info.logical_date).one_or_none()
-        if known:
-            dag.clear(run_id=known.run_id, session=session)
-            print(known.run_id)
+        existing = session.query(DagRun).filter_by(dag_id=dag_id, logical_date=info.logical_date).one_or_none()
+        if existing:
+            dag.clear(run_id=existing.run_id, session=session)
+            print(existing.run_id)
             return
         dag.create_dagrun(
             run_id=run_id,

@@ -1,4 +1,4 @@
-"""The embedded stack's scheduler: it goes round fast while something runs or is awaited, and slowly while idle."""
+"""The embedded stack's scheduler: it loops fast while something runs or is awaited, and slowly when idle."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 
 from devstack.state import State
 
-BRISK_SECONDS, CALM_SECONDS = 0.1, 0.4
-LINGER_SECONDS = 2.0  # between two tasks of a run the executor has nothing
+FAST_POLL_SECONDS, IDLE_POLL_SECONDS = 0.1, 0.4
+LINGER_SECONDS = 2.0  # the executor is empty between two tasks of a run
 
 
 class Scheduler(SchedulerJobRunner):
-    """Airflow's scheduler with an idle sleep that follows the work."""
+    """Airflow's scheduler with an idle sleep that adapts to the load."""
 
     _busy_at = 0.0
 
@@ -22,9 +22,9 @@ class Scheduler(SchedulerJobRunner):
         now = time.monotonic()
         if any(executor.running or executor.queued_tasks for executor in self.executors):
             self._busy_at = now
-        brisk = now - self._busy_at < LINGER_SECONDS or State.current().is_awaited()
-        return BRISK_SECONDS if brisk else CALM_SECONDS
+        is_busy = now - self._busy_at < LINGER_SECONDS or State.current().is_awaited()
+        return FAST_POLL_SECONDS if is_busy else IDLE_POLL_SECONDS
 
     @_scheduler_idle_sleep_time.setter
     def _scheduler_idle_sleep_time(self, value: float) -> None:
-        """Airflow sets what its configuration says."""
+        """Ignore the configured value, which Airflow sets."""

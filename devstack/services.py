@@ -1,4 +1,4 @@
-"""The services of the embedded stack: how each is started, and how it is known to be ready."""
+"""The services of the embedded stack: how each is started, and when it is ready."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 import requests
 
 from devstack import airflow_daemons, environment
-from devstack.environment import ask, local_url, process_environment
+from devstack.environment import get_local, local_url, process_environment
 from devstack.kubeconfig import BEARER_VARIABLE
-from devstack.postgres import Postgres
+from devstack.postgres import WAREHOUSE, Postgres
 from devstack.process import Record, spawn
 from devstack.state import REPOSITORY, State
 from devstack.traffic import served_spec
@@ -28,14 +28,14 @@ class Service:
     """One server of the stack.
 
     Attributes:
-        ports: names of its ports in the state; a port that something else took is chosen anew before the start.
+        ports: names of its ports in the state; a port taken by another program is replaced before the start.
         start: starts it and returns its process id.
-        missing: names those of its processes that aren't ready yet; given the record of its start.
-        log: where its output goes.
-        fingerprint: what it is started with; a running one with another fingerprint is started again.
-        needs: services that it can't work without; it is started again when one of them was.
-        overlaps: whether it may be started before these are ready, because it waits for them by itself.
-        activity: of each part that ``missing`` can name, where these have processes of their own.
+        missing: takes the record of its start; returns the names of its processes that aren't ready yet.
+        log: file with its output.
+        fingerprint: digest of its configuration; a running service with another fingerprint is restarted.
+        needs: services that it depends on; it is restarted when one of them was.
+        overlaps: whether it may start before they are ready, because it waits for them itself.
+        activity: by name that ``missing`` can return, where these have their own processes.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Service:
 
 
 def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -> dict[str, Service]:
-    """Return every service by name, in the order in which they are to be listed.
+    """Return every service by name, in the order for display.
 
     ``airflow`` is the environment of Airflow's processes; databases that are not ``durable`` are for tests.
     """
@@ -61,7 +61,7 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
         return lambda: spawn([sys.executable, "-m", *arguments], state.logs / f"{name}.log", values, REPOSITORY)
 
     def http(port: str, path: str) -> Callable[[Record], Sequence[str]]:
-        return lambda _: () if _answers(f"{local_url(state, port)}{path}") else (port,)
+        return lambda _: () if _is_responding(f"{local_url(state, port)}{path}") else (port,)
 
     def start_mlflow() -> int:
         database.create_database("mlflow")
@@ -80,14 +80,14 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
             "--serve-artifacts",
             extra={
                 "MLFLOW_BACKEND_STORE_URI": database.uri("mlflow", "postgresql+psycopg2"),
-                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # six more processes, for what no DAG uses
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # six more processes that no DAG uses
             },
         )()
 
     def start_model_server(spec: str) -> int:
         warehouse = state.root / "warehouse.uri"
         warehouse.touch(mode=0o600)
-        warehouse.write_text(database.uri("warehouse"))
+        warehouse.write_text(database.uri(WAREHOUSE))
         return command(
             "model_server",
             "include.core.ml.serving",
@@ -107,7 +107,7 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
             "postgres",
             ("postgres",),
             database.start,
-            lambda _: () if _listens(state.port("postgres")) else ("postgres",),
+            lambda _: () if _is_listening(state.port("postgres")) else ("postgres",),
             database.log,
         ),
         Service(
@@ -156,7 +156,9 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
                 extra={TOKEN_VARIABLE: state.secret("slack")},
             ),
             lambda _: (
-                () if _listens(state.port("smtp")) and _answers(f"{local_url(state, 'slack')}/health") else ("sinks",)
+                ()
+                if _is_listening(state.port("smtp")) and _is_responding(f"{local_url(state, 'slack')}/health")
+                else ("sinks",)
             ),
             state.logs / "sinks.log",
         ),
@@ -205,7 +207,7 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
     return {service.name: service for service in services}
 
 
-def _listens(port: int) -> bool:
+def _is_listening(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -213,29 +215,29 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _answers(url: str) -> bool:
+def _is_responding(url: str) -> bool:
     try:
-        return ask(url, timeout=2).ok
+        return get_local(url, timeout=2).ok
     except requests.RequestException:
         return False
 
 
 def _missing_components(api: str, record: Record) -> Sequence[str]:
-    """Name the components that aren't ready yet; a heartbeat of an earlier process doesn't count.
+    """Return the components that aren't ready yet; a heartbeat of an earlier process doesn't count.
 
-    The health page answers 200 whatever it says.
+    The health endpoint always returns 200, even for an unhealthy component.
     """
     try:
-        health = ask(f"{api}/api/v2/monitor/health", timeout=5).json()
+        health = get_local(f"{api}/api/v2/monitor/health", timeout=5).json()
     except (requests.RequestException, ValueError):
         return airflow_daemons.NAMES
     if health["metadatabase"]["status"] != "healthy":
         return airflow_daemons.NAMES
 
-    def beats(component: str) -> bool:
+    def is_healthy(component: str) -> bool:
         name = component.replace("-", "_")
-        beat = health[name][f"latest_{name}_heartbeat"]
-        fresh = beat is not None and datetime.fromisoformat(beat).timestamp() > record.created
-        return fresh and health[name]["status"] == "healthy"
+        heartbeat = health[name][f"latest_{name}_heartbeat"]
+        is_fresh = heartbeat is not None and datetime.fromisoformat(heartbeat).timestamp() > record.created
+        return is_fresh and health[name]["status"] == "healthy"
 
-    return [component for component in ("scheduler", "dag-processor", "triggerer") if not beats(component)]
+    return [component for component in ("scheduler", "dag-processor", "triggerer") if not is_healthy(component)]

@@ -1,7 +1,7 @@
-"""Where alerts arrive in the embedded stack: a mail server that keeps messages as files, and a Slack incoming webhook.
+"""The alert sinks of the embedded stack: a mail server and a Slack incoming webhook that store messages as files.
 
-Both are real servers that speak the real protocol; what reaches them is stored under ``--directory``:
-``mail/*.eml`` as received, and ``slack/*.json`` (the request body as posted), named so that they sort by arrival.
+Both speak the real protocol. They store what they receive under ``--directory``: ``mail/*.eml`` as received and
+``slack/*.json`` with the request body; the names sort by arrival.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from devstack.webhook import TOKEN_VARIABLE
 
 
 class MailHandler:
-    """Keep each message that the SMTP server takes."""
+    """Store each message that the SMTP server accepts."""
 
     def __init__(self, directory: Path) -> None:
         self._store = Store(directory, ".eml")
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        """Store the message; the envelope's recipients go in as headers of their own."""
+        """Store the message, with the envelope's recipients added as headers."""
         del server, session
         head = "".join(f"X-Envelope-To: {recipient}\r\n" for recipient in envelope.rcpt_tos).encode()
         content = envelope.content or b""
@@ -35,7 +35,7 @@ class MailHandler:
 
 
 def main() -> None:
-    """Serve both until ended."""
+    """Run both servers until stopped."""
     parser = argparse.ArgumentParser(prog="python -m devstack.sinks")
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--smtp-port", type=int, required=True)

@@ -1,6 +1,6 @@
-"""A Slack incoming webhook that keeps what is posted to it.
+"""A Slack incoming webhook that stores the messages posted to it.
 
-``python -m devstack.slack --host 0.0.0.0 --port 8000 --directory DIRECTORY`` serves it alone.
+``python -m devstack.slack --host 0.0.0.0 --port 8000 --directory DIRECTORY`` runs it on its own.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ TOKEN_FILE = Path("/run/secrets/demo-key/value")
 
 
 class Store:
-    """A folder that keeps each thing received as a file, named so that they sort by arrival."""
+    """A folder that stores each received message as a file; the names sort by arrival."""
 
     def __init__(self, directory: Path, suffix: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory, self._suffix, self._count = directory, suffix, itertools.count()
 
     def keep(self, content: bytes) -> None:
-        """Write ``content`` to a file that appears whole."""
+        """Write ``content`` to a new file, atomically."""
         name = f"{time.time_ns()}-{next(self._count):04d}"
         temporary = self._directory / f".{name}"
         temporary.write_bytes(content)
@@ -37,7 +37,7 @@ class Store:
 
 
 def slack_app(directory: Path, token: str) -> FastAPI:
-    """Return a server that answers as ``hooks.slack.com`` does.
+    """Return a server that responds like ``hooks.slack.com``.
 
     200 ``ok``; 403 ``invalid_token``; 400 ``invalid_payload`` or ``no_text``
     (https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors).
@@ -45,9 +45,9 @@ def slack_app(directory: Path, token: str) -> FastAPI:
     app = FastAPI(openapi_url=None)
     store = Store(directory, ".json")
 
-    @app.post(WEBHOOK_PATH.format(key="{given}"))
-    async def webhook(given: str, request: Request) -> Response:
-        if given != token:
+    @app.post(WEBHOOK_PATH.format(key="{key}"))
+    async def webhook(key: str, request: Request) -> Response:
+        if key != token:
             return PlainTextResponse("invalid_token", 403)
         body = await request.body()
         try:
@@ -69,15 +69,17 @@ def slack_app(directory: Path, token: str) -> FastAPI:
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until stopped."""
     parser = argparse.ArgumentParser(prog="python -m devstack.slack")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--directory", type=Path, required=True)
-    parser.add_argument("--token-file", type=Path, default=TOKEN_FILE, help="holds the last part of the webhook's path")
+    parser.add_argument(
+        "--token-file", type=Path, default=TOKEN_FILE, help="file with the last part of the webhook's path"
+    )
     arguments = parser.parse_args()
     app = slack_app(arguments.directory, arguments.token_file.read_text().strip())
-    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)  # the path holds the key
+    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)  # the path contains the key
 
 
 if __name__ == "__main__":

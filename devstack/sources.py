@@ -1,4 +1,4 @@
-"""``python -m devstack.sources new NAME`` writes a source, ``schema`` its JSON schema, ``check`` judges all files."""
+"""``python -m devstack.sources``: ``new NAME`` creates a source, ``schema`` the JSON schema, ``check`` validates."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from include.settings import HTTP_CONNECTIONS
 
 
 def main() -> int:
-    """Carry out one command; return the exit code."""
+    """Run one command; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m devstack.sources", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("new", help="write a source's YAML and its test").add_argument("name")
     commands.add_parser("schema", help="write the JSON schema that editors use")
-    commands.add_parser("check", help="say what is wrong with the sources' files")
+    commands.add_parser("check", help="validate the sources' files")
     arguments = parser.parse_args()
     try:
         if arguments.command == "new":
             for path in new_source(arguments.name):
                 print(path.relative_to(ROOT))
-            print(f"describe the rows in the first, then: make fix, make run DAG=process_{arguments.name}_data")
+            print(f"describe the rows in the first file, then: make fix, make run DAG=process_{arguments.name}_data")
         elif arguments.command == "schema":
             (FOLDER / SCHEMA).write_text(schema_text(), encoding="utf-8")
         else:

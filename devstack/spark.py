@@ -26,7 +26,7 @@ JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 def environment(path: str) -> dict[str, str]:
-    """Return what a process needs that calls ``spark-submit``; ``path`` is the ``PATH`` that it has."""
+    """Return the environment of a process that calls ``spark-submit``; ``path`` is its current ``PATH``."""
     return {
         "PATH": f"{path}{os.pathsep}{HOME / 'bin'}",
         "SPARK_HOME": str(HOME),
@@ -37,57 +37,62 @@ def environment(path: str) -> dict[str, str]:
     }
 
 
-def java_is_there() -> bool:
-    """Tell whether a Java is found as Spark looks for it."""
+def has_java() -> bool:
+    """Tell whether Java is installed where Spark looks for it."""
     home = os.environ.get("JAVA_HOME")
     return os.access(Path(home, "bin/java"), os.X_OK) if home else shutil.which("java") is not None
 
 
 def install(say: Callable[[str], None]) -> None:
-    """Make Spark's virtual environment if it isn't there, or is older than its lock.
+    """Create Spark's virtual environment if it is missing or older than its lock file.
 
     Raises:
         StackError: if there is no Java, or the installation fails.
     """
-    if not java_is_there():
-        raise StackError("Spark needs Java 17 or 21, and there is none: install one (Debian: default-jre-headless)")
-    mark = VENV / "installed"
-    if mark.exists() and mark.stat().st_mtime >= LOCK.stat().st_mtime:
+    if not has_java():
+        raise StackError("Spark needs Java 17 or 21, which is not installed (Debian: default-jre-headless)")
+    marker = VENV / "installed"
+    if marker.exists() and marker.stat().st_mtime >= LOCK.stat().st_mtime:
         return
     say("spark: installing into .venv-spark, once; about 450 MB")
-    done = subprocess.run([REPOSITORY / ".ci/install", "spark"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise StackError(f"Spark could not be installed:\n{done.stdout}{done.stderr}")
+    result = subprocess.run([REPOSITORY / ".ci/install", "spark"], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise StackError(f"Spark could not be installed:\n{result.stdout}{result.stderr}")
 
 
 @contextmanager
-def cluster(directory: Path, values: Mapping[str, str], patience: float = 120) -> Iterator[str]:
+def cluster(directory: Path, values: Mapping[str, str], timeout: float = 120) -> Iterator[str]:
     """Run a standalone master and a worker of one core and 1 GB; yield the master's URL.
 
     Args:
-        directory: for logs, and for what executors leave.
-        values: the processes' environment, with what :func:`environment` returns.
-        patience: seconds within which the worker must have registered.
+        directory: for logs and the executors' working files.
+        values: the processes' environment, including that of :func:`environment`.
+        timeout: seconds within which the worker must register.
 
     Raises:
-        StackError: with the end of the log if it hasn't.
+        StackError: with the end of the log if it doesn't.
     """
-    port, page, other_page = free_port(), free_port(), free_port()
+    port, master_ui, worker_ui = free_port(), free_port(), free_port()
     master = f"spark://127.0.0.1:{port}"
-    start = [str(HOME / "bin/spark-class"), "org.apache.spark.deploy.master.Master"]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--webui-port", str(page)]
-    work = ["--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--webui-port", str(other_page)]
-    work += ["--work-dir", str(directory / "work"), master]
+    start_master = [str(HOME / "bin/spark-class"), "org.apache.spark.deploy.master.Master"]
+    master_options = ["--host", "127.0.0.1", "--port", str(port), "--webui-port", str(master_ui)]
+    worker_options = ["--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--webui-port", str(worker_ui)]
+    worker_options += ["--work-dir", str(directory / "work"), master]
     log = directory / "cluster.log"
-    commands = [[*start, *options], [start[0], "org.apache.spark.deploy.worker.Worker", *work]]
+    commands = [
+        [*start_master, *master_options],
+        [start_master[0], "org.apache.spark.deploy.worker.Worker", *worker_options],
+    ]
     started: list[int] = []
     try:
-        deadline = time.monotonic() + patience
-        for command, sign in zip(commands, ("I have been elected leader", "Successfully registered"), strict=True):
+        deadline = time.monotonic() + timeout
+        for command, ready_line in zip(
+            commands, ("I have been elected leader", "Successfully registered"), strict=True
+        ):
             started.append(process.spawn(command, log, values, directory))
-            while sign not in log.read_text(errors="replace"):
+            while ready_line not in log.read_text(errors="replace"):
                 if time.monotonic() > deadline:
-                    raise StackError(f"no {sign!r} in {log} after {patience:.0f} s:\n{log.read_text()[-2000:]}")
+                    raise StackError(f"no {ready_line!r} in {log} after {timeout:.0f} s:\n{log.read_text()[-2000:]}")
                 time.sleep(0.2)
         yield master
     finally:

@@ -1,4 +1,4 @@
-"""Start, find again and stop the services of the embedded stack."""
+"""Start, find and stop the services of the embedded stack."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ STOP_ORDER = (
     "postgres",
     "keeper",
 )
-TRIES = 3  # starts, while other programs take our ports
-TELL_SECONDS = 10.0
+TRIES = 3  # starts, if other programs take the stack's ports
+REPORT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Stack:
     """The embedded stack in one state folder.
 
     Attributes:
-        schedule: whether time tables and assets start runs by themselves.
-        durable: ``False`` for databases that a test throws away.
-        overrides: environment variables that differ from what every stack has.
-        say: receives a line whenever something worth knowing happens.
+        schedule: whether timetables and assets start runs.
+        durable: ``False`` for throw-away test databases.
+        overrides: environment variables that differ from the defaults.
+        say: receives progress messages.
     """
 
     state: State
@@ -71,14 +71,14 @@ class Stack:
 
     @property
     def services(self) -> list[str]:
-        """The name of every service."""
+        """The names of all services."""
         return list(self._declared())
 
     def ensure(self, names: Iterable[str]) -> None:
-        """Start those of the named services (and what they need) that don't run, side by side; return when all answer.
+        """Start the named services, and what they need, in parallel unless they are running; return when all are ready.
 
         Raises:
-            StackError: naming the service, its log and the end of it, if one doesn't become ready.
+            StackError: if a service doesn't become ready; the message has its name and the end of its log.
         """
         with self.state.lock():
             for _ in range(TRIES):
@@ -86,26 +86,26 @@ class Stack:
                 try:
                     return self._start_all(services)
                 except StackError:
-                    if not self._taken_ports(services):  # else another program took one while it started
+                    if not self._taken_ports(services):  # otherwise another program took a port in the meantime
                         raise
             raise StackError(f"other programs took the stack's ports {TRIES} times while it started; try again")
 
     def require_running(self, names: Iterable[str]) -> None:
-        """Check that the named services, and what they need, still run.
+        """Check that the named services, and what they need, are still running.
 
         Raises:
-            StackError: naming each one that has ended, and its log.
+            StackError: if some have ended; the message has their names and logs.
         """
         ended = [service for name, service in _with_needs(self._declared(), names).items() if not self._running(name)]
         if ended:
-            told = "\n".join(f"{service.name} has ended. {_tail(service)}" for service in ended)
-            raise StackError(f"{told}\nThe next `make run` or `make up` starts it again.")
+            details = "\n".join(f"{service.name} has ended. {_tail(service)}" for service in ended)
+            raise StackError(f"{details}\nThe next `make run` or `make up` restarts it.")
 
     def _start_all(self, services: Mapping[str, Service]) -> None:
         self._stop_outdated(services)
-        begun = [name for name in services if not self._running(name)]
-        if begun:
-            self.say(f"starting {', '.join(begun)} …")
+        stopped = [name for name in services if not self._running(name)]
+        if stopped:
+            self.say(f"starting {', '.join(stopped)} …")
         started: dict[str, Future[None]] = {}
         with ThreadPoolExecutor(len(services)) as pool:
             for name, service in services.items():
@@ -114,21 +114,21 @@ class Stack:
             outcome.result()
 
     def _stop_outdated(self, services: Mapping[str, Service]) -> None:
-        """Stop what was started with another configuration, and what needs a service that has ended."""
+        """Stop services whose configuration has changed, or that need a service that has ended."""
         for name, service in services.items():
             if not (record := self._running(name)):
                 continue
             if record.fingerprint != service.fingerprint:
-                what = ", ".join(environment.changed(record.fingerprint, service.fingerprint))
-                self.say(f"{name}: {what} changed, which it reads once; starting it again")
-            elif gone := [other for other in service.needs if not self._running(other)]:
-                self.say(f"{name}: {', '.join(gone)} had ended, which it needs; starting it again")
+                changes = ", ".join(environment.changed_names(record.fingerprint, service.fingerprint))
+                self.say(f"{name}: restarting, because {changes} changed")
+            elif ended := [other for other in service.needs if not self._running(other)]:
+                self.say(f"{name}: restarting, because it needs {', '.join(ended)}, which has ended")
             else:
                 continue
             self._stop(name)
 
     def stop(self) -> list[str]:
-        """Stop what runs; return the names of the services that were stopped."""
+        """Stop all running services; return their names."""
         with self.state.lock():
             return [name for name in STOP_ORDER if self._stop(name)]
 
@@ -145,27 +145,27 @@ class Stack:
         ]
 
     def is_running(self, name: str) -> bool:
-        """Tell whether the service's process lives."""
+        """Tell whether the service's process is running."""
         return self._running(name) is not None
 
     def _declared(self) -> dict[str, Service]:
         return declare(self.state, self.airflow_environment(), durable=self.durable)
 
     def _services_with_free_ports(self, names: Iterable[str]) -> dict[str, Service]:
-        """Return the named services and what they need; a port that another program took meanwhile is chosen anew."""
+        """Return the named services and what they need; replace ports that another program took."""
         self.state.port("api", PREFERRED_UI_PORT)
         services = _with_needs(self._declared(), names)
         moved = self._taken_ports(services)
         if not moved:
             return services
         for port in moved:
-            taken = self.state.port(port)
+            old = self.state.port(port)
             self.state.forget_port(port)
-            self.say(f"port {taken} ({port}) was taken by another program; using {self.state.port(port)}")
+            self.say(f"port {old} ({port}) was taken by another program; using {self.state.port(port)}")
         return _with_needs(self._declared(), names)
 
     def _taken_ports(self, services: Mapping[str, Service]) -> list[str]:
-        """Return the ports of services that don't run, which something else listens on."""
+        """Return the ports of stopped services on which another program listens."""
         return [
             port
             for service in services.values()
@@ -180,34 +180,34 @@ class Stack:
                 other.result()
         record = self._running(service.name)
         if record is None:
-            begun = time.monotonic()
+            started_at = time.monotonic()
             process.keep_previous(service.log)
             record = Record.of(service.start(), service.fingerprint)
             record.write(self._record(service.name))
             self._wait_until_ready(service, record, needed)
-            self.say(f"{service.name}: ready after {time.monotonic() - begun:.1f} s")
+            self.say(f"{service.name}: ready after {time.monotonic() - started_at:.1f} s")
         else:
             self._wait_until_ready(service, record, needed)
 
     def _wait_until_ready(self, service: Service, record: Record, needed: Iterable[Future[None]]) -> None:
         activity = service.activity or {service.name: Activity([self._record(service.name)], [service.log])}
         missing: Sequence[str] = tuple(activity)
-        told = time.monotonic()
+        reported_at = time.monotonic()
 
         def is_ready() -> bool:
-            nonlocal missing, told
+            nonlocal missing, reported_at
             for other in needed:
                 if other.done():
                     other.result()
             missing = service.missing(record)
             running = record.process()
             if running is None:
-                raise StackError(f"{service.name} ended while it started. {_tail(service)}")
-            if missing and time.monotonic() - told > TELL_SECONDS:
-                told = time.monotonic()
+                raise StackError(f"{service.name} ended during its start. {_tail(service)}")
+            if missing and time.monotonic() - reported_at > REPORT_SECONDS:
+                reported_at = time.monotonic()
                 self.say(f"{service.name}: waiting for {', '.join(missing)}; log: {service.log}")
-            # Another program may have taken the port meanwhile, and answer in its place.
-            return not missing and all(process.listens(running, self.state.port(port)) for port in service.ports)
+            # Another program may have taken the port in the meantime, and respond instead.
+            return not missing and all(process.is_listening(running, self.state.port(port)) for port in service.ports)
 
         wait_for(
             is_ready,
@@ -239,6 +239,6 @@ def _with_needs(services: Mapping[str, Service], names: Iterable[str]) -> dict[s
 
 def _tail(service: Service, lines: int = 15) -> str:
     if not service.log.exists():
-        return "It wrote no log."
+        return "It has no log."
     end = "\n".join(service.log.read_text(errors="replace").splitlines()[-lines:])
     return f"The end of {service.log}:\n{end}"

@@ -1,4 +1,4 @@
-"""What the embedded stack keeps between runs: one folder with secrets, ports, logs and data."""
+"""The state folder of the embedded stack: secrets, ports, logs and data, kept between runs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import fcntl
 import json
 import os
 import pwd
+import random
 import secrets
 import shutil
 import socket
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 STATE_VARIABLE = "SPELLBOOK_STATE"
 MINIMUM_FREE_BYTES = 500 * 1024**2
 AWAITED_SECONDS = 3.0
-PORT_TRIES = 100
+PORTS = range(20000, 32000)
+"""Below the ephemeral ports of Linux and macOS: an outgoing connection could take one before its server starts."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ class State:
 
     @classmethod
     def current(cls) -> State:
-        """Return the state in force, without a look at the disk."""
+        """Return the current state folder without accessing the disk."""
         return cls(Path(os.environ.get(STATE_VARIABLE) or REPOSITORY / ".devstack").absolute())
 
     @classmethod
-    def open(cls, root: Path | None = None, *, to_use: bool = True) -> State:
-        """Return the state in force, making its folder on first use.
+    def open(cls, root: Path | None = None, *, for_use: bool = True) -> State:
+        """Return the current state folder, creating it on first use.
 
-        ``to_use=False`` is for a look at it and for its removal: that is no use of the stack, and needs no free space.
+        ``for_use=False`` is for inspecting or removing it: that does not count as use and needs no free disk space.
 
         Raises:
             StackError: if the folder can't be written or its disk is nearly full.
@@ -53,28 +54,28 @@ class State:
         try:
             if not state.services.exists() and state.root.is_dir() and any(state.root.iterdir()):
                 raise StackError(
-                    f"{state.root} is not empty and no state folder of this stack, whose files `make clean` deletes. "
+                    f"{state.root} is not empty and not a state folder; `make clean` would delete its files. "
                     f"Set {STATE_VARIABLE} to a new folder."
                 )
             for folder in (state.root, state.services, state.logs, state.airflow_home):
                 folder.mkdir(parents=True, exist_ok=True)
             (state.root / "lock").touch()
-            if to_use or not state.last_used.exists():
+            if for_use or not state.last_used.exists():
                 state.last_used.touch()
         except PermissionError as error:
             raise StackError(
-                f"{error.filename} can't be written: {_owned(Path(error.filename))}. Remove {state.root} as that user, "
-                f"or set {STATE_VARIABLE} to a folder of yours."
+                f"{error.filename} can't be written: {_describe_owner(Path(error.filename))}. "
+                f"Remove {state.root} as that user, or set {STATE_VARIABLE} to a folder that you own."
             ) from error
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise _disk_full(state.root, 0) from error
             raise StackError(
                 f"{state.root} can't be the state folder: {error.filename}: {error.strerror}. "
-                f"Set {STATE_VARIABLE} to a folder of yours."
+                f"Set {STATE_VARIABLE} to a folder that you own."
             ) from error
         free = shutil.disk_usage(state.root).free
-        if to_use and free < MINIMUM_FREE_BYTES:
+        if for_use and free < MINIMUM_FREE_BYTES:
             raise _disk_full(state.root, free)
         return state
 
@@ -95,7 +96,7 @@ class State:
 
     @property
     def last_used(self) -> Path:
-        """File whose modification time is the last use of the stack."""
+        """File whose modification time is the time of the stack's last use."""
         return self.root / "last-used"
 
     @property
@@ -104,7 +105,7 @@ class State:
         return Parses(self.airflow_home / "parse")
 
     def note_waiting(self) -> None:
-        """Note that a command uses the stack and waits for Airflow, which then polls faster."""
+        """Record that a command uses the stack and waits for Airflow, which then polls faster."""
         self.last_used.touch()
         (self.root / "awaited").touch()
 
@@ -117,12 +118,12 @@ class State:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lock under which services are started and stopped; a second command waits for the first."""
+        """Hold the lock for starting and stopping services; a second command waits for the first."""
         with _locked(self.root / "lock"):
             yield
 
     def secret(self, name: str) -> str:
-        """Return the secret ``name``; it is generated once and kept in a file that only its owner can read."""
+        """Return the secret ``name``, generated on first use and stored in a file that only its owner can read."""
         return str(self._remember("secrets.json", name, lambda _: secrets.token_urlsafe(48)))
 
     def fernet_key(self) -> str:
@@ -132,36 +133,37 @@ class State:
         )
 
     def port(self, name: str, preferred: int = 0) -> int:
-        """Return the TCP port of ``name``: the one it had before, else ``preferred`` if free, else any free one.
+        """Return the TCP port of ``name``: its previous one, else ``preferred`` if free, else any free one.
 
-        No two names have the same one, although nothing may listen there yet.
+        No two names share a port, even if nothing listens there yet.
         """
         return int(self._remember("ports.json", name, lambda others: free_port(preferred, others)))
 
     def forget_port(self, name: str) -> None:
-        """Let the next :meth:`port` choose anew: something else took the port meanwhile."""
+        """Make the next :meth:`port` choose another port, since another program took this one."""
         path = self.root / "ports.json"
         with _locked(path.with_suffix(".lock")):
-            known = _read(path)
-            known.pop(name, None)
-            _write(path, known)
+            stored = _read(path)
+            stored.pop(name, None)
+            _write(path, stored)
 
     def _remember(self, file: str, key: str, make: Callable[[Collection[Any]], Any]) -> Any:
         path = self.root / file
         if key not in _read(path):
             with _locked(path.with_suffix(".lock")):
-                known = _read(path)
-                if key not in known:  # another command may have made it meanwhile
-                    _write(path, known | {key: make(known.values())})
+                stored = _read(path)
+                if key not in stored:  # another command may have created it in the meantime
+                    _write(path, stored | {key: make(stored.values())})
         return _read(path)[key]
 
 
 def free_port(preferred: int = 0, others: Collection[int] = ()) -> int:
-    """Return ``preferred`` if nothing listens there, else a free port on the loopback interface; none of ``others``."""
-    for candidate in (preferred, *repeat(0, PORT_TRIES)):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", candidate)) as probe:
-            if (port := int(probe.getsockname()[1])) not in others:
-                return port
+    """Return ``preferred`` if nothing listens there, else a free loopback port; never one of ``others``."""
+    first = [preferred] if preferred else []
+    for candidate in (*first, *random.sample(PORTS, len(PORTS))):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", candidate)):
+            if candidate not in others:
+                return candidate
     raise StackError("no free TCP port is left on 127.0.0.1")
 
 
@@ -177,8 +179,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _owned(path: Path) -> str:
-    """Say whom the path belongs to, or else the nearest folder above it that can be seen."""
+def _describe_owner(path: Path) -> str:
+    """Describe the owner of the path, or of the nearest folder above it that is accessible."""
     for folder in (path, *path.parents):
         try:
             owner = folder.stat().st_uid
@@ -188,7 +190,7 @@ def _owned(path: Path) -> str:
             return f"{folder} belongs to {pwd.getpwuid(owner).pw_name}"
         except KeyError:
             return f"{folder} belongs to user {owner}"
-    return f"whom {path} belongs to can't be seen"
+    return f"the owner of {path} can't be determined"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -197,14 +199,14 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise StackError(f"{path} is damaged ({error}); `make clean` starts afresh") from error
+        raise StackError(f"{path} is corrupt ({error}); `make clean` deletes the state") from error
     if not isinstance(content, dict):
-        raise StackError(f"{path} is damaged (it holds no JSON object); `make clean` starts afresh")
+        raise StackError(f"{path} is corrupt (not a JSON object); `make clean` deletes the state")
     return content
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    """Replace ``path`` in one step, so that a killed run leaves the old content."""
+    """Replace ``path`` atomically, so that a killed run leaves the old content."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(content, indent=1))

@@ -1,7 +1,7 @@
 """Sample requests to the embedded stack's model server: ``python -m devstack.traffic [--shift female-3]``.
 
-Gives ``model_monitoring`` a day to look at: `make run DAG=model_monitoring DATE=<today>` afterwards. What is asked, the
-module ``traffic`` of a domain says: its model (``SPEC``), rows (``rows``), and a change of a segment (``shifted``).
+Gives ``model_monitoring`` a day to check: `make run DAG=model_monitoring DATE=<today>` afterwards. The module
+``traffic`` of a domain defines the requests: its model (``SPEC``), rows (``rows``) and a shifted segment (``shifted``).
 """
 
 from __future__ import annotations
@@ -18,76 +18,76 @@ from devstack.state import State
 from include import domains
 from include.core.ml.errors import ServingError
 from include.core.ml.serving.client import ModelServer
-from include.core.registry import modules_of, names_of
+from include.core.registry import import_modules, module_names
 
 if TYPE_CHECKING:
     from devstack.api import Airflow
 
 ASSET = "predictions"
 COUNT = 400
-PATIENCE = 60  # seconds in which a server that was just started takes up its model
+START_TIMEOUT = 60  # seconds for a freshly started server to load its model
 
 
 def served_spec() -> str | None:
-    """Return where the spec of the model that is served is, ``module:NAME``; None if no domain has a model."""
-    return next((f"{name}:SPEC" for name in names_of(domains, "traffic")), None)
+    """Return the path of the served model's spec as ``module:NAME``; None if no domain has a model."""
+    return next((f"{name}:SPEC" for name in module_names(domains, "traffic")), None)
 
 
 def sample() -> Any:
-    """Return the module that says what is asked; None if no domain has one."""
-    return next(modules_of(domains, "traffic"), None)
+    """Return the module that defines the sample traffic; None if no domain has one."""
+    return next(import_modules(domains, "traffic"), None)
 
 
 def replay(url: str, airflow: Airflow, day: date) -> str:
-    """Have the model server answer a day's sample traffic, kept as replayed and as served at noon; say what was done.
+    """Send a day's sample traffic to the model server, logged as replayed and served at noon; return a summary.
 
-    Airflow is told of a new event of the asset :data:`ASSET`.
+    Then publish an event of the asset :data:`ASSET`.
 
     Raises:
-        StackError: if the server at ``url`` doesn't answer, or serves no model.
+        StackError: if the server at ``url`` doesn't respond, or serves no model.
     """
-    from include.core.ml.spec import plain
+    from include.core.ml.spec import to_records
 
     traffic = sample()
     server = ModelServer(url, traffic.SPEC)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     try:
         while server.health()["version"] is None and time.monotonic() < deadline:
             time.sleep(0.5)
-        answer = server.replay(plain(traffic.rows(COUNT, seed=0)), noon)
+        response = server.replay(to_records(traffic.rows(COUNT, seed=0)), noon)
     except ServingError as error:
         raise StackError(f"no sample traffic of {day}: {error}") from error
     airflow.publish(ASSET, {"day": day.isoformat(), "replayed": COUNT})
     kind = traffic.SPEC.rows_name
-    return f"version {answer['version']} answered {COUNT} sample {kind}, kept as replayed traffic of {day}"
+    return f"version {response['version']} answered {COUNT} sample {kind}, logged as replayed traffic of {day}"
 
 
 def main() -> int:
-    """Draw rows, ask for them, say what came of it."""
-    from include.core.ml.spec import plain
+    """Draw rows, request predictions for them and print a summary."""
+    from include.core.ml.spec import to_records
 
     parser = argparse.ArgumentParser(prog="python -m devstack.traffic", description=__doc__)
     parser.add_argument("--count", type=int, default=COUNT, help="rows, 1 to 1000")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--seed", type=int, default=0, help="of the random draw")
     parser.add_argument("--shift", default="", metavar="SEGMENT", help="segment whose rows differ from the training's")
     arguments = parser.parse_args()
     traffic = sample()
     if traffic is None:
-        parser.error("no domain has a model that is served")
+        parser.error("no domain has a served model")
     spec = traffic.SPEC
     rows = traffic.rows(arguments.count, arguments.seed)
-    known = sorted(spec.segment(rows).unique())
-    if arguments.shift and arguments.shift not in known:
-        parser.error(f"--shift {arguments.shift}: there are {', '.join(known)}")
+    segments = sorted(spec.segment(rows).unique())
+    if arguments.shift and arguments.shift not in segments:
+        parser.error(f"--shift {arguments.shift}: allowed: {', '.join(segments)}")
     server = ModelServer(local_url(State.open(), "model_server"), spec)
     try:
-        answer = server.predict(plain(traffic.shifted(rows, arguments.shift)))
+        response = server.predict(to_records(traffic.shifted(rows, arguments.shift)))
     except ServingError as error:
         print(f"{error}; train and deploy a model first", file=sys.stderr)
         return 1
-    positive = sum(one[spec.positive] for one in answer["predictions"])
-    print(f"version {answer['version']} answered {arguments.count} {spec.rows_name}: {positive} {spec.positive_text}")
+    positive = sum(prediction[spec.positive] for prediction in response["predictions"])
+    print(f"version {response['version']} answered {arguments.count} {spec.rows_name}: {positive} {spec.positive_text}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Start runs of a DAG, in each of the ways in which a run can come to be."""
+"""Start runs of a DAG, of each of Airflow's run types."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from devstack.stack import Stack
 from devstack.state import REPOSITORY
 from devstack.waiting import wait_for
 
-ROUNDS = 6  # heartbeats of the scheduler, between which it looks at assets many times
+ROUNDS = 6  # scheduler heartbeats to wait for; it checks assets many times between two of them
 
 
 class Kind(StrEnum):
-    """How the run comes to be; Airflow's run types."""
+    """How a run is created; Airflow's run types."""
 
     MANUAL = "manual"
     SCHEDULED = "scheduled"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be run: ``first`` to ``last`` are the UTC days of the data interval, both included."""
+    """The requested run: ``first`` to ``last`` are the UTC days of the data interval, both inclusive."""
 
     dag_id: str
     kind: Kind
@@ -39,22 +39,22 @@ class Request:
 
 
 def check_period(kind: Kind, first: date | None, last: date | None) -> None:
-    """Raise :class:`StackError` if this kind of run can't be made for these days."""
+    """Raise :class:`StackError` if this kind of run can't cover these days."""
     if last is None:
         return
     if first is None:
-        raise StackError(f"TO={last} needs a DATE to begin with")
+        raise StackError(f"TO={last} needs a DATE too")
     if last < first:
         raise StackError(f"TO={last} is before DATE={first}")
     if last > first and kind is not Kind.BACKFILL:
-        raise StackError(f"TO={last} needs AS=backfill; AS={kind} makes one run")
+        raise StackError(f"TO={last} needs AS=backfill; AS={kind} creates a single run")
 
 
 def start(request: Request, airflow: Airflow, stack: Stack, details: dict[str, Any]) -> list[str]:
-    """Start the run or runs asked for, and return their run ids.
+    """Start the requested run or runs, and return their run ids.
 
     Raises:
-        StackError: if the DAG can't be run in this way, saying which ways it can.
+        StackError: if the DAG can't be run this way; the message names the ways that it can.
     """
     if request.kind is Kind.MANUAL:
         return [_manual(request, airflow)]
@@ -66,7 +66,7 @@ def start(request: Request, airflow: Airflow, stack: Stack, details: dict[str, A
 
 
 def _manual(request: Request, airflow: Airflow) -> str:
-    """A manual run of a day; its logical date is a moment of that day, so that a day can be run again and again."""
+    """Start a manual run of a day; its logical date is the current time of that day, so that a day can be run again."""
     begin = _midnight(request.first)
     now = datetime.now(UTC)
     run = airflow.post(
@@ -82,8 +82,8 @@ def _manual(request: Request, airflow: Airflow) -> str:
 
 
 def _scheduled(request: Request, stack: Stack) -> str:
-    """A run as the scheduler would have made it; the REST API offers none, so Airflow's own model makes it."""
-    made = subprocess.run(
+    """Create a run as the scheduler would; the REST API can't, so Airflow's own model does."""
+    result = subprocess.run(
         [sys.executable, "-m", "devstack.scheduled_run", request.dag_id, request.first.isoformat()],
         env=stack.airflow_environment(),
         cwd=REPOSITORY,
@@ -91,18 +91,18 @@ def _scheduled(request: Request, stack: Stack) -> str:
         text=True,
         check=False,
     )
-    if made.returncode:
+    if result.returncode:
         raise StackError(
-            f"no scheduled run of {request.dag_id} for {request.first}: {made.stderr.strip().splitlines()[-1]}"
+            f"no scheduled run of {request.dag_id} for {request.first}: {result.stderr.strip().splitlines()[-1]}"
         )
-    return made.stdout.strip().splitlines()[-1]
+    return result.stdout.strip().splitlines()[-1]
 
 
 def _backfill(request: Request, airflow: Airflow, details: dict[str, Any]) -> list[str]:
     if not details["is_backfillable"]:
-        raise StackError(f"{request.dag_id} has no schedule to fill back; use AS=manual")
-    _wait_for_the_last_backfill(request.dag_id, airflow)
-    begun = datetime.now(UTC) - timedelta(seconds=5)
+        raise StackError(f"{request.dag_id} has no schedule, so it can't be backfilled; use AS=manual")
+    _wait_for_previous_backfill(request.dag_id, airflow)
+    started_at = datetime.now(UTC) - timedelta(seconds=5)
     airflow.post(
         "/backfills",
         {
@@ -114,27 +114,27 @@ def _backfill(request: Request, airflow: Airflow, details: dict[str, Any]) -> li
             "max_active_runs": 4,
         },
     )
-    runs = airflow.runs_since(request.dag_id, begun, "backfill")
+    runs = airflow.runs_since(request.dag_id, started_at, "backfill")
     if not runs:
         raise StackError(f"the schedule of {request.dag_id} has no run between {request.first} and {request.last}")
     return [run["dag_run_id"] for run in runs]
 
 
-def _wait_for_the_last_backfill(dag_id: str, airflow: Airflow) -> None:
-    """Airflow allows one backfill of a DAG at a time, and closes one within half a minute after its last run."""
+def _wait_for_previous_backfill(dag_id: str, airflow: Airflow) -> None:
+    """Wait: Airflow allows one backfill of a DAG at a time, and closes it up to half a minute after its last run."""
 
-    def still_open() -> list[dict[str, Any]]:
-        return [one for one in airflow.get("/backfills", dag_id=dag_id)["backfills"] if not one["completed_at"]]
+    def open_backfills() -> list[dict[str, Any]]:
+        return [item for item in airflow.get("/backfills", dag_id=dag_id)["backfills"] if not item["completed_at"]]
 
-    def unfinished() -> list[str]:
+    def unfinished_runs() -> list[str]:
         runs = airflow.get(f"/dags/{dag_id}/dagRuns", run_type="backfill", state=["queued", "running"])["dag_runs"]
         return [run["dag_run_id"] for run in runs]
 
     wait_for(
-        lambda: not still_open(),
-        f"the last backfill of {dag_id} to end",
-        # With runs to do, their number tells; with none, it is up to the scheduler.
-        progress=lambda: unfinished() or airflow.heartbeat("scheduler"),
+        lambda: not open_backfills(),
+        f"the previous backfill of {dag_id} to end",
+        # While runs remain, their number shows progress; after the last, the scheduler's heartbeat does.
+        progress=lambda: unfinished_runs() or airflow.heartbeat("scheduler"),
         hint=lambda: f"Wait for it, or cancel it at {airflow.url}/dags/{dag_id}/backfills",
         poll=0.5,
     )
@@ -142,25 +142,25 @@ def _wait_for_the_last_backfill(dag_id: str, airflow: Airflow) -> None:
 
 def _asset(request: Request, airflow: Airflow, details: dict[str, Any]) -> list[str]:
     """Publish an event of each asset that the DAG waits for, and return the run that it starts."""
-    waited_for = [
+    awaited = [
         asset
         for asset in airflow.get("/assets", dag_ids=request.dag_id)["assets"]
         if any(consumer["dag_id"] == request.dag_id for consumer in asset["scheduled_dags"])
     ]
-    if not waited_for:
+    if not awaited:
         raise StackError(
             f"{request.dag_id} waits for no asset ({details['timetable_summary']}); use AS=manual or AS=scheduled"
         )
-    begun = datetime.now(UTC) - timedelta(seconds=1)
-    for asset in waited_for:
+    started_at = datetime.now(UTC) - timedelta(seconds=1)
+    for asset in awaited:
         airflow.post("/assets/events", {"asset_id": asset["id"], "extra": request.conf})
     beats: set[str] = set()
 
     def started() -> list[dict[str, Any]]:
-        runs = airflow.runs_since(request.dag_id, begun, "asset_triggered")
+        runs = airflow.runs_since(request.dag_id, started_at, "asset_triggered")
         beats.add(airflow.heartbeat("scheduler"))
         if not runs and len(beats) > ROUNDS:
-            raise StackError(f"the scheduler has started no run of {request.dag_id} for its assets")
+            raise StackError(f"the scheduler started no run of {request.dag_id} for its assets")
         return runs
 
     runs = wait_for(

@@ -1,4 +1,4 @@
-"""Waits that end when their condition holds, or when nothing has moved for long; never on a fixed clock."""
+"""Wait until a condition holds or progress stops, without a fixed timeout."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 STALLED_SECONDS = 90.0
 POLL_SECONDS = 0.1
-PROGRESS_SECONDS = 5.0  # between two looks at the progress, each of which goes through all processes
-LEAST_CPU_SECONDS = 0.2
-LEAST_CPU_SHARE = 0.02  # of a core; what idles uses less, what works gets more even on a busy machine
+PROGRESS_SECONDS = 5.0  # between two checks of the progress, each of which visits all processes
+MIN_CPU_SECONDS = 0.2
+MIN_CPU_SHARE = 0.02  # of a core: an idle process uses less, a working one gets more even on a busy machine
 
 
 def wait_for(
@@ -34,37 +34,37 @@ def wait_for(
     """Return the first true value of ``condition``.
 
     Args:
-        condition: asked again and again.
-        what: what is waited for, for the error.
-        progress: its value differs from the one before as long as work goes on.
-        hint: says where to look when it doesn't.
-        stalled: seconds without progress after which the wait is given up.
-        poll: seconds between two looks.
+        condition: polled.
+        what: description of the condition for the error message.
+        progress: its value changes as long as there is progress.
+        hint: returns advice for the error message.
+        stalled: seconds without progress after which the wait fails.
+        poll: seconds between two checks.
 
     Raises:
-        StackError: if nothing has moved for ``stalled`` seconds.
+        StackError: if there is no progress for ``stalled`` seconds.
     """
-    seen, moved = progress(), time.monotonic()
-    looked = moved
+    last, moved = progress(), time.monotonic()
+    checked_at = moved
     while True:
-        stalled_now = time.monotonic() - moved > stalled
-        if value := condition():  # asked last, so that the decision rests on the newest state
+        is_stalled = time.monotonic() - moved > stalled
+        if value := condition():  # evaluated last, so that the decision uses the newest state
             return value
-        if stalled_now:
-            raise StackError(f"nothing has moved for {stalled:.0f} s while waiting for {what}. {hint()}".rstrip())
-        if time.monotonic() - looked >= min(PROGRESS_SECONDS, stalled):
-            looked = time.monotonic()
-            if (now := progress()) != seen:
-                seen, moved = now, looked
+        if is_stalled:
+            raise StackError(f"no progress for {stalled:.0f} s while waiting for {what}. {hint()}".rstrip())
+        if time.monotonic() - checked_at >= min(PROGRESS_SECONDS, stalled):
+            checked_at = time.monotonic()
+            if (now := progress()) != last:
+                last, moved = now, checked_at
         time.sleep(poll)
 
 
 @dataclass
 class Activity:
-    """Whether processes are at work: the number that a call returns grows with the CPU time and the logs of them.
+    """Progress of processes: a call returns a number that grows with their CPU time and logs.
 
     Attributes:
-        records: files with the :class:`~devstack.process.Record` of each process; its children count too.
+        records: files with the :class:`~devstack.process.Record` of each process; its children are included.
         logs: files that they write to.
     """
 
@@ -74,10 +74,10 @@ class Activity:
     _seen: tuple[float, float, int] = field(default_factory=lambda: (time.monotonic(), 0.0, 0), init=False)
 
     def __call__(self) -> int:
-        """Look again, and return the number of times that something had happened."""
+        """Check again, and return the number of times that activity was detected."""
         now, cpu, size = time.monotonic(), sum(map(_cpu_seconds, self.records)), sum(map(_size, self.logs))
         then, used, length = self._seen
-        if size != length or abs(cpu - used) > max(LEAST_CPU_SECONDS, LEAST_CPU_SHARE * (now - then)):
+        if size != length or abs(cpu - used) > max(MIN_CPU_SECONDS, MIN_CPU_SHARE * (now - then)):
             self._steps += 1
             self._seen = now, cpu, size
         return self._steps
@@ -88,9 +88,9 @@ def _cpu_seconds(path: Path) -> float:
     record = Record.read(path)
     process = record.process() if record else None
     try:
-        family = [process, *process.children(recursive=True)] if process else []
-        return sum(sum(member.cpu_times()[:4]) for member in family)
-    except psutil.Error:  # one ended meanwhile, which is a change too
+        processes = [process, *process.children(recursive=True)] if process else []
+        return sum(sum(member.cpu_times()[:4]) for member in processes)
+    except psutil.Error:  # a process ended in the meantime, which is a change too
         return 0.0
 
 

@@ -1,4 +1,4 @@
-"""What the Slack sink and those who post to it agree on."""
+"""Path and token variable of the Slack sink's webhook."""
 
 from __future__ import annotations
 

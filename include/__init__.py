@@ -1,1 +1,1 @@
-"""The domain: what the DAGs do, in plain Python, SQL and YAML."""
+"""The code behind the DAGs, in plain Python, SQL and YAML."""

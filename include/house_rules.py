@@ -1,7 +1,7 @@
-"""What every DAG of this repository must have, each rule with its reason and the way to meet it.
+"""The rules for every DAG of this repository; the docstring of each rule is its rationale.
 
-The gate asks for all of it. In development, a DAG that lacks something runs all the same, with a note; where
-``SPELLBOOK_STRICT`` is set, one that breaks a rule of :data:`STRICT` is refused when it is parsed.
+The gate enforces all rules. In development, a DAG that breaks one still runs, with a note; if ``SPELLBOOK_STRICT`` is
+set, a DAG that breaks a rule of :data:`STRICT` is refused when it is parsed.
 
 Every Airflow process imports this module through the cluster policies: keep it free of heavy imports.
 """
@@ -34,14 +34,14 @@ RUNBOOKS = Path(__file__).parent.parent / "docs" / "runbooks"
 
 
 def owner(dag: DAG) -> Iterator[str]:
-    """Somebody is asked when a task fails: alerts name the owner."""
+    """Alerts name the owner to contact when a task fails."""
     if ownerless := sorted(task.task_id for task in dag.tasks if task.owner in {"", AIRFLOW_DEFAULT_OWNER}):
         yield f"no owner on task {_listed(ownerless)}: pass default_args={{'owner': '<team>'}} to the DAG"
 
 
 def tags(dag: DAG) -> Iterator[str]:
-    """A filter in the UI finds the DAG; a misspelt tag would hide it."""
-    allowed = f"allowed are {', '.join(Tag)}; a new one is added to include/core/tags.py"
+    """The DAG can be found by filters in the UI; a misspelt tag would hide it."""
+    allowed = f"allowed: {', '.join(Tag)}; add a new one to include/core/tags.py"
     own = set(dag.tags) - {NOTE_TAG}
     if not own:
         yield f"no tags: pass tags=[Tag.…]; {allowed}"
@@ -50,20 +50,20 @@ def tags(dag: DAG) -> Iterator[str]:
 
 
 def documentation(dag: DAG) -> Iterator[str]:
-    """Somebody who never saw the DAG learns what it is for."""
+    """The DAG's purpose is clear to somebody who has never seen it."""
     if not documentation_of(dag):
         yield "no doc_md: write the module's docstring and pass doc_md=__doc__"
 
 
 def advice(dag: DAG) -> Iterator[str]:
-    """Alerts quote what to do when the DAG fails."""
+    """Alerts quote the advice for when the DAG fails."""
     if (doc := documentation_of(dag)) and not advice_of(doc):
-        yield "doc_md has no heading 'On failure' with a text: add '## On failure' and what to do to the docstring"
+        yield "doc_md has no heading 'On failure' with text: add '## On failure' and what to do to the docstring"
 
 
 def runbook(dag: DAG) -> Iterator[str]:
-    """Whoever an alert sends to a page finds it there."""
-    if not RUNBOOKS.is_dir():  # a container that runs the DAG has no docs
+    """The runbook that an alert links to exists."""
+    if not RUNBOOKS.is_dir():  # containers that run the DAG have no docs
         return
     for name in runbooks_in(documentation_of(dag)):
         if not (RUNBOOKS / name).is_file():
@@ -71,27 +71,27 @@ def runbook(dag: DAG) -> Iterator[str]:
 
 
 def constant(dag: DAG) -> Iterator[str]:
-    """Airflow stores a new version of the DAG at each parse that gives something else."""
-    if unstable := _varying(dag.fileloc):
-        yield f"{unstable}\nUse a fixed value here; the run's own time comes from its data interval"
+    """Airflow stores a new version of the DAG at each parse with a different result."""
+    if unstable := _instability(dag.fileloc):
+        yield f"{unstable}\nUse a fixed value here; take the run's time from its data interval"
 
 
 def not_empty(dag: DAG) -> Iterator[str]:
-    """A DAG without tasks is green and does nothing."""
+    """A DAG without tasks succeeds and does nothing."""
     if not dag.tasks:
         yield "no tasks: call the decorated functions in the DAG's body"
 
 
 def retries(dag: DAG) -> Iterator[str]:
-    """A worker that is lost, or a server that restarts, must not wake anybody."""
-    if never := sorted(task.task_id for task in dag.tasks if (task.retries or 0) < 1):
-        yield f"task {_listed(never)}: retries=0; leave it out (airflow.cfg gives 3) or pass 1 or more"
+    """A lost worker or a restarting server must not cause an alert."""
+    if without := sorted(task.task_id for task in dag.tasks if (task.retries or 0) < 1):
+        yield f"task {_listed(without)}: retries=0; omit it (airflow.cfg sets 3) or pass 1 or more"
 
 
 def timeouts(dag: DAG) -> Iterator[str]:
-    """A task that hangs keeps its slot, and its DAG's later runs, waiting for ever."""
-    if endless := sorted(task.task_id for task in dag.tasks if task.execution_timeout is None):
-        yield f"task {_listed(endless)}: no execution_timeout; leave it out (airflow.cfg gives one) or pass a timedelta"
+    """A task that hangs occupies its slot and blocks later runs of its DAG forever."""
+    if without := sorted(task.task_id for task in dag.tasks if task.execution_timeout is None):
+        yield f"task {_listed(without)}: no execution_timeout; omit it (airflow.cfg sets one) or pass a timedelta"
 
 
 def deadlines(dag: DAG) -> Iterator[str]:
@@ -102,21 +102,21 @@ def deadlines(dag: DAG) -> Iterator[str]:
     for callback in (deadline.callback for deadline in own):
         if isinstance(callback, AsyncCallback) and callback.path.startswith("unusual_prefix_"):
             name = callback.path.rpartition(".")[2]
-            yield f"the deadline's callback {name} stands in the DAG file: move it into include/"
+            yield f"the deadline's callback {name} is in the DAG file: move it into include/"
 
 
 def pools(dag: DAG) -> Iterator[str]:
-    """A task in a pool that doesn't exist, or that asks for more slots than there are, is never started."""
+    """A task in a pool that doesn't exist, or that needs more slots than the pool has, is never started."""
     slots = {pool.name: pool.slots for pool in POOLS}
     for task in dag.tasks:
         if task.pool not in slots:
             yield f"task {task.task_id}: unknown pool {task.pool!r}; use one of {', '.join(slots)}, {DECLARE}"
         elif task.pool_slots > slots[task.pool]:
-            yield f"task {task.task_id}: pool_slots={task.pool_slots}, but there are {slots[task.pool]}; ask for less"
+            yield f"task {task.task_id}: pool_slots={task.pool_slots}, but the pool has {slots[task.pool]}; use fewer"
 
 
 def queues(dag: DAG) -> Iterator[str]:
-    """A task in a queue that no worker serves waits for ever."""
+    """A task in a queue that no worker serves waits forever."""
     declared = [queue.name for queue in QUEUES]
     for task in dag.tasks:
         if task.queue not in declared:
@@ -124,7 +124,7 @@ def queues(dag: DAG) -> Iterator[str]:
 
 
 def connections(dag: DAG) -> Iterator[str]:
-    """Every place that the DAG runs in creates the connections that are declared, and no other."""
+    """Every environment creates the declared connections only."""
     declared = [connection.conn_id for connection in CONNECTIONS]
     used = {conn_id: f"line {line}" for conn_id, line in connection_use.named(dag.fileloc).items()}
     for task in dag.tasks:
@@ -153,17 +153,17 @@ RULES: dict[str, Rule] = {
 }
 
 
-def broken(dag: DAG, rules: Iterable[Rule]) -> list[str]:
-    """Return a line for each thing that the DAG lacks, and how to add it."""
+def broken_rules(dag: DAG, rules: Iterable[Rule]) -> list[str]:
+    """Return a line for each rule that the DAG breaks, and how to fix it."""
     return [problem for rule in rules for problem in rule(dag)]
 
 
 def leave_note(dag: DAG) -> None:
-    """Put what the gate will ask for where the web UI shows it: below the DAG's documentation, and a tag in the list.
+    """Show broken rules in the web UI: as a note below the DAG's documentation, and as a tag.
 
-    A DAG that lacks nothing stays as it is; so does one that has its note already.
+    A DAG that breaks no rule or already has a note is unchanged.
     """
-    if NOTE_TAG in dag.tags or not (problems := broken(dag, RULES.values())):
+    if NOTE_TAG in dag.tags or not (problems := broken_rules(dag, RULES.values())):
         return
     lines = "\n".join(f"- {problem}" for problem in problems)
     note = f"{NOTE_HEADING}\n\nThe DAG runs here. `make gate` refuses it until this is added:\n\n{lines}\n"
@@ -172,12 +172,12 @@ def leave_note(dag: DAG) -> None:
 
 
 def documentation_of(dag: DAG) -> str:
-    """Return what the DAG's author wrote."""
+    """Return the DAG's documentation without the note."""
     return (dag.doc_md or "").partition(NOTE_HEADING)[0].strip()
 
 
 def note_in(doc: str | None) -> str:
-    """Return the note in a stored DAG's doc_md, without its heading's mark; empty if there is none."""
+    """Return the note in a stored DAG's doc_md, without the heading's ``##``; empty if there is none."""
     _, heading, note = (doc or "").partition(NOTE_HEADING)
     return f"{heading.lstrip('# ')}{note}".strip()
 
@@ -188,7 +188,7 @@ def _listed(names: list[str]) -> str:
 
 
 @cache
-def _varying(path: str) -> str | None:
+def _instability(path: str) -> str | None:
     from airflow.utils.dag_version_inflation_checker import check_dag_file_stability
 
     return check_dag_file_stability(path).format_warnings() if Path(path).is_file() else None

@@ -1,4 +1,4 @@
-"""The plugins that two of Airflow's own example DAGs need, so that they run when they are copied into ``dags/``."""
+"""Registers the plugins that two of Airflow's example DAGs need, so that they run when copied into ``dags/``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Airflow reads this module at its start; the policies themselves stand in ``include``."""
+"""Registers the cluster policies: Airflow imports this module at startup; the policies are in ``include``."""
 
 from __future__ import annotations
 

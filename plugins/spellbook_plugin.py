@@ -1,4 +1,4 @@
-"""The plugin that Airflow loads at the start of each process; it only names what ``spellbook`` offers."""
+"""The plugin that Airflow loads at the start of each process; it registers the classes of ``spellbook``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMETABLES: list[Any] = [MonthEndTimetable]
 
 
 class SpellbookPlugin(AirflowPlugin):
-    """Shows in the list of plugins; its connection types come through ``plugins/spellbook-1.0.0.dist-info``."""
+    """Listed under Plugins; connection types are registered through ``plugins/spellbook-1.0.0.dist-info``."""
 
     name = "spellbook"
     listeners = LISTENERS

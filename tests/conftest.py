@@ -1,6 +1,6 @@
-"""Keep Airflow's files out of the home folder: whatever test imports it first finds a folder of its own.
+"""Keep Airflow's files out of the home folder: set a temporary folder before any test imports Airflow.
 
-The servers that the tests start listen on the loopback interface, so it may be called.
+The servers that the tests start listen on the loopback interface, so calls to it are allowed.
 """
 
 from __future__ import annotations

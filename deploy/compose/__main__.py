@@ -14,36 +14,37 @@ from include.settings import ENVIRONMENT
 
 
 def make_secrets() -> None:
-    """Settle every secret; say where each came from, never what it is."""
-    for name, origin in secrets.settle(os.environ).items():
+    """Write every secret to its volume; print the origin of each, never its value."""
+    for name, origin in secrets.write_secrets(os.environ).items():
         print(f"secret {name}: {origin}")
 
 
 def make_databases() -> None:
-    """Create roles and databases on both servers."""
+    """Create the roles and databases on both servers."""
     for server in databases.SERVERS:
         databases.prepare(server)
 
 
 def init() -> None:
-    """Make Airflow ready to start: folders, schema, first user, pools, connections."""
+    """Prepare Airflow's start: check folders, migrate the schema, create the first user, pools, connections."""
     preflight.check()
     from deploy.compose import seed
 
     written = Written()
     seed.migrate()
-    print(f"user {seed.ADMIN}: {seed.first_user(secrets.read('admin-password'), written)}")
+    print(f"user {seed.ADMIN}: {seed.ensure_admin(secrets.read('admin-password'), written)}")
     print(f"pools added: {', '.join(seed.add_pools()) or 'none'}")
-    found = endpoints.connections()
-    for conn_id, done in seed.write_connections(found, written).items():
-        print(f"connection {conn_id}: {done}")
-    if "aws_default" in found:
+    connections = endpoints.connections()
+    for conn_id, action in seed.write_connections(connections, written).items():
+        print(f"connection {conn_id}: {action}")
+    print(f"warehouse: version {seed.migrate_warehouse()}")
+    if "aws_default" in connections:
         others = [key.read() for key in ENVIRONMENT if key.name.endswith("_BUCKET")]
-        buckets.make(filter(None, (buckets.bucket(OBJECT_STORAGE.read()), *others)), found["aws_default"])
+        buckets.create(filter(None, (buckets.bucket_of(OBJECT_STORAGE.read()), *others)), connections["aws_default"])
 
 
 def credentials() -> None:
-    """Print the login of the web UI, and those of the profiles monitoring and flower."""
+    """Print the logins of the web UI, Grafana and Flower."""
     print(f"{os.environ['SPELLBOOK_URL']}\nuser      admin\npassword  {secrets.read('admin-password')}")
     for program in ("grafana", "flower"):
         print(f"{program:10}{secrets.read(f'{program}-password')}")

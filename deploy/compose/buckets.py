@@ -1,4 +1,4 @@
-"""The buckets of the sample S3 of the profile demo. Buckets of a real account are made by whoever owns it."""
+"""Creates the buckets of the demo profile's S3 server. In a real account, its owner creates the buckets."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import boto3
 from deploy.compose.endpoints import Fields
 
 
-def bucket(storage: str) -> str | None:
-    """Return the bucket of an object-storage URL, ``s3://aws_default@bucket/prefix``; ``None`` if it's no S3 one."""
+def bucket_of(storage: str) -> str | None:
+    """Return the bucket of an object-storage URL, ``s3://aws_default@bucket/prefix``; ``None`` for other schemes."""
     url = urlsplit(storage)
     return url.netloc.rpartition("@")[2] if url.scheme == "s3" else None
 
 
-def make(names: Iterable[str], connection: Fields) -> None:
-    """Make the buckets that aren't there.
+def create(names: Iterable[str], connection: Fields) -> None:
+    """Create the missing buckets.
 
     Args:
-        names: of the buckets.
+        names: names of the buckets.
         connection: fields of the connection ``aws_default``.
     """
     client = boto3.client(

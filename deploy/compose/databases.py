@@ -1,7 +1,6 @@
-"""Roles and databases on the two PostgreSQL servers: one role for each purpose, with the password now in force.
+"""Roles and databases on the two PostgreSQL servers: one role for each purpose, with the current password.
 
-A password may change from one start to the next; only the superuser's can't, since the server took it when its volume
-was made.
+A password may change between starts, except the superuser's, which the server only reads when its volume is created.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from psycopg import sql
 from deploy.compose import secrets
 from deploy.compose.errors import SetupError
 
-PATIENCE = 60  # seconds
+TIMEOUT = 60  # seconds
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,11 @@ class Server:
 
     Attributes:
         host: its name in the stack's network.
-        port: where it listens.
-        superuser_secret: secret that holds the superuser's password.
-        databases: name of each database to the role that owns it.
-        passwords: name of each role to the secret that holds its password.
-        monitored: predefined roles that the role monitor is a member of.
+        port: its TCP port.
+        superuser_secret: secret with the superuser's password.
+        databases: owner role by database name.
+        passwords: secret with the password by role name.
+        monitored: predefined roles that are granted to the role monitor.
     """
 
     host: str
@@ -67,7 +66,7 @@ def prepare(server: Server) -> None:
     """Create what is missing, and set every role's password.
 
     Raises:
-        SetupError: if the server doesn't answer within a minute or refuses the superuser's password.
+        SetupError: if the server doesn't respond within a minute or refuses the superuser's password.
     """
     with _superuser(server) as session:
         for role, secret in server.passwords.items():
@@ -94,7 +93,7 @@ def prepare(server: Server) -> None:
 
 def _superuser(server: Server) -> psycopg.Connection[tuple[object, ...]]:
     password = secrets.read(server.superuser_secret)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         try:
             return psycopg.connect(
@@ -110,9 +109,9 @@ def _superuser(server: Server) -> psycopg.Connection[tuple[object, ...]]:
             if "password authentication failed" in str(error):
                 raise SetupError(
                     f"the server {server.host} refuses its superuser's password: secret {server.superuser_secret} was"
-                    " changed after the server's volume was made. Give the earlier one again, then change it with"
-                    f" ALTER ROLE postgres PASSWORD on {server.host}, then give the new one."
+                    " changed after the server's volume was created. Restore the old password, change it with"
+                    f" ALTER ROLE postgres PASSWORD on {server.host}, then set the new one."
                 ) from None
             if time.monotonic() > deadline:
-                raise SetupError(f"the server {server.host} didn't answer within {PATIENCE} s: {error}") from error
+                raise SetupError(f"the server {server.host} didn't respond within {TIMEOUT} s: {error}") from error
             time.sleep(1)

@@ -1,7 +1,7 @@
-"""What stands behind each declared connection in the Compose stack, as far as it is there.
+"""The service behind each declared connection in the Compose stack, if it is running.
 
-The services of a profile are found by their names in the stack's network, so that a connection exists exactly if what
-it leads to does. One that is given in the environment (``AIRFLOW_CONN_…``) wins over all of this in Airflow itself.
+The services of a profile are found by their names in the stack's network, so that a connection exists exactly if its
+service does. In Airflow, a connection in the environment (``AIRFLOW_CONN_…``) takes precedence over these.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import socket
 from typing import Any
 
 from deploy.compose import secrets
+from include.settings import CONNECTIONS
 
 OPEN_METEO = "https://api.open-meteo.com"
 SAMPLES = "http://upstreams:8000"
@@ -18,8 +19,8 @@ Fields = dict[str, Any]
 
 
 def connections() -> dict[str, Fields]:
-    """Return the fields of each connection that leads somewhere, by connection id."""
-    found: dict[str, Fields] = {
+    """Return the fields of each connection that has a service, by connection id."""
+    available: dict[str, Fields] = {
         "postgres_default": {
             "host": "warehouse",
             "port": 5432,
@@ -30,22 +31,21 @@ def connections() -> dict[str, Fields]:
         "weather_default": {"host": OPEN_METEO},
     }
     for service, fields in _profiles().items():
-        if is_there(service):
-            found |= fields
-    return found
+        if is_resolvable(service):
+            available |= fields
+    return available
 
 
 def _profiles() -> dict[str, dict[str, Fields]]:
     return {
         "upstreams": {
+            **{each.conn_id: {"host": SAMPLES} for each in CONNECTIONS if each.service == "upstreams"},
             "weather_default": {
                 "host": SAMPLES,
                 "extra": {"archive_host": SAMPLES},
                 "description": "Recorded weather of the profile demo, not live",
             },
             "sources_default": {"host": SAMPLES, "description": "Recorded data of the profile demo, not live"},
-            "tills_default": {"host": SAMPLES},
-            "etl_jobs_default": {"host": SAMPLES},
         },
         "s3": {
             "aws_default": {
@@ -72,8 +72,8 @@ def _profiles() -> dict[str, dict[str, Fields]]:
     }
 
 
-def is_there(service: str) -> bool:
-    """Tell whether the stack's network knows a service by this name."""
+def is_resolvable(service: str) -> bool:
+    """Tell whether the stack's network resolves a service's name."""
     try:
         socket.getaddrinfo(service, None)
     except socket.gaierror:

@@ -1,7 +1,7 @@
-"""What the one-shot jobs refuse."""
+"""Errors of the one-shot jobs."""
 
 from __future__ import annotations
 
 
 class SetupError(Exception):
-    """Something that has to be fixed before the stack can start; the message says what, where and how."""
+    """A problem that has to be fixed before the stack can start; the message says what, where and how."""

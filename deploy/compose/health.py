@@ -1,7 +1,7 @@
-"""Health checks of the containers: each asks the process itself, cheaply, and answers with its exit code.
+"""Health checks of the containers: each probes the process itself, cheaply, and returns an exit code.
 
-The API server's page answers 200 whatever it says, so its text is read; the scheduler's own port answers 503 when its
-heart stands still; the other two say only in their database whether they live; a worker is asked through the broker.
+The API server's endpoint always returns 200, so its body is checked; the scheduler's port returns 503 without a recent
+heartbeat; the dag-processor and triggerer have heartbeats in the database only; a worker is pinged through the broker.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ HEARTBEAT = """
 
 
 class UnhealthyError(Exception):
-    """The process doesn't do its work; the message says how that was seen."""
+    """The process isn't working; the message says what failed."""
 
 
 def api() -> None:
-    """Ask the API server for its health, and believe what it says about its database."""
+    """Check the database status that the API server reports."""
     health = json.loads(_get(8080, "/api/v2/monitor/health"))
     if health["metadatabase"]["status"] != "healthy":
         raise UnhealthyError(f"metadata database: {health['metadatabase']}")
 
 
 def scheduler() -> None:
-    """Ask the scheduler's own port."""
+    """Check the scheduler's health endpoint."""
     _get(8974, "/health")
 
 
 def job(job_type: str) -> None:
-    """Look up the last heartbeat of this container's job in the metadata database."""
+    """Check the last heartbeat of this container's job in the metadata database."""
     uri = read("metadata-password", "url").replace("postgresql+psycopg2", "postgresql")
     with psycopg.connect(uri, connect_timeout=5, prepare_threshold=None) as session:
         row = session.execute(HEARTBEAT, [job_type, socket.getfqdn()]).fetchone()
@@ -57,11 +57,11 @@ def worker() -> None:
     name = f"celery@{socket.gethostname()}"
     with celery.Celery(broker=read("redis-password", "url")) as application:
         if not application.control.ping(destination=[name], timeout=5):
-            raise UnhealthyError(f"{name} didn't answer a ping within 5 s")
+            raise UnhealthyError(f"{name} didn't respond to a ping within 5 s")
 
 
 def web(port: int, path: str) -> None:
-    """Ask any of the other web servers."""
+    """Check the health endpoint of another web server."""
     _get(port, path)
 
 
@@ -72,11 +72,11 @@ def _get(port: int, path: str) -> bytes:
         response = connection.getresponse()
         body = response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise UnhealthyError(f"nothing answers on port {port}: {error}") from error
+        raise UnhealthyError(f"no response on port {port}: {error}") from error
     finally:
         connection.close()
     if response.status != 200:
-        raise UnhealthyError(f"port {port} answers {response.status} {body.decode(errors='replace')[:500]}")
+        raise UnhealthyError(f"port {port} returned {response.status} {body.decode(errors='replace')[:500]}")
     return body
 
 

@@ -1,4 +1,4 @@
-"""Looks at the folders that Airflow's containers need, before anything starts and fails in a stranger way."""
+"""Checks the permissions of the folders that Airflow's containers need, before the services start."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ READABLE = (Path("/opt/airflow/dags"),)
 
 
 def check(writable: Iterable[Path] = WRITABLE, readable: Iterable[Path] = READABLE) -> None:
-    """Write to each folder that tasks write to, and read every file of those that are read.
+    """Check that the writable folders can be written, and every file in the readable ones read.
 
     Raises:
-        SetupError: one line for each folder that can't be used: path, owner, our user, and how to fix it.
+        SetupError: with a line for each unusable folder: path, owner, current user, and how to fix it.
     """
     problems = [*filter(None, map(_write_problem, writable)), *filter(None, map(_read_problem, readable))]
     if problems:
@@ -31,7 +31,7 @@ def _write_problem(folder: Path) -> str | None:
     except OSError as error:
         return (
             f"{folder} can't be written by uid {os.getuid()}, gid {os.getgid()} ({error.strerror}); {_owner(folder)}."
-            " A volume that is mounted read-only must be mounted writable; one of another owner is handed over by:"
+            " Mount the volume writable if it is read-only, or change its owner:"
             f" docker compose run --rm --no-deps --user 0 --cap-add CHOWN --entrypoint chown airflow-init"
             f" -R {os.getuid()}:0 {folder}"
         )
@@ -59,5 +59,5 @@ def _owner(path: Path) -> str:
     try:
         status = path.stat()
     except OSError as error:
-        return f"it can't be looked at: {error.strerror}"
+        return f"its status can't be read: {error.strerror}"
     return f"it belongs to uid {status.st_uid}, gid {status.st_gid}, mode {status.st_mode & 0o7777:04o}"

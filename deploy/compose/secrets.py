@@ -1,8 +1,8 @@
-"""Every secret of the stack: given by whoever deploys it, or made once and kept in a volume of its own.
+"""The secrets of the stack: provided by the operator, or generated once, each kept in its own volume.
 
-A secret called ``fernet-key`` is taken, in this order, from the file ``fernet-key`` in the folder of given secrets,
-from the environment variable ``SPELLBOOK_FERNET_KEY``, from its volume, or is made. Its volume is mounted by the
-services that need it and by no other: see docs/compose.md.
+A secret such as ``fernet-key`` is read, in this order, from the file ``fernet-key`` in the folder of provided secrets,
+from the environment variable ``SPELLBOOK_FERNET_KEY`` or from its volume, or else generated. Only the services that
+need it mount its volume: see docs/compose.md.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from urllib.parse import quote
 
 from deploy.compose.errors import SetupError
 
-GIVEN = Path("/run/given")
+PROVIDED = Path("/run/given")
 VOLUMES = Path("/run/secrets")
 VALUE = "value"
-SHORTEST = 16
+MIN_LENGTH = 16
 WELL_KNOWN = frozenset({"airflow", "admin", "password", "postgres", "changeme", "secret", "redis", "spellbook"})
 METADATA_HOST = "SPELLBOOK_METADATA_HOST"
 
@@ -43,19 +43,19 @@ def new_fernet_key() -> str:
 
 
 def check_password(value: str) -> str | None:
-    """Say what is wrong with a password; ``None`` if nothing is."""
-    if any(word in value.lower() for word in WELL_KNOWN) and len(value) < 2 * SHORTEST:
+    """Return what is wrong with a password, ``None`` if it is valid."""
+    if any(word in value.lower() for word in WELL_KNOWN) and len(value) < 2 * MIN_LENGTH:
         return "contains a well-known word"
-    return None if len(value) >= SHORTEST else f"has {len(value)} characters; at least {SHORTEST} are needed"
+    return None if len(value) >= MIN_LENGTH else f"has {len(value)} characters; at least {MIN_LENGTH} are required"
 
 
 def check_key(value: str) -> str | None:
-    """Say what is wrong with a signing key; ``None`` if nothing is."""
-    return None if len(value) >= 64 else f"has {len(value)} characters; at least 64 are needed"
+    """Return what is wrong with a signing key, ``None`` if it is valid."""
+    return None if len(value) >= 64 else f"has {len(value)} characters; at least 64 are required"
 
 
 def check_fernet_key(value: str) -> str | None:
-    """Say what is wrong with Fernet keys, comma-separated with the newest first; ``None`` if nothing is."""
+    """Return what is wrong with Fernet keys (comma-separated, newest first), ``None`` if they are valid."""
     for key in value.split(","):
         try:
             size = len(base64.urlsafe_b64decode(key.strip()))
@@ -67,8 +67,8 @@ def check_fernet_key(value: str) -> str | None:
 
 
 def check_webhook(value: str) -> str | None:
-    """Say what is wrong with a webhook's URL; ``None`` if nothing is."""
-    return None if not value or value.startswith(("https://", "http://")) else "is no http(s) URL"
+    """Return what is wrong with a webhook's URL, ``None`` if it is valid."""
+    return None if not value or value.startswith(("https://", "http://")) else "is not an http(s) URL"
 
 
 def _value_only(_: str) -> dict[str, str]:
@@ -118,22 +118,22 @@ class Secret:
     """One secret.
 
     Attributes:
-        name: of the secret, its volume and its file in the folder of given secrets.
+        name: of the secret, its volume and its file in the folder of provided secrets.
         doc: what it protects.
-        make: makes a new value.
-        problem: says what is wrong with a given value.
+        generate: returns a new value.
+        problem: returns what is wrong with a provided value.
         files: other forms of the value that services read, by file name.
     """
 
     name: str
     doc: str
-    make: Callable[[], str] = new_password
+    generate: Callable[[], str] = new_password
     problem: Callable[[str], str | None] = check_password
     files: Callable[[str], dict[str, str]] = _value_only
 
     @property
     def variable(self) -> str:
-        """Environment variable that gives the secret."""
+        """Environment variable that provides the secret."""
         return "SPELLBOOK_" + self.name.upper().replace("-", "_")
 
 
@@ -153,20 +153,20 @@ SECRETS = (
     Secret("flower-password", "Login of the user admin in Flower.", files=_flower),
     Secret("grafana-password", "Login of the user admin in Grafana."),
     Secret("demo-key", "Login of the sample S3 and Slack servers of the profile demo."),
-    Secret("slack-webhook", "Where Alertmanager posts; empty: nowhere.", str, check_webhook),
+    Secret("slack-webhook", "Webhook that Alertmanager posts to; empty to disable.", str, check_webhook),
 )
 
 
-def settle(environment: Mapping[str, str], given: Path = GIVEN, volumes: Path = VOLUMES) -> dict[str, str]:
-    """Write every secret into its volume; return by name where each came from (``given``, ``kept``, ``made``).
+def write_secrets(environment: Mapping[str, str], provided: Path = PROVIDED, volumes: Path = VOLUMES) -> dict[str, str]:
+    """Write every secret to its volume; return the origin of each (``provided``, ``kept``, ``generated``) by name.
 
-    Nothing is written before every given value was found good.
+    Nothing is written unless every provided value is valid.
 
     Raises:
-        SetupError: if a given value is bad, naming the secret, where it was given, and what is allowed; if a file can't
-            be read or a volume can't be written, naming the path and the user.
+        SetupError: if a provided value is invalid, with the secret, its source and what is allowed; if a file can't be
+        read or a volume can't be written, with the path and the user.
     """
-    chosen = {secret: _choose(secret, environment, given, volumes) for secret in SECRETS}
+    chosen = {secret: _choose(secret, environment, provided, volumes) for secret in SECRETS}
     for secret, (value, _) in chosen.items():
         for name, text in {VALUE: value, **secret.files(value)}.items():
             _write(volumes / secret.name / name, text)
@@ -177,28 +177,30 @@ def read(name: str, file: str = VALUE, volumes: Path = VOLUMES) -> str:
     """Return a secret from its volume.
 
     Raises:
-        SetupError: if the volume isn't mounted here, or is empty.
+        SetupError: if the volume isn't mounted or is empty.
     """
     try:
         return (volumes / name / file).read_text()
     except OSError as error:
-        raise SetupError(f"secret {name} can't be read here: {error.strerror}: {volumes / name / file}") from error
+        raise SetupError(f"secret {name} can't be read: {error.strerror}: {volumes / name / file}") from error
 
 
-def _choose(secret: Secret, environment: Mapping[str, str], given: Path, volumes: Path) -> tuple[str, str]:
-    file, kept = given / secret.name, volumes / secret.name / VALUE
-    for value, place in ((_text(file), str(file)), (environment.get(secret.variable, ""), f"${secret.variable}")):
+def _choose(secret: Secret, environment: Mapping[str, str], provided: Path, volumes: Path) -> tuple[str, str]:
+    file, stored = provided / secret.name, volumes / secret.name / VALUE
+    for value, source in ((_text(file), str(file)), (environment.get(secret.variable, ""), f"${secret.variable}")):
         if value:
             if problem := (secret.problem(value) or _line_problem(value)):
-                raise SetupError(f"secret {secret.name}, given by {place}, {problem}; without it, one is made")
-            return value, "given"
-    if kept.exists():
-        return _text(kept), "kept"
-    return secret.make(), "made"
+                raise SetupError(
+                    f"secret {secret.name}, provided by {source}, {problem}; if it is unset, one is generated"
+                )
+            return value, "provided"
+    if stored.exists():
+        return _text(stored), "kept"
+    return secret.generate(), "generated"
 
 
 def _line_problem(value: str) -> str | None:
-    return None if value.isprintable() else "is not one line of printable characters"
+    return None if value.isprintable() else "is not a single line of printable characters"
 
 
 def _text(path: Path) -> str:
@@ -208,7 +210,7 @@ def _text(path: Path) -> str:
         return ""
     except OSError as error:
         raise SetupError(
-            f"{path} can't be read by uid {os.getuid()}: {error.strerror}; let that user read it: chmod a+r"
+            f"{path} can't be read by uid {os.getuid()}: {error.strerror}; make it readable for that user: chmod a+r"
         ) from error
 
 
@@ -216,7 +218,7 @@ def _write(path: Path, text: str) -> None:
     draft = path.with_suffix(".new")
     try:
         draft.write_text(text)
-        draft.chmod(0o444)  # the volume is the fence: only services that mount it see the file
+        draft.chmod(0o444)  # access is controlled by the volume: only services that mount it see the file
         draft.replace(path)
     except OSError as error:
         raise SetupError(

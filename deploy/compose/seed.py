@@ -1,7 +1,7 @@
 """Airflow's own database: schema, the first user, pools and connections.
 
-What people changed in the UI stays: a pool is only added, and a connection or a password is written anew only while it
-still is what was written here the last time.
+Changes made in the UI are kept: pools are only added, and a connection or a password is only rewritten if it is still
+what this module wrote last.
 """
 
 from __future__ import annotations
@@ -19,80 +19,87 @@ from deploy.compose.endpoints import Fields
 from deploy.compose.errors import SetupError
 from deploy.compose.written import Written
 from include import settings
-from include.core.settings import Connection
+from include.core.settings import POSTGRES, Connection
+from include.core.warehouse.migrations import migrate as migrate_tables
 
 ADMIN = "admin"
 
 
 def migrate() -> None:
-    """Bring the schema up to date, the auth manager's tables included."""
+    """Upgrade the schema, including the auth manager's tables."""
     initdb()
 
 
-def first_user(password: str, written: Written) -> str:
-    """Create the user ``admin``, or give it a new password if another one is given; return what was done.
+def migrate_warehouse() -> str:
+    """Migrate the platform's own tables behind ``postgres_default``; return their version."""
+    connection = model.Connection.get_connection_from_secrets(POSTGRES.conn_id)
+    return migrate_tables(connection.get_uri())
+
+
+def ensure_admin(password: str, written: Written) -> str:
+    """Create the user ``admin``, or set its new password if the secret has changed; return what was done.
 
     Raises:
         SetupError: if the auth manager refuses it.
     """
-    if written.was(ADMIN, password):
+    if written.matches(ADMIN, password):
         return "kept"
     with get_application_builder() as builder:
         manager = builder.sm
         user = manager.find_user(username=ADMIN)
-        done = (
+        succeeded = (
             manager.reset_password(user.id, password)
             if user
             else manager.add_user(
                 ADMIN, "Spellbook", "Admin", "admin@localhost", manager.find_role("Admin"), password=password
             )
         )
-    if not done:
-        raise SetupError(f"the user {ADMIN} could not be written; Airflow's log above says why")
-    written.note(ADMIN, password)
+    if not succeeded:
+        raise SetupError(f"the user {ADMIN} could not be written; see Airflow's log above")
+    written.record(ADMIN, password)
     return "new password" if user else "created"
 
 
 def add_pools() -> list[str]:
-    """Add the declared pools that aren't there; return their names."""
+    """Add the missing declared pools; return their names."""
     with create_session() as session:
-        there = set(session.scalars(select(Pool.pool)))
-        missing = [pool for pool in settings.POOLS if pool.name not in there]
+        existing = set(session.scalars(select(Pool.pool)))
+        missing = [pool for pool in settings.POOLS if pool.name not in existing]
         session.add_all(
             Pool(pool=pool.name, slots=pool.slots, description=pool.doc, include_deferred=False) for pool in missing
         )
     return [pool.name for pool in missing]
 
 
-def write_connections(found: dict[str, Fields], written: Written) -> dict[str, str]:
-    """Write the declared connections that lead somewhere; return by id what was done.
+def write_connections(available: dict[str, Fields], written: Written) -> dict[str, str]:
+    """Write the declared connections that have a service; return by id what was done.
 
-    A connection that the start-up wrote and that leads nowhere any more is removed.
+    A connection that was written at an earlier start and has no service any more is removed.
 
     Args:
-        found: fields of each connection, by connection id.
-        written: what was written the last time.
+        available: fields of each connection, by connection id.
+        written: what was written last.
     """
-    done = {}
+    actions = {}
     with create_session() as session:
         for declared in settings.CONNECTIONS:
             stored = session.scalar(select(model.Connection).where(model.Connection.conn_id == declared.conn_id))
-            if stored and not written.was(declared.conn_id, _text(stored)):
-                done[declared.conn_id] = "left as it was changed"
-            elif fields := found.get(declared.conn_id):
-                wanted = _connection(declared, fields)
-                if stored and _text(stored) == _text(wanted):
+            if stored and not written.matches(declared.conn_id, _text(stored)):
+                actions[declared.conn_id] = "kept, since it was changed"
+            elif fields := available.get(declared.conn_id):
+                current = _connection(declared, fields)
+                if stored and _text(stored) == _text(current):
                     continue
                 if stored:
                     session.delete(stored)
                     session.flush()
-                session.add(wanted)
-                written.note(declared.conn_id, _text(wanted))
-                done[declared.conn_id] = "written"
+                session.add(current)
+                written.record(declared.conn_id, _text(current))
+                actions[declared.conn_id] = "written"
             elif stored:
                 session.delete(stored)
-                done[declared.conn_id] = "removed: nothing is behind it"
-    return done
+                actions[declared.conn_id] = "removed, since it has no service"
+    return actions
 
 
 def _connection(declared: Connection, fields: Fields) -> model.Connection:
@@ -110,6 +117,6 @@ def _connection(declared: Connection, fields: Fields) -> model.Connection:
 
 
 def _text(connection: model.Connection) -> str:
-    """Everything that makes up a connection, as one text."""
+    """Return all fields of a connection as a string."""
     names = ("conn_type", "description", "host", "port", "login", "password", "schema", "extra")
     return json.dumps([getattr(connection, name) or "" for name in names])

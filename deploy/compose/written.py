@@ -1,4 +1,4 @@
-"""What the start-up wrote the last time, so that what people changed since then can be told from it and stays."""
+"""Remembers what the start-up wrote last, so that later changes by users are recognised and kept."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ STATE = Path("/opt/airflow/state/written.json")
 
 
 class Written:
-    """Digests of the values that were written, by name, kept in a file."""
+    """Digests of the written values by name, stored in a file."""
 
     def __init__(self, path: Path = STATE) -> None:
         self._path = path
         self._digests: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
 
-    def was(self, name: str, value: str) -> bool:
-        """Tell whether ``value`` is what was written last under ``name``."""
+    def matches(self, name: str, value: str) -> bool:
+        """Tell whether ``value`` was written last under ``name``."""
         return self._digests.get(name) == _digest(value)
 
-    def note(self, name: str, value: str) -> None:
-        """Remember, and keep, that ``value`` was written under ``name``."""
+    def record(self, name: str, value: str) -> None:
+        """Store that ``value`` was written under ``name``."""
         self._digests[name] = _digest(value)
         draft = self._path.with_suffix(".new")
         draft.write_text(json.dumps(self._digests, indent=1))

@@ -1,1 +1,1 @@
-"""``docs/DAGS.md``, made from the DAGs themselves."""
+"""Generate ``docs/DAGS.md`` from the DAGs."""

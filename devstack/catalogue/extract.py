@@ -1,6 +1,6 @@
-"""``python -m devstack.catalogue.extract FOLDER``: what the DAGs of a folder are, as JSON.
+"""``python -m devstack.catalogue.extract FOLDER``: print the facts of a folder's DAGs as JSON.
 
-It runs in a process of its own, whose environment holds nothing that could colour what is read.
+Runs in its own process with a clean environment, so that the result doesn't depend on the machine.
 """
 
 from __future__ import annotations
@@ -62,29 +62,29 @@ def _named(path: Path) -> set[str]:
 
 
 def _groups(task: Any) -> Iterator[str]:
-    group, found = task.task_group, []
+    group, names = task.task_group, []
     while group is not None and group.group_id:
-        found.append(str(group.group_id))
+        names.append(str(group.group_id))
         group = group.task_group if hasattr(group, "task_group") else group.parent_group
-    return reversed(found)
+    return reversed(names)
 
 
 def _schedule(timetable: Any, condition: Any) -> str:
     if not condition and not timetable.can_be_scheduled:
-        return "By hand"
+        return "Manual"
     words = str(timetable.description or timetable.summary)
     zone = getattr(timetable, "_timezone", None)
     if zone is not None and zone.name not in words:
         words = f"{words} {zone.name}"
     if not condition:
         return words
-    return words.replace("Triggered by assets", f"When {_condition(condition)} is there", 1)
+    return words.replace("Triggered by assets", f"When {_condition(condition)} is published", 1)
 
 
 def _condition(expression: dict[str, Any]) -> str:
     [(kind, content)] = expression.items()
     if kind in {"any", "all"}:
-        parts = [_condition(each) for each in content]
+        parts = [_condition(item) for item in content]
         return f" {'or' if kind == 'any' else 'and'} ".join(
             f"({part})" if " or " in part and kind == "all" else part for part in parts
         )
@@ -94,8 +94,8 @@ def _condition(expression: dict[str, Any]) -> str:
 def _assets(expression: Any) -> Iterator[str]:
     for kind, content in (expression or {}).items():
         if kind in {"any", "all"}:
-            for each in content:
-                yield from _assets(each)
+            for item in content:
+                yield from _assets(item)
         else:
             yield _name(content)
 
@@ -105,25 +105,25 @@ def _name(content: Any) -> str:
 
 
 def _kinds(dag: DAG, timetable: Any, condition: Any) -> list[str]:
-    able = {
+    supported = {
         "manual": True,
         "scheduled": timetable.can_be_scheduled and timetable.periodic,
         "backfill": timetable.can_be_scheduled and timetable.periodic,
         "asset": bool(condition),
     }
     allowed = dag.allowed_run_types
-    types = None if allowed is None else {str(getattr(each, "value", each)) for each in allowed}
-    return [kind for kind in KINDS if able[kind] and (types is None or RUN_TYPES.get(kind, kind) in types)]
+    types = None if allowed is None else {str(getattr(item, "value", item)) for item in allowed}
+    return [kind for kind in KINDS if supported[kind] and (types is None or RUN_TYPES.get(kind, kind) in types)]
 
 
 def main() -> None:
-    """Print the facts of each DAG by its id; exit with the import errors if there are any."""
+    """Print the facts of all DAGs by id, or exit with the import errors."""
     folder = Path(sys.argv[1]).resolve()
     bag = DagBag(dag_folder=str(folder))
     if bag.import_errors:
         sys.exit("\n".join(f"{file}: {error}" for file, error in bag.import_errors.items()))
-    found = {dag_id: asdict(facts_of(dag, folder)) for dag_id, dag in sorted(bag.dags.items())}
-    print(json.dumps(found))
+    facts = {dag_id: asdict(facts_of(dag, folder)) for dag_id, dag in sorted(bag.dags.items())}
+    print(json.dumps(facts))
 
 
 if __name__ == "__main__":

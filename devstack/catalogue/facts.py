@@ -1,4 +1,4 @@
-"""What the catalogue says of one DAG."""
+"""The facts that the catalogue lists for one DAG."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class Facts:
         runbook: name of the page in ``docs/runbooks``; empty if there is none.
         summary: the first paragraph of its documentation.
         schedule: when it runs, in words.
-        kinds: of :data:`KINDS`, those in which it may be run.
-        owners: who owns its tasks.
+        kinds: run types of :data:`KINDS` that it allows.
+        owners: owners of its tasks.
         tags: as declared.
-        assets_in: that start it.
-        assets_read: that its tasks read, besides.
-        assets_out: that its tasks publish.
+        assets_in: assets that it is scheduled on.
+        assets_read: further assets that its tasks read.
+        assets_out: assets that its tasks publish.
         params: name and description.
-        pools: name, and slots that a task takes at most.
+        pools: name, and the most slots that one task takes.
         queues: names.
         connections: ids.
         tasks: task id, and whether it is mapped.
-        edges: task id, and the one that follows.
-        groups: task id, and the task groups that it lies in, from the outermost.
+        edges: task id, and the id of a downstream task.
+        groups: task id, and its task groups, from the outermost.
     """
 
     dag_id: str

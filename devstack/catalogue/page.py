@@ -1,4 +1,4 @@
-"""The page: a table of all DAGs, how assets join them, and a section for each with its graph."""
+"""Renders the page: a table of all DAGs, their links by assets, and a section for each with its graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PAGE = REPOSITORY / "docs" / "DAGS.md"
 HEAD = """# DAGs
 
-Made from the DAGs by `make fix`; the gate refuses a DAG that is no longer as it says here.
+Generated from the DAGs by `make fix`; the gate fails when this page is out of date.
 """
 
 
@@ -29,7 +29,7 @@ def page(dags: Sequence[Facts]) -> str:
         for dag in dags
     ]
     if joined := list(_joined(dags)):
-        lines += ["", "## Joined by assets", "", "```mermaid", "flowchart LR", *joined, "```"]
+        lines += ["", "## Asset dependencies", "", "```mermaid", "flowchart LR", *joined, "```"]
     for dag in dags:
         lines += ["", *_section(dag)]
     return "\n".join(lines) + "\n"
@@ -70,7 +70,7 @@ def _row(name: str, values: Iterable[str]) -> Iterator[str]:
 
 
 def _graph(dag: Facts) -> Iterator[str]:
-    """Yield the tasks, those of a group in a frame, mapped ones with a double border; then what follows what."""
+    """Yield the tasks, grouped in frames and mapped ones with a double border, then the edges."""
     ids = {task_id: f"t{number}" for number, task_id in enumerate(dag.tasks)}
     yield from _frame(dag, ids, [], "    ")
     yield from (f"    {ids[before]} --> {ids[after]}" for before, after in dag.edges)
@@ -78,12 +78,12 @@ def _graph(dag: Facts) -> Iterator[str]:
 
 def _frame(dag: Facts, ids: dict[str, str], inside: list[str], indent: str) -> Iterator[str]:
     depth = len(inside)
-    here = [task_id for task_id in dag.tasks if dag.groups.get(task_id, [])[:depth] == inside]
-    for task_id in here:
+    members = [task_id for task_id in dag.tasks if dag.groups.get(task_id, [])[:depth] == inside]
+    for task_id in members:
         if len(dag.groups.get(task_id, [])) == depth:
             label = task_id.removeprefix(f"{inside[-1]}." if inside else "")
             yield f"{indent}{ids[task_id]}[[{label}]]" if dag.tasks[task_id] else f"{indent}{ids[task_id]}[{label}]"
-    deeper = {dag.groups[task_id][depth] for task_id in here if len(dag.groups.get(task_id, [])) > depth}
+    deeper = {dag.groups[task_id][depth] for task_id in members if len(dag.groups.get(task_id, [])) > depth}
     for group in sorted(deeper):
         yield f"{indent}subgraph g_{_id(group)}[{group}]"
         yield from _frame(dag, ids, [*inside, group], f"{indent}    ")
@@ -91,7 +91,7 @@ def _frame(dag: Facts, ids: dict[str, str], inside: list[str], indent: str) -> I
 
 
 def _published(asset: str) -> str:
-    """Return an asset's name; of a table with a ``freshness``, that too."""
+    """Return an asset's name, with the ``freshness`` of a table that has one."""
     limits = {dataset.name: dataset.freshness for dataset in DATASETS if dataset.freshness is not None}
     hours = f", stale after {limits[asset] / timedelta(hours=1):g} h" if asset in limits else ""
     return f"`{asset}`{hours}"

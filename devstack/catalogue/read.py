@@ -1,4 +1,4 @@
-"""Read the DAGs in a process that knows nothing of this machine but where they are."""
+"""Read the DAGs in a process whose environment is independent of this machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(folder: Path = REPOSITORY / "dags") -> list[Facts]:
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
             "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "plugins"))),
         }
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "devstack.catalogue.extract", str(folder)],
             env=environment,
             cwd=REPOSITORY,
@@ -41,6 +41,6 @@ def read(folder: Path = REPOSITORY / "dags") -> list[Facts]:
             text=True,
             check=False,
         )
-    if done.returncode:
-        raise StackError(f"the DAGs don't load; `make gate` says more:\n{done.stderr[-3000:]}")
-    return [Facts(**facts) for facts in json.loads(done.stdout.splitlines()[-1]).values()]
+    if result.returncode:
+        raise StackError(f"the DAGs don't load; `make gate` shows details:\n{result.stderr[-3000:]}")
+    return [Facts(**facts) for facts in json.loads(result.stdout.splitlines()[-1]).values()]

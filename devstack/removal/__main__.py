@@ -16,14 +16,14 @@ from devstack.removal.python_files import UncuttableError
 from devstack.removal.repository import DATA_README, Repository, module_of
 
 EXAMPLES: tuple[str, ...] = ("fragile_task", "notify_example")
-"""DAGs that belong to no domain and that a skeleton doesn't have."""
+"""DAGs outside the domains that a skeleton doesn't have."""
 
 
 def main() -> int:
-    """Delete, and print what was deleted; return 1, with nothing deleted, if that can't be done."""
+    """Delete, and print what was deleted; return 1 without deleting anything if that isn't possible."""
     parser = argparse.ArgumentParser(prog="python -m devstack.removal", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a domain, as in include/domains")
-    parser.add_argument("--skeleton", action="store_true", help="leave my_first_spell and the weather pipeline only")
+    parser.add_argument("--skeleton", action="store_true", help="keep only my_first_spell and the weather pipeline")
     arguments = parser.parse_args()
     repository = Repository()
     names, examples = arguments.names, []
@@ -49,28 +49,29 @@ def main() -> int:
             (repository.root / path).write_text(text, encoding="utf-8")
             print(f"changed  {path}")
     _tidy([path for path, text in changed.items() if path.endswith(".py") and text is not None])
-    subprocess.run([sys.executable, "-m", "devstack.catalogue"], cwd=repository.root, check=True)
+    for module in ("devstack.catalogue", "deploy.derived"):
+        subprocess.run([sys.executable, "-m", module], cwd=repository.root, check=True)
     return 0
 
 
 def _require_commit(repository: Repository) -> None:
-    """Check that everything is committed, so that git can bring it back.
+    """Check that everything is committed, so that git can restore it.
 
     Raises:
         RefusedError: if it isn't.
     """
     status = ["git", "status", "--porcelain"]
     if changes := subprocess.run(status, cwd=repository.root, capture_output=True, text=True, check=True).stdout:
-        raise RefusedError(f"not committed yet, so that it couldn't be brought back:\n{changes}")
+        raise RefusedError(f"commit or stash these changes first, so that git can restore everything:\n{changes}")
 
 
 def _edited(plan: Plan) -> dict[str, str | None]:
-    """Return the new text of each file that is changed; None for a file of tests that has none left.
+    """Return the new text of each changed file; None for a test file without remaining tests.
 
     Raises:
-        UncuttableError: if code that stays calls what goes.
+        UncuttableError: if remaining code calls removed code.
     """
-    repository, gone = plan.repository, plan.gone
+    repository, removed = plan.repository, plan.removed
     texts = {
         path: repository.read(path) for path in repository.files() if repository.is_cut(path) and path not in plan.paths
     }
@@ -83,21 +84,21 @@ def _edited(plan: Plan) -> dict[str, str | None]:
     for path, text in texts.items():
         if not path.endswith(".py"):
             names = plan.data_folders if path == DATA_README else set()
-            shorter = text_files.cut(text, Path(path).suffix, replace(gone, words=gone.words | names))
+            shorter = text_files.cut(text, Path(path).suffix, replace(removed, words=removed.words | names))
         else:
             tests = Path(path).name.startswith(("test_", "conftest"))
             try:
-                shorter = python_files.cut(text, gone, tests=tests, exported=exported.get(module_of(path), ()))
+                shorter = python_files.cut(text, removed, tests=tests, exported=exported.get(module_of(path), ()))
             except UncuttableError as error:
                 raise UncuttableError(f"{path}: {error}") from error
         if shorter != text:
-            lost = path.endswith(".py") and python_files.has_tests(text) and not python_files.has_tests(shorter)
-            changed[path] = None if lost else shorter
+            is_empty = path.endswith(".py") and python_files.has_tests(text) and not python_files.has_tests(shorter)
+            changed[path] = None if is_empty else shorter
     return changed
 
 
 def _tidy(paths: list[str]) -> None:
-    """Drop the imports that nothing uses any more, and lay the files out again."""
+    """Remove unused imports, and format the files."""
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "--fix-only", "--quiet", "--select", "F401,I001"], ["format", "--quiet"]):
         if paths:

@@ -1,4 +1,4 @@
-"""What a removal takes away, and how a text names it."""
+"""The names of what a removal deletes, and how to find them in a text."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import cached_property
 
 
 @dataclass(frozen=True)
-class Gone:
-    """What no longer exists.
+class Removed:
+    """What is removed.
 
     Attributes:
         modules: dotted names of modules and packages.
-        words: ids of DAGs, connections, tables and whatever else has a name of its own.
+        words: ids of DAGs, connections, tables and other named objects.
         paths: files and folders, relative to the repository.
     """
 
@@ -22,12 +22,12 @@ class Gone:
     paths: frozenset[str]
 
     def has_module(self, name: str) -> bool:
-        """Tell whether a module, or a package that it lies in, went."""
+        """Tell whether a module, or a package that contains it, is removed."""
         parts = name.split(".")
         return any(".".join(parts[:count]) in self.modules for count in range(1, len(parts) + 1))
 
     def is_named_in(self, text: str) -> bool:
-        """Tell whether a text names something that went, as a whole word or path."""
+        """Tell whether a text names something removed, as a whole word or path."""
         return bool(self._pattern.search(text))
 
     @cached_property

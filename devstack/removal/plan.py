@@ -1,4 +1,4 @@
-"""What goes with a domain, and why it may have to stay."""
+"""Determines what is removed with a domain, and why it may have to stay."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from devstack.catalogue.facts import Facts
-from devstack.removal.gone import Gone
+from devstack.removal.gone import Removed
 from devstack.removal.repository import Repository, module_of
 from include.core import settings as core
-from include.core.registry import declared
+from include.core.registry import collect_constants
 from include.core.settings import Connection, EnvironmentKey, Pool, Queue
 from include.core.warehouse.dataset import Dataset
 
 DOMAINS = "include/domains"
 CODE = ("dags/", "plugins/spellbook/", "benchmarks/", "devstack/upstreams/")
-"""Folders whose modules go with what they import."""
-NEEDED = {"weather": "`make run` shows it, and the platform is tested and measured by it"}
+"""Folders whose modules are removed with what they import."""
+NEEDED = {"weather": "`make run`, the platform's tests and the benchmarks use it"}
 """Domains that can't be removed, and why."""
 
 
 class RefusedError(ValueError):
-    """Domains that can't be removed; the text says why, and what to do."""
+    """Domains that can't be removed; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Plan:
     Attributes:
         names: of the domains.
         dags: every DAG.
-        examples: files that go besides.
-        repository: that they are removed from.
+        examples: further files to remove.
+        repository: files to remove them from.
     """
 
     names: Sequence[str]
@@ -53,16 +53,16 @@ class Plan:
         return sorted({path.split("/")[2] for path in self._files if path.startswith(DOMAINS) and path.count("/") > 2})
 
     def check(self) -> None:
-        """Check that what remains needs nothing of it.
+        """Check that nothing that remains needs what is removed.
 
         Raises:
-            RefusedError: if a name is no domain's, or something that remains needs what goes.
+            RefusedError: if a domain doesn't exist, or something that remains needs what is removed.
         """
         for name in self.names:
             if name in NEEDED:
                 raise RefusedError(f"{name} can't be removed: {NEEDED[name]}")
             if name not in self.domains:
-                raise RefusedError(f"there is no domain {name!r}; there are {', '.join(self.domains)}")
+                raise RefusedError(f"domain {name!r} does not exist; domains: {', '.join(self.domains)}")
         reasons = [*self._read_assets(), *self._used_code()]
         if reasons:
             together = " ".join([*self.names, *sorted({domain for domain, _ in reasons if domain})])
@@ -70,30 +70,30 @@ class Plan:
             raise RefusedError("\n".join([*lines, f"remove them together: make remove-domain NAME='{together}'"]))
 
     @cached_property
-    def gone(self) -> Gone:
-        """What no longer exists, by every name that a text may use."""
+    def removed(self) -> Removed:
+        """What is removed, by every name that a text may use."""
         modules = {module_of(path) for path in self.paths if path.endswith(".py")}
-        words = self.dag_ids | self._declared() | self._lost_assets()
+        words = self.dag_ids | self._declared() | self._removed_assets()
         words |= {Path(path).name for path in self.paths if path.startswith(("dags/", "docs/"))}
-        return Gone(frozenset(modules), frozenset(words), self.paths | self._lost_folders())
+        return Removed(frozenset(modules), frozenset(words), self.paths | self._removed_folders())
 
     @cached_property
     def paths(self) -> frozenset[str]:
-        """Every file that goes."""
-        found = set(self.examples) | {path for path in self._files if self._owners(path) & set(self.names)}
-        while more := {path for path in self._files if path not in found and self._goes_with(path, found)}:
-            found |= more
-        found |= {path for path in self._files if self._is_runbook_of(path, found)}
-        return frozenset(found | self._unread_data(found))
+        """Every file that is removed."""
+        paths = set(self.examples) | {path for path in self._files if self._owners(path) & set(self.names)}
+        while more := {path for path in self._files if path not in paths and self._depends_on(path, paths)}:
+            paths |= more
+        paths |= {path for path in self._files if self._is_runbook_of(path, paths)}
+        return frozenset(paths | self._unread_data(paths))
 
     @cached_property
     def dag_ids(self) -> set[str]:
-        """Every DAG that goes."""
-        return {dag.dag_id for dag in self.dags if self._goes(dag, self.paths)}
+        """Every DAG that is removed."""
+        return {dag.dag_id for dag in self.dags if self._is_removed(dag, self.paths)}
 
     @cached_property
     def data_folders(self) -> set[str]:
-        """The names of the folders of recorded data that go."""
+        """The names of the removed folders of recorded data."""
         return {path.split("/")[2] for path in self.paths if path.startswith("include/data/")}
 
     @cached_property
@@ -106,15 +106,15 @@ class Plan:
 
     @cached_property
     def _names(self) -> set[str]:
-        """What the domains say besides to be theirs."""
+        """Further names that the domains declare as theirs."""
         return {word for name in self.names for word in _constant(name, "NAMES")}
 
-    def _goes(self, dag: Facts, found: Collection[str]) -> bool:
-        return f"dags/{dag.file}" in found or dag.dag_id in self._names
+    def _is_removed(self, dag: Facts, paths: Collection[str]) -> bool:
+        return f"dags/{dag.file}" in paths or dag.dag_id in self._names
 
     def _owners(self, path: str) -> set[str]:
-        """Return the domains that a file belongs to: by its place, by what it imports, or because they say so."""
-        listed = {name for name in self.domains if any(fnmatch(path, each) for each in _constant(name, "OWNS"))}
+        """Return the domains that a file belongs to: by its place, by what it imports, or because they list it."""
+        listed = {name for name in self.domains if any(fnmatch(path, pattern) for pattern in _constant(name, "OWNS"))}
         if listed:
             return listed
         owners, parts = set(), path.split("/")
@@ -127,79 +127,81 @@ class Plan:
 
     def _users(self, path: str) -> set[str]:
         """Return the files that import a module."""
-        gone = Gone(frozenset({module_of(path)}), frozenset(), frozenset())
+        removed = Removed(frozenset({module_of(path)}), frozenset(), frozenset())
         return {
             other
             for other in self._python
-            if other != path and any(gone.has_module(module) for module in self.repository.imports(other))
+            if other != path and any(removed.has_module(module) for module in self.repository.imports(other))
         }
 
-    def _goes_with(self, path: str, found: set[str]) -> bool:
-        """Tell whether a module goes because it imports what goes, or because nothing else uses or tests it."""
+    def _depends_on(self, path: str, paths: set[str]) -> bool:
+        """Tell whether a module imports what is removed, or is used and tested only by it."""
         if not path.startswith(CODE) or not path.endswith(".py") or path.endswith("__init__.py"):
             return False
         if not self._owners(path) <= set(self.names):
             return False
-        gone = Gone(frozenset(module_of(each) for each in found if each.endswith(".py")), frozenset(), frozenset())
-        if any(gone.has_module(module) for module in self.repository.imports(path)):
+        removed = Removed(
+            frozenset(module_of(file) for file in paths if file.endswith(".py")), frozenset(), frozenset()
+        )
+        if any(removed.has_module(module) for module in self.repository.imports(path)):
             return True
         if not path.startswith("plugins/"):
             return False
         users = self._users(path)
-        return bool(users) and users <= found and not self._is_named(module_of(path), found)
+        return bool(users) and users <= paths and not self._is_named(module_of(path), paths)
 
-    def _is_named(self, module: str, found: set[str]) -> bool:
-        """Tell whether Airflow finds a module by its name, in a file that remains."""
+    def _is_named(self, module: str, paths: set[str]) -> bool:
+        """Tell whether a remaining file names a module, for Airflow to import it."""
         files = [
             path for path in self._files if path.startswith(("plugins/", "airflow.cfg", "include/core", "include/ops"))
         ]
-        return any(module in self.repository.read(path) for path in files if path not in found)
+        return any(module in self.repository.read(path) for path in files if path not in paths)
 
-    def _is_runbook_of(self, path: str, found: set[str]) -> bool:
-        """Tell whether a file is the runbook of DAGs of which none remains."""
+    def _is_runbook_of(self, path: str, paths: set[str]) -> bool:
+        """Tell whether a file is the runbook of DAGs that are all removed."""
         if not path.startswith("docs/runbooks/"):
             return False
         stem = Path(path).stem
         dags = [dag for dag in self.dags if stem in {dag.dag_id, Path(dag.file).stem, dag.dag_id.split("_")[0]}]
-        return bool(dags) and all(f"dags/{dag.file}" in found for dag in dags)
+        return bool(dags) and all(f"dags/{dag.file}" in paths for dag in dags)
 
-    def _unread_data(self, found: set[str]) -> set[str]:
-        """Return the recorded data that what goes has read, and nothing does that remains; tests don't count."""
+    def _unread_data(self, paths: set[str]) -> set[str]:
+        """Return the recorded data that only removed code reads; tests don't count."""
         code = {path: self.repository.read(path) for path in self._python if not path.startswith("tests/")}
         unread = set()
         for folder in {path.split("/")[2] for path in self._files if path.startswith("include/data/")}:
-            ways = (f'data" / "{folder}"', f'DATA / "{folder}"', f"data/{folder}", f'"{folder}/')
-            readers = {path for path, text in code.items() if any(way in text for way in ways)}
-            if readers and readers <= found:
+            patterns = (f'data" / "{folder}"', f'DATA / "{folder}"', f"data/{folder}", f'"{folder}/')
+            readers = {path for path, text in code.items() if any(pattern in text for pattern in patterns)}
+            if readers and readers <= paths:
                 unread |= {path for path in self._files if path.startswith(f"include/data/{folder}/")}
         return unread
 
-    def _lost_folders(self) -> set[str]:
-        """Return the folders of which nothing remains."""
+    def _removed_folders(self) -> set[str]:
+        """Return the folders that become empty."""
         folders = {parent.as_posix() for path in self.paths for parent in Path(path).parents}
         return folders - {parent.as_posix() for path in set(self._files) - self.paths for parent in Path(path).parents}
 
-    def _lost_assets(self) -> set[str]:
-        lost = {asset for dag in self.dags if dag.dag_id in self.dag_ids for asset in dag.assets_out}
-        return lost - {asset for dag in self.dags if dag.dag_id not in self.dag_ids for asset in dag.assets_out}
+    def _removed_assets(self) -> set[str]:
+        assets = {asset for dag in self.dags if dag.dag_id in self.dag_ids for asset in dag.assets_out}
+        return assets - {asset for dag in self.dags if dag.dag_id not in self.dag_ids for asset in dag.assets_out}
 
     def _read_assets(self) -> Iterator[tuple[str, str]]:
-        """Yield the domains whose DAGs read an asset that nobody would publish, and which."""
+        """Yield the domains whose DAGs read an asset that would lose its producer, and the reason."""
         for dag in self.dags:
-            for asset in {*dag.assets_in, *dag.assets_read} & self._lost_assets():
+            for asset in {*dag.assets_in, *dag.assets_read} & self._removed_assets():
                 if dag.dag_id not in self.dag_ids:
                     [producer, *_] = sorted(other.dag_id for other in self.dags if asset in other.assets_out)
                     yield self._domain(f"dags/{dag.file}"), f"{dag.dag_id} reads {asset}, which {producer} publishes"
 
     def _used_code(self) -> Iterator[tuple[str, str]]:
-        """Yield the domains whose code uses what goes, and what."""
+        """Yield the domains whose code uses what is removed, and the reason."""
         for path in self._python:
             if path in self.paths or not path.startswith(("dags/", f"{DOMAINS}/", "devstack/upstreams/")):
                 continue
-            if path.endswith("/__init__.py"):  # what a package lists as its own
+            if path.endswith("/__init__.py"):  # a package lists what it owns
                 continue
-            used = {module for module in self.repository.imports(path) if self.gone.has_module(module)}
-            used |= {word for word in _words(self.repository.read(path)) if self.gone.is_named_in(word)}
+            used = {module for module in self.repository.imports(path) if self.removed.has_module(module)}
+            used |= {word for word in _words(self.repository.read(path)) if self.removed.is_named_in(word)}
             if used:
                 yield self._domain(path), f"{path} uses {min(used)}"
 
@@ -207,11 +209,11 @@ class Plan:
         return min(self._owners(path), default="")
 
     def _declared(self) -> set[str]:
-        """Return the names of what the domains declare: connections, their services, pools, queues, keys, tables."""
-        lost = _declarations(self.names)
-        kept = [*_declarations(set(self.domains) - set(self.names)), *declared(Connection, [core])]
-        services = [{each.service for each in some if isinstance(each, Connection)} for some in (lost, kept)]
-        names = {each.conn_id if isinstance(each, Connection) else str(each.name) for each in lost}
+        """Return the names that only these domains declare: connections, services, pools, queues, keys, tables."""
+        declarations = _declarations(self.names)
+        kept = [*_declarations(set(self.domains) - set(self.names)), *collect_constants(Connection, [core])]
+        services = [{item.service for item in items if isinstance(item, Connection)} for items in (declarations, kept)]
+        names = {item.conn_id if isinstance(item, Connection) else str(item.name) for item in declarations}
         return names | {name for name in services[0] - services[1] if "_" in name} | self._names
 
 
@@ -220,16 +222,16 @@ def _constant(domain: str, name: str) -> Any:
 
 
 def _declarations(domains: Collection[str]) -> list[Any]:
-    """Return what the packages of domains declare that go as a whole."""
-    found: list[Any] = []
+    """Return what the packages of these domains declare, except packages that stay."""
+    items: list[Any] = []
     for module in (f"include.domains.{name}.{kind}" for name in domains for kind in ("settings", "datasets")):
         if find_spec(module) and not _constant(module.split(".")[2], "STAYS"):
             for kind in (Connection, EnvironmentKey, Pool, Queue, Dataset):
-                found += declared(kind, [import_module(module)])
-    return found
+                items += collect_constants(kind, [import_module(module)])
+    return items
 
 
 def _words(text: str) -> set[str]:
-    """Return the strings in code that are a name or a path."""
+    """Return the strings in code that may be a name or a path."""
     nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
     return {node.value for node in nodes if isinstance(node.value, str) and " " not in node.value}

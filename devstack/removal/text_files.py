@@ -1,47 +1,47 @@
-"""Cut what went out of a text that stays: YAML by its indentation, Markdown by its blocks, all else by lines."""
+"""Cut references to removed names out of a text: YAML by indentation, Markdown by blocks, others by lines."""
 
 from __future__ import annotations
 
 import re
 
-from devstack.removal.gone import Gone
+from devstack.removal.gone import Removed
 
 ITEM = re.compile(r"( *)(?:[-*]|\d+\.) ")
 
 
-def cut(text: str, suffix: str, gone: Gone) -> str:
-    """Return the text of a file with this suffix without what names something that went."""
-    if not gone.is_named_in(text):
+def cut(text: str, suffix: str, removed: Removed) -> str:
+    """Return the text of a file with this suffix without references to removed names."""
+    if not removed.is_named_in(text):
         return text
     lines = text.splitlines(keepends=True)
     if suffix == ".md":
-        return _markdown(lines, gone)
+        return _markdown(lines, removed)
     if suffix in {".yaml", ".yml"}:
-        return "".join(_yaml(lines, gone))
-    return "".join(line for line in lines if not gone.is_named_in(line))
+        return "".join(_yaml(lines, removed))
+    return "".join(line for line in lines if not removed.is_named_in(line))
 
 
-def _yaml(lines: list[str], gone: Gone) -> list[str]:
-    """Cut an entry with all that is indented below it; a field that names what went takes its list's item along."""
+def _yaml(lines: list[str], removed: Removed) -> list[str]:
+    """Cut an entry with everything indented below it; for a field that names something removed, its list item."""
     cut: set[int] = set()
     for number, line in enumerate(lines):
         content = line.strip()
-        if number in cut or content.startswith("#") or not gone.is_named_in(content.partition(" #")[0]):
+        if number in cut or content.startswith("#") or not removed.is_named_in(content.partition(" #")[0]):
             continue
         first = number
-        if not content.startswith("- ") and not gone.is_named_in(content.partition(":")[0]):
-            above = next((each for each in reversed(range(number)) if _indent(lines[each]) < _indent(line)), number)
+        if not content.startswith("- ") and not removed.is_named_in(content.partition(":")[0]):
+            above = next((index for index in reversed(range(number)) if _indent(lines[index]) < _indent(line)), number)
             first = above if lines[above].lstrip().startswith("- ") else number
         cut |= set(_entry(lines, first))
-    for number in reversed(range(len(lines))):  # a key that has lost every entry goes as well
-        entries = {each for each in _entry(lines, number)[1:] if lines[each].strip()}
+    for number in reversed(range(len(lines))):  # a key without remaining entries is cut as well
+        entries = {index for index in _entry(lines, number)[1:] if lines[index].strip()}
         if number not in cut and lines[number].rstrip().endswith(":") and entries and entries <= cut:
             cut |= set(_entry(lines, number))
     return [line for number, line in enumerate(lines) if number not in cut]
 
 
 def _entry(lines: list[str], first: int) -> range:
-    """Return the lines of an entry: its first, and those below it that are indented further."""
+    """Return the line numbers of an entry: its first line, and those below it that are indented further."""
     last = first
     for number in range(first + 1, len(lines)):
         if lines[number].strip() and _indent(lines[number]) <= _indent(lines[first]):
@@ -58,26 +58,26 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _markdown(lines: list[str], gone: Gone) -> str:
-    """Cut a row, a list's item or a paragraph; a section goes if its heading or what it begins with does."""
+def _markdown(lines: list[str], removed: Removed) -> str:
+    """Cut a row, a list item or a paragraph; cut a section if its heading or its first block is cut."""
     kept: list[str] = []
-    section: list[str] | None = None  # its heading, as long as nothing of it was kept or cut
-    skipped = 0  # level of the section that goes
+    section: list[str] | None = None  # its heading, until a block of it was kept or cut
+    skipped = 0  # level of the section that is cut
     for block in _blocks(lines):
         level = len(block[0]) - len(block[0].lstrip("#")) if block[0].startswith("#") else 0
         if skipped and (not level or level > skipped):
             continue
         skipped = 0
-        named = gone.is_named_in("".join(block))
+        is_named = removed.is_named_in("".join(block))
         if level:
             kept += section or []
-            section = None if named else block
-            skipped = level if named else 0
-        elif named and section and section[0].startswith("##") and not block[0].startswith(("|", "- ")):
+            section = None if is_named else block
+            skipped = level if is_named else 0
+        elif is_named and section and section[0].startswith("##") and not block[0].startswith(("|", "- ")):
             skipped, section = len(section[0]) - len(section[0].lstrip("#")), None
         elif not block[0].strip() and section:
             section = [*section, *block]
-        elif not named:
+        elif not is_named:
             kept += [*(section or []), *block]
             section = None
     kept += section or []
@@ -85,7 +85,7 @@ def _markdown(lines: list[str], gone: Gone) -> str:
 
 
 def _blocks(lines: list[str]) -> list[list[str]]:
-    """Split a document into headings, rows, items, blank lines, paragraphs and the lines of code blocks."""
+    """Split a document into headings, rows, list items, blank lines, paragraphs and the lines of code blocks."""
     blocks: list[list[str]] = []
     code = False
     for line in lines:

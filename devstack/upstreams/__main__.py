@@ -9,11 +9,11 @@ from devstack.upstreams.server import PortTakenError, listen, server, url
 
 
 def main() -> int:
-    """Serve until interrupted; prints the base URL when the port is open. Returns the exit code."""
+    """Print the base URL when the port is open, and serve until interrupted; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m devstack.upstreams", description="Sample upstream APIs.")
     parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 lets the system choose")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--s3", help="URL of the S3 server that the tills deliver the days' files to")
+    parser.add_argument("--s3", help="URL of the S3 server that the tills deliver files to")
     arguments = parser.parse_args()
     try:
         listener = listen(arguments.host, arguments.port)

@@ -1,4 +1,4 @@
-"""The application: every sample API under its real path, and what is said about them."""
+"""The application: every sample API under its real path, ``/about``, ``/health`` and the control endpoints."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from devstack.upstreams import apis
-from devstack.upstreams.answers import json_answer, source_error
+from devstack.upstreams.answers import json_response, source_error
 from devstack.upstreams.control import Control, ControlMiddleware
 from devstack.upstreams.records import DERIVED, Dataset
-from include.core.registry import declared
+from include.core.registry import collect_constants
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-APIS = [import_module(found.name) for found in iter_modules(apis.__path__, f"{apis.__name__}.")]
-DATASETS = declared(Dataset, APIS)
+APIS = [import_module(module.name) for module in iter_modules(apis.__path__, f"{apis.__name__}.")]
+DATASETS = collect_constants(Dataset, APIS)
 
 
 async def about(_request: Request) -> Response:
-    """``GET /about``: what is served here, from which days, under which licence."""
-    return json_answer(
+    """``GET /about``: the recorded data sets, their days and licences."""
+    return json_response(
         {
             "what": "Sample upstream APIs. Every answer comes from recorded data; nothing is live.",
-            "first_day": min(each.first_day for each in DATASETS),
-            "last_day": max(each.last_day for each in DATASETS),
-            "datasets": [each.describe() for each in DATASETS],
+            "first_day": min(dataset.first_day for dataset in DATASETS),
+            "last_day": max(dataset.last_day for dataset in DATASETS),
+            "datasets": [dataset.describe() for dataset in DATASETS],
             "derived": DERIVED,
             "more": "include/data/README.md",
         }
@@ -40,18 +40,18 @@ async def about(_request: Request) -> Response:
 
 
 async def health(_request: Request) -> Response:
-    """``GET /health``: answers as soon as the server does."""
-    return json_answer({"status": "ok"})
+    """``GET /health``: 200 once the server is up."""
+    return json_response({"status": "ok"})
 
 
-async def refused(_request: Request, error: Exception) -> Response:
-    """Answer for a path or method that no API here has."""
+async def handle_http_error(_request: Request, error: Exception) -> Response:
+    """Return the error for an unknown path or method."""
     status, reason = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
-    return json_answer(source_error(f"{reason}; GET /about lists what is served", status), status)
+    return json_response(source_error(f"{reason}; GET /about lists the APIs", status), status)
 
 
 def create_app(s3: str | None = None) -> Starlette:
-    """Return a fresh application: no rules, no requests, no jobs, no calls counted.
+    """Return a new application without rules, requests or jobs.
 
     ``s3`` is the URL of the S3 server that the tills deliver to.
     """
@@ -68,5 +68,5 @@ def create_app(s3: str | None = None) -> Starlette:
             Route("/control/requests", control.requests),
         ],
         middleware=[Middleware(ControlMiddleware, control=control)],
-        exception_handlers={HTTPException: refused},
+        exception_handlers={HTTPException: handle_http_error},
     )

@@ -1,4 +1,4 @@
-"""What a test uses to make the sample upstreams misbehave, and to see what was requested of them."""
+"""Test client that makes the sample upstreams misbehave and lists the requests that they served."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
     from devstack.upstreams.served import ServedRequest
 
-SECONDS = 10.0
+TIMEOUT = 10.0
 
 
 class ControlError(RuntimeError):
-    """The control endpoint refused; the message is its own, with what is allowed."""
+    """The control endpoint refused; its message lists the allowed values."""
 
 
 class Rule:
-    """A scenario in force; leaving its ``with`` block removes it."""
+    """An active scenario; leaving its ``with`` block removes it."""
 
     def __init__(self, control: Control, number: int) -> None:
         self._control = control
@@ -36,7 +36,7 @@ class Rule:
 
     @property
     def played(self) -> int:
-        """How often it has played.
+        """How often the scenario was played.
 
         Raises:
             ControlError: if it was removed.
@@ -47,10 +47,10 @@ class Rule:
         raise ControlError(f"rule {self._number} was removed")
 
     def remove(self) -> None:
-        """Take it out of force.
+        """Remove the rule.
 
         Raises:
-            ControlError: if it was removed before.
+            ControlError: if it was already removed.
         """
         self._control.call("DELETE", f"/control/scenario/{self._number}")
 
@@ -70,16 +70,16 @@ class Control:
         times: int | None = None,
         **options: object,
     ) -> Rule:
-        """Put a scenario in force at once: for ``path`` and query parameters equal to ``match``, so many ``times``.
+        """Activate a scenario for ``path`` and query parameters equal to ``match``, at most ``times`` times.
 
         Raises:
-            ControlError: if the name, a field or an option is unknown; the message lists what is allowed.
+            ControlError: if the name, a field or an option is unknown; the message lists the allowed values.
         """
         body = {"name": name, "path": path, "match": dict(match or {}), "times": times, "options": options}
         return Rule(self, self.call("PUT", "/control/scenario", body)["id"])
 
     def scenarios(self) -> dict[str, Any]:
-        """Return ``available`` (what each scenario does, its options) and ``active`` (the rules in force)."""
+        """Return ``available`` (each scenario's description and options) and ``active`` (the active rules)."""
         return self.call("GET", "/control/scenarios")
 
     def requests(self, *, path: str | None = None, scenario: str | None = None) -> list[ServedRequest]:
@@ -89,7 +89,7 @@ class Control:
         return served
 
     def reset(self) -> None:
-        """Forget every rule and every request."""
+        """Remove every rule and every recorded request."""
         self.call("DELETE", "/control")
 
     def call(
@@ -98,11 +98,11 @@ class Control:
         """Call a control endpoint and return its JSON.
 
         Raises:
-            ControlError: if it answers with an error.
+            ControlError: if it responds with an error.
             requests.RequestException: if it can't be reached.
         """
-        answer = requests.request(method, self._base_url + path, json=body, params=query, timeout=SECONDS)
-        content: dict[str, Any] = answer.json()
-        if not answer.ok:
+        response = requests.request(method, self._base_url + path, json=body, params=query, timeout=TIMEOUT)
+        content: dict[str, Any] = response.json()
+        if not response.ok:
             raise ControlError(f"{method} {path}: {content['error']['message']}")
         return content

@@ -1,7 +1,7 @@
 """Recorded condition texts and the codes that each API gives them.
 
-WMO codes as Open-Meteo documents them (WMO 4677, the subset its models give); OpenWeather ids from its list of weather
-conditions. A condition group spans several codes; the one given here is the group's plain member.
+WMO codes as Open-Meteo documents them (the subset of WMO 4677 that its models use); OpenWeather ids from its list of
+weather conditions. A condition group spans several codes; this table has the group's basic one.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The control endpoints: which scenario plays for which request, and what was requested.
+"""The control endpoints: select which scenario is played for which request, and list the requests.
 
 ``PUT /control/scenario`` takes ``{"name": "rate_limited", "path": "/v1/archive", "match": {"start_date": "2024-06-01"},
-"times": 2, "options": {"retry_after": 1}}``; only ``name`` is needed. Rules are tried in the order in which they were
-put; the first that matches and isn't used up plays. ``match`` compares query parameters, so tests that ask for
-different things run side by side.
+"times": 2, "options": {"retry_after": 1}}``; only ``name`` is required. Rules are tried in the order of their creation;
+the first that matches and isn't used up is played. ``match`` compares query parameters, so tests with different
+requests can run in parallel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from devstack.upstreams import faults, mutations
-from devstack.upstreams.answers import json_answer, source_error
+from devstack.upstreams.answers import json_response, source_error
 from devstack.upstreams.scenarios import REGISTRY, Call
 from devstack.upstreams.served import ServedRequest
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SCENARIO_MODULES = (faults, mutations)
-"""Importing them registers their scenarios."""
+"""Imported to register their scenarios."""
 
 SAMPLE_HEADER = (b"x-sample-data", b"recorded; see /about")
 SECRET_PARAMETERS = frozenset({"appid", "apikey", "api_key", "key", "token"})
@@ -37,12 +37,12 @@ UNRECORDED_PREFIXES = ("/control", "/about", "/health")
 
 
 class InvalidRuleError(ValueError):
-    """A rule that can't be played; the text names the field and what is allowed."""
+    """An invalid rule; the message names the field and the allowed values."""
 
 
 @dataclass
 class Rule:
-    """A scenario and the requests that it plays for; ``times`` None means until it is removed."""
+    """A scenario and the requests that it applies to; ``times`` None means until it is removed."""
 
     number: int
     name: str
@@ -53,7 +53,7 @@ class Rule:
     played: int = 0
 
     def applies(self, request: Request) -> bool:
-        """Tell whether the rule plays for ``request``."""
+        """Tell whether the rule applies to ``request``."""
         return (
             (self.times is None or self.played < self.times)
             and self.path in {None, request.url.path}
@@ -61,7 +61,7 @@ class Rule:
         )
 
     def describe(self) -> dict[str, object]:
-        """Return the JSON object that lists the rule."""
+        """Return the rule as a JSON object."""
         return {
             "id": self.number,
             "name": self.name,
@@ -74,7 +74,7 @@ class Rule:
 
 
 class Control:
-    """The rules in force and the requests served; its methods are the endpoints under ``/control``."""
+    """The active rules and the served requests; its methods are the endpoints under ``/control``."""
 
     def __init__(self) -> None:
         self._rules: dict[int, Rule] = {}
@@ -82,52 +82,53 @@ class Control:
         self._rule_numbers, self._request_numbers = itertools.count(1), itertools.count(1)
 
     async def put(self, request: Request) -> Response:
-        """``PUT /control/scenario``: answers with the rule and its id; 422 says what is allowed."""
+        """``PUT /control/scenario``: return the rule with its id; 422 lists the allowed values."""
         try:
             rule = _rule(json.loads(await request.body()), next(self._rule_numbers))
         except ValueError as error:
-            return json_answer(source_error(str(error), 422), 422)
+            return json_response(source_error(str(error), 422), 422)
         self._rules[rule.number] = rule
-        return json_answer(rule.describe())
+        return json_response(rule.describe())
 
     async def list(self, _request: Request) -> Response:
-        """``GET /control/scenarios``: every scenario with its options, and the rules in force."""
-        return json_answer(
+        """``GET /control/scenarios``: return every scenario with its options, and the active rules."""
+        return json_response(
             {
-                "available": {name: each.describe() for name, each in sorted(REGISTRY.items())},
+                "available": {name: scenario.describe() for name, scenario in sorted(REGISTRY.items())},
                 "active": [rule.describe() for rule in self._rules.values()],
             }
         )
 
     async def remove(self, request: Request) -> Response:
-        """``DELETE /control/scenario/{id}``: answers with the rule as it was at the end."""
+        """``DELETE /control/scenario/{id}``: return the removed rule."""
         number = request.path_params["id"]
         rule = self._rules.pop(number, None)
         if rule is None:
-            return json_answer(source_error(f"no rule has the id {number}", 404), 404)
-        return json_answer(rule.describe())
+            return json_response(source_error(f"no rule has the id {number}", 404), 404)
+        return json_response(rule.describe())
 
     async def reset(self, _request: Request) -> Response:
-        """``DELETE /control``: forget every rule and every request; call counts of keys stay."""
+        """``DELETE /control``: remove every rule and request; the call counts of API keys are kept."""
         self._rules.clear()
         self._served.clear()
-        return json_answer({"active": []})
+        return json_response({"active": []})
 
     async def requests(self, request: Request) -> Response:
-        """``GET /control/requests``: what was served, oldest first; any field may narrow it (``?path=/v1/archive``)."""
-        wanted = request.query_params
-        return json_answer(
+        """``GET /control/requests``: return the served requests, oldest first; filters: ``path`` and ``scenario``."""
+        filters = request.query_params
+        return json_response(
             {
                 "data": [
-                    each
-                    for each in self._served
-                    if wanted.get("path") in {None, each["path"]} and wanted.get("scenario") in {None, each["scenario"]}
+                    served
+                    for served in self._served
+                    if filters.get("path") in {None, served["path"]}
+                    and filters.get("scenario") in {None, served["scenario"]}
                 ]
             }
         )
 
     def serve(self, request: Request) -> tuple[ServedRequest, Rule | None]:
-        """Record ``request`` and take the rule that plays for it, if any."""
+        """Record ``request`` and return the record with the rule that applies to it, if any."""
         rule = next((rule for rule in self._rules.values() if rule.applies(request)), None)
         if rule:
             rule.played += 1
@@ -147,7 +148,7 @@ class Control:
 
 
 class ControlMiddleware:
-    """Records each request, plays the scenario that applies to it, and marks each answer as sample data."""
+    """Record each request, play the scenario that applies to it, and mark each response as sample data."""
 
     def __init__(self, app: ASGIApp, control: Control) -> None:
         self._app = app
@@ -163,17 +164,17 @@ class ControlMiddleware:
         if not request.url.path.startswith(UNRECORDED_PREFIXES):
             served, rule = self._control.serve(request)
 
-        async def marked(message: Message) -> None:
+        async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], SAMPLE_HEADER]
                 if served:
                     served["status"] = message["status"]
             await send(message)
 
-        answer = self._app
+        responder = self._app
         if rule:
-            answer = await REGISTRY[rule.name].play(Call(request, self._app), **rule.options)
-        await answer(scope, receive, marked)
+            responder = await REGISTRY[rule.name].play(Call(request, self._app), **rule.options)
+        await responder(scope, receive, send_marked)
 
 
 def _rule(body: object, number: int) -> Rule:
@@ -186,7 +187,7 @@ def _rule(body: object, number: int) -> Rule:
     name, path, times = body.get("name"), body.get("path"), body.get("times")
     match, options = body.get("match") or {}, body.get("options") or {}
     if name not in REGISTRY:
-        raise InvalidRuleError(f"name={name!r} is no scenario; allowed: {', '.join(sorted(REGISTRY))}")
+        raise InvalidRuleError(f"name={name!r} is not a scenario; allowed: {', '.join(sorted(REGISTRY))}")
     if path is not None and not (isinstance(path, str) and path.startswith("/")):
         raise InvalidRuleError(f"path={path!r}: allowed: a path such as /v1/archive, or null for every path")
     if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):

@@ -1,4 +1,4 @@
-"""Scenarios of the transport: what goes wrong before, around or instead of the genuine answer."""
+"""Transport scenarios: faults before, during or instead of the genuine response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
 
-from devstack.upstreams.answers import json_answer, open_meteo_error, openweather_error, source_error
+from devstack.upstreams.answers import json_response, open_meteo_error, openweather_error, source_error
 from devstack.upstreams.apis.openweather import LIMIT_EXCEEDED
 from devstack.upstreams.scenarios import Call, scenario
 
@@ -28,36 +28,36 @@ _MESSAGES = {
     500: ("Something went wrong.", "Internal error"),
     503: ("The service is overloaded", "Service unavailable"),
 }
-"""Texts by status: Open-Meteo's, then everyone else's; no answer of OpenWeather's with 5xx was recorded."""
+"""Messages by status: Open-Meteo's, then all others'; no 5xx response of OpenWeather was recorded."""
 
 
 def _error(call: Call, status: int, headers: dict[str, str] | None = None) -> Response:
-    """An error in the form of the API that was called."""
+    """Return an error in the format of the requested API."""
     path = call.request.url.path
     open_meteo, other = _MESSAGES.get(status, (f"Scenario: status {status}", f"Scenario: status {status}"))
     if path.startswith("/v1/"):
-        return json_answer(open_meteo_error(open_meteo), status, headers)
+        return json_response(open_meteo_error(open_meteo), status, headers)
     form = openweather_error if path.startswith("/data/") else source_error
-    return json_answer(form(other, status), status, headers)
+    return json_response(form(other, status), status, headers)
 
 
-async def _gone(receive: Receive) -> None:
-    """Return when the caller is gone."""
+async def _wait_for_disconnect(receive: Receive) -> None:
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _silence(_scope: Scope, receive: Receive, _send: Send) -> None:
-    """Send nothing until the caller gives up."""
-    await _gone(receive)
+async def _never_respond(_scope: Scope, receive: Receive, _send: Send) -> None:
+    """Send nothing until the client disconnects."""
+    await _wait_for_disconnect(receive)
 
 
 async def _reset(scope: Scope, receive: Receive, _send: Send) -> None:
-    """End the connection with a TCP reset: a close that doesn't linger."""
+    """Close the connection with a TCP reset, using a linger time of 0."""
     transport = scope["state"]["transport"]
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
-    await _gone(receive)
+    await _wait_for_disconnect(receive)
 
 
 @scenario
@@ -68,7 +68,7 @@ async def rate_limited(call: Call, *, retry_after: int = 2) -> Response:
 
 @scenario
 async def rate_limited_http_date(call: Call, *, retry_after: int = 2) -> Response:
-    """429 with ``Retry-After`` as an HTTP date, so many seconds from now."""
+    """429 with ``Retry-After`` as an HTTP date, that many seconds from now."""
     when = datetime.now(UTC) + timedelta(seconds=retry_after)
     return _error(call, 429, {"retry-after": format_datetime(when, usegmt=True)})
 
@@ -81,13 +81,13 @@ async def rate_limited_without_hint(call: Call) -> Response:
 
 @scenario
 async def server_error(call: Call, *, status: int = 500) -> Response:
-    """500, or the status named, in the API's own form of an error."""
+    """500, or the given status, in the API's error format."""
     return _error(call, status)
 
 
 @scenario
 async def client_error(call: Call, *, status: int = 400) -> Response:
-    """400, or the status named (401, 403, 404, …), in the API's own form of an error."""
+    """400, or the given status (401, 403, 404, …), in the API's error format."""
     return _error(call, status)
 
 
@@ -108,28 +108,28 @@ async def bad_gateway_html(_call: Call) -> Response:
 
 @scenario
 async def connection_reset(_call: Call) -> ASGIApp:
-    """A TCP reset (ECONNRESET) instead of an answer."""
+    """A TCP reset (ECONNRESET) instead of a response."""
     return _reset
 
 
 @scenario
 async def hang(_call: Call) -> ASGIApp:
-    """Accepts the request and never answers."""
-    return _silence
+    """Accept the request and never respond."""
+    return _never_respond
 
 
 @scenario
 async def answer_lost(call: Call) -> ASGIApp:
-    """Do what was asked, and never answer: the caller can't know that it was done."""
-    await call.answer()
-    return _silence
+    """Carry out the request but never respond: the client can't know that it succeeded."""
+    await call.respond()
+    return _never_respond
 
 
 @scenario
 async def slow_bytes(call: Call, *, seconds: float = 5.0, pieces: int = 20) -> Response:
-    """The genuine answer, dripped: each piece comes before a read time-out, the whole takes ``seconds``."""
-    answer = await call.answer()
-    body = bytes(answer.body)
+    """The genuine response in pieces: each arrives before a read timeout, the whole takes ``seconds``."""
+    response = await call.respond()
+    body = bytes(response.body)
     size = -(-len(body) // pieces)
 
     async def drip() -> AsyncIterator[bytes]:
@@ -137,20 +137,20 @@ async def slow_bytes(call: Call, *, seconds: float = 5.0, pieces: int = 20) -> R
             await asyncio.sleep(seconds / pieces)
             yield body[start : start + size]
 
-    return StreamingResponse(drip(), answer.status_code, dict(answer.headers))
+    return StreamingResponse(drip(), response.status_code, dict(response.headers))
 
 
 @scenario
 async def cut_json(call: Call, *, sent: float = 0.5) -> ASGIApp:
-    """200 whose connection closes after that share of the announced bytes."""
-    answer = await call.answer()
-    body = bytes(answer.body)
+    """200, whose connection closes after a share of the announced bytes."""
+    response = await call.respond()
+    body = bytes(response.body)
 
     async def cut(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+        await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
         await send({"type": "http.response.body", "body": body[: int(len(body) * sent)], "more_body": True})
         scope["state"]["transport"].close()
-        await _gone(receive)
+        await _wait_for_disconnect(receive)
 
     return cut
 
@@ -158,19 +158,19 @@ async def cut_json(call: Call, *, sent: float = 0.5) -> ASGIApp:
 @scenario
 async def cut_json_streaming_error(call: Call, *, sent: float = 0.5) -> Response:
     """200, complete for HTTP, whose JSON is cut and ends with Open-Meteo's plain-text streaming error."""
-    answer = await call.answer()
-    body = bytes(answer.body)
-    return Response(body[: int(len(body) * sent)] + STREAM_ERROR, answer.status_code, media_type="application/json")
+    response = await call.respond()
+    body = bytes(response.body)
+    return Response(body[: int(len(body) * sent)] + STREAM_ERROR, response.status_code, media_type="application/json")
 
 
 @scenario
 async def oversized(call: Call, *, megabytes: int = 64) -> Response:
-    """The genuine answer followed by so many megabytes of blanks, without a Content-Length: valid JSON, too big."""
-    answer = await call.answer()
+    """The genuine response followed by many megabytes of spaces, without a Content-Length: valid JSON, too large."""
+    response = await call.respond()
 
     async def swell() -> AsyncIterator[bytes]:
-        yield bytes(answer.body)
+        yield bytes(response.body)
         for _ in range(megabytes):
             yield b" " * MEGABYTE
 
-    return StreamingResponse(swell(), answer.status_code, media_type="application/json")
+    return StreamingResponse(swell(), response.status_code, media_type="application/json")

@@ -1,4 +1,4 @@
-"""Quantities that follow from recorded ones."""
+"""Quantities computed from recorded ones."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ J2000 = 2451545.0
 
 
 def feels_like(temperature: float, humidity: float, wind_speed: float) -> float:
-    """Apparent temperature in °C of °C, % and m/s (R. G. Steadman 1994, as used by Australia's weather bureau)."""
+    """Return the apparent temperature in °C from °C, % and m/s (R. G. Steadman 1994, used by Australia's BOM)."""
     vapour_pressure = humidity / 100 * 6.105 * exp(17.27 * temperature / (237.7 + temperature))
     return temperature + 0.33 * vapour_pressure - 0.70 * wind_speed - 4.00
 
 
 def dew_point(temperature: float, humidity: float) -> float:
-    """Dew point in °C of °C and % (Magnus formula with the coefficients of D. Sonntag 1990)."""
+    """Return the dew point in °C from °C and % (Magnus formula with the coefficients of D. Sonntag 1990)."""
     gamma = log(humidity / 100) + 17.62 * temperature / (243.12 + temperature)
     return 243.12 * gamma / (17.62 - gamma)
 
 
 def sunrise_and_sunset(day: date, latitude: float, longitude: float) -> tuple[int, int]:
-    """Unix seconds of sunrise and sunset on the solar day at a point in degrees, good to about a minute.
+    """Return the Unix seconds of sunrise and sunset on a solar day at a point in degrees, accurate to about a minute.
 
-    The sunrise equation with the sun's upper limb 0.833° below the horizon (J. Meeus, Astronomical Algorithms).
+    Uses the sunrise equation with the sun's upper limb 0.833° below the horizon (J. Meeus, Astronomical Algorithms).
 
     Raises:
-        ValueError: where the sun doesn't rise or set on that day.
+        ValueError: if the sun doesn't rise or set on that day.
     """
     solar_noon = day.toordinal() + 1721425 - J2000 - longitude / 360
     anomaly = radians((357.5291 + 0.98560028 * solar_noon) % 360)

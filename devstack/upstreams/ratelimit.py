@@ -1,4 +1,4 @@
-"""A sliding-window limit: never more than so many calls in any window."""
+"""A sliding-window rate limit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class SlidingWindow:
-    """Admits at most ``limit`` calls a key in any ``seconds`` long window; a refused call doesn't count.
+    """Admits at most ``limit`` calls per key in any window of ``seconds``; a refused call doesn't count.
 
-    ``clock`` returns seconds that never go back.
+    ``clock`` returns monotonic seconds.
     """
 
     def __init__(self, limit: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:

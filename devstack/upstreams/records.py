@@ -1,6 +1,6 @@
-"""The recorded data sets: where they lie, and what they are.
+"""The recorded data sets: location and description.
 
-Nothing is read at import; each loader reads its file once, on first use.
+Each loader reads its file once, on first use.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ DATA = Path(__file__).resolve().parents[2] / "include" / "data"
 
 @dataclass(frozen=True)
 class Dataset:
-    """One recorded data set, as ``GET /about`` describes it; days are ``YYYY-MM-DD``, both included."""
+    """One recorded data set, as ``GET /about`` describes it; days are ``YYYY-MM-DD``, both inclusive."""
 
     name: str
     served_at: tuple[str, ...]
@@ -30,8 +30,8 @@ class Dataset:
 
 
 DERIVED = {
-    "any other day up to today": "a recorded day's rows, which the header X-Replayed-Day names: weather of the same "
-    "date, the others in turn; dates are moved, invoices and tickets have numbers of their own",
+    "any other day up to today": "a recorded day's rows, named in the header X-Replayed-Day: weather of the same "
+    "date, the others in turn; dates are moved, invoices and tickets get their own numbers",
     "weather_code, weather[].id": "from the recorded condition text, by the table in devstack/upstreams/conditions.py",
     "visibility, clouds": "implied by the condition text; not measured",
     "feels_like, dew_point": "computed from the recorded temperature, humidity and wind",
@@ -42,10 +42,10 @@ DERIVED = {
 
 
 def read_csv(name: str, delimiter: str = ",") -> list[dict[str, str]]:
-    """Return the rows of ``include/data/<name>`` as text, in recorded order.
+    """Return the rows of ``include/data/<name>`` as strings, in recorded order.
 
     Raises:
-        FileNotFoundError: if the file is missing from the clone.
+        FileNotFoundError: if the file is missing.
     """
     with (DATA / name).open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines, delimiter=delimiter))

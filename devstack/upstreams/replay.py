@@ -1,7 +1,7 @@
-"""Which recorded day is replayed for a day that was not recorded.
+"""Selects the recorded day that is replayed for a day that was not recorded.
 
-A recorded day stands for itself. Any other day up to today gets another day's recording, with its dates moved there;
-the answer then names what was recorded in the header ``X-Replayed-Day``. Days after today aren't there yet.
+A recorded day is served as it is. Any other day up to today gets a recorded day's data with its dates shift_time; the
+response then names the recorded day in the header ``X-Replayed-Day``. Days after today are not available.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def today() -> date:
-    """Return the last day that is there, in UTC."""
+    """Return the last available day, in UTC."""
     return datetime.now(UTC).date()
 
 
 def same_date(day: date, recorded: frozenset[date]) -> date | None:
-    """Return ``day`` if it was recorded, else its month and day in the newest year that has them; None after today."""
+    """Return ``day`` if it was recorded, else the newest recorded day with its month and day; None after today."""
     if day in recorded:
         return day
     if day > today():
@@ -32,7 +32,7 @@ def same_date(day: date, recorded: frozenset[date]) -> date | None:
 
 
 def in_turn(day: date, recorded: Collection[date]) -> date | None:
-    """Return ``day`` if it was recorded, else one of the recorded days, each in its turn; None after today."""
+    """Return ``day`` if it was recorded, else one of the recorded days, in rotation; None after today."""
     if day in recorded:
         return day
     return sorted(recorded)[day.toordinal() % len(recorded)] if day <= today() else None
@@ -43,18 +43,18 @@ def _newest(recorded: frozenset[date]) -> dict[tuple[int, int], date]:
     return {(day.month, day.day): day for day in sorted(recorded)}
 
 
-def moved(time: str, by: timedelta, zone: ZoneInfo) -> str:
-    """Return a local time (ISO 8601 to the second, without offset) so many days later.
+def shift_time(time: str, by: timedelta, zone: ZoneInfo) -> str:
+    """Return a local time (ISO 8601 to the second, without offset) moved by ``by``.
 
-    The time of day stays, unless no clock in ``zone`` shows it on that day because summer time begins: then it is an
-    hour later.
+    The time of day is kept, except where it doesn't exist on that day in ``zone`` because daylight saving time starts:
+    then it is an hour later.
     """
     local = datetime.fromisoformat(time) + by
-    shown = local.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None)
-    return shown.isoformat(sep=time[10])
+    valid = local.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None)
+    return valid.isoformat(sep=time[10])
 
 
-def label(days: Iterable[tuple[date, date]]) -> dict[str, str]:
-    """Return the header for pairs of day and recorded day: every recorded day that stands for another, in order."""
+def replay_header(days: Iterable[tuple[date, date]]) -> dict[str, str]:
+    """Return the header for pairs of day and recorded day: the recorded days that replace another, in order."""
     replayed = dict.fromkeys(recorded.isoformat() for day, recorded in days if day != recorded)
     return {HEADER: ", ".join(replayed)} if replayed else {}

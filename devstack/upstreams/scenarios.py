@@ -1,8 +1,7 @@
-"""How a scenario is declared: a named way to misbehave, chosen by a test through the control endpoints.
+"""Declaration of scenarios: named faults that a test activates through the control endpoints.
 
-A scenario is an async function of a :class:`Call` whose keyword-only parameters are the options that a test may set; it
-returns the answer as an ASGI application, such as a Response. ``@mutation`` declares one that rewrites the JSON of the
-genuine answer.
+A scenario is an async function of a :class:`Call` whose keyword-only parameters are its options; it returns the
+response as an ASGI application. ``@mutation`` declares one that rewrites the JSON of the genuine response.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from devstack.upstreams.answers import json_answer
+from devstack.upstreams.answers import json_response
 from include.core.replay import HEADER
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ Play = Callable[..., "Coroutine[Any, Any, ASGIApp]"]
 
 
 class OptionError(ValueError):
-    """An option that a scenario doesn't have, or of another type; the text lists what is allowed."""
+    """An unknown option of a scenario, or one of the wrong type; the message lists the allowed ones."""
 
 
 REGISTRY: dict[str, Scenario] = {}
@@ -36,13 +35,13 @@ REGISTRY: dict[str, Scenario] = {}
 
 @dataclass(frozen=True)
 class Call:
-    """One request that a scenario answers; :meth:`answer` gives what the server would have said."""
+    """One request that a scenario handles; :meth:`respond` returns the genuine response."""
 
     request: Request
     app: ASGIApp
 
-    async def answer(self) -> Response:
-        """Let the genuine endpoint answer, and return its whole answer unsent."""
+    async def respond(self) -> Response:
+        """Call the genuine endpoint, and return its complete response without sending it."""
         status, headers, body = 0, {}, b""
 
         async def keep(message: Message) -> None:
@@ -66,14 +65,14 @@ class Scenario:
     options: dict[str, object]
 
     def describe(self) -> dict[str, object]:
-        """Return the JSON object that lists it."""
+        """Return the scenario as a JSON object."""
         return {"what": inspect.getdoc(self.play), "options": self.options}
 
     def check(self, options: dict[str, object]) -> None:
-        """Check options that a test gave.
+        """Validate the options that a test has set.
 
         Raises:
-            OptionError: if one is unknown or of another type than its default; the message lists what is allowed.
+            OptionError: if an option is unknown or has the wrong type; the message lists the allowed ones.
         """
         for name, value in options.items():
             allowed = ", ".join(f"{option}={default!r}" for option, default in self.options.items()) or "none"
@@ -91,20 +90,20 @@ def scenario(play: Play) -> Play:
     """Register ``play`` under its own name."""
     name = play.__name__
     parameters = inspect.signature(play).parameters.values()
-    options = {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+    options = {item.name: item.default for item in parameters if item.kind is item.KEYWORD_ONLY}
     REGISTRY[name] = Scenario(name, play, options)
     return play
 
 
 def mutation(change: Callable[..., Json]) -> Play:
-    """Register a change of the genuine answer's JSON under its own name; an error answer passes unchanged."""
+    """Register a change of the genuine response's JSON under its own name; error responses pass unchanged."""
 
     @wraps(change)
     async def play(call: Call, **options: object) -> Response:
-        answer = await call.answer()
-        if answer.status_code >= 400:
-            return answer
-        kept = {HEADER: answer.headers[HEADER]} if HEADER in answer.headers else {}
-        return json_answer(change(json.loads(bytes(answer.body)), **options), answer.status_code, kept)
+        response = await call.respond()
+        if response.status_code >= 400:
+            return response
+        headers = {HEADER: response.headers[HEADER]} if HEADER in response.headers else {}
+        return json_response(change(json.loads(bytes(response.body)), **options), response.status_code, headers)
 
     return scenario(play)

@@ -1,4 +1,4 @@
-"""What the server remembers of a request."""
+"""The record of a served request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TypedDict
 
 
 class ServedRequest(TypedDict):
-    """One request that was served; ``status`` is None while (or if never) answered, ``time`` is UTC in ISO 8601."""
+    """One served request; ``status`` is None until a response is sent, ``time`` is UTC in ISO 8601."""
 
     number: int
     time: str

@@ -1,4 +1,4 @@
-"""Run the application: in this process until it is told to stop, or in a thread for as long as a test wants it."""
+"""Run the application in this process, or in a thread for tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STOP_SECONDS = 10.0
 
 
 class PortTakenError(RuntimeError):
-    """Something else listens on the port; the message says which and what to do."""
+    """Another program listens on the port; the message names the port and the fix."""
 
 
 class Protocol(H11Protocol):
@@ -40,7 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises:
         PortTakenError: if the port is taken.
-        OSError: if the host is none of this machine's.
+        OSError: if the host is not an address of this machine.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -51,7 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise PortTakenError(
-                f"port {port} of {host} is taken: stop what listens there or give another --port"
+                f"port {port} of {host} is taken: stop the program that listens there or choose another --port"
             ) from error
         raise
     return listener
@@ -64,7 +64,7 @@ def url(listener: socket.socket) -> str:
 
 
 def server(s3: str | None = None) -> uvicorn.Server:
-    """Return a server with a fresh application; no access log, since addresses may hold keys.
+    """Return a server with a new application; no access log, since URLs may contain keys.
 
     ``s3`` is the URL of the S3 server that the tills deliver to.
     """
@@ -84,7 +84,7 @@ def server(s3: str | None = None) -> uvicorn.Server:
 
 @contextmanager
 def serve(port: int = 0, host: str = "127.0.0.1", s3: str | None = None) -> Iterator[str]:
-    """Serve from a thread of this process; yields the base URL once requests are answered.
+    """Serve from a thread of this process; yield the base URL once the server is ready.
 
     Raises:
         PortTakenError: if the port is taken.

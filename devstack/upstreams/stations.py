@@ -1,4 +1,4 @@
-"""The cities that were recorded, and their days."""
+"""The recorded cities and days."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Station:
 
 @dataclass(frozen=True)
 class Day:
-    """One recorded day: °C, %, hPa, m/s, mm; None where the recording has no such column."""
+    """One recorded day: °C, %, hPa, m/s, mm; None where the recording lacks the column."""
 
     temperature_mean: float | None
     temperature_min: float
@@ -51,7 +51,7 @@ STATIONS = (
 
 @cache
 def recorded() -> dict[str, dict[date, Day]]:
-    """Return every recorded day by city name, in order of date; New York stands in both recordings."""
+    """Return every recorded day by city name, in order of date; New York is in both recordings."""
     cities: dict[str, dict[date, Day]] = {station.name: {} for station in STATIONS}
     for row in read_csv("weather/noaa_daily_seattle_newyork.csv"):
         cities[row["location"]][date.fromisoformat(row["date"])] = Day(
@@ -94,7 +94,7 @@ def nearest(latitude: float, longitude: float) -> Station | None:
 
 
 def _distance(latitude: float, longitude: float, station: Station) -> float:
-    """Great-circle distance in km (haversine formula)."""
+    """Return the great-circle distance in km (haversine formula)."""
     phi, phi_station = radians(latitude), radians(station.latitude)
     half_chord = (
         sin((phi_station - phi) / 2) ** 2

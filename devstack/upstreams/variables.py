@@ -1,4 +1,4 @@
-"""Open-Meteo's variables and units: which of them were recorded, and which are only known by name."""
+"""Open-Meteo's variables and units: those that were recorded, and those that are only accepted by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Unit(NamedTuple):
-    """A unit: its label in the answer, and the conversion from the recorded one."""
+    """A unit: its label in the response, and the conversion from the recorded unit."""
 
     label: str
     convert: Callable[[float], float | int]
@@ -45,7 +45,7 @@ UNDEFINED = Unit("undefined", float)
 
 
 class Variable(NamedTuple):
-    """A recorded variable: the unit parameter (or fixed unit) that it follows, and where a day keeps it."""
+    """A recorded variable: its unit parameter (or fixed unit), and the function that reads it from a day."""
 
     unit: str
     value: Callable[[Day], float | None]
@@ -96,4 +96,4 @@ KNOWN: dict[str, frozenset[str]] = {
     "hourly": _INSTANT,
     "current": _INSTANT,
 }  # fmt: skip
-"""Names that are accepted; one that is not recorded answers null with the unit ``undefined``, as the real API does."""
+"""Accepted names; one that is not recorded returns null with the unit ``undefined``, as in the real API."""

@@ -1,1 +1,1 @@
-"""Shared services: they know no domain."""
+"""Shared services, independent of any domain."""

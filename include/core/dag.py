@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection, ObjectStoragePath, Param
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
 from include.core.dates import day_of
 from include.core.settings import OBJECT_STORAGE
@@ -43,3 +44,15 @@ def warehouse_uri(conn_id: str) -> str:
         AirflowNotFoundException: if there is no such connection.
     """
     return str(Connection.get(conn_id).get_uri())
+
+
+def connection_or_skip(conn_id: str) -> Any:
+    """Return a :class:`~airflow.sdk.Connection` that not every deployment has.
+
+    Raises:
+        AirflowSkipException: if there is none of this name.
+    """
+    try:
+        return Connection.get(conn_id)
+    except AirflowNotFoundException:
+        raise AirflowSkipException(f"no connection {conn_id!r} here: nothing to do for this task") from None

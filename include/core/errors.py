@@ -1,29 +1,29 @@
-"""What can go wrong with what we are given; each message says what to do."""
+"""Base exceptions; each message says how to fix the problem."""
 
 from __future__ import annotations
 
 
 class PermanentError(Exception):
-    """The same input fails again, so no retry can help: the cluster policy fails the task at once."""
+    """A retry with the same input would fail again: the cluster policy fails the task at once."""
 
 
 class ConfigurationError(PermanentError, ValueError):
-    """A setting, connection or parameter that we were given can't be used."""
+    """A setting, connection or parameter is invalid."""
 
 
 class MissingInputError(Exception):
-    """What a task reads isn't there yet; another DAG publishes it."""
+    """A task's input, published by another DAG, doesn't exist yet."""
 
 
 class ForbiddenAddressError(ConfigurationError):
-    """A URL leads where we may not call: to another host than declared, or into a network that isn't public."""
+    """A URL leads to a host that isn't declared or to a network that isn't public."""
 
 
 class UpstreamError(Exception):
-    """An upstream didn't give a usable answer.
+    """An upstream didn't return a usable response.
 
     Attributes:
-        status: HTTP status; ``None`` if there was no answer at all.
+        status: HTTP status; ``None`` if there was no response.
     """
 
     def __init__(self, message: str, status: int | None = None):
@@ -32,14 +32,14 @@ class UpstreamError(Exception):
 
 
 class PermanentUpstreamError(UpstreamError, PermanentError):
-    """The upstream refuses the request (400, 401, 403, 404): the same request will be refused again."""
+    """The upstream rejects the request (400, 401, 403, 404); a retry would be rejected too."""
 
 
 class TransientUpstreamError(UpstreamError):
-    """The upstream is overloaded, broken or unreachable for now (429, 5xx, reset, time-out, answer cut short).
+    """The upstream is temporarily overloaded, failing or unreachable (429, 5xx, reset, timeout, truncated response).
 
     Attributes:
-        retry_after: seconds that the upstream asked us to wait; ``None`` if it didn't say.
+        retry_after: seconds to wait, from the upstream's ``Retry-After``; ``None`` if not given.
     """
 
     def __init__(self, message: str, status: int | None = None, retry_after: float | None = None):

@@ -1,4 +1,4 @@
-"""What modules declare as constants, collected by type."""
+"""Collects the constants that modules declare, by type."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def names_of(package: ModuleType, name: str) -> Iterator[str]:
-    """Yield the full name of the module ``name`` of each package below ``package`` that has one; import none."""
-    for found in iter_modules(package.__path__, f"{package.__name__}."):
-        if found.ispkg and find_spec(f"{found.name}.{name}"):
-            yield f"{found.name}.{name}"
+def module_names(package: ModuleType, name: str) -> Iterator[str]:
+    """Yield the full name of the module ``name`` in each subpackage of ``package`` that has one, without importing."""
+    for subpackage in iter_modules(package.__path__, f"{package.__name__}."):
+        if subpackage.ispkg and find_spec(f"{subpackage.name}.{name}"):
+            yield f"{subpackage.name}.{name}"
 
 
-def modules_of(package: ModuleType, name: str) -> Iterator[ModuleType]:
-    """Yield the module ``name`` of each package below ``package`` that has one."""
-    return map(import_module, names_of(package, name))
+def import_modules(package: ModuleType, name: str) -> Iterator[ModuleType]:
+    """Yield the module ``name`` of each subpackage of ``package`` that has one."""
+    return map(import_module, module_names(package, name))
 
 
-def declared(kind: type[T], modules: Iterable[ModuleType]) -> tuple[T, ...]:
-    """Return the constants of a type, and the members of tuples that hold nothing else."""
-    found: list[T] = []
+def collect_constants(kind: type[T], modules: Iterable[ModuleType]) -> tuple[T, ...]:
+    """Return the constants of a type, including the members of tuples of that type."""
+    constants: list[T] = []
     for module in modules:
         for value in vars(module).values():
             members = value if isinstance(value, tuple) and value else (value,)
             if all(isinstance(member, kind) for member in members):
-                found += members
-    return tuple(found)
+                constants += members
+    return tuple(constants)

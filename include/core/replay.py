@@ -1,6 +1,6 @@
-"""Sample data that an upstream replays: the recorded day stays known, from the answer to the load log.
+"""Tracks the recorded day of replayed sample data, from the response to the load log.
 
-An upstream that replays a recorded day for the one asked for names it in the header ``X-Replayed-Day``.
+An upstream that replays a recorded day in place of the requested one names it in the header ``X-Replayed-Day``.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ SUFFIX = ".replayed"
 
 
 class Rows(NamedTuple):
-    """Rows as an upstream gave them; ``replayed_from`` is the recorded day that they replay, ``None`` for real data."""
+    """Rows from an upstream; ``replayed_from`` is the recorded day that they replay, ``None`` for real data."""
 
     rows: Iterable[Any]
     replayed_from: dt.date | None
 
 
 def replayed_day(headers: Mapping[str, str]) -> dt.date | None:
-    """Return the day that an answer's headers name.
+    """Return the recorded day named in the headers of a response.
 
     Raises:
-        ValueError: if it isn't one day, YYYY-MM-DD.
+        ValueError: if it isn't a date, YYYY-MM-DD.
     """
     value = headers.get(HEADER)
     return None if value is None else dt.date.fromisoformat(value)
 
 
-def mark(file: File, replayed_from: dt.date | None) -> None:
-    """Keep beside a file which recorded day it replays."""
-    beside = label_of(file)
+def write_replayed_day(file: File, replayed_from: dt.date | None) -> None:
+    """Record which day a file replays, in a sidecar file."""
+    sidecar = sidecar_path(file)
     if replayed_from is None:
-        beside.unlink(missing_ok=True)
+        sidecar.unlink(missing_ok=True)
     else:
-        write(beside, replayed_from.isoformat().encode())
+        write(sidecar, replayed_from.isoformat().encode())
 
 
-def marked(file: File) -> dt.date | None:
-    """Return the recorded day that a file replays, as :func:`mark` kept it.
+def read_replayed_day(file: File) -> dt.date | None:
+    """Return the day that a file replays, as stored by :func:`write_replayed_day`.
 
     Raises:
-        ValueError: if what is beside the file isn't a day.
+        ValueError: if the sidecar file doesn't contain a date.
     """
-    beside = label_of(file)
-    return dt.date.fromisoformat(beside.read_text()) if beside.exists() else None
+    sidecar = sidecar_path(file)
+    return dt.date.fromisoformat(sidecar.read_text()) if sidecar.exists() else None
 
 
-def label_of(file: File) -> File:
-    """Return where the recorded day of a file is kept."""
+def sidecar_path(file: File) -> File:
+    """Return the path of the file that stores the recorded day of ``file``."""
     return file.with_name(file.name + SUFFIX)
 
 
-def described(day: object, replayed_from: dt.date | None) -> str:
-    """Return a day in words: ``2026-11-24, replay of 2010-12-20``."""
+def describe_day(day: object, replayed_from: dt.date | None) -> str:
+    """Return a day as text: ``2026-11-24, replay of 2010-12-20``."""
     return f"{day}, replay of {replayed_from}" if replayed_from else f"{day}"

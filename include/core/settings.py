@@ -1,4 +1,4 @@
-"""The types of what a deployment provides, and the declarations that belong to no domain.
+"""Types for what a deployment provides, and the declarations that belong to no domain.
 
 Every Airflow process imports this module through the cluster policies: keep it free of heavy imports.
 """
@@ -15,9 +15,9 @@ from include.core.storage import url_of
 
 @dataclass(frozen=True)
 class Connection:
-    """One Airflow connection.
+    """An Airflow connection.
 
-    ``service`` names what stands behind it in the embedded stack; ``optional`` ones may be missing in production.
+    ``service`` names the service behind it in the embedded stack; ``optional`` ones may be missing in production.
     """
 
     conn_id: str
@@ -38,7 +38,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Pool:
-    """One Airflow pool; ``slots`` bounds how many of its tasks run at once."""
+    """An Airflow pool; ``slots`` bounds how many of its tasks run at once."""
 
     name: str
     slots: int
@@ -47,7 +47,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Queue:
-    """One executor queue; a worker must be told to serve it."""
+    """An executor queue; a worker must be configured to serve it."""
 
     name: str
     doc: str
@@ -55,7 +55,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class EnvironmentKey:
-    """One environment variable of ours; unset or empty means ``default``, and in the embedded stack ``embedded``."""
+    """An environment variable; unset or empty means ``default``, and in the embedded stack ``embedded``."""
 
     name: str
     default: str
@@ -67,7 +67,7 @@ class EnvironmentKey:
         return os.environ.get(self.name) or self.default
 
     def read_bool(self) -> bool:
-        """Return the value in force as a truth value.
+        """Return the value in force as a boolean.
 
         Raises:
             ValueError: if it is neither true nor false.
@@ -96,20 +96,20 @@ METADATA = Connection(
     "metadata_default",
     "postgres",
     "postgres",
-    "Airflow's own database, for maintenance; on one machine only, not where workers are kept from it.",
+    "Airflow's own database, for maintenance; only for deployments in which workers may access it.",
     optional=True,
 )
 MLFLOW = Connection("mlflow_default", "http", "mlflow", "MLflow tracking server.", optional=True)
 MODEL_SERVER = Connection(
     "model_server_default", "http", "model_server", "Model server, `python -m include.core.ml.serving`.", optional=True
 )
-DEFAULT_POOL = Pool("default_pool", 32, "Airflow's own; tasks that name no pool.")
+DEFAULT_POOL = Pool("default_pool", 32, "Airflow's own; tasks without a pool.")
 SOURCE_API = Pool(
     "source_api", 8, "Calls to the sources' APIs at once; the calls per minute are bounded by the rate limiter."
 )
 DATABASE_ACCESS = Pool("database_access", 5, "Loads into the warehouse at once.")
 CPU_BOUND_POOL = Pool("cpu_bound_pool", 2, "Tasks that keep a core busy.")
-DEFAULT_QUEUE = Queue("default", "Everything that names no queue.")
+DEFAULT_QUEUE = Queue("default", "Tasks without a queue.")
 STRICT_MODE = EnvironmentKey(
     "SPELLBOOK_STRICT",
     "false",
@@ -124,16 +124,16 @@ OBJECT_STORAGE = EnvironmentKey(
 PRIVATE_NETWORKS = EnvironmentKey(
     "SPELLBOOK_PRIVATE_NETWORKS",
     "",
-    "Networks, comma-separated (10.0.0.0/8, ::1), that HTTP upstreams may lie in although they aren't public.",
+    "Networks, comma-separated (10.0.0.0/8, ::1), in which HTTP upstreams are allowed although they aren't public.",
     embedded="127.0.0.0/8,::1",
 )
 XCOM_LIMIT = EnvironmentKey(
-    "SPELLBOOK_XCOM_LIMIT", "5000000", "Bytes of JSON that one XCom may have; a larger one is refused."
+    "SPELLBOOK_XCOM_LIMIT", "5000000", "Maximum size of an XCom in bytes of JSON; a larger one is refused."
 )
 RUNBOOKS = EnvironmentKey(
     "SPELLBOOK_RUNBOOKS",
     "docs/runbooks",
-    "Where alerts link to: the URL of docs/runbooks in your repository's web interface.",
+    "URL of docs/runbooks in your repository's web interface, which alerts link to.",
 )
 SERVING_PATIENCE = EnvironmentKey(
     "SPELLBOOK_SERVING_PATIENCE", "60", "Seconds within which the model server must serve a new champion."

@@ -1,8 +1,8 @@
-"""Files in object storage, on a disk or in a bucket: written whole or not at all."""
+"""Atomic writes to object storage, on a disk or in a bucket."""
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 import shutil
 import tempfile
@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import uuid4
+
+from include.core import exact_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,23 +21,39 @@ if TYPE_CHECKING:
 
     File = UPath | ProxyUPath  # Airflow's ObjectStoragePath is one of the latter
 
+log = logging.getLogger(__name__)
+
+HANDOFF = "handoff"
+"""Folder below the root of object storage; its folders hold what one run's tasks hand to each other."""
+
 
 def url_of(path: Path) -> str:
-    """Return the URL by which fsspec (so ``ObjectStoragePath`` and ``UPath``) and Hadoop know a file.
+    """Return the URL of a file for fsspec (``ObjectStoragePath``, ``UPath``) and Hadoop.
 
-    They take the path in a URL literally: given what ``Path.as_uri`` returns, they look for a folder ``%20`` where the
-    path has a blank.
+    They don't decode percent-encoding, so ``Path.as_uri`` doesn't work for a path with a space.
     """
     return f"file://{path.absolute()}"
 
 
 def file_name(text: str) -> str:
-    """Return ``text`` as a name that every store takes and that can't leave its folder."""
+    """Return ``text`` as a file name that is valid in every store and contains no path separator."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", text)
 
 
+def handoff_folder(root: File, run_id: str) -> File:
+    """Return ``{root}/handoff/{run}``."""
+    return root / HANDOFF / file_name(run_id)
+
+
+def remove(folder: File) -> None:
+    """Remove a folder with all that is in it; one that is gone is no error."""
+    if folder.exists():
+        folder.fs.rm(folder.path, recursive=True)
+        log.info("removed %s", folder)
+
+
 def write(path: File, content: bytes) -> str:
-    """Write a file so that no reader ever sees a part of it, and return its URL."""
+    """Write a file atomically and return its URL."""
     with writing(path) as file:
         file.write(content)
     return str(path)
@@ -43,17 +61,17 @@ def write(path: File, content: bytes) -> str:
 
 @contextmanager
 def writing(path: File) -> Iterator[BinaryIO]:
-    """Write a file bit by bit; it is there when the block ends well, and nothing of it is if it doesn't.
+    """Write a file in chunks; it appears when the block succeeds, and not at all if it fails.
 
-    An object store shows an object only when it is complete, so the bits are gathered in a temporary file; in a file
-    system the file gets its name when it is complete.
+    For an object store the chunks go to a temporary file that is uploaded at the end; in a file system the complete
+    file is renamed.
     """
     if path.protocol not in {"", "file"}:
-        with tempfile.TemporaryFile() as gathered:
-            yield gathered
-            gathered.seek(0)
+        with tempfile.TemporaryFile() as buffer:
+            yield buffer
+            buffer.seek(0)
             with path.open("wb") as target:
-                shutil.copyfileobj(gathered, target, 1024 * 1024)
+                shutil.copyfileobj(buffer, target, 1024 * 1024)
         return
     file = Path(path.path)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +85,9 @@ def writing(path: File) -> Iterator[BinaryIO]:
 
 
 def json_lines(rows: Iterable[dict[str, Any]]) -> bytes:
-    """Return one JSON object a line; NaN and infinity, which JSON has no word for, become strings."""
-    plain = (json.loads(json.dumps(row, default=str), parse_constant=str) for row in rows)
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in plain).encode()
+    """Return one JSON object per line; what JSON doesn't have, such as NaN and dates, becomes a string.
+
+    A lone surrogate, which UTF-8 doesn't have, is written as JSON's escape.
+    """
+    plain = (exact_json.loads(exact_json.dumps(row), parse_constant=str) for row in rows)
+    return "".join(exact_json.dumps(row) + "\n" for row in plain).encode("utf-8", "backslashreplace")

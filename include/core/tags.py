@@ -1,6 +1,6 @@
 """The tags that a DAG may carry.
 
-Filters and dashboards rest on them, so the list is closed: a DAG with a word of its own is refused when it is parsed.
+Filters and dashboards depend on them, so the list is closed: in strict mode a DAG with any other tag is refused.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Tag(StrEnum):
-    """What a DAG is about, or what kind of work it does; add a line here before you use a new one."""
+    """The subject of a DAG or its kind of work; add a new tag here before you use it."""
 
     ANALYTICS = "analytics"
     EXAMPLE = "example"

@@ -1,1 +1,1 @@
-"""The examples, a package each; none of them imports another."""
+"""The examples: one package for each domain, independent of one another."""

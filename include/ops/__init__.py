@@ -1,1 +1,1 @@
-"""What runs the platform itself."""
+"""Operation of the platform: alerts, metrics, maintenance."""

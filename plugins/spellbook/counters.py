@@ -1,4 +1,4 @@
-"""Our own metrics, sent the way Airflow sends its own (``[metrics]`` in airflow.cfg)."""
+"""Custom metrics, sent through Airflow's metrics client (``[metrics]`` in airflow.cfg)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def cache_counter(cache: str) -> Callable[[Outcome], None]:
-    """Return what counts a cache's outcomes: ``airflow_spellbook_cache_requests{cache, outcome}`` in Prometheus."""
+    """Return a function that counts outcomes: ``airflow_spellbook_cache_requests{cache, outcome}`` in Prometheus."""
 
     def count(outcome: Outcome) -> None:
         stats.incr("spellbook.cache.requests", tags={"cache": cache, "outcome": str(outcome)})

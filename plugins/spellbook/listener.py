@@ -1,7 +1,7 @@
-"""Parks an alert where Airflow itself decides that a run failed, or finds a file that doesn't load.
+"""Stores a pending alert when Airflow marks a run as failed, or when a DAG file fails to load.
 
-In the scheduler, the Variable is written in the transaction that ends the run: the one can't be there without the
-other, whatever is killed afterwards. Nothing is sent from here, and nothing but Airflow's own database is asked.
+In the scheduler, the alert is stored as a Variable in the transaction that ends the run, so neither exists without the
+other. The listener sends nothing, and accesses only Airflow's own database.
 
 Airflow imports this module in every process: keep it free of heavy imports.
 """
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 
     from include.ops.alerts.alert import Alert
 
-BY_AIRFLOW = {"task_failure", "all_tasks_deadlocked", "timed_out"}  # any other message: by hand, and the hand knows
+BY_AIRFLOW = {"task_failure", "all_tasks_deadlocked", "timed_out"}  # other messages: a user marked the run
 
 log = logging.getLogger(__name__)
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
-    """Park the alert of a run that failed."""
+    """Store the alert of a failed run."""
     if msg in BY_AIRFLOW:
-        _park_run(dag_run, msg)
+        _store_run_alert(dag_run, msg)
 
 
 @hookimpl
 def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
-    """Park an alert if a task failed though the run succeeded: its process may have died without a word."""
+    """Store an alert if a task failed although the run succeeded: its process may have died without sending one."""
     if msg == "success":
-        _park_run(dag_run, "")
+        _store_run_alert(dag_run, "")
 
 
 @hookimpl
 def on_new_dag_import_error(filename: str, stacktrace: str) -> None:
-    """Park the alert of a DAG file that stopped loading; once an hour at most for the same error."""
+    """Store the alert of a DAG file that fails to load; at most one per hour for the same error."""
     from airflow.utils.session import create_session
 
     from include.ops.alerts.alert import Alert, Kind
@@ -53,13 +53,13 @@ def on_new_dag_import_error(filename: str, stacktrace: str) -> None:
         subject=_below_dags(filename),
         attempt=f"{datetime.now(UTC):%Y-%m-%d %H}",
         text=in_a_line(lines[-1] if lines else "no error was reported"),
-        advice="Fix the file; until then none of its DAGs is scheduled. `make gate` shows the error before a commit.",
+        advice="Fix the file; until then, none of its DAGs are scheduled. `make gate` shows the error before a commit.",
     )
     with create_session(scoped=False) as session:
-        _park(session, alert)
+        _store(session, alert)
 
 
-def _park_run(dag_run: DagRun, msg: str) -> None:
+def _store_run_alert(dag_run: DagRun, msg: str) -> None:
     from airflow.utils.state import TaskInstanceState
     from sqlalchemy.orm import object_session
 
@@ -70,7 +70,7 @@ def _park_run(dag_run: DagRun, msg: str) -> None:
 
     session = object_session(dag_run)
     if session is None:
-        raise RuntimeError(f"the run {dag_run.run_id} of {dag_run.dag_id} belongs to no session; nothing was stored")
+        raise RuntimeError(f"run {dag_run.run_id} of {dag_run.dag_id} has no database session; no alert was stored")
     failed = dag_run.get_task_instances(state=[TaskInstanceState.FAILED], session=session)
     if dag_run.dag_id in UNWATCHED or not (msg or failed):
         return
@@ -91,11 +91,11 @@ def _park_run(dag_run: DagRun, msg: str) -> None:
             for ti in failed
         ),
     )
-    _park(session, alert)
+    _store(session, alert)
 
 
-def _park(session: Session, alert: Alert) -> None:
-    """Write the Variable unless it is there, in one statement that doesn't commit."""
+def _store(session: Session, alert: Alert) -> None:
+    """Insert the Variable if it doesn't exist, without committing."""
     from airflow.models.variable import Variable
     from sqlalchemy.dialects import postgresql, sqlite
 

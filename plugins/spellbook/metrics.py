@@ -1,11 +1,10 @@
-"""A StatsD client that survives a missing or moving StatsD host; see ``[metrics] statsd_custom_client_path``.
+"""A StatsD client that re-resolves the StatsD host periodically; see ``[metrics] statsd_custom_client_path``.
 
-Airflow's own client resolves the host once: a name that is missing at that moment means no metrics for the rest of the
-process's life, and a new address is never noticed. This one resolves in the background, again and again.
+Airflow's own client resolves the host once: if that fails, the process sends no metrics for the rest of its life, and
+it never notices a new address. This client resolves the host repeatedly, in the background.
 
-Tags leave in DogStatsD's form (``ti.finish:1|c|#dag_id:weather``), which unlike the InfluxDB form that Airflow writes
-(``ti.finish,dag_id=weather:1|c``) is understood by every StatsD server that knows tags, and in which a value may hold a
-colon.
+Tags are sent in DogStatsD's format (``ti.finish:1|c|#dag_id:weather``) instead of Airflow's InfluxDB format
+(``ti.finish,dag_id=weather:1|c``), because every StatsD server with tags supports it, and values may contain a colon.
 """
 
 from __future__ import annotations
@@ -21,28 +20,28 @@ from statsd import StatsClient
 
 log = logging.getLogger(__name__)
 
-REFRESH = 30.0  # seconds between two questions for the address
-PATIENCE = 0.2  # seconds that a new client waits for the first answer
-KEPT = 1000  # lines that wait for the first answer; the oldest go first
+REFRESH = 30.0  # seconds between two lookups
+PATIENCE = 0.2  # seconds that a new client waits for the first lookup
+MAX_BUFFERED = 1000  # lines; when exceeded, the oldest are dropped
 
 
 class ReResolvingStatsClient(StatsClient):
-    """Send metrics over UDP, to wherever the host is now.
+    """Sends metrics over UDP to the current address of the host.
 
-    Nothing here raises, and no call but the first takes longer than a system call: the name is resolved in a thread.
-    What is sent before the host is found is kept (the newest :data:`KEPT` lines) and sent then.
+    No method raises, and only the constructor may block: the name is resolved in a thread. Until the host has been
+    resolved, the newest :data:`MAX_BUFFERED` lines are buffered.
     """
 
     def __init__(
         self, host: str = "localhost", port: int = 8125, prefix: str | None = None, ipv6: bool = False
     ) -> None:
-        """Take the arguments in Airflow's order, which isn't that of the base class.
+        """Create the client; the arguments are in Airflow's order, which differs from the base class.
 
         Args:
             host: name or address of the StatsD server.
             port: its UDP port.
-            prefix: put before each name, with a dot.
-            ipv6: whether to look for an IPv6 address instead of an IPv4 one.
+            prefix: prepended to each name, with a dot.
+            ipv6: whether to resolve an IPv6 address instead of IPv4.
         """
         family = socket.AF_INET6 if ipv6 else socket.AF_INET
         self._host, self._port, self._family = host, port, family
@@ -51,54 +50,54 @@ class ReResolvingStatsClient(StatsClient):
         self._addr: Any = None
         self._sock = socket.socket(family, socket.SOCK_DGRAM)
         self._sock.setblocking(False)
-        self._waiting: deque[str] = deque(maxlen=KEPT)
+        self._buffer: deque[str] = deque(maxlen=MAX_BUFFERED)
         self._failing = False
-        self._resolution = threading.Thread()
-        self._ask()
-        if self._resolution.is_alive():
-            self._resolution.join(PATIENCE)
+        self._lookup = threading.Thread()
+        self._start_lookup()
+        if self._lookup.is_alive():
+            self._lookup.join(PATIENCE)
 
     def _send(self, data: str) -> None:
-        if time.monotonic() - self._asked >= REFRESH:
-            self._ask()
-        self._waiting.append("\n".join(map(dogstatsd, data.split("\n"))))
+        if time.monotonic() - self._lookup_started >= REFRESH:
+            self._start_lookup()
+        self._buffer.append("\n".join(map(dogstatsd, data.split("\n"))))
         self._flush()
 
     def _flush(self) -> None:
-        """Send what waits, unless it has to wait on."""
-        while self._addr is not None and self._waiting:
+        """Send the buffered lines if the address is known."""
+        while self._addr is not None and self._buffer:
             try:
-                line = self._waiting.popleft()
+                line = self._buffer.popleft()
                 self._sock.sendto(line.encode(), self._addr)
-            except (OSError, AttributeError, IndexError) as error:  # unreachable; closed; sent by the other thread
+            except (OSError, AttributeError, IndexError) as error:  # unreachable; closed; emptied by another thread
                 log.debug("A metric was not sent: %s", error)
 
-    def _ask(self) -> None:
-        """Resolve the host in the background, unless the last question is still open."""
-        self._asked = time.monotonic()
-        if self._resolution.is_alive():
+    def _start_lookup(self) -> None:
+        """Resolve the host in the background, unless a lookup is in progress."""
+        self._lookup_started = time.monotonic()
+        if self._lookup.is_alive():
             return
-        self._resolution = threading.Thread(target=self._resolve, name="statsd-resolver", daemon=True)
+        self._lookup = threading.Thread(target=self._resolve, name="statsd-resolver", daemon=True)
         try:
-            self._resolution.start()
-        except RuntimeError as error:  # the interpreter ends, or no thread is left
+            self._lookup.start()
+        except RuntimeError as error:  # the interpreter is shutting down, or no thread can be started
             log.debug("The StatsD host was not looked up: %s", error)
 
     def _resolve(self) -> None:
         try:
-            found = socket.getaddrinfo(self._host, self._port, self._family, socket.SOCK_DGRAM)
+            addresses = socket.getaddrinfo(self._host, self._port, self._family, socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
             if not self._failing:
                 log.warning(
-                    "StatsD host %s can't be resolved (%s): no metrics are sent%s; it is looked up again every %.0f s",
+                    "StatsD host %s can't be resolved (%s): metrics are %s; the lookup is repeated every %.0f s",
                     self._host,
                     error,
-                    "" if self._addr is None else " but to its last address",
+                    "buffered" if self._addr is None else "sent to its last address",
                     REFRESH,
                 )
             self._failing = True
             return
-        address = found[0][4]
+        address = addresses[0][4]
         if self._failing or self._addr not in {None, address}:
             log.info("StatsD host %s is at %s", self._host, address[0])
         self._failing, self._addr = False, address

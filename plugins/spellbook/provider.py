@@ -1,8 +1,8 @@
-"""What Airflow's provider discovery learns about this package: its connection types and how the UI asks for them.
+"""Provider metadata for Airflow's provider discovery: the connection types and their form fields.
 
-Airflow finds it through the entry point in ``plugins/spellbook-1.0.0.dist-info``. For that, ``plugins/`` must be in
-``PYTHONPATH``: the API server, which shows the connection form, reads the entry points before it looks at the setting
-``plugins_folder``.
+Airflow finds it through the entry point in ``plugins/spellbook-1.0.0.dist-info``. This requires ``plugins/`` in
+``PYTHONPATH``, because the API server, which shows the connection form, reads the entry points before the setting
+``plugins_folder``. See ``docs/decisions/11-metadata-beside-the-plugins.md``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 
 DEADLINE = {
     "label": "Deadline",
-    "description": "Seconds for one call, its retries included. Empty: 120.",
+    "description": "Seconds for one call including its retries. Empty: 120.",
     "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
 }
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider description in the form of Airflow's ``provider_info.schema.json``."""
+    """Return the provider metadata in the format of Airflow's ``provider_info.schema.json``."""
     return {
         "package-name": "spellbook",
         "name": "Spellbook",
@@ -25,7 +25,7 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [
             {
                 "connection-type": "open_meteo",
-                "hook-class-name": "spellbook.hooks.open_meteo.OpenMeteoHook",
+                "hook-class-name": "spellbook.hooks.weather.OpenMeteoHook",
                 "hook-name": "Open-Meteo",
                 "ui-field-behaviour": {
                     "hidden-fields": ["login", "extra"],
@@ -39,7 +39,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "archive_host": {
                         "label": "Archive host",
-                        "description": "URL of the archive API. Empty: the public one, or the host above.",
+                        "description": "URL of the archive API. Empty: the public API, or the host above.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "deadline": DEADLINE,
@@ -47,7 +47,7 @@ def get_provider_info() -> dict[str, Any]:
             },
             {
                 "connection-type": "openweathermap",
-                "hook-class-name": "spellbook.hooks.openweathermap.OpenWeatherMapHook",
+                "hook-class-name": "spellbook.hooks.weather.OpenWeatherMapHook",
                 "hook-name": "OpenWeatherMap",
                 "ui-field-behaviour": {
                     "hidden-fields": ["login", "extra"],

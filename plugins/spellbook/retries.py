@@ -1,4 +1,4 @@
-"""Retry policies: how long a task waits for its next try."""
+"""Retry policies that determine the delay before the next try."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class BackoffInParams(RetryPolicy):
-    """Exponential back-off whose lengths a run may set: params ``delay`` and ``cap`` in minutes, ``minute`` in seconds.
+    """Exponential back-off configured by params: ``delay`` and ``cap`` in minutes, ``minute`` in seconds.
 
-    A run with ``{"minute": 0.2}`` shows in seconds what takes hours in earnest.
+    With ``{"minute": 0.2}``, a run takes seconds instead of hours.
     """
 
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
-        """Return the wait after try ``try_number``: twice the one before it, and at most the cap."""
+        """Return the delay after try ``try_number``: twice the previous one, at most the cap."""
         del exception, max_tries
         if context is None:
             return RetryDecision.default()

@@ -1,4 +1,4 @@
-"""The XCom backend: large values go to object storage; what is far too large is refused, with what to do instead."""
+"""An XCom backend that stores large values in object storage, and rejects values over a limit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from include.core.settings import XCOM_LIMIT
 
 
 class XComTooLargeError(PermanentError, ValueError):
-    """A task returned or pushed more than XCom is for."""
+    """A task returned or pushed a value over the limit."""
 
 
 class GuardedXCom(XComObjectStorageBackend):
-    """Refuses values of more than ``SPELLBOOK_XCOM_LIMIT`` bytes; the others go where Airflow's backend puts them."""
+    """Rejects values of more than ``SPELLBOOK_XCOM_LIMIT`` bytes; passes the others to Airflow's backend."""
 
     @staticmethod
     @override
@@ -31,23 +31,23 @@ class GuardedXCom(XComObjectStorageBackend):
         run_id: str | None = None,
         map_index: int | None = None,
     ) -> str:
-        """Store a value, unless it is too large.
+        """Store a value, unless it is over the limit.
 
         Raises:
-            XComTooLargeError: with the limit and what to do instead.
+            XComTooLargeError: with the limit and the alternative.
         """
         refuse_large(key or BaseXCom.XCOM_RETURN_KEY, value)
-        stored = XComObjectStorageBackend.serialize_value(
+        serialized = XComObjectStorageBackend.serialize_value(
             value, key=key, task_id=task_id, dag_id=dag_id, run_id=run_id, map_index=map_index
         )
-        return cast("str", stored)  # Airflow's annotation; it is any value that JSON has
+        return cast("str", serialized)  # Airflow's annotation; it may be any JSON value
 
 
 def refuse_large(key: str, value: Any) -> None:
-    """Add up the value's JSON, as far as the limit.
+    """Raise if the value's JSON is larger than the limit.
 
     Raises:
-        XComTooLargeError: if there is more.
+        XComTooLargeError: if it is larger.
     """
     limit, size = int(XCOM_LIMIT.read()), 0
     for piece in XComEncoder().iterencode(value):

@@ -1,4 +1,4 @@
-"""Airflow's web UI in a real Chromium without a window."""
+"""Airflow's web UI in a real, headless Chromium."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def launched(executable: str) -> Iterator[Browser]:
 class WebUI:
     """One visitor of the web UI at ``url``: no cookies at first, light theme, UTC, 1440 by 900 pixels.
 
-    ``problems`` fills, from the login on, with what a visitor's developer tools would show in red: errors on the
+    ``problems`` fills, from the login on, with what a browser's developer tools would show in red: errors on the
     console, refused requests, and requests to any other server.
     """
 
@@ -78,15 +78,15 @@ class WebUI:
 
     @classmethod
     def open(cls, browser: Browser, url: str) -> WebUI:
-        """Come to the web UI with nothing kept from earlier visits."""
+        """Open the web UI without cookies or storage of earlier visits."""
         page = browser.new_context(
             viewport=SIZE, color_scheme="light", locale="en-US", timezone_id="UTC", reduced_motion="reduce"
         ).new_page()
         page.set_default_timeout(PATIENCE_MS)
         return cls(page, url)
 
-    def offer(self, user: str, password: str) -> None:
-        """Fill in the login form and send it."""
+    def submit_login(self, user: str, password: str) -> None:
+        """Fill in and submit the login form."""
         if not self.page.url.startswith(f"{self.url}/auth/login"):
             self.page.goto(self.url)
         self.page.locator("input[name=username]").fill(user)
@@ -95,7 +95,7 @@ class WebUI:
 
     def log_in(self, user: str, password: str) -> None:
         """Log in, and watch for problems from then on."""
-        self.offer(user, password)
+        self.submit_login(user, password)
         self.page.wait_for_url(f"{self.url}/")
         self.page.on("console", self._note_message)
         self.page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
@@ -103,7 +103,7 @@ class WebUI:
         self.page.on("request", self._note_request)
 
     def go(self, path: str) -> None:
-        """Open a page by its path and wait until it has asked for all it shows."""
+        """Open a page by its path and wait until its requests are done."""
         self.page.goto(f"{self.url}{path}")
         self.page.wait_for_load_state("networkidle")
 
@@ -135,17 +135,8 @@ class WebUI:
         """Turn the graph of the page shown back into the grid."""
         self.page.get_by_test_id("grid-view-button").click()
 
-    def widen_left(self, pixels: int) -> None:
-        """Draw the bar between grid and details to the right."""
-        box = self.page.locator("[data-panel-resize-handle-id]").bounding_box()
-        assert box
-        self.page.mouse.move(box["x"], box["y"] + 100)
-        self.page.mouse.down()
-        self.page.mouse.move(box["x"] + pixels, box["y"] + 100, steps=5)
-        self.page.mouse.up()
-
     def settle(self) -> None:
-        """Wait until the page has asked for all it shows and has drawn it."""
+        """Wait until the page's requests are done and it is drawn."""
         self.page.wait_for_load_state("networkidle")
         self.page.wait_for_timeout(1000)
 
@@ -159,11 +150,11 @@ class WebUI:
 
     def _note_request(self, request: Request) -> None:
         if not request.url.startswith((f"{self.url}/", "data:", "blob:")):
-            self.problems.append(f"asked another server: {request.url}")
+            self.problems.append(f"requested from another server: {request.url}")
 
 
 def is_green(element: Locator) -> bool:
-    """Tell whether the background of an element, which Airflow gives as ``oklch(lightness chroma hue)``, is green."""
+    """Return whether the background of an element, which Airflow gives as ``oklch(lightness chroma hue)``, is green."""
     colour = element.evaluate("element => getComputedStyle(element).backgroundColor")
     match = re.fullmatch(r"oklch\(\S+ \S+ ([\d.]+)\)", colour)
     return match is not None and int(float(match[1])) in GREEN_HUES

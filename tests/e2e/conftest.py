@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e import browser as chromium
+from tests.e2e.browser import WebUI
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +20,17 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture
+def web_ui(visitor: WebUI) -> Iterator[WebUI]:
+    """The home page, as the module's ``visitor`` who is logged in; no error may appear in the developer tools."""
+    visitor.problems.clear()
+    visitor.go("/")
+    yield visitor
+    assert visitor.problems == []
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say once more, where nobody overlooks it, that the browser tests were left out."""
+    """Report in the summary that the browser tests were skipped."""
     if chromium.find() is None:
         terminalreporter.section("THE WEB UI WAS NOT TESTED", sep="!", red=True, bold=True)
         terminalreporter.write_line(chromium.HOW_TO_INSTALL)

@@ -1,6 +1,6 @@
-"""Grafana's dashboard without Grafana: ask Prometheus what each panel asks, and draw the answers.
+"""Grafana's dashboard without Grafana: run each panel's queries, and draw the results.
 
-``python -m tests.e2e.dashboard URL PICTURE`` draws the panels and prints the queries that have no answer.
+``python -m tests.e2e.dashboard URL PICTURE`` draws the panels and prints the queries without data.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Series:
 
 @dataclass(frozen=True)
 class PanelResult:
-    """What Prometheus answers to one panel.
+    """The data of one panel.
 
     Attributes:
-        row: heading that the panel stands under.
+        row: heading above the panel.
         title: its own.
         unit: Grafana's name of the unit: ``s``, ``percentunit`` (1 is 100 %) or ``short``.
         series: all lines of all its queries.
-        empty: its queries that gave no series.
+        empty: its queries without series.
     """
 
     row: str
@@ -72,9 +72,9 @@ def panels(
         series: list[Series] = []
         empty = []
         for target in panel["targets"]:
-            found = _ask(prometheus_url, target["expr"], span)
-            series += [Series(_legend(target["legendFormat"], each["metric"]), _points(each)) for each in found]
-            if not any(_points(each) for each in found):
+            matrix = _query_range(prometheus_url, target["expr"], span)
+            series += [Series(_legend(target["legendFormat"], line["metric"]), _points(line)) for line in matrix]
+            if not any(_points(line) for line in matrix):
                 empty.append(target["expr"])
         unit = panel["fieldConfig"]["defaults"]["unit"]
         results.append(PanelResult(row, panel["title"], unit, tuple(series), tuple(empty)))
@@ -82,7 +82,7 @@ def panels(
 
 
 def draw(results: Sequence[PanelResult], path: Path) -> None:
-    """Draw the panels, three beside each other, into the PNG file ``path``."""
+    """Draw the panels, three per row, into the PNG file ``path``."""
     height = math.ceil(len(results) / COLUMNS)
     figure = Figure(figsize=(6.4 * COLUMNS, 3.2 * height), layout="constrained", facecolor="white")
     axes = figure.subplots(height, COLUMNS, squeeze=False, sharex=True).ravel()
@@ -93,14 +93,14 @@ def draw(results: Sequence[PanelResult], path: Path) -> None:
     figure.savefig(path, dpi=90)
 
 
-def _ask(prometheus_url: str, expression: str, span: dict[str, float]) -> list[dict[str, Any]]:
-    asked: dict[str, str | float] = {"query": expression, **span}
+def _query_range(prometheus_url: str, expression: str, span: dict[str, float]) -> list[dict[str, Any]]:
+    parameters: dict[str, str | float] = {"query": expression, **span}
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.get(f"{prometheus_url}/api/v1/query_range", params=asked, timeout=30)
-    if not answer.ok:
-        raise requests.HTTPError(f"Prometheus answered {answer.status_code} to {expression}: {answer.text}")
-    result: list[dict[str, Any]] = answer.json()["data"]["result"]
+        response = session.get(f"{prometheus_url}/api/v1/query_range", params=parameters, timeout=30)
+    if not response.ok:
+        raise requests.HTTPError(f"Prometheus answered {response.status_code} to {expression}: {response.text}")
+    result: list[dict[str, Any]] = response.json()["data"]["result"]
     return result
 
 
@@ -115,12 +115,12 @@ def _legend(template: str, labels: dict[str, str]) -> str:
 
 def _draw_panel(plot: Axes, result: PanelResult) -> None:
     plot.set_title(f"{result.row}: {result.title}", fontsize=11, loc="left")
-    drawn = [series for series in result.series if series.points]
-    for series in drawn:
+    visible = [series for series in result.series if series.points]
+    for series in visible:
         moments: list[Any] = [datetime.fromtimestamp(moment, UTC) for moment, _ in series.points]
         values = [value for _, value in series.points]
         plot.plot(moments, values, label=series.legend, linewidth=1.4, marker="." if len(values) < 4 else None)
-    if not drawn:
+    if not visible:
         plot.text(0.5, 0.5, "no data", transform=plot.transAxes, ha="center", va="center", color="grey")
         plot.xaxis.set_visible(False)
         plot.yaxis.set_visible(False)
@@ -132,7 +132,7 @@ def _draw_panel(plot: Axes, result: PanelResult) -> None:
     plot.xaxis.set_major_formatter(clock("%H:%M", tz=UTC))
     plot.tick_params(labelsize=8, labelbottom=True)
     plot.grid(alpha=0.3)
-    if len(drawn) <= 10:
+    if len(visible) <= 10:
         plot.legend(fontsize=7, loc="best", framealpha=0.6)
 
 
@@ -148,8 +148,8 @@ def _in_unit(value: float, unit: str) -> str:
 
 
 if __name__ == "__main__":
-    shown = panels(sys.argv[1])
-    draw(shown, Path(sys.argv[2]))
-    for result in shown:
+    panel_results = panels(sys.argv[1])
+    draw(panel_results, Path(sys.argv[2]))
+    for result in panel_results:
         for expression in result.empty:
             print(f"no data: {result.title}: {expression}")

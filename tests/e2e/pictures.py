@@ -1,4 +1,4 @@
-"""Remake every picture in ``docs/images`` from real runs on a stack of its own; ``.ci/pictures`` calls it."""
+"""Recreate every picture in ``docs/images`` from real runs on a separate stack; called by ``.ci/pictures``."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ def main() -> int:
     IMAGES.mkdir(parents=True, exist_ok=True)
     terminal = Terminal(REPOSITORY / ".devstack" / "pictures")
     try:
-        _run(terminal, "--date", "2024-06-01")  # the stack is warm from now
+        _run(terminal, "--date", "2024-06-01")  # warms up the stack
         latest = _run(terminal)
         terminal.devstack("run", "notify_example", "--conf", '{"fail": true}')
         _run(terminal, "--as", "backfill", "--date", "2024-06-01", "--to", "2024-06-30")
-        _keep((terminal.root / "reports" / "weather_data.png").read_bytes(), "weather_data")
+        _write((terminal.root / "reports" / "weather_data.png").read_bytes(), "weather_data")
         with chromium.launched(executable) as browser:
-            _keep(_picture_of(browser, f"$ make run\n{latest.output}"), "make_run")
-            _keep(_alert(browser, terminal), "alert")
-            _visit(browser, State.open(terminal.root), latest)
+            _write(_picture_of(browser, f"$ make run\n{latest.output}"), "make_run")
+            _write(_alert(browser, terminal), "alert")
+            _draw_web_ui(browser, State.open(terminal.root), latest)
     finally:
         terminal.devstack("clean")
     return 0
 
 
 def _run(terminal: Terminal, *arguments: str) -> FinishedRun:
-    """Run the weather pipeline, in colours; its failure ends the program with what it printed."""
+    """Run the weather pipeline, in colour; a failure ends the program with its output."""
     colours = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
     run = FinishedRun.of(terminal.devstack("run", *arguments, **colours))
     if run.exit_code:
@@ -59,7 +59,7 @@ def _run(terminal: Terminal, *arguments: str) -> FinishedRun:
 
 
 def _picture_of(browser: Browser, printed: str) -> bytes:
-    """Return a PNG of what a command printed."""
+    """Return a PNG of a command's output."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Text.from_ansi(printed), soft_wrap=True)
     page = browser.new_page(device_scale_factor=1.25)
@@ -76,26 +76,20 @@ def _alert(browser: Browser, terminal: Terminal) -> bytes:
     return page.locator("main").screenshot()
 
 
-def _visit(browser: Browser, state: State, run: FinishedRun) -> None:
+def _draw_web_ui(browser: Browser, state: State, run: FinishedRun) -> None:
     """Take the pictures of the web UI; a DAG file that doesn't load ends the program."""
     if errors := Airflow.of(state).import_errors():
         sys.exit(f"these DAG files don't load, and the pictures would show it: {', '.join(errors)}")
     web_ui = WebUI.open(browser, local_url(state, "api"))
     web_ui.log_in(ADMIN, state.secret(ADMIN))
-    web_ui.dag_cards()
-    web_ui.settle()
-    _keep(web_ui.page.screenshot(), "dags")
     web_ui.page.goto(run.link)
     web_ui.settle()
-    web_ui.widen_left(125)
-    web_ui.settle()
-    _keep(web_ui.page.screenshot(), "grid")
     web_ui.show_graph()
     web_ui.settle()
-    _keep(web_ui.page.screenshot(), "graph")
+    _write(web_ui.page.screenshot(), "graph")
 
 
-def _keep(png: bytes, name: str) -> None:
+def _write(png: bytes, name: str) -> None:
     """Write a picture to ``docs/images``."""
     path = IMAGES / f"{name}.png"
     path.write_bytes(png)

@@ -1,4 +1,4 @@
-"""Slack's Block Kit as a web page, for a picture: the blocks that our alerts are made of, and no others.
+"""Slack's Block Kit as a web page, for a picture: only the blocks that our alerts use.
 
 Formats: https://docs.slack.dev/reference/block-kit/blocks and https://docs.slack.dev/messaging/formatting-message-text.
 """
@@ -51,13 +51,13 @@ def _context(block: dict[str, Any]) -> str:
 
 
 def _text(text: dict[str, Any]) -> str:
-    found = str(text["text"])
+    html = str(text["text"])
     for name, sign in EMOJI.items():
-        found = found.replace(name, sign)
+        html = html.replace(name, sign)
     if text["type"] == "mrkdwn":
         for pattern, replacement in MARKUP.items():
-            found = re.sub(pattern, replacement, found)
-    return found.replace("\n", "<br>")
+            html = re.sub(pattern, replacement, html)
+    return html.replace("\n", "<br>")
 
 
 RENDERED = {"header": _header, "section": _section, "context": _context}

@@ -1,4 +1,4 @@
-"""Secrets that are only bait: planted as connections, and searched for in what Airflow would store of a DAG."""
+"""Fake secrets, planted as connections and searched for in the serialized DAGs that Airflow would store."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from include.settings import CONNECTIONS
 
 @dataclass(frozen=True)
 class Canary:
-    """The bait in one part of one connection."""
+    """The fake secret in one part of a connection."""
 
     connection: Connection
     part: str
     value: str
 
     def __str__(self) -> str:
-        """Name it without its value."""
+        """Return its name, without its value."""
         return f"the {self.part} of connection {self.connection.conn_id}"
 
     def is_in(self, text: str) -> bool:
-        """Whether ``text`` holds the value: as it is, quoted for a URL or for JSON, or in base64 at any alignment."""
+        """Return whether ``text`` contains the value: plain, quoted for URLs or JSON, or in base64 at any alignment."""
         forms = {self.value, quote(self.value), quote(self.value, safe=""), json.dumps(self.value)[1:-1]}
         for shift, first_own in enumerate((0, 2, 3)):
             # Both ends are shared with neighbouring bytes, so they are cut off.
@@ -35,19 +35,19 @@ class Canary:
 
 
 def make_canaries() -> list[Canary]:
-    """Return fresh ones for every declared connection; their odd characters make every quoting visible."""
+    """Return new canaries for every declared connection; their special characters reveal every quoting."""
     return [Canary(c, part, f"{secrets.token_hex(12)}/+ü") for c in CONNECTIONS for part in ("password", "extra")]
 
 
 def as_environment(canaries: list[Canary]) -> dict[str, str]:
-    """Return ``AIRFLOW_CONN_*`` that hold them."""
-    held = {(canary.connection, canary.part): canary.value for canary in canaries}
+    """Return ``AIRFLOW_CONN_*`` variables that contain them."""
+    values = {(canary.connection, canary.part): canary.value for canary in canaries}
     return {
         connection.variable: connection.to_json(
             host="127.0.0.1",
             login="canary",
-            password=held[connection, "password"],
-            extra={"token": held[connection, "extra"]},
+            password=values[connection, "password"],
+            extra={"token": values[connection, "extra"]},
         )
         for connection in CONNECTIONS
     }

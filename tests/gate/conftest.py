@@ -13,7 +13,7 @@ from tests.gate.report import Gate, Report, run
 IMPORT_SECONDS = 10.0
 SHORT_IMPORT_SECONDS = 0.5
 HANGING = "infinite_loop"
-PLANTED_BUDGETS = {"heavy_import.py": 1.0, "slow_code.py": 1.0}  # so that to plant them costs the gate little
+PLANTED_BUDGETS = {"heavy_import.py": 1.0, "slow_code.py": 1.0}  # so that these cases can be cheap
 PLUGINS = ROOT / "plugins"
 PLANTED = ROOT / "tests" / "gate" / "planted" / "dags"
 PLANTED_PLUGINS = PLANTED.with_name("plugins")
@@ -21,7 +21,7 @@ PLANTED_PLUGINS = PLANTED.with_name("plugins")
 
 @pytest.fixture(scope="session")
 def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Gate:
-    """The outcome for the real DAG folder and plugins; for the planted ones too, if a chosen test asks for them."""
+    """The outcome for the real DAG folder and plugins; and for the planted ones if a selected test needs them."""
     budgets = tomllib.loads(Path(__file__).with_name("budget.toml").read_text(encoding="utf-8"))
     folders, plugins = {ROOT / "dags": IMPORT_SECONDS}, [PLUGINS]
     if any({"cases", "planted_plugins"} & set(getattr(item, "fixturenames", ())) for item in request.session.items):
@@ -31,7 +31,7 @@ def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, float]:
-    """The planted cases, and how many seconds an import in each may take."""
+    """The planted cases, with the seconds that an import in each may take."""
     folders = {
         case: SHORT_IMPORT_SECONDS if case.stem == HANGING else IMPORT_SECONDS
         for case in sorted(PLANTED.iterdir())
@@ -39,12 +39,12 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, float]:
     }
     empty = tmp_path_factory.mktemp("empty", numbered=False)
     fresh = tmp_path_factory.mktemp("compiled_anew", numbered=False)
-    import_what_was_never_compiled(fresh, tmp_path_factory.mktemp("library"))
+    write_uncompiled_import(fresh, tmp_path_factory.mktemp("library"))
     return folders | dict.fromkeys((empty, empty / "missing", fresh), IMPORT_SECONDS)
 
 
-def import_what_was_never_compiled(dag_folder: Path, library: Path) -> None:
-    """Write a DAG that imports a module which is cheap to load and, the first time, dear to compile."""
+def write_uncompiled_import(dag_folder: Path, library: Path) -> None:
+    """Write a DAG that imports a module that is cheap to load but, the first time, expensive to compile."""
     functions = (
         f"def f{number}(a, *b, c=1, **d):\n    return [a + c for e in b if e in d]\n" for number in range(2000)
     )

@@ -1,4 +1,4 @@
-"""Run one piece of work in a forked process: what it imports, patches or breaks is gone with it."""
+"""Run a function in a forked process, so that its imports and patches don't affect this one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IDLE_SECONDS = 15
 
 
 class HungError(RuntimeError):
-    """The work didn't end in time and was killed."""
+    """The work exceeded its time and was killed."""
 
 
 class EndedError(RuntimeError):
@@ -36,11 +36,11 @@ def in_fork(work: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
 
     Args:
         work: the function.
-        arguments: what it gets.
-        seconds: CPU time that it may take; a busy machine takes longer, which is no fault of the work.
+        arguments: its arguments.
+        seconds: CPU time that it may take; wall time depends on the load of the machine.
 
     Raises:
-        HungError: if it takes more CPU time, or none for a while.
+        HungError: if it takes more CPU time, or is idle for too long.
         EndedError: if the process ends without a result.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def _watch(process: BaseProcess, seconds: float) -> None:
 
 
 def slowest_imports(stderr: Path, count: int) -> list[str]:
-    """Return the ``count`` slowest imports that ``python -X importtime`` noted, each with its milliseconds."""
+    """Return the ``count`` slowest imports that ``python -X importtime`` recorded, each with its milliseconds."""
     timed: list[tuple[int, str]] = []
     for line in stderr.read_text(encoding="utf-8", errors="replace").splitlines():
         parts = line.removeprefix(IMPORT_TIME).split("|")
@@ -87,5 +87,5 @@ def slowest_imports(stderr: Path, count: int) -> list[str]:
 
 def _work(work: Callable[..., Any], arguments: tuple[Any, ...], stderr: Path, result: Path) -> None:
     os.dup2(os.open(stderr, os.O_CREAT | os.O_WRONLY), sys.stderr.fileno())
-    found = json.dumps(work(*arguments, stderr))
-    result.write_text(found, encoding="utf-8")
+    content = json.dumps(work(*arguments, stderr))
+    result.write_text(content, encoding="utf-8")

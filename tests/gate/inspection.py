@@ -1,4 +1,4 @@
-"""Look at one DAG file, or at the plugins folder, as Airflow does, and note what is wrong with it."""
+"""Load a DAG file or the plugins folder as Airflow does, and report its problems."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BASELINE_REPEATS = 3
 
 @dataclass
 class DagReport:
-    """What the rules found in one DAG: rule → problems; what Airflow would store; what the catalogue says of it."""
+    """A DAG's problems by rule, its serialized form, and its facts for the catalogue."""
 
     problems: dict[str, list[str]]
     serialized: Any
@@ -45,12 +45,12 @@ class DagReport:
 
 @dataclass
 class FileReport:
-    """What was found in one file.
+    """Problems and DAGs of one file.
 
     Attributes:
         cost: the CPU time that parsing took, in units of the baseline work.
         imports: the slowest of its imports.
-        compiled: whether anything was compiled for want of bytecode, as in a fresh installation.
+        compiled: whether any import had to be compiled because it had no bytecode, as in a new installation.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -74,14 +74,14 @@ def inspect_file(
 ) -> dict[str, Any]:
     """Return the :class:`FileReport` of the file, as a dictionary.
 
-    What had to be compiled is looked at once more: that is paid once in the life of an installation, not at each parse.
-    So is what seems too dear, with the baseline beside it: a busy machine makes both dearer. The lower cost counts.
+    A file whose imports were compiled is measured again: an installation compiles once, not at each parse.
+    A file over budget is measured again too, with a new baseline: load slows down both. The lower cost counts.
 
     Args:
         path: the DAG file.
-        folder: the DAG folder that it lies in.
+        folder: its DAG folder.
         timeout: seconds of CPU time after which an import counts as hung.
-        banned: top-level modules that no DAG file may import while it is parsed, be it through another module.
+        banned: top-level modules that no DAG file may import while it is parsed, directly or indirectly.
         baseline: see :func:`baseline_seconds`.
         budget: cost above which the file is measured again.
     """
@@ -90,8 +90,8 @@ def inspect_file(
             _file_report, path, folder, timeout, banned, baseline, seconds=timeout + GRACE_SECONDS
         )
         if report["compiled"] or report["cost"] > budget:
-            again = in_fork(_file_report, path, folder, timeout, banned, None, seconds=timeout + GRACE_SECONDS)
-            report = min(report, again, key=lambda found: float(found["cost"]))
+            repeated = in_fork(_file_report, path, folder, timeout, banned, None, seconds=timeout + GRACE_SECONDS)
+            report = min(report, repeated, key=lambda result: float(result["cost"]))
     except HungError as error:
         return asdict(FileReport([f"{error}: {advise(TimeoutError.__name__)}"]))
     except EndedError as error:
@@ -100,16 +100,16 @@ def inspect_file(
 
 
 def inspect_plugins(folder: str, banned: list[str]) -> dict[str, Any]:
-    """Load the plugins of ``folder``; return their import errors by file, and the banned modules in memory then."""
-    found: dict[str, Any] = in_fork(_plugin_report, folder, banned, seconds=PLUGIN_SECONDS)
-    return found
+    """Load the plugins of ``folder``; return their import errors by file, and the banned modules that are loaded."""
+    report: dict[str, Any] = in_fork(_plugin_report, folder, banned, seconds=PLUGIN_SECONDS)
+    return report
 
 
 def _file_report(
     path: str, folder: Path, timeout: float, banned: list[str], baseline: float | None, stderr: Path
 ) -> dict[str, Any]:
     warnings.simplefilter("always")
-    conf.set("core", "dagbag_import_timeout", "0")  # counts what other processes take too
+    conf.set("core", "dagbag_import_timeout", "0")  # it measures wall time
     signal.signal(signal.SIGPROF, _give_up)
     signal.setitimer(signal.ITIMER_PROF, timeout)
     before, compiled = set(sys.modules), _note_compilations()
@@ -125,7 +125,7 @@ def _file_report(
         *(f"imports {name} while it is parsed; import it in the function that needs it" for name in sorted(heavy)),
     ]
     for dag_id, dag in bag.dags.items():
-        problems = {name: found for name, rule in RULES.items() if (found := list(rule(dag)))}
+        problems = {name: broken for name, rule in RULES.items() if (broken := list(rule(dag)))}
         try:
             facts = facts_of(dag, folder)
             report.dags[dag_id] = DagReport(problems, DagSerialization.to_dict(dag), asdict(facts))
@@ -155,11 +155,11 @@ def _note_compilations() -> list[str]:
 def _file_problems(bag: DagBag, path: str) -> Iterator[str]:
     for error in bag.import_errors.values():
         yield f"{error.strip()}\n{advise(error)}"
-    for found in bag.captured_warnings.values():
-        yield from (f"{warning}\nUse what the warning names instead" for warning in found)
+    for captured in bag.captured_warnings.values():
+        yield from (f"{warning}\nUse what the warning names instead" for warning in captured)
     for read in dict.fromkeys(tripwires.reads):
         yield f"{read} while the file is parsed; read it in a task"
-    may_be_empty = "create_dags(" in Path(path).read_text(errors="replace")  # a DAG a file, of which there may be none
+    may_be_empty = "create_dags(" in Path(path).read_text(errors="replace")  # may create no DAG
     if not bag.dags and not bag.import_errors and not may_be_empty:
         yield (
             "defines no DAG: move it into include/, name it in dags/.airflowignore, or call the DAG's function "

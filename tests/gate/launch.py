@@ -1,4 +1,4 @@
-"""Start a probe in an environment that holds nothing of ours but what the probe is told."""
+"""Start a probe in a clean environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "
 
 @dataclass(frozen=True)
 class Conditions:
-    """What one probe works under: days that its clock is ahead, and its own part of the environment."""
+    """Conditions of a probe: the days that its clock is ahead, and its own environment variables."""
 
     name: str
     days: int
@@ -35,16 +35,16 @@ def probe(
     home = scratch / conditions.name
     home.mkdir()
     job, result = home / "job.json", home / "result.json"
-    wanted = {
+    job_content = {
         "folders": {str(folder): seconds for folder, seconds in folders.items()},
         "plugins": [str(folder) for folder in plugins],
         "banned": _banned_modules(),
         "days": conditions.days,
         "budgets": budgets,
     }
-    job.write_text(json.dumps(wanted), encoding="utf-8")
+    job.write_text(json.dumps(job_content), encoding="utf-8")
     with (home / "stderr").open("wb") as stderr:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-X", "importtime", "-m", "tests.gate.probe", job, result],
             cwd=ROOT,
             env=_environment(scratch) | conditions.environment,
@@ -52,16 +52,16 @@ def probe(
             stderr=stderr,
             check=False,
         )
-    if done.returncode:
+    if process.returncode:
         lines = (home / "stderr").read_text(errors="replace").splitlines()
-        written = "\n".join(line for line in lines if not line.startswith("import time:"))
-        raise RuntimeError(f"the gate's probe failed with exit code {done.returncode}:\n{written}")
-    found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-    return found
+        errors = "\n".join(line for line in lines if not line.startswith("import time:"))
+        raise RuntimeError(f"the gate's probe failed with exit code {process.returncode}:\n{errors}")
+    output: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+    return output
 
 
 def _environment(scratch: Path) -> dict[str, str]:
-    """No connection, no database, no leftover of the shell's own Airflow."""
+    """Return an environment without connections, database or settings of the shell's Airflow."""
     return {key: os.environ[key] for key in KEPT_ENVIRONMENT if key in os.environ} | {
         "AIRFLOW_HOME": str(scratch / "airflow"),
         "AIRFLOW_CONFIG": str(ROOT / "airflow.cfg"),
@@ -74,7 +74,7 @@ def _environment(scratch: Path) -> dict[str, str]:
 
 
 def _banned_modules() -> list[str]:
-    """The modules that ruff bans at module level: pyproject.toml is the one place where they stand."""
+    """The modules that ruff bans at module level: pyproject.toml defines them."""
     configuration = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     banned: list[str] = configuration["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-module-level-imports"]
     return banned

@@ -1,10 +1,10 @@
-"""One fresh process that looks at every file of some DAG folders.
+"""A new process that inspects every file of some DAG folders.
 
 Started as ``python -X importtime -m tests.gate.probe JOB RESULT``.
 
 JOB is a JSON file: ``folders`` maps a DAG folder to the seconds that an import in it may take, ``plugins`` lists
 plugins folders, ``banned`` the modules that nothing may import while it is parsed or loaded, ``days`` is how far the
-clock is ahead, ``budgets`` what a file may cost, by its name or as ``default``. RESULT is written as JSON, see
+clock is ahead, ``budgets`` the allowed cost of a file, by its name or as ``default``. RESULT is written as JSON, see
 :func:`main`.
 """
 
@@ -29,10 +29,10 @@ WARM_UP_FILE = Path(__file__).with_name("planted") / "dags" / "good.py"
 
 
 def warm_up() -> None:
-    """Load what any DAG file loads, as the dag-processor has it loaded too: what a file costs beyond that is its own.
+    """Load what every DAG file loads, as the dag-processor does, so that a file's cost excludes it.
 
     Raises:
-        RuntimeError: if the file that must parse doesn't.
+        RuntimeError: if this file doesn't load.
     """
     bag = DagBag(dag_folder=WARM_UP_FILE)
     if bag.import_errors:
@@ -46,7 +46,7 @@ def main(job_path: str, result_path: str) -> None:
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     banned, budgets = job["banned"], job["budgets"]
     plugins = {folder: inspect_plugins(folder, banned) for folder in job["plugins"]}
-    warm_up()  # which loads the plugins
+    warm_up()  # loads the plugins
     baseline = baseline_seconds()
     result: dict[str, Any] = {"plugins": plugins, "folders": {}}
     tripwires.block_network()

@@ -1,6 +1,6 @@
-"""Run the gate over DAG folders: two fresh processes look at every file, and their findings become one report a folder.
+"""Run the gate over DAG folders: two new processes inspect every file, and their results become one report per folder.
 
-The two differ in all that must not matter: hash seed, clock, time zone, and whether connections exist.
+They differ in what must not matter: hash seed, clock, time zone, and whether connections exist.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ SHOWN_DIFFERENCES = 5
 class Report:
     """What is wrong with one DAG folder.
 
-    ``files`` maps a file to its problems, ``dags`` a DAG id to its problems by rule, ``facts`` a DAG id to what the
-    catalogue says of it; ``problems`` are the folder's own.
+    ``files`` maps a file to its problems, ``dags`` a DAG id to its problems by rule, ``facts`` a DAG id to its
+    facts for the catalogue; ``problems`` concern the folder itself.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -40,13 +40,13 @@ class Report:
     facts: dict[str, Facts] = field(default_factory=dict)
 
     def all_problems(self) -> list[str]:
-        """Return every problem in one list, each with the file or DAG that it is about."""
+        """Return every problem in one list, each with its file or DAG."""
         of_files = [f"{file}: {problem}" for file, problems in self.files.items() for problem in problems]
         of_dags = [
             f"{self.facts[dag_id].file}, DAG {dag_id}: {problem}"
             for dag_id, rules in self.dags.items()
-            for found in rules.values()
-            for problem in found
+            for broken in rules.values()
+            for problem in broken
         ]
         return [*self.problems, *of_files, *of_dags]
 
@@ -65,15 +65,15 @@ def run(folders: dict[Path, float], plugins: list[Path], budgets: dict[str, floa
     Args:
         folders: DAG folder (or one file) → seconds that an import in it may take.
         plugins: plugins folders.
-        budgets: file name, or ``default`` → what parsing it may cost, in units of the probe's baseline work.
+        budgets: file name, or ``default`` → allowed cost of parsing it, in units of the probe's baseline work.
 
     Raises:
         RuntimeError: if a probe fails, with what it wrote to stderr.
     """
     canaries = make_canaries()
     bare = Conditions("bare", 0, {"PYTHONHASHSEED": "1", "TZ": "UTC"})
-    other = {"PYTHONHASHSEED": "2", "TZ": "Pacific/Auckland"} | as_environment(canaries)
-    shifted = Conditions("shifted", CLOCK_SHIFT_DAYS, other)
+    environment = {"PYTHONHASHSEED": "2", "TZ": "Pacific/Auckland"} | as_environment(canaries)
+    shifted = Conditions("shifted", CLOCK_SHIFT_DAYS, environment)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as pool:
         first, second = pool.map(
             lambda conditions: probe(folders, plugins, budgets, conditions, Path(scratch)), (bare, shifted)
@@ -87,21 +87,21 @@ def run(folders: dict[Path, float], plugins: list[Path], budgets: dict[str, floa
     )
 
 
-def _plugin_problems(found: dict[str, Any]) -> list[str]:
+def _plugin_problems(loaded: dict[str, Any]) -> list[str]:
     return [
         *(
             f"plugin {Path(f).name}: {error}; fix it, or Airflow goes on without"
-            for f, error in found["errors"].items()
+            for f, error in loaded["errors"].items()
         ),
         *(
             f"plugins or policies import {m}, so every Airflow process does: import it in a function"
-            for m in found["heavy"]
+            for m in loaded["heavy"]
         ),
     ]
 
 
 def lint(path: Path) -> str:
-    """Return what ruff says about the imports of the DAG files under ``path``: deprecated ones, and heavy ones."""
+    """Return ruff's output about deprecated and heavy imports of the DAG files under ``path``."""
     configuration = ROOT / "pyproject.toml"
     command: list[str | Path] = [
         sys.executable,
@@ -116,8 +116,8 @@ def lint(path: Path) -> str:
         "AIR,TID253",
         path,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr if done.returncode else ""
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    return process.stdout + process.stderr if process.returncode else ""
 
 
 def _report(
@@ -126,23 +126,23 @@ def _report(
     report = Report()
     if not first:
         state = "holds no DAG file" if folder.exists() else "does not exist"
-        report.problems.append(f"the DAG folder {folder} {state}: a gate over nothing proves nothing")
-    homes: dict[str, str] = {}
-    for path, found in first.items():
-        again, file = second[path], Path(path).name
+        report.problems.append(f"the DAG folder {folder} {state}: the gate checked nothing")
+    defined_in: dict[str, str] = {}
+    for path, result in first.items():
+        repeated, file = second[path], Path(path).name
         report.files[file] = [
-            *(found["problems"] or again["problems"]),
-            *_cost_problems(found, again, budgets.get(file, budgets["default"])),
+            *(result["problems"] or repeated["problems"]),
+            *_cost_problems(result, repeated, budgets.get(file, budgets["default"])),
             *(
-                f"dag_id {dag_id!r} stands in {homes[dag_id]} too; rename one, or Airflow shows only one of them"
-                for dag_id in found["dags"]
-                if dag_id in homes
+                f"dag_id {dag_id!r} is defined in {defined_in[dag_id]} too; rename one, or Airflow shows only one"
+                for dag_id in result["dags"]
+                if dag_id in defined_in
             ),
         ]
-        for dag_id, dag in found["dags"].items():
-            homes[dag_id] = file
+        for dag_id, dag in result["dags"].items():
+            defined_in[dag_id] = file
             report.facts[dag_id] = Facts(**dag["facts"])
-            stored = again["dags"].get(dag_id, {}).get("serialized")
+            stored = repeated["dags"].get(dag_id, {}).get("serialized")
             report.dags[dag_id] = dag["problems"] | {
                 "stability": _stability_problems(dag["serialized"], stored),
                 "secrets": _secret_problems(json.dumps(stored, ensure_ascii=False), canaries),
@@ -150,11 +150,11 @@ def _report(
     return report
 
 
-def _cost_problems(found: dict[str, Any], again: dict[str, Any], budget: float) -> list[str]:
-    cost = min(found["cost"], again["cost"])
+def _cost_problems(first: dict[str, Any], second: dict[str, Any], budget: float) -> list[str]:
+    cost = min(first["cost"], second["cost"])
     if cost <= budget:
         return []
-    slowest = ", ".join(found["imports"]) or "none, so it is the code itself"
+    slowest = ", ".join(first["imports"]) or "none, so it is the code itself"
     problem = f"parsing costs {cost:.1f} units of CPU, the budget is {budget} (tests/gate/budget.toml); "
     return [problem + f"move what is slow into a task. Slowest imports: {slowest}"]
 

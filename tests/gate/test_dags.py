@@ -1,4 +1,4 @@
-"""The gate: what every DAG of this repository must be before it is committed."""
+"""The gate: the rules for every DAG of this repository."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from tests.gate.report import Gate, Report
 
 
-def none_of(problems: list[str]) -> None:
-    """Fail with every problem, if there are any; where they were found in the gate's own code says nothing."""
+def assert_none(problems: list[str]) -> None:
+    """Fail with all problems, without a traceback of the gate's own code."""
     if problems:
         pytest.fail("\n".join(f"- {problem}" for problem in problems), pytrace=False)
 
 
-def test_every_dag_has_what_it_must_have(dags: Report) -> None:
-    none_of(dags.all_problems())
+def test_every_dag_passes_all_rules(dags: Report) -> None:
+    assert_none(dags.all_problems())
 
 
-def test_the_catalogue_is_what_the_dags_are(dags: Report) -> None:
+def test_the_catalogue_is_up_to_date(dags: Report) -> None:
     if PAGE.read_text(encoding="utf-8") != page(sorted(dags.facts.values(), key=lambda dag: dag.dag_id)):
-        none_of(["docs/DAGS.md isn't what the DAGs are: run `make fix`"])
+        assert_none(["docs/DAGS.md is out of date: run `make fix`"])
 
 
-def test_the_table_of_runs_is_what_the_dags_allow(dags: Report) -> None:
-    none_of(wrong_lines({dag.dag_id: dag.kinds for dag in dags.facts.values()}, RUNS, ELSEWHERE))
+def test_the_table_of_runs_matches_the_dags(dags: Report) -> None:
+    assert_none(wrong_lines({dag.dag_id: dag.kinds for dag in dags.facts.values()}, RUNS, ELSEWHERE))
 
 
 def test_plugins_load_and_import_nothing_heavy(gate: Gate) -> None:
-    none_of(gate.plugins[PLUGINS])
+    assert_none(gate.plugins[PLUGINS])
 
 
-def test_imports_of_dag_files_by_lint() -> None:
-    if found := lint(ROOT / "dags"):
-        none_of([found])
+def test_dag_files_have_no_deprecated_or_heavy_imports() -> None:
+    if output := lint(ROOT / "dags"):
+        assert_none([output])

@@ -1,4 +1,4 @@
-"""The gate proves itself: each planted fault is caught, with a message that names it and says how to fix it."""
+"""Each planted fault is caught, with a message that names it and says how to fix it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.gate.report import lint
 if TYPE_CHECKING:
     from tests.gate.report import Report
 
-# Planted case → words that its problems must hold: what is wrong, and how to fix it.
+# Planted case → text that its problems must contain: the fault, and the fix.
 CAUGHT = {
     "cycle": ("Cycle detected", "remove the dependency"),
-    "deadline_in_dag_file": ("the deadline's callback call_us stands in the DAG file", "move it into include/"),
+    "deadline_in_dag_file": ("the deadline's callback call_us is in the DAG file", "move it into include/"),
     "deprecated_import": ("DeprecatedImportWarning", "airflow.providers.standard.operators.python"),
-    "duplicate_id": ("'duplicate_id' stands in one.py too", "rename one"),
+    "duplicate_id": ("'duplicate_id' is defined in one.py too", "rename one"),
     "empty": ("holds no DAG file",),
     "exit_at_import": ("configuration missing", "remove sys.exit()"),
     "hard_exit_at_import": ("ended its process", "os._exit()"),
@@ -53,7 +53,7 @@ CAUGHT = {
     ),
     "slow_code": ("the budget is", "it is the code itself"),
     "syntax_error": ("SyntaxError", "not valid Python"),
-    "too_many_slots": ("pool_slots=3", "ask for less"),
+    "too_many_slots": ("pool_slots=3", "use fewer"),
     "top_level_connection": ("connection 'postgres_default' is read at", "read it in a task"),
     "top_level_request": ("NetworkAtParseError", "move the call into a task"),
     "top_level_variable": ("variable 'greeting' is read at", "read it in a task"),
@@ -80,7 +80,7 @@ def test_a_good_dag_passes(cases: dict[str, Report]) -> None:
     assert not report.all_problems()
 
 
-def test_what_is_compiled_on_the_way_is_no_cost_of_the_file(cases: dict[str, Report]) -> None:
+def test_compilation_of_imports_does_not_count_as_a_files_cost(cases: dict[str, Report]) -> None:
     report = cases["compiled_anew"]
     assert list(report.dags) == ["compiled_anew"]
     assert not report.all_problems()
@@ -92,7 +92,7 @@ def test_every_planted_case_is_expected() -> None:
 
 
 def test_every_rule_refuses_a_planted_dag(cases: dict[str, Report]) -> None:
-    found = {
+    broken_rules = {
         rule
         for name, report in cases.items()
         if name in CAUGHT
@@ -100,7 +100,7 @@ def test_every_rule_refuses_a_planted_dag(cases: dict[str, Report]) -> None:
         for rule, broken in problems.items()
         if broken
     }
-    assert found == RULES.keys() | {"stability", "secrets"}
+    assert broken_rules == RULES.keys() | {"stability", "secrets"}
 
 
 def test_planted_plugins_are_caught(planted_plugins: list[str]) -> None:
@@ -115,5 +115,5 @@ def test_planted_plugins_are_caught(planted_plugins: list[str]) -> None:
 )
 def test_lint(case: str, word: str, tmp_path: Path) -> None:
     copy = shutil.copy(PLANTED / f"{case}.py", tmp_path)
-    found = lint(Path(copy))
-    assert word in found if word else not found
+    output = lint(Path(copy))
+    assert word in output if word else not output

@@ -1,4 +1,4 @@
-"""What a DAG file must not do while it is parsed: reach for the network, a Variable or a Connection."""
+"""What a DAG file must not do while it is parsed: use the network, a Variable or a Connection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NetworkAtParseError(RuntimeError):
 
 
 def block_network() -> None:
-    """Refuse every look-up and connection of this process, and of the processes that it forks, from now on."""
+    """Refuse all network access of this process and its forks from now on."""
     sys.addaudithook(_refuse_network)
 
 
@@ -43,7 +43,7 @@ def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 class SecretsTripwire(BaseSecretsBackend):
-    """A secrets backend that has nothing and notes in :data:`reads` who asked; Airflow asks it before any other."""
+    """An empty secrets backend that records reads in :data:`reads`; Airflow tries it before any other."""
 
     @override
     def get_conn_value(self, conn_id: str, team_name: str | None = None) -> None:
@@ -56,9 +56,9 @@ class SecretsTripwire(BaseSecretsBackend):
 
 def _place() -> str:
     frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_stack()]
-    ours = [
+    own_frames = [
         f" at {path.relative_to(ROOT)}:{line}"
         for path, line in frames
         if path.is_relative_to(ROOT) and path.parent != GATE and "site-packages" not in path.parts
     ]
-    return ours[-1] if ours else ""
+    return own_frames[-1] if own_frames else ""

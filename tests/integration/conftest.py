@@ -1,4 +1,4 @@
-"""Real servers for the integration tests; each test gets a database of its own, each file upstreams of its own."""
+"""Real servers for the integration tests; each test gets its own database, each file its own upstreams."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ import psycopg
 import pytest
 from moto.server import ThreadedMotoServer
 
-from devstack.postgres import Postgres
+from devstack.postgres import WAREHOUSE, Postgres
 from devstack.state import free_port
 from devstack.upstreams.client import Control
 from devstack.upstreams.server import serve
 from tests.integration.process import Process
 
-MEMORY, MEMORY_NEEDED = "/dev/shm", 4 * 1024**3  # noqa: S108  # a folder of random name is made in it
+MEMORY, MEMORY_NEEDED = "/dev/shm", 4 * 1024**3  # noqa: S108  # a folder with a random name is created in it
 
 
 @contextmanager
 def folder_in_memory(factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder that every account can enter, in memory where there is room: databases are made there much faster."""
+    """A folder that every account can enter, in memory if there is room: databases are created there much faster."""
     memory = os.statvfs(MEMORY) if os.access(MEMORY, os.W_OK) else None
     if memory and memory.f_frsize * memory.f_bavail >= MEMORY_NEEDED and not memory.f_flag & os.ST_NOEXEC:
         with TemporaryDirectory(prefix="spellbook-", dir=MEMORY) as name:
@@ -53,14 +53,28 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         server.remove()
 
 
+@pytest.fixture(scope="session")
+def template(postgres: Postgres) -> str:
+    """Name of a database with the platform's own tables, to copy from."""
+    postgres.prepare_warehouse()
+    return WAREHOUSE
+
+
 @pytest.fixture
-def warehouse(postgres: Postgres) -> Iterator[str]:
-    """URI of an empty database."""
+def warehouse(postgres: Postgres, template: str) -> Iterator[str]:
+    """URI of a warehouse without any dataset."""
     name = f"warehouse_{secrets.token_hex(6)}"
-    postgres.create_database(name)
+    postgres.create_database(name, template)
     yield postgres.uri(name)
     with psycopg.connect(postgres.uri(), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def ledger(postgres: Postgres, template: str) -> str:
+    """URI of a warehouse that holds the rate limits of all tests, each under its own name."""
+    postgres.create_database("rate_limits", template)
+    return postgres.uri("rate_limits")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +86,7 @@ def upstreams() -> Iterator[str]:
 
 @pytest.fixture
 def control(upstreams: str) -> Iterator[Control]:
-    """The upstreams' control, with nothing in force and nothing recorded."""
+    """The upstreams' control, without active scenarios or recorded requests."""
     control = Control(upstreams)
     control.reset()
     yield control
@@ -81,7 +95,7 @@ def control(upstreams: str) -> Iterator[Control]:
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
-    """URL of an S3 server: one for all, because Airflow keeps the file system of a connection that it once made."""
+    """URL of an S3 server: a single one, because Airflow caches the file system of a connection."""
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -111,7 +125,7 @@ def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]
 
 @pytest.fixture(scope="session")
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """An MLflow server with a database of its own."""
+    """An MLflow server with its own database."""
     folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
     command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]

@@ -1,4 +1,4 @@
-"""A server of a test's own, as a process."""
+"""A server process for a test."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Process:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, signal_number: signal.Signals) -> None:
         assert self.running
-        os.killpg(self.running.pid, how)
+        os.killpg(self.running.pid, signal_number)
         self.running.wait(20)

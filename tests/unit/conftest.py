@@ -1,4 +1,4 @@
-"""No test is judged by its speed, which on a busy machine tells nothing."""
+"""Hypothesis without deadlines: speed depends on the load of the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Airflow makes of a task's error."""
+"""The state that Airflow gives a task after an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def state_after(operator: BaseOperator, error: BaseException) -> TaskInstanceState:
-    """Return the state of a task that has retries left, after an error of its first try."""
+    """Return the state of a task with remaining retries after an error in its first try."""
     ti: Any = SimpleNamespace(
         task=operator,
         try_number=1,

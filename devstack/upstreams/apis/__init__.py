@@ -1,1 +1,1 @@
-"""The sample APIs, a module each: ``routes`` says what it serves, :class:`Dataset` constants from which recordings."""
+"""The sample APIs, one module each: ``routes`` returns its endpoints, :class:`Dataset` constants its recordings."""

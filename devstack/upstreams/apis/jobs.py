@@ -1,8 +1,8 @@
 """The job service: start a job, poll it, fetch its result, cancel it.
 
-``POST /jobs {"job": "daily_revenue", "dates": ["2010-12-20"], "seconds": 2}`` answers 202 with the job. A job is
+``POST /jobs {"job": "daily_revenue", "dates": ["2010-12-20"], "seconds": 2}`` returns 202 with the job. A job is
 ``queued``, ``running``, ``succeeded``, ``failed`` or ``cancelled``; ``progress`` goes from 0 to 1. A repeated
-``Idempotency-Key`` answers 200 with the first job when the body is the same, 409 when it differs: no job starts twice.
+``Idempotency-Key`` returns 200 with the first job if the body is the same, 409 if it differs: no job starts twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uuid import uuid4
 from starlette.routing import Route
 
 from devstack.upstreams import replay
-from devstack.upstreams.answers import json_answer, source_error
+from devstack.upstreams.answers import json_response, source_error
 from devstack.upstreams.apis.sources import SALES
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})
 QUEUED_SHARE = 0.1
-"""Part of the requested duration that a job waits in the queue."""
+"""Share of the requested duration that a job is queued."""
 MAX_SECONDS = 3600.0
 
 
@@ -36,7 +36,7 @@ def daily_revenue(day: date) -> dict[str, object]:
     """Sum quantity times unit price (GBP) of one day, cancellations and repeated rows as recorded.
 
     Raises:
-        LookupError: if the day isn't there yet.
+        LookupError: if the day is in the future.
     """
     rows = SALES.rows(day)
     revenue = sum(float(row["Quantity"] or 0) * float(row["UnitPrice"] or 0) for row in rows)
@@ -47,12 +47,12 @@ JOBS: dict[str, Callable[[date], dict[str, object]]] = {"daily_revenue": daily_r
 
 
 class InvalidJobError(ValueError):
-    """A body of ``POST /jobs`` that names no job that can be run."""
+    """An invalid body of ``POST /jobs``."""
 
 
 @dataclass
 class Job:
-    """One job and how far it is; ``seconds`` is how long it shall take."""
+    """One job and its progress; ``seconds`` is its duration."""
 
     job: str
     dates: tuple[date, ...]
@@ -65,7 +65,7 @@ class Job:
     result: list[dict[str, object]] = field(default_factory=list)
 
     def describe(self) -> dict[str, object]:
-        """Return the JSON object that polling answers with."""
+        """Return the job as a JSON object."""
         return {
             "id": self.id,
             "job": self.job,
@@ -78,7 +78,7 @@ class Job:
         }
 
     async def run(self) -> None:
-        """Wait in the queue, then compute day by day; a day that can't be computed fails the job with its reason."""
+        """Wait in the queue, then compute day by day; a day that can't be computed fails the job."""
         await asyncio.sleep(self.seconds * QUEUED_SHARE)
         self.status = "running"
         compute = JOBS[self.job]
@@ -107,33 +107,33 @@ class JobService:
             body = json.loads(await request.body())
             job = _job(body)
         except ValueError as error:
-            return json_answer(source_error(str(error), 422), 422)
+            return json_response(source_error(str(error), 422), 422)
         key = request.headers.get("idempotency-key")
         if key in self._keys:
             first_body, first = self._keys[key]
             if first_body != body:
-                return json_answer(
+                return json_response(
                     source_error(f"Idempotency-Key {key} was used for another job: {first.id}", 409), 409
                 )
-            return json_answer(first.describe())
+            return json_response(first.describe())
         if key is not None:
             self._keys[key] = body, job
         self._jobs[job.id] = job
         self._tasks[job.id] = asyncio.create_task(job.run())
-        return json_answer(job.describe(), 202, {"location": f"/jobs/{job.id}"})
+        return json_response(job.describe(), 202, {"location": f"/jobs/{job.id}"})
 
     async def list(self, request: Request) -> Response:
-        """``GET /jobs``: every job, oldest first; ``?status=running`` and ``?idempotency_key=…`` narrow it."""
+        """``GET /jobs``: every job, oldest first; filters: ``?status=running`` and ``?idempotency_key=…``."""
         status, key = request.query_params.get("status"), request.query_params.get("idempotency_key")
         jobs = list(self._jobs.values())
         if key is not None:
             jobs = [self._keys[key][1]] if key in self._keys else []
-        return json_answer({"data": [job.describe() for job in jobs if status in {None, job.status}]})
+        return json_response({"data": [job.describe() for job in jobs if status in {None, job.status}]})
 
     async def poll(self, request: Request) -> Response:
         """``GET /jobs/{id}``."""
         job = self._find(request)
-        return json_answer(job.describe()) if job else _not_found(request)
+        return json_response(job.describe()) if job else _not_found(request)
 
     async def result(self, request: Request) -> Response:
         """``GET /jobs/{id}/result``: 409 unless the job succeeded."""
@@ -142,20 +142,20 @@ class JobService:
             return _not_found(request)
         if job.status != "succeeded":
             reason = f": {job.error}" if job.error else ""
-            return json_answer(source_error(f"job {job.id} has no result, it is {job.status}{reason}", 409), 409)
+            return json_response(source_error(f"job {job.id} has no result, it is {job.status}{reason}", 409), 409)
         days = ((day, recorded) for day in job.dates if (recorded := SALES.recorded_day(day)))
-        return json_answer({"id": job.id, "job": job.job, "data": job.result}, headers=replay.label(days))
+        return json_response({"id": job.id, "job": job.job, "data": job.result}, headers=replay.replay_header(days))
 
     async def cancel(self, request: Request) -> Response:
-        """``DELETE /jobs/{id}``: 409 if the job has ended otherwise; cancelling twice is fine."""
+        """``DELETE /jobs/{id}``: 409 if the job has already finished; cancelling twice is allowed."""
         job = self._find(request)
         if job is None:
             return _not_found(request)
         if job.status in FINISHED - {"cancelled"}:
-            return json_answer(source_error(f"job {job.id} can't be cancelled, it is {job.status}", 409), 409)
+            return json_response(source_error(f"job {job.id} can't be cancelled, it is {job.status}", 409), 409)
         self._tasks[job.id].cancel()
         job.status = "cancelled"
-        return json_answer(job.describe())
+        return json_response(job.describe())
 
     def _find(self, request: Request) -> Job | None:
         return self._jobs.get(request.path_params["id"])
@@ -179,11 +179,11 @@ def _job(body: object) -> Job:
 
 
 def _not_found(request: Request) -> Response:
-    return json_answer(source_error(f"no job has the id {request.path_params['id']}", 404), 404)
+    return json_response(source_error(f"no job has the id {request.path_params['id']}", 404), 404)
 
 
 def routes(_s3: str | None) -> list[Route]:
-    """Return what a job service without jobs serves."""
+    """Return the routes of a new job service."""
     jobs = JobService()
     return [
         Route("/jobs", jobs.start, methods=["POST"]),

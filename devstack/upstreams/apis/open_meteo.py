@@ -1,8 +1,8 @@
-"""Open-Meteo's ``/v1/forecast`` and ``/v1/archive``, answered from the recorded days.
+"""Open-Meteo's ``/v1/forecast`` and ``/v1/archive``, served from the recorded days.
 
-Keys, their order, units and error texts follow the recordings in ``include/data/api_samples/openmeteo``. All places of
-an answer replay the same recorded day: one that has every place and variable asked for, if there is any. Days after
-today are null, and so is what the recorded day doesn't have.
+Keys, their order, units and error messages follow the recordings in ``include/data/api_samples/openmeteo``. All places
+of a response replay the same recorded day: one that has every requested place and variable, if there is any. Days after
+today are null, and so are values that the recorded day lacks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from starlette.routing import Route
 
 from devstack.upstreams import replay
-from devstack.upstreams.answers import json_answer, open_meteo_error
+from devstack.upstreams.answers import json_response, open_meteo_error
 from devstack.upstreams.records import Dataset
 from devstack.upstreams.stations import Station, nearest, recorded, span
 from devstack.upstreams.variables import FIXED_UNITS, KNOWN, RECORDED, UNDEFINED, UNITS, Unit, Variable
@@ -37,8 +37,8 @@ RECORDINGS = (
         "2024-12-31",
         "CC BY-SA 4.0",
         "Weather data provided by OpenWeather (https://openweathermap.org)",
-        "London, New York, Tokyo; about six readings brought to one row per UTC day. A day is a UTC day whatever the "
-        "timezone asked. The current weather is today's mean.",
+        "London, New York, Tokyo; about six readings aggregated to one row per UTC day. A day is always a UTC day, "
+        "regardless of the requested timezone. The current weather is today's mean.",
     ),
     Dataset(
         "noaa_daily",
@@ -58,11 +58,11 @@ MAX_PAST_DAYS = 93
 
 
 class BadRequestError(ValueError):
-    """A request that Open-Meteo answers with 400; the text is its ``reason``."""
+    """A request that Open-Meteo refuses with 400; the message is its ``reason``."""
 
 
 class Options(NamedTuple):
-    """What applies to every location of a request: variables by block, units in force, days, what each replays."""
+    """Options for every location of a request: variables by block, units, days, and the recorded day of each."""
 
     variables: dict[str, list[str]]
     units: dict[str, Unit]
@@ -72,16 +72,16 @@ class Options(NamedTuple):
 
 
 async def archive(request: Request) -> Response:
-    """``/v1/archive``: ``start_date`` and ``end_date`` are needed, from the first recorded day to today."""
-    return _answer(request, forecast_window=False)
+    """``/v1/archive``: ``start_date`` and ``end_date`` are required, from the first recorded day to today."""
+    return _respond(request, forecast_window=False)
 
 
 async def forecast(request: Request) -> Response:
     """``/v1/forecast``: ``forecast_days`` from today, ``past_days`` before it; or ``start_date`` and ``end_date``."""
-    return _answer(request, forecast_window=True)
+    return _respond(request, forecast_window=True)
 
 
-def _answer(request: Request, *, forecast_window: bool) -> Response:
+def _respond(request: Request, *, forecast_window: bool) -> Response:
     query = request.query_params
     try:
         stations = [_station(*point) for point in _coordinates(query)]
@@ -90,21 +90,21 @@ def _answer(request: Request, *, forecast_window: bool) -> Response:
         blocks = ("current", "hourly", "daily") if forecast_window else ("hourly", "daily")
         variables = {block: _variables(query, block) for block in blocks if query.get(block)}
         days = [first + timedelta(number) for number in range((last - first).days + 1)]
-        asked = [*days, replay.today()] if "current" in variables else days
+        requested = [*days, replay.today()] if "current" in variables else days
         recorded_days = _recorded_days(frozenset(stations), frozenset(_recorded_variables(variables)))
         options = Options(
             variables,
             FIXED_UNITS | {parameter: _choice(query, parameter, units) for parameter, units in UNITS.items()},
             _choice(query, "timeformat", {"iso8601": False, "unixtime": True}),
             days,
-            {day: replay.same_date(day, recorded_days) for day in asked},
+            {day: replay.same_date(day, recorded_days) for day in requested},
         )
         _choice(query, "format", {"json": None})
     except BadRequestError as error:
-        return json_answer(open_meteo_error(str(error)), 400)
+        return json_response(open_meteo_error(str(error)), 400)
     places = [_location(*pair, number, options) for number, pair in enumerate(zip(stations, zones, strict=True))]
     replayed = ((day, recorded) for day, recorded in options.recorded.items() if recorded)
-    return json_answer(places[0] if len(places) == 1 else places, headers=replay.label(replayed))
+    return json_response(places[0] if len(places) == 1 else places, headers=replay.replay_header(replayed))
 
 
 def _location(station: Station, zone: ZoneInfo, number: int, options: Options) -> dict[str, object]:
@@ -161,11 +161,11 @@ def _recorded_variables(variables: Mapping[str, list[str]]) -> Iterator[Variable
 def _recorded_days(stations: frozenset[Station], variables: frozenset[Variable]) -> frozenset[date]:
     """Return the days on which every station recorded every variable; if there is none, those of any station."""
     by_station = [recorded()[station.name] for station in stations]
-    whole = [
+    complete = [
         {day for day, record in days.items() if all(variable.value(record) is not None for variable in variables)}
         for days in by_station
     ]
-    return frozenset(set.intersection(*whole) or set().union(*by_station))
+    return frozenset(set.intersection(*complete) or set().union(*by_station))
 
 
 def _unit(block: str, name: str, units: dict[str, Unit]) -> Unit:
@@ -289,5 +289,5 @@ def _date(text: str) -> date:
 
 
 def routes(_s3: str | None) -> list[Route]:
-    """Return what Open-Meteo serves."""
+    """Return the routes of Open-Meteo."""
     return [Route("/v1/forecast", forecast), Route("/v1/archive", archive)]

@@ -1,7 +1,7 @@
-"""OpenWeather's ``/data/2.5/weather`` and ``/data/3.0/onecall/timemachine``, answered from its own recordings.
+"""OpenWeather's ``/data/2.5/weather`` and ``/data/3.0/onecall/timemachine``, served from its own recordings.
 
-Keys, their order and error texts follow ``include/data/api_samples/openweathermap``. A key is any 32 hexadecimal
-digits, the form that the real ones have, and may make 60 calls a minute.
+Keys, their order and error messages follow ``include/data/api_samples/openweathermap``. An API key is any 32
+hexadecimal digits, the format of the real ones, and may make 60 calls a minute.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from starlette.routing import Route
 
 from devstack.upstreams import replay
-from devstack.upstreams.answers import RefusedError, json_answer, openweather_error
+from devstack.upstreams.answers import RefusedError, json_response, openweather_error
 from devstack.upstreams.physics import dew_point, feels_like, sunrise_and_sunset
 from devstack.upstreams.ratelimit import SlidingWindow
 from devstack.upstreams.stations import STATIONS, Day, Station, nearest, recorded, span
@@ -42,7 +42,7 @@ MILES_PER_HOUR = 3600 / 1609.344
 
 
 class OpenWeather:
-    """The endpoints and the calls that each key made in the last minute."""
+    """The endpoints and the rate limit of each key."""
 
     def __init__(self) -> None:
         self._window = SlidingWindow(CALLS_PER_MINUTE, seconds=60.0)
@@ -52,15 +52,15 @@ class OpenWeather:
         return self._guarded(request.query_params, _weather)
 
     async def timemachine(self, request: Request) -> Response:
-        """Weather at ``lat``, ``lon`` on the UTC day that holds ``dt`` (Unix seconds)."""
+        """Weather at ``lat``, ``lon`` on the UTC day of ``dt`` (Unix seconds)."""
         return self._guarded(request.query_params, _timemachine)
 
-    def _guarded(self, query: QueryParams, answer: Callable[[QueryParams], Response]) -> Response:
+    def _guarded(self, query: QueryParams, handler: Callable[[QueryParams], Response]) -> Response:
         try:
             self._check_key(query.get("appid", ""))
-            return answer(query)
+            return handler(query)
         except RefusedError as error:
-            return json_answer(openweather_error(str(error), error.status), error.status)
+            return json_response(openweather_error(str(error), error.status), error.status)
 
     def _check_key(self, key: str) -> None:
         if not re.fullmatch(r"[0-9a-fA-F]{32}", key):
@@ -81,12 +81,12 @@ def _weather(query: QueryParams) -> Response:
         "weather": record.condition.weather(),
         "base": "stations",
         "main": {
-            "temp": temperature(_known(record.temperature_mean)),
+            "temp": temperature(_require(record.temperature_mean)),
             "feels_like": temperature(_feels_like(record)),
             "temp_min": temperature(record.temperature_min),
             "temp_max": temperature(record.temperature_max),
-            "pressure": round(_known(record.pressure)),
-            "humidity": round(_known(record.humidity)),
+            "pressure": round(_require(record.pressure)),
+            "humidity": round(_require(record.humidity)),
         },
         "visibility": record.condition.visibility,
         "wind": {"speed": wind_speed(record.wind_speed)},
@@ -98,7 +98,7 @@ def _weather(query: QueryParams) -> Response:
         "name": station.name,
         "cod": 200,
     }
-    return json_answer(content, headers=replay.label([(today, recorded)]))
+    return json_response(content, headers=replay.replay_header([(today, recorded)]))
 
 
 def _timemachine(query: QueryParams) -> Response:
@@ -110,7 +110,7 @@ def _timemachine(query: QueryParams) -> Response:
     recorded, record = _record(station, moment.date())
     sunrise, sunset = sunrise_and_sunset(moment.date(), station.latitude, station.longitude)
     temperature, wind_speed = _units(query)
-    mean, humidity = _known(record.temperature_mean), _known(record.humidity)
+    mean, humidity = _require(record.temperature_mean), _require(record.humidity)
     content = {
         "lat": _number(station.latitude, 4),
         "lon": _number(station.longitude, 4),
@@ -123,7 +123,7 @@ def _timemachine(query: QueryParams) -> Response:
                 "sunset": sunset,
                 "temp": temperature(mean),
                 "feels_like": temperature(_feels_like(record)),
-                "pressure": round(_known(record.pressure)),
+                "pressure": round(_require(record.pressure)),
                 "humidity": round(humidity),
                 "dew_point": temperature(dew_point(mean, humidity)),
                 "clouds": record.condition.clouds,
@@ -133,7 +133,7 @@ def _timemachine(query: QueryParams) -> Response:
             }
         ],
     }
-    return json_answer(content, headers=replay.label([(moment.date(), recorded)]))
+    return json_response(content, headers=replay.replay_header([(moment.date(), recorded)]))
 
 
 def _city(query: QueryParams) -> Station:
@@ -142,14 +142,14 @@ def _city(query: QueryParams) -> Station:
     if q := query.get("q"):
         name, *rest = (part.strip().lower() for part in q.split(","))
         country = {"uk": "gb"}.get(rest[-1], rest[-1]) if rest else None
-        found = [city for city in STATIONS if city.name.lower() == name and country in {None, city.country.lower()}]
+        cities = [city for city in STATIONS if city.name.lower() == name and country in {None, city.country.lower()}]
     elif identifier := query.get("id"):
         if not identifier.isdecimal():
             raise RefusedError(400, f"{identifier} is not a city ID")
-        found = [city for city in STATIONS if str(city.city_id) == identifier]
+        cities = [city for city in STATIONS if str(city.city_id) == identifier]
     else:
         raise RefusedError(400, "Nothing to geocode")
-    return _recorded(found[0] if found else None)
+    return _require_recorded(cities[0] if cities else None)
 
 
 def _near(query: QueryParams) -> Station:
@@ -159,22 +159,22 @@ def _near(query: QueryParams) -> Station:
         if not re.fullmatch(r"[-+]?\d+(\.\d+)?", text, re.ASCII) or abs(float(text)) > limit:
             raise RefusedError(400, f"wrong {word}")
         point.append(float(text))
-    return _recorded(nearest(*point))
+    return _require_recorded(nearest(*point))
 
 
-def _recorded(station: Station | None) -> Station:
+def _require_recorded(station: Station | None) -> Station:
     if station is None or not _days(station):
         raise RefusedError(404, "city not found")
     return station
 
 
 def _days(station: Station) -> dict[date, Day]:
-    """The days that OpenWeather recorded; NOAA's have no daily mean."""
+    """Return OpenWeather's recorded days; NOAA's have no daily mean."""
     return {day: record for day, record in recorded()[station.name].items() if record.temperature_mean is not None}
 
 
 def _record(station: Station, day: date) -> tuple[date, Day]:
-    """Return the recorded day that stands for ``day``, and what was recorded on it."""
+    """Return the recorded day that is replayed for ``day``, and its record."""
     days, earliest = _days(station), span()[0]
     recorded = replay.same_date(day, frozenset(days)) if day >= earliest else None
     if recorded is None:
@@ -183,7 +183,7 @@ def _record(station: Station, day: date) -> tuple[date, Day]:
 
 
 def _units(query: QueryParams) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """Conversions of °C and m/s to the units asked; an unknown name means ``standard``, as in the real API."""
+    """Return conversions of °C and m/s to the requested units; an unknown name means ``standard``, as in the API."""
     units = query.get("units", "standard")
     temperature = _TEMPERATURE.get(units, _TEMPERATURE["standard"])
     factor = MILES_PER_HOUR if units == "imperial" else 1.0
@@ -196,14 +196,14 @@ def _number(value: float, decimals: int = 2) -> float:
     return int(rounded) if rounded == int(rounded) else rounded
 
 
-def _known(value: float | None) -> float:
+def _require(value: float | None) -> float:
     if value is None:
-        raise ValueError("an OpenWeather row of include/data/weather lacks a column; restore the file")
+        raise ValueError("an OpenWeather row of include/data/weather lacks a value; restore the file")
     return value
 
 
 def _feels_like(record: Day) -> float:
-    return feels_like(_known(record.temperature_mean), _known(record.humidity), record.wind_speed)
+    return feels_like(_require(record.temperature_mean), _require(record.humidity), record.wind_speed)
 
 
 def _offset(station: Station, moment: datetime) -> int:
@@ -212,6 +212,6 @@ def _offset(station: Station, moment: datetime) -> int:
 
 
 def routes(_s3: str | None) -> list[Route]:
-    """Return what OpenWeather serves; no calls are counted yet."""
+    """Return the routes of OpenWeather, with a new rate limit."""
     api = OpenWeather()
     return [Route("/data/2.5/weather", api.weather), Route("/data/3.0/onecall/timemachine", api.timemachine)]

@@ -1,14 +1,14 @@
-"""The sales, marketing and support sources: rows by day, a page at a time.
+"""The sales, marketing and support sources: rows by day, paginated.
 
-``GET /sales?date=2010-12-20&page=1&limit=500`` (or ``since=…&until=…``, both days included) answers::
+``GET /sales?date=2010-12-20&page=1&limit=500`` (or ``since=…&until=…``, both days inclusive) returns::
 
     {"source": "sales", "since": "2010-12-20", "until": "2010-12-20", "page": 1, "pages": 4, "limit": 500,
      "total": 1763, "next": "/sales?…&page=2", "data": [{"InvoiceNo": "C539486", "Quantity": -12, …}, …]}
 
 A recorded day has its rows in recorded order and with recorded values: cancellations, repeated rows, ``17850.0`` as a
 customer's id, local times; an empty cell is null. Any other day up to today has the rows of a recorded one, with dates
-moved and identifiers of its own (:mod:`devstack.upstreams.replay`). A bad parameter answers 400, a day after today or
-a page past the last 404.
+moved and its own identifiers (:mod:`devstack.upstreams.replay`). An invalid parameter returns 400, a day after today
+or a page after the last 404.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 from starlette.routing import Route
 
 from devstack.upstreams import replay
-from devstack.upstreams.answers import RefusedError, json_answer, source_error
+from devstack.upstreams.answers import RefusedError, json_response, source_error
 from devstack.upstreams.records import DATA, Dataset, read_csv
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ MAX_LIMIT = 1000
 
 INVOICES_A_DAY = 250
 RECORDED_INVOICES = range(2145 * INVOICES_A_DAY, 2160 * INVOICES_A_DAY)
-"""What the numbers of the recorded invoices lie in; those of one day differ by less than :data:`INVOICES_A_DAY`."""
+"""Range of the recorded invoice numbers; those of one day span less than :data:`INVOICES_A_DAY`."""
 FREE_BLOCKS = (1_000_000 - len(RECORDED_INVOICES)) // INVOICES_A_DAY
 
 
@@ -61,7 +61,7 @@ MARKETING_RECORDING = Dataset(
     "2010-12-22",
     "CC BY 4.0",
     "S. Moro, P. Cortez, P. Rita (2014), Bank Marketing, UCI Machine Learning Repository, doi 10.24432/C5K306",
-    "Recorded without dates: the server deals the rows, in file order, to 22 delivery days.",
+    "Recorded without dates: the server distributes the rows, in file order, over 22 delivery days.",
 )
 SUPPORT_RECORDING = Dataset(
     "support",
@@ -87,7 +87,7 @@ def sales() -> dict[date, list[Row]]:
 
 @cache
 def marketing() -> dict[date, list[Row]]:
-    """Return the campaign rows; they have no dates, so file order is dealt to the delivery days as evenly as can be."""
+    """Return the campaign rows; they have no dates and are spread evenly over the delivery days, in file order."""
     rows = [_typed(row, frozenset()) for row in read_csv("marketing/bank_additional.csv", delimiter=";")]
     first, last = map(date.fromisoformat, (MARKETING_RECORDING.first_day, MARKETING_RECORDING.last_day))
     count = (last - first).days + 1
@@ -106,9 +106,9 @@ def support() -> dict[date, list[Row]]:
 
 
 def invoice_no(recorded: str, day: date) -> str:
-    """Return the number that a recorded invoice has on another day: of six digits, as the contract wants it.
+    """Return the number of a recorded invoice on another day: six digits, as the contract requires.
 
-    Each day has a block of numbers, which none of the 3,984 days before or after it has, nor any recorded day.
+    Each day has its own block of numbers, distinct from those of recorded days and of the 3,984 days before and after.
     """
     prefix, number = recorded[:-6], int(recorded[-6:])
     first = RECORDED_INVOICES.stop + day.toordinal() % FREE_BLOCKS * INVOICES_A_DAY
@@ -116,19 +116,19 @@ def invoice_no(recorded: str, day: date) -> str:
 
 
 def ticket_id(recorded: str, day: date) -> str:
-    """Return the number that a recorded request has on another day: its own, and the day."""
+    """Return the number of a recorded request on another day: its own number followed by the day."""
     return f"{recorded}{day:%Y%m%d}"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One source: its name is its path.
+    """One source; its name is its path.
 
     Attributes:
-        load: gives its rows by recorded day, in order.
-        zone: where its times were taken.
-        times: fields with a time, which are moved with the day.
-        identifiers: what a field that identifies a row becomes on another day, by the field's name.
+        load: returns its rows by recorded day, in order.
+        zone: time zone of its times.
+        times: fields with times, which are moved with the day.
+        identifiers: function that returns the identifier on another day, by field name.
     """
 
     name: str
@@ -138,57 +138,60 @@ class Source:
     identifiers: Mapping[str, Callable[[str, date], str]] = field(default_factory=dict)
 
     def recorded_day(self, day: date) -> date | None:
-        """Return the recorded day that stands for ``day``; None if that isn't there yet."""
+        """Return the recorded day that is replayed for ``day``; None if that is in the future."""
         return replay.in_turn(day, self.load())
 
     def rows(self, day: date) -> list[Row]:
         """Return the rows of a day.
 
         Raises:
-            LookupError: if it isn't there yet.
+            LookupError: if the day is in the future.
         """
         recorded = self.recorded_day(day)
         if recorded is None:
-            raise LookupError(self.not_yet(day, day))
-        return [self.on(day, recorded, row) for row in self.load()[recorded]]
+            raise LookupError(self.unavailable_message(day, day))
+        return [self.move_row(day, recorded, row) for row in self.load()[recorded]]
 
-    def on(self, day: date, recorded: date, row: Row) -> Row:
-        """Return a row of the day ``recorded`` as it is on ``day``."""
+    def move_row(self, day: date, recorded: date, row: Row) -> Row:
+        """Return a row of the day ``recorded``, moved to ``day``."""
         if day == recorded:
             return row
         changed: Row = {name: change(str(row[name]), day) for name, change in self.identifiers.items()}
         for name in self.times:
             if time := row[name]:
-                changed[name] = replay.moved(str(time), day - recorded, self.zone)
+                changed[name] = replay.shift_time(str(time), day - recorded, self.zone)
         return row | changed
 
-    def not_yet(self, since: date, until: date) -> str:
-        """Say that nothing is there for days after today."""
-        return f"{self.name} has nothing from {since} to {until} yet; its last day is {replay.today()}"
+    def unavailable_message(self, since: date, until: date) -> str:
+        """Return the error message for days after today."""
+        return f"{self.name} has no rows from {since} to {until} yet; its last day is {replay.today()}"
 
     async def page(self, request: Request) -> Response:
-        """``GET /<name>``: one page of the days asked."""
+        """``GET /<name>``: one page of the requested days."""
         try:
             return self._page(request.query_params)
         except RefusedError as error:
-            return json_answer(source_error(str(error), error.status), error.status)
+            return json_response(source_error(str(error), error.status), error.status)
 
     def _page(self, query: QueryParams) -> Response:
         unknown = sorted(set(query) - set(PARAMETERS))
         if unknown:
             raise RefusedError(400, f"unknown parameter {', '.join(unknown)}; allowed: {', '.join(PARAMETERS)}")
         since, until = period(query)
-        page, limit = _whole(query, "page", 1, None), _whole(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
-        every = (since + timedelta(number) for number in range((until - since).days + 1))
-        days = [(day, recorded) for day in every if (recorded := self.recorded_day(day))]
+        page, limit = (
+            _positive_integer(query, "page", 1, None),
+            _positive_integer(query, "limit", DEFAULT_LIMIT, MAX_LIMIT),
+        )
+        requested = (since + timedelta(number) for number in range((until - since).days + 1))
+        days = [(day, recorded) for day in requested if (recorded := self.recorded_day(day))]
         if not days:
-            raise RefusedError(404, self.not_yet(since, until))
+            raise RefusedError(404, self.unavailable_message(since, until))
         total = sum(len(self.load()[recorded]) for _, recorded in days)
         pages = -(-total // limit)
         if page > pages:
-            raise RefusedError(404, f"page={page} is past the last; pages: {pages}")
-        following = {"since": since, "until": until, "page": page + 1, "limit": limit}
-        return json_answer(
+            raise RefusedError(404, f"page={page} is after the last page, {pages}")
+        next_query = {"since": since, "until": until, "page": page + 1, "limit": limit}
+        return json_response(
             {
                 "source": self.name,
                 "since": since.isoformat(),
@@ -197,20 +200,20 @@ class Source:
                 "pages": pages,
                 "limit": limit,
                 "total": total,
-                "next": f"/{self.name}?{urlencode(following)}" if page < pages else None,
+                "next": f"/{self.name}?{urlencode(next_query)}" if page < pages else None,
                 "data": self._slice(days, (page - 1) * limit, page * limit),
             },
-            headers=replay.label(days),
+            headers=replay.replay_header(days),
         )
 
     def _slice(self, days: list[tuple[date, date]], start: int, stop: int) -> list[Row]:
-        """Return the rows from ``start`` to before ``stop`` of all the days' rows."""
-        found: list[Row] = []
+        """Return the rows from ``start`` up to ``stop`` of all days."""
+        page: list[Row] = []
         for day, recorded in days:
             rows = self.load()[recorded]
-            found += [self.on(day, recorded, row) for row in rows[max(start, 0) : max(stop, 0)]]
+            page += [self.move_row(day, recorded, row) for row in rows[max(start, 0) : max(stop, 0)]]
             start, stop = start - len(rows), stop - len(rows)
-        return found
+        return page
 
 
 SALES = Source("sales", sales, ZoneInfo("Europe/London"), ("InvoiceDate",), {"InvoiceNo": invoice_no})
@@ -226,7 +229,7 @@ SOURCES = (SALES, MARKETING, SUPPORT)
 
 
 def _typed(row: dict[str, str], text: frozenset[str]) -> Row:
-    """Numbers as numbers, but in the columns named ``text``; an empty cell as None."""
+    """Return the row with numbers parsed, except in the columns ``text``, and None for empty cells."""
     return {name: value if name in text and value else _number(value) for name, value in row.items()}
 
 
@@ -237,13 +240,13 @@ def _number(value: str) -> str | int | float | None:
 
 
 def period(query: QueryParams) -> tuple[date, date]:
-    """Return the first and the last day that ``date``, or ``since`` and ``until``, ask for.
+    """Return the first and the last day that ``date``, or ``since`` and ``until``, request.
 
     Raises:
-        RefusedError: if they name none.
+        RefusedError: if they are missing or invalid.
     """
     if "date" in query and ("since" in query or "until" in query):
-        raise RefusedError(400, "give either date, or since and until")
+        raise RefusedError(400, "set either date, or since and until")
     if "date" in query:
         return (_day(query, "date"),) * 2
     since, until = _day(query, "since"), _day(query, "until")
@@ -258,11 +261,11 @@ def _day(query: QueryParams, name: str) -> date:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
             return date.fromisoformat(text)
     except ValueError as error:
-        raise RefusedError(400, f"{name}={text} is not a day of the calendar") from error
-    raise RefusedError(400, f"{name}={text or 'missing'}: give date, or since and until, as YYYY-MM-DD")
+        raise RefusedError(400, f"{name}={text} is not a valid date") from error
+    raise RefusedError(400, f"{name}={text or 'missing'}: set date, or since and until, as YYYY-MM-DD")
 
 
-def _whole(query: QueryParams, name: str, default: int, maximum: int | None) -> int:
+def _positive_integer(query: QueryParams, name: str, default: int, maximum: int | None) -> int:
     text = query.get(name, str(default))
     allowed = "1 or more" if maximum is None else f"1 to {maximum}"
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) < 1 or (maximum is not None and int(text) > maximum):
@@ -271,5 +274,5 @@ def _whole(query: QueryParams, name: str, default: int, maximum: int | None) -> 
 
 
 def routes(_s3: str | None) -> list[Route]:
-    """Return what the sources serve."""
+    """Return the routes of the sources."""
     return [Route(f"/{source.name}", source.page) for source in SOURCES]

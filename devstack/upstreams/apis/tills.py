@@ -1,7 +1,7 @@
-"""The shops' till system: closing a day delivers its file to the wholesaler's bucket.
+"""The shops' till system, which delivers a file to the wholesaler's bucket when a day is closed.
 
-``GET /tills?date=2010-12-20`` answers 404 until the day is closed, then ``{"date": …, "closed": true, "file": key}``.
-The file has the rows of ``/sales``. Beside that of a replayed day lies one that names the recorded day.
+``GET /tills?date=2010-12-20`` returns 404 until the day is closed, then ``{"date": …, "closed": true, "file": key}``.
+The file has the rows of ``/sales``. A file beside that of a replayed day names the recorded day.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 from devstack.upstreams import replay
-from devstack.upstreams.answers import RefusedError, json_answer, source_error
+from devstack.upstreams.answers import RefusedError, json_response, source_error
 from devstack.upstreams.apis.sources import SALES, period
 from devstack.upstreams.records import DATA
 from include.core.replay import SUFFIX
@@ -43,16 +43,16 @@ class Tills:
             if self.s3:
                 await run_in_threadpool(_deliver, self.s3, key, day, recorded)
         except RefusedError as error:
-            return json_answer(source_error(str(error), error.status), error.status)
+            return json_response(source_error(str(error), error.status), error.status)
         content = {"date": day.isoformat(), "closed": True, "file": key}
-        return json_answer(content, headers=replay.label([(day, recorded)]))
+        return json_response(content, headers=replay.replay_header([(day, recorded)]))
 
 
 def _closed_day(query: QueryParams) -> tuple[date, date]:
-    """Return the day that is asked about, and the recorded one that stands for it."""
+    """Return the requested day, and the recorded one that is replayed for it."""
     day, last = period(query)
     if day != last:
-        raise RefusedError(400, f"since={day}, until={last}: give one day")
+        raise RefusedError(400, f"since={day}, until={last}: request one day")
     recorded = SALES.recorded_day(day)
     if recorded is None:
         raise RefusedError(404, f"{day} is not closed yet")
@@ -60,16 +60,16 @@ def _closed_day(query: QueryParams) -> tuple[date, date]:
 
 
 def file_of(day: date, recorded: date) -> bytes:
-    """Return the file of a day: that of the recorded day as it is, or with dates and invoices of ``day``."""
+    """Return the file of a day: the recorded file, with dates and invoice numbers of ``day`` if they differ."""
     content = (DATA / "retail" / f"online_retail_{recorded}.csv").read_bytes()
     if day == recorded:
         return content
     reader = csv.DictReader(io.StringIO(content.decode(), newline=""))
-    written = io.StringIO(newline="")
-    writer = csv.DictWriter(written, reader.fieldnames or (), lineterminator="\n")
+    output = io.StringIO(newline="")
+    writer = csv.DictWriter(output, reader.fieldnames or (), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(SALES.on(day, recorded, dict(row)) for row in reader)
-    return written.getvalue().encode()
+    writer.writerows(SALES.move_row(day, recorded, dict(row)) for row in reader)
+    return output.getvalue().encode()
 
 
 def _deliver(url: str, key: str, day: date, recorded: date) -> None:
@@ -88,5 +88,5 @@ def _deliver(url: str, key: str, day: date, recorded: date) -> None:
 
 
 def routes(s3: str | None) -> list[Route]:
-    """Return what the tills serve."""
+    """Return the routes of the till system."""
     return [Route("/tills", Tills(s3).day)]

@@ -1,1 +1,1 @@
-"""CSV files of any size into the warehouse: streamed, row by row, each refused row with its line and reason."""
+"""Streams CSV files of any size into the warehouse; each rejected row is kept with its line and reason."""

@@ -1,7 +1,8 @@
-"""How a CSV file is written: found out from its first lines."""
+"""Detects the dialect of a CSV file from its first lines."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections import Counter
 from dataclasses import dataclass
@@ -13,34 +14,42 @@ SAMPLE_LINES = 50
 
 
 class CsvError(PermanentError, ValueError):
-    """A CSV file can't be read as a table; the message says why, and what may be given instead."""
+    """A CSV file can't be read as a table; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """Delimiter of fields; quotes are ``"``, doubled within a quoted field (RFC 4180)."""
+    """The field delimiter; quotes are ``"``, doubled within a quoted field (RFC 4180)."""
 
     delimiter: str
 
 
 def detect(sample: list[str]) -> Dialect:
-    """Return the delimiter by which the lines of ``sample`` have the same number of fields, more than one, most often.
+    """Return the delimiter that splits most lines of ``sample`` into the same number of fields, at least two.
 
     Args:
         sample: first lines of the file, header included.
 
     Raises:
-        CsvError: if the file is empty or no delimiter divides its header.
+        CsvError: if the file is empty or no delimiter splits its header.
     """
     lines = [line for line in sample[:SAMPLE_LINES] if line.strip()]
     if not lines:
-        raise CsvError("the file is empty; a header with the columns' names is needed")
+        raise CsvError("the file is empty; it needs a header with the column names")
     scores: dict[str, tuple[int, int]] = {}
     for delimiter in DELIMITERS:
-        widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+        widths = _widths(lines, delimiter)
         if widths and widths[0] > 1:
             scores[delimiter] = (Counter(widths)[widths[0]], widths[0])
     if not scores:
         known = ", ".join(map(repr, DELIMITERS))
-        raise CsvError(f"no delimiter of {known} divides the header {lines[0][:80]!r}; give the delimiter")
+        raise CsvError(f"none of the delimiters {known} splits the header {lines[0][:80]!r}; specify the delimiter")
     return Dialect(max(scores, key=lambda delimiter: scores[delimiter]))
+
+
+def _widths(lines: list[str], delimiter: str) -> list[int]:
+    """Return the number of fields of each row, up to one that isn't valid, which is reported with its line later."""
+    widths: list[int] = []
+    with contextlib.suppress(csv.Error):
+        widths.extend(len(row) for row in csv.reader(lines, delimiter=delimiter) if row)
+    return widths

@@ -1,11 +1,11 @@
-"""Load a CSV file by the contract of :mod:`include.core.warehouse`."""
+"""Loads a CSV file under the contract of :mod:`include.core.warehouse`."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from include.core.csv_files.rows import rows_of
+from include.core.csv_files.rows import read_rows
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load
 from include.core.warehouse.schema import create_table
@@ -34,22 +34,22 @@ def load_csv(
     max_bad_share: float = 0.0,
     replayed_from: dt.date | None = None,
 ) -> LoadResult:
-    """Publish the rows of a file, see :func:`include.core.csv_files.rows.rows_of`, in memory that doesn't grow with it.
+    """Publish the rows of a file in constant memory, see :func:`include.core.csv_files.rows.read_rows`.
 
-    Rejected rows are kept in memory until the end; so one more than 100,000 of them ends the load.
+    Rejected rows are kept in memory until the end; more than 100,000 of them abort the load.
 
     Args:
         file: the file's bytes, plain or gzip.
-        dataset: whose table is loaded; created if it is missing.
+        dataset: dataset to load; its table is created if it is missing.
         uri: the warehouse.
         attempt: task attempt.
         partition: value of the partition column, if the dataset has one.
         rename: header in the file, by column.
-        delimiter: ``None`` to find out.
-        encoding: of the text.
-        nulls: texts that stand for a missing value.
-        line_column: column that gets the number of the row's line in the file.
-        max_bad_share: largest share of rejected rows that is still published.
+        delimiter: ``None`` to detect it.
+        encoding: text encoding.
+        nulls: texts that mean NULL.
+        line_column: column for the line number of the row in the file.
+        max_bad_share: maximum share of rejected rows.
         replayed_from: the recorded day that the file replays, if it is sample data.
 
     Raises:
@@ -61,7 +61,7 @@ def load_csv(
         label = dataset.partition_label(partition)
         is_date = dataset.column(dataset.partition).type == "date"
         fixed[dataset.partition] = dt.date.fromisoformat(label) if is_date else label
-    rows = rows_of(
+    rows = read_rows(
         file,
         dataset,
         fixed=fixed,

@@ -1,30 +1,51 @@
-"""Rows of a CSV file as a dataset takes them: one after the other, however large the file is."""
+"""Reads the rows of a CSV file for a dataset, one at a time."""
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
 import math
-from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+import zlib
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from include.core.csv_files.dialect import SAMPLE_LINES, CsvError, Dialect, detect
 from include.core.csv_files.fetch import as_text, head
-from include.core.warehouse.dataset import Rejected
+from include.core.dates import to_utc
+from include.core.warehouse.dataset import HIDDEN, Rejected
+from include.core.warehouse.storable import UNSTORABLE, is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from typing import BinaryIO
+    from zoneinfo import ZoneInfo
 
     from include.core.warehouse.dataset import Column, Dataset, Type
+    from include.core.warehouse.rules import ColumnRule
 
 TRUE, FALSE = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 SHOWN = 60
 LONGEST_FIELD = 1024 * 1024
 BIGINT, INTEGER = 2**63, 2**31
+WHOLE_DIGITS, FRACTION_DIGITS = 131_072, 16_383  # of a numeric in PostgreSQL
 
 
-def rows_of(
+class InvalidCellError(ValueError):
+    """The cell is invalid for its column; the message says what is allowed."""
+
+
+class _Layout(NamedTuple):
+    """What applies to each row of a file."""
+
+    header: list[str]
+    positions: list[tuple[Column, int]]
+    nulls: Collection[str]
+    zone: ZoneInfo
+    rules: tuple[ColumnRule, ...]
+    personal: frozenset[str]
+
+
+def read_rows(
     file: BinaryIO,
     dataset: Dataset,
     *,
@@ -35,79 +56,87 @@ def rows_of(
     nulls: Collection[str],
     line_column: str | None = None,
 ) -> Iterator[dict[str, object] | Rejected]:
-    """Yield each row of the file, as the dataset's columns or as one that is rejected with its line and reason.
+    """Yield each row of the file, converted to the dataset's columns or rejected with its line and reason.
 
     Args:
         file: the file's bytes, plain or gzip.
-        dataset: whose columns are wanted; the file's others are passed over.
+        dataset: dataset whose columns are read; other columns of the file are ignored.
         fixed: columns whose value isn't in the file.
-        rename: header in the file, by column; without it they are the same.
-        delimiter: ``None`` to find out.
-        encoding: of the text.
-        nulls: texts that stand for a missing value.
-        line_column: column that gets the number of the row's line in the file.
+        rename: header in the file, by column; by default the column's name.
+        delimiter: ``None`` to detect it.
+        encoding: text encoding.
+        nulls: texts that mean NULL.
+        line_column: column for the line number of the row in the file.
 
     Raises:
-        CsvError: if the file has no header with the columns, or isn't in the encoding.
+        CsvError: if the header lacks a column, or the file can't be decoded.
     """
-    text = as_text(file, encoding)
-    dialect = Dialect(delimiter) if delimiter else detect(head(text, SAMPLE_LINES))
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(text, delimiter=dialect.delimiter, strict=True)
-    header = next(reader, [])
-    wanted = [column for column in dataset.columns if column.name not in {*fixed, line_column}]
-    places = [(column, _place(header, rename.get(column.name, column.name))) for column in wanted]
-    line = reader.line_num + 1
+    text = as_text(file, encoding)
+    line = 1
     try:
+        sample = head(text, SAMPLE_LINES)
+        if "\0" in sample[0]:
+            raise CsvError(f"the header has NUL characters as {encoding}: it looks like UTF-16; specify its encoding")
+        dialect = Dialect(delimiter) if delimiter else detect(sample)
+        reader = csv.reader(text, delimiter=dialect.delimiter, strict=True)
+        header = next(reader, [])
+        wanted = [column for column in dataset.columns if column.name not in {*fixed, line_column}]
+        positions = [(column, _position(header, rename.get(column.name, column.name))) for column in wanted]
+        layout = _Layout(header, positions, nulls, dataset.zone, dataset.column_rules, dataset.personal)
+        line = reader.line_num + 1
         for cells in reader:
             if cells:
                 numbered = {**fixed, line_column: line} if line_column else fixed
-                yield _row(cells, line, header, places, numbered, nulls)
+                yield _row(cells, line, layout, numbered)
             line = reader.line_num + 1
-    except (csv.Error, UnicodeDecodeError, EOFError, OSError) as error:
-        raise CsvError(f"line {line}: the file can't be read on: {error}; nothing of it is loaded") from error
+    except (csv.Error, UnicodeError, EOFError, OSError, zlib.error) as error:
+        raise CsvError(f"line {line}: the file can't be read further: {error}; nothing was loaded") from error
     finally:
         text.detach()
 
 
-def _place(header: list[str], name: str) -> int:
+def _position(header: list[str], name: str) -> int:
     names = [cell.strip() for cell in header]
     if names.count(name) != 1:
+        columns = ", ".join(repr(name)[1:-1] for name in names)
         raise CsvError(
-            f"the header has {names.count(name)} columns {name!r}; it must have one. It has: {', '.join(names)[:300]}"
+            f"the header has {names.count(name)} columns {name!r}; it must have one. Columns: {columns[:300]}"
         )
     return names.index(name)
 
 
-def _row(
-    cells: list[str],
-    line: int,
-    header: list[str],
-    places: list[tuple[Column, int]],
-    fixed: Mapping[str, object],
-    nulls: Collection[str],
-) -> dict[str, object] | Rejected:
+def _row(cells: list[str], line: int, layout: _Layout, fixed: Mapping[str, object]) -> dict[str, object] | Rejected:
+    header, positions, nulls, zone, rules, personal = layout
     if len(cells) != len(header):
-        return Rejected({"line": line, "cells": cells}, f"has {len(cells)} fields, the header {len(header)}")
+        kept: object = HIDDEN if personal else cells
+        return Rejected({"line": line, "cells": kept}, f"has {len(cells)} fields, the header {len(header)}")
     row = dict(fixed)
     reasons = []
-    for column, place in places:
-        cell = cells[place]
-        if cell in nulls:
+    for column, position in positions:
+        cell = cells[position] if column.type == "text" else cells[position].strip()
+        if cell in nulls or cells[position] in nulls:
             row[column.name] = None
             if not column.nullable:
                 reasons.append(f"{column.name}: a value is missing")
             continue
+        shown = HIDDEN if column.pii else repr(cell[:SHOWN])
         try:
-            value = PARSERS[column.type](cell)
-        except (ValueError, InvalidOperation):
-            reasons.append(f"{column.name}: {cell[:SHOWN]!r} is no {column.type}")
+            value = PARSERS[column.type](cell, zone)
+        except InvalidCellError as error:
+            reasons.append(f"{column.name}: {error} (got {shown})")
+            continue
+        except (ArithmeticError, ValueError):
+            reasons.append(f"{column.name}: {shown} is not a valid {column.type}")
             continue
         if problem := _out_of_range(value, column):
-            reasons.append(f"{column.name}: {problem} (got {cell[:SHOWN]})")
+            reasons.append(f"{column.name}: {problem} (got {HIDDEN if column.pii else cell[:SHOWN]})")
         row[column.name] = value
+    if not reasons:
+        reasons = [rule.reason(row, personal) for rule in rules if rule.is_broken(row)]
     if reasons:
-        return Rejected({"line": line, **dict(zip(header, cells, strict=True))}, "; ".join(reasons))
+        hidden = {header[position]: HIDDEN for column, position in positions if column.pii}
+        return Rejected({"line": line, **dict(zip(header, cells, strict=True)), **hidden}, "; ".join(reasons))
     return row
 
 
@@ -121,58 +150,69 @@ def _out_of_range(value: object, column: Column) -> str | None:
     return None
 
 
-def _whole(bound: int) -> Callable[[str], int]:
-    def parse(cell: str) -> int:
-        number = int(cell) if cell.lstrip("+-").isdecimal() else int(_whole_float(cell))
-        if not -bound <= number < bound:
+def _text(cell: str, _: ZoneInfo) -> str:
+    if not is_storable(cell):
+        raise InvalidCellError(UNSTORABLE)
+    return cell
+
+
+def _whole(bound: int) -> Parser:
+    def parse(cell: str, zone: ZoneInfo) -> int:
+        """Accept a number without a fraction, such as ``17850.0``; ``1.23457E+12`` doesn't show all of its digits."""
+        number = _decimal(cell, zone)
+        if not number.is_zero() and int(number.as_tuple().exponent) > 0:
+            raise InvalidCellError("must show all digits; scientific notation has dropped some")
+        if not -bound <= number < bound or number != number.to_integral_value():
             raise ValueError
-        return number
+        return int(number)
 
     return parse
 
 
-def _whole_float(cell: str) -> float:
-    """Take ``17850.0`` for the number that it is."""
-    number = _finite(cell)
-    if not number.is_integer():
-        raise ValueError
-    return number
-
-
-def _finite(cell: str) -> float:
+def _finite(cell: str, _: ZoneInfo) -> float:
     number = float(cell)
     if not math.isfinite(number) or "_" in cell:
         raise ValueError
     return number
 
 
-def _decimal(cell: str) -> Decimal:
+def _decimal(cell: str, _: ZoneInfo) -> Decimal:
     number = Decimal(cell)
     if not number.is_finite() or "_" in cell:
         raise ValueError
+    if number.adjusted() >= WHOLE_DIGITS or -int(number.as_tuple().exponent) > FRACTION_DIGITS:
+        raise InvalidCellError(f"must have at most {WHOLE_DIGITS} digits before the point, {FRACTION_DIGITS} after it")
     return number
 
 
-def _boolean(cell: str) -> bool:
-    word = cell.strip().lower()
+def _boolean(cell: str, _: ZoneInfo) -> bool:
+    word = cell.lower()
     if word not in TRUE | FALSE:
         raise ValueError
     return word in TRUE
 
 
-def _moment(cell: str) -> dt.datetime:
-    """Take a time without an offset as UTC."""
-    moment = dt.datetime.fromisoformat(cell)
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+def _date(cell: str, _: ZoneInfo) -> dt.date:
+    return dt.date.fromisoformat(cell)
 
 
-PARSERS: dict[Type, Callable[[str], object]] = {
-    "text": str,
+def _timestamp(cell: str, zone: ZoneInfo) -> dt.datetime:
+    """Read a time without an offset in the dataset's time zone."""
+    timestamp = dt.datetime.fromisoformat(cell)
+    try:
+        return to_utc(timestamp, zone)
+    except ValueError as error:
+        raise InvalidCellError(str(error)) from None
+
+
+Parser: TypeAlias = "Callable[[str, ZoneInfo], object]"
+PARSERS: dict[Type, Parser] = {
+    "text": _text,
     "bigint": _whole(BIGINT),
     "integer": _whole(INTEGER),
     "double precision": _finite,
     "numeric": _decimal,
     "boolean": _boolean,
-    "date": dt.date.fromisoformat,
-    "timestamp with time zone": _moment,
+    "date": _date,
+    "timestamp with time zone": _timestamp,
 }

@@ -1,1 +1,1 @@
-"""Calls of HTTP APIs: what may be called, how often, and what may come back."""
+"""HTTP API clients with egress rules, rate limits and bounded responses."""

@@ -1,4 +1,4 @@
-"""A call from a coroutine, by the rules of :mod:`include.core.http.client`: a trigger must not block its event loop."""
+"""Async counterpart of :mod:`include.core.http.client` for triggers, which must not block their event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from include.core.errors import PermanentUpstreamError, TransientUpstreamError
 from include.core.http.client import STANDARD_HEADERS, Limits
-from include.core.http.responses import Answer, checked
+from include.core.http.responses import Response, check_response, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ CHUNK = 64 * 1024
 
 
 class GuardedResolver(ThreadedResolver):
-    """Looks a name up and gives its addresses only if all of them may be called."""
+    """Resolves a name, and returns its addresses only if all of them may be called."""
 
     def __init__(self, egress: Egress) -> None:
         super().__init__()
@@ -42,22 +42,22 @@ class GuardedResolver(ThreadedResolver):
         Raises:
             ForbiddenAddressError: if one of them may not be called.
         """
-        found = await super().resolve(host, port, family)
-        for each in found:
-            self.egress.check_address(host, each["host"])
-        return found
+        results = await super().resolve(host, port, family)
+        for result in results:
+            self.egress.check_address(host, result["host"])
+        return results
 
 
 @dataclass(frozen=True)
 class AsyncHttpApi:
-    """One upstream.
+    """An upstream API.
 
     Attributes:
-        name: as messages call it.
+        name: name used in messages.
         egress: where calls may go.
-        limits: bounds of one call; there are no retries and no redirects.
-        token: bearer token for the request's header; in no message or log.
-        hints: what to do about a status, beside :data:`include.core.http.responses.HINTS`.
+        limits: limits of one call; there are no retries and no redirects.
+        token: bearer token; masked in messages and logs.
+        hints: advice by status, in addition to :data:`include.core.http.responses.HINTS`.
     """
 
     name: str
@@ -67,45 +67,47 @@ class AsyncHttpApi:
     hints: Mapping[int, str] = field(default_factory=dict)
 
     async def call(self, method: str, url: str) -> str:
-        """Return the answer's text, which is complete JSON.
+        """Return the text of the response, which is complete JSON.
 
         Raises:
-            ForbiddenAddressError: ``url`` leads where no call may go.
-            PermanentUpstreamError: the API refuses the request; the message says what to fix.
-            TransientUpstreamError: no usable answer within the limits.
+            ForbiddenAddressError: ``url`` may not be called.
+            PermanentUpstreamError: the API rejects the request; the message says what to fix.
+            TransientUpstreamError: no usable response within the limits.
         """
         self.egress.check(url)
         host = urlsplit(url).hostname or ""
-        if _is_address(host):  # no resolver is asked for it
+        if _is_address(host):  # the resolver isn't called for it
             self.egress.check_address(host, host)
         try:
-            answer = await self._ask(method, url)
+            response = await self._request(method, url)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            problem = f"{self.name} at {url}: {self._shown(repr(error))}"
+            problem = f"{self.name} at {url}: {self._mask(repr(error))}"
         else:
-            return checked(self.name, url, answer, self.hints, self._shown).text
+            return check_response(self.name, url, response, self.hints, self._mask).text
         raise TransientUpstreamError(problem)
 
-    async def _ask(self, method: str, url: str) -> Answer:
+    async def _request(self, method: str, url: str) -> Response:
         headers = STANDARD_HEADERS | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
         timeout = aiohttp.ClientTimeout(
             total=self.limits.deadline, sock_connect=self.limits.connect, sock_read=self.limits.silence
         )
         connector = aiohttp.TCPConnector(resolver=GuardedResolver(self.egress))
         async with (
-            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+            aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session,
             session.request(method, url, headers=headers, allow_redirects=False) as response,
         ):
             body = bytearray()
-            async for piece in response.content.iter_chunked(CHUNK):
-                body += piece
+            async for chunk in response.content.iter_chunked(CHUNK):
+                body += chunk
                 if len(body) > self.limits.size:
                     raise PermanentUpstreamError(
-                        f"{self.name} at {url}: the answer is larger than {self.limits.size} bytes"
+                        f"{self.name} at {url}: the response is larger than {self.limits.size} bytes"
                     )
-            return Answer(response.status, response.headers, body.decode("utf-8", errors="replace"))
+            where = f"{self.name} at {url}"
+            text = read_text(where, response.status, response.headers, bytes(body), self.limits.size)
+            return Response(response.status, response.headers, text)
 
-    def _shown(self, text: str) -> str:
+    def _mask(self, text: str) -> str:
         return text.replace(self.token, "***") if self.token else text
 
 

@@ -1,4 +1,4 @@
-"""Calls with a budget: calls a minute, a total deadline, a size cap, retries of what may pass; a key is never shown."""
+"""HTTP client with a rate limit, a total deadline, a size limit, retries and masked keys."""
 
 from __future__ import annotations
 
@@ -15,35 +15,39 @@ from tenacity import RetryCallState, Retrying, before_sleep_log, retry_if_except
 from tenacity.wait import wait_exponential_jitter
 
 from include.core.errors import ConfigurationError, PermanentUpstreamError, TransientUpstreamError
+from include.core.http.bodies import ACCEPT_ENCODING
 from include.core.http.egress import Egress, GuardedAdapter, origin
 from include.core.http.rate_limit import RateLimitError
-from include.core.http.responses import Answer, checked
+from include.core.http.responses import Response, check_response, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from airflow.sdk import Connection
 
     from include.core.http.rate_limit import RateLimiter
 
 log = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
-STANDARD_HEADERS = {"Accept": "application/json", "User-Agent": "spellbook"}
-GRACE = 1.0  # seconds that a try has in any case, so that the last one ends with its own error
-KEY = re.compile(r"((?:appid|apikey)=)[^&\s]+")
+STANDARD_HEADERS = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING, "User-Agent": "spellbook"}
+GRACE = 1.0  # minimum seconds for a try, so that the last one fails with its own error
+API_KEY = re.compile(r"((?:appid|apikey)=)[^&\s]+")
 REDIRECTS = {301, 302, 303, 307, 308}
+EXAMPLE = "https://api.example.com"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one call, its retries included.
+    """Limits of one call, including its retries.
 
     Attributes:
         deadline: seconds for all tries and waits together.
         connect: seconds to connect.
-        silence: seconds that the upstream may be silent, before its answer or within it.
-        size: bytes that an answer may have, uncompressed.
-        backoff: seconds before the first retry; doubled with each, with jitter of as much.
-        redirects: how many redirects are followed, each only to where calls are allowed.
+        silence: seconds to wait for data, before the response or within it.
+        size: maximum bytes of a response, uncompressed.
+        backoff: seconds before the first retry; doubled with each, with jitter of the same size.
+        redirects: how many redirects are followed, subject to the egress rules.
     """
 
     deadline: float = 120.0
@@ -56,16 +60,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class HttpApi:
-    """One upstream.
+    """An upstream API.
 
     Attributes:
-        name: as messages call it.
-        egress: where calls may go; redirects too.
-        limiter: bounds the calls over all workers; asked before every try. ``None`` where the upstream sets no budget.
-        limits: bounds of each :meth:`call`.
-        secrets: query parameters that go into the request but into no message or log.
-        token: bearer token for the request's header, likewise.
-        hints: what to do about a status, beside the general :data:`HINTS`.
+        name: name used in messages.
+        egress: where calls and redirects may go.
+        limiter: rate limit shared by all workers, applied to every try; ``None`` if the upstream sets no limit.
+        limits: limits of each :meth:`call`.
+        secrets: query parameters that are masked in messages and logs.
+        token: bearer token; masked in messages and logs.
+        hints: advice by status, in addition to :data:`include.core.http.responses.HINTS`.
     """
 
     name: str
@@ -76,8 +80,8 @@ class HttpApi:
     token: str = field(default="", repr=False)
     hints: Mapping[int, str] = field(default_factory=dict)
 
-    def get(self, url: str, parameters: Mapping[str, str]) -> Answer:
-        """Return what a GET answers, whose text is complete JSON; raises as :meth:`call` does."""
+    def get(self, url: str, parameters: Mapping[str, str]) -> Response:
+        """Send a GET request; returns and raises as :meth:`call` does."""
         return self.call("GET", url, parameters)
 
     def call(
@@ -88,22 +92,22 @@ class HttpApi:
         *,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """Return the answer, whose text is complete JSON.
+    ) -> Response:
+        """Return the response, whose text is complete JSON.
 
-        A call is tried again when its answer was lost: one that changes something must be the same when repeated.
+        A call is retried when its response was lost, so requests must be idempotent.
 
         Args:
             method: ``GET``, ``POST``, … Redirects are followed for GET only.
-            url: address without query.
-            parameters: query.
+            url: URL without query.
+            parameters: query parameters.
             body: sent as JSON.
             headers: further headers.
 
         Raises:
-            ForbiddenAddressError: ``url``, or a redirect, leads where no call may go.
-            PermanentUpstreamError: the API refuses the request; the message says what to fix.
-            TransientUpstreamError: no usable answer before the deadline, or the API asks to wait for longer than that.
+            ForbiddenAddressError: ``url`` or a redirect may not be called.
+            PermanentUpstreamError: the API rejects the request; the message says what to fix.
+            TransientUpstreamError: no usable response before the deadline, or ``Retry-After`` exceeds it.
         """
         started = time.monotonic()
         retrying = Retrying(
@@ -121,7 +125,7 @@ class HttpApi:
         error = state.outcome.exception() if state.outcome else None
         return max(backoff, getattr(error, "retry_after", None) or 0.0)
 
-    def _try(self, request: requests.Request, end: float) -> Answer:
+    def _try(self, request: requests.Request, end: float) -> Response:
         if self.limiter:
             try:
                 self.limiter.acquire(timeout=max(end - time.monotonic(), 0))
@@ -131,18 +135,18 @@ class HttpApi:
         url = str(request.url)
         problem: BaseException
         try:
-            answer = self._follow(request, end)
+            response = self._follow(request, end)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             problem = error
         else:
-            return self._checked(answer, url)
-        # Raised out here so that the cause, whose message holds the address with the key, isn't chained to it.
-        raise TransientUpstreamError(f"{self.name} at {url}: {self._shown(repr(_root(problem)))}")
+            return self._check(response, url)
+        # Raised outside the handler so that the cause, whose message contains the URL with the key, isn't chained.
+        raise TransientUpstreamError(f"{self.name} at {url}: {self.mask(repr(_root(problem)))}")
 
-    def _follow(self, request: requests.Request, end: float) -> Answer:
-        """Ask, and ask again where a redirect leads; credentials go to the first host only."""
+    def _follow(self, request: requests.Request, end: float) -> Response:
+        """Send the request and follow redirects; credentials are sent to the first origin only."""
         url = str(request.url)
-        own = origin(url)
+        first_origin = origin(url)
         with requests.Session() as session:
             session.mount("http://", GuardedAdapter(self.egress))
             session.mount("https://", GuardedAdapter(self.egress))
@@ -150,7 +154,7 @@ class HttpApi:
             for redirects_left in range(self.limits.redirects if request.method == "GET" else 0, -1, -1):
                 self.egress.check(url)
                 headers = {**STANDARD_HEADERS, **request.headers}
-                if self.token and origin(url) == own:
+                if self.token and origin(url) == first_origin:
                     headers["Authorization"] = f"Bearer {self.token}"
                 with session.request(
                     str(request.method),
@@ -162,69 +166,74 @@ class HttpApi:
                     allow_redirects=False,
                     stream=True,
                 ) as response:
-                    text = self._body(response.raw, url, end).decode(response.encoding or "utf-8", errors="replace")
+                    body = self._body(response.raw, url, end)
                 location = response.headers.get("Location")
                 if response.status_code not in REDIRECTS or not location or not redirects_left:
                     break
                 url, query = urljoin(url, location), {}
-        return Answer(response.status_code, response.headers, text)
+        text = read_text(f"{self.name} at {url}", response.status_code, response.headers, body, self.limits.size)
+        return Response(response.status_code, response.headers, text)
 
     def _body(self, raw: urllib3.HTTPResponse, url: str, end: float) -> bytes:
-        """Read the body piece by piece, so that an upstream that trickles bytes meets the deadline."""
+        """Read the body in chunks, to enforce the deadline for a slow upstream."""
         body = bytearray()
-        while piece := raw.read1(CHUNK, decode_content=True):
-            body += piece
+        while chunk := raw.read1(CHUNK, decode_content=False):
+            body += chunk
             if len(body) > self.limits.size:
                 raise PermanentUpstreamError(
-                    f"{self.name} at {url}: the answer is larger than {self.limits.size} bytes"
+                    f"{self.name} at {url}: the response is larger than {self.limits.size} bytes"
                 )
             if time.monotonic() > end:
                 raise TransientUpstreamError(
-                    f"{self.name} at {url}: no complete answer within {self.limits.deadline:g} s"
+                    f"{self.name} at {url}: no complete response within {self.limits.deadline:g} s"
                 )
         return bytes(body)
 
-    def _checked(self, answer: Answer, url: str) -> Answer:
+    def _check(self, response: Response, url: str) -> Response:
         try:
-            good = checked(self.name, url, answer, self.hints, self._shown)
+            result = check_response(self.name, url, response, self.hints, self.mask)
         except TransientUpstreamError as error:
             if self.limiter and error.retry_after is not None:
                 self.limiter.penalise(error.retry_after)
             raise
-        if good.replayed_from:
-            log.info("%s at %s: sample data, replay of %s", self.name, url, good.replayed_from)
-        return good
+        if result.replayed_from:
+            log.info("%s at %s: sample data, replay of %s", self.name, url, result.replayed_from)
+        return result
 
-    def _shown(self, text: str) -> str:
-        """Return ``text`` without the secrets, as they are or as they stand in an address."""
+    def mask(self, text: str) -> str:
+        """Mask the secrets in ``text``, both plain and URL-encoded."""
         for secret in filter(None, (*self.secrets.values(), self.token)):
             text = text.replace(secret, "***").replace(quote_plus(secret), "***")
         return text
 
 
-def connection_url(
-    conn_id: str, host: str | None, schema: str | None, port: int | None, example: str = "https://api.example.com"
-) -> str:
-    """Return scheme, host and port that an Airflow connection of an HTTP API names; ``https`` if it names no scheme.
+def connection_url(connection: Connection, example: str = EXAMPLE, default: str = "") -> str:
+    """Return the base URL of an Airflow HTTP connection; the scheme defaults to ``https``.
+
+    Args:
+        connection: Airflow's.
+        example: a URL, for the message.
+        default: the URL if the connection names no host.
 
     Raises:
-        ConfigurationError: if its host is neither a host nor an http(s) URL.
+        ConfigurationError: if the host is neither a host name nor an http(s) URL, or is missing without a default.
     """
+    host = connection.host
+    if not host and default:
+        return default
     if not host:
-        raise ConfigurationError(f"connection {conn_id!r}: host: empty; put a URL like {example} there")
-    url = host if "://" in host else f"{schema or 'https'}://{host}"
-    return checked_url(conn_id, "host", url, port, example)
+        raise ConfigurationError(f"connection {connection.conn_id!r}: host: empty; set it to a URL like {example}")
+    url = host if "://" in host else f"{connection.schema or 'https'}://{host}"
+    return checked_url(connection, "host", url, connection.port, example)
 
 
-def checked_url(
-    conn_id: str, field: str, value: str, port: int | None = None, example: str = "https://api.example.com"
-) -> str:
-    """Return ``value`` without a trailing slash and with ``port``, unless it has one.
+def checked_url(connection: Connection, field: str, value: str, port: int | None = None, example: str = EXAMPLE) -> str:
+    """Return ``value`` without a trailing slash, with ``port`` added unless it has one.
 
     Raises:
         ConfigurationError: naming connection, field and value, if it isn't a plain http(s) URL.
     """
-    problem = f"connection {conn_id!r}: {field}: {value!r} isn't a URL like {example}"
+    problem = f"connection {connection.conn_id!r}: {field}: {value!r} isn't a URL like {example}"
     try:
         origin(value)
     except ConfigurationError as error:
@@ -237,11 +246,11 @@ def checked_url(
 
 
 class _HideKeys(logging.Filter):
-    """Keeps keys out of urllib3's debug log, which has the query of every request."""
+    """Masks keys in urllib3's debug log, which contains the query of every request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(KEY.sub(r"\1***", arg) if isinstance(arg, str) else arg for arg in record.args)
+            record.args = tuple(API_KEY.sub(r"\1***", arg) if isinstance(arg, str) else arg for arg in record.args)
         return True
 
 

@@ -1,9 +1,8 @@
-"""Where HTTP calls may go: to the hosts that are declared, and there to public addresses only.
+"""Egress rules: HTTP calls go to declared hosts only, and there to public addresses only.
 
-That closes the ways in which an upstream, or a line of configuration, could make us call what only we can reach
-(server-side request forgery): a link or a redirect to another host, and a name that resolves to a private address. The
-address is checked when the connection is made, and the connection goes to that very address, so that a name which
-resolves differently a moment later gains nothing.
+This prevents server-side request forgery by an upstream or a configuration: links and redirects to other hosts, and
+names that resolve to private addresses. The address is checked when the connection is made, and that same address is
+connected to, which also prevents DNS rebinding.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 TUNNELS = (
     IPv6Network("2002::/16"),
     IPv6Network("2001::/32"),
-)  # 6to4 and Teredo: no API is there
+)  # 6to4 and Teredo: no API uses them
 
 Network = IPv4Network | IPv6Network
 
@@ -60,18 +59,18 @@ class Egress:
         return cls(frozenset(map(origin, urls)), networks(PRIVATE_NETWORKS.read()))
 
     def check(self, url: str) -> None:
-        """Check scheme, host and port of ``url``, before anything is looked up.
+        """Check scheme, host and port of ``url``, before its name is resolved.
 
         Raises:
-            ForbiddenAddressError: if they aren't among those allowed.
+            ForbiddenAddressError: if they aren't allowed.
         """
         try:
-            asked = origin(url)
+            requested = origin(url)
         except ConfigurationError as error:
             raise ForbiddenAddressError(str(error)) from error
-        if asked not in self.origins:
+        if requested not in self.origins:
             raise ForbiddenAddressError(
-                f"{asked} may not be called; allowed: {', '.join(sorted(self.origins))}. If it is to be, add it to the"
+                f"{requested} may not be called; allowed: {', '.join(sorted(self.origins))}. To allow it, add it to the"
                 " connection's extra allowed_hosts"
             )
 
@@ -80,26 +79,26 @@ class Egress:
 
         Raises:
             ForbiddenAddressError: if it is private, link-local (such as a cloud's metadata service), loopback,
-                multicast, reserved or a tunnel's, and in none of the networks that are allowed.
+                multicast, reserved or a tunnel's, and not in an allowed network.
         """
-        given = ip_address(address.partition("%")[0])
-        found = _target(given)
-        tunnelled = any(given in network for network in TUNNELS)
-        if found.is_global and not found.is_multicast and not tunnelled:
+        resolved = ip_address(address.partition("%")[0])
+        target = _target(resolved)
+        tunnelled = any(resolved in network for network in TUNNELS)
+        if target.is_global and not target.is_multicast and not tunnelled:
             return
-        if any(found in network for network in self.private):
+        if any(target in network for network in self.private):
             return
         raise ForbiddenAddressError(
-            f"{host} resolves to {address}, which is not a public address. If it is to be called, add its network to"
+            f"{host} resolves to {address}, which is not a public address. To allow it, add its network to"
             f" {PRIVATE_NETWORKS.name}"
         )
 
 
 def origin(url: str) -> str:
-    """Return ``scheme://host:port`` of an http(s) URL, in one form whatever its spelling.
+    """Return ``scheme://host:port`` of an http(s) URL, normalized.
 
     Raises:
-        ConfigurationError: if it is no such URL, or holds a user name.
+        ConfigurationError: if it isn't such a URL, or contains a user name.
     """
     problem = f"{url!r} isn't a URL like https://api.example.com"
     try:
@@ -108,14 +107,14 @@ def origin(url: str) -> str:
     except ValueError as error:
         raise ConfigurationError(f"{problem}: {error}") from error
     host = (parts.hostname or "").rstrip(".")
-    strange = any(character.isspace() or character == "\\" or ord(character) < 32 for character in url)
-    if parts.scheme not in PORTS or not host or "@" in parts.netloc or strange:
+    has_invalid_characters = any(character.isspace() or character == "\\" or ord(character) < 32 for character in url)
+    if parts.scheme not in PORTS or not host or "@" in parts.netloc or has_invalid_characters:
         raise ConfigurationError(problem)
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port or PORTS[parts.scheme]}"
 
 
 def _target(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 address stands for (mapped, 6to4, Teredo, NAT64), else the address."""
+    """Return the IPv4 address embedded in an IPv6 address (mapped, 6to4, Teredo, NAT64), else the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address in NAT64:
@@ -128,23 +127,23 @@ def networks(text: str) -> tuple[Network, ...]:
     """Read a comma-separated list of networks, such as ``10.0.0.0/8, ::1``.
 
     Raises:
-        ConfigurationError: naming the entry that is none.
+        ConfigurationError: naming the invalid entry.
     """
-    found: list[Network] = []
+    result: list[Network] = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         try:
-            found.append(ip_network(entry))
+            result.append(ip_network(entry))
         except ValueError as error:
             raise ConfigurationError(
                 f"{PRIVATE_NETWORKS.name}: {entry!r} isn't a network like 10.0.0.0/8 ({error})"
             ) from error
-    return tuple(found)
+    return tuple(result)
 
 
 class GuardedAdapter(HTTPAdapter):
     """Transport of a :class:`requests.Session` that connects to allowed addresses only.
 
-    Behind a proxy the proxy looks the names up and connects; then only :meth:`Egress.check` holds.
+    A proxy resolves names and connects itself; then only :meth:`Egress.check` applies.
     """
 
     def __init__(self, egress: Egress) -> None:
@@ -153,7 +152,7 @@ class GuardedAdapter(HTTPAdapter):
 
     @override
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Make pools whose connections are guarded."""
+        """Create pools whose connections are guarded."""
         super().init_poolmanager(*arguments, **options)
         self.poolmanager = _pools(self.egress, self.poolmanager)
 
@@ -180,15 +179,15 @@ def _pools(egress: Egress, manager: PoolManager) -> PoolManager:
 
 
 def _connect(egress: Egress, connection: HTTPConnection) -> socket.socket:
-    """Look the host up once, check every address, and connect to the first that answers."""
-    found = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    """Resolve the host once, check every address, and connect to the first reachable one."""
+    entries = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
     for address in addresses:
         egress.check_address(connection.host, address)
-    return _first_that_answers(addresses, connection)
+    return _connect_to_first(addresses, connection)
 
 
-def _first_that_answers(addresses: Iterable[str], connection: HTTPConnection) -> socket.socket:
+def _connect_to_first(addresses: Iterable[str], connection: HTTPConnection) -> socket.socket:
     problem: OSError = OSError(f"{connection.host} has no address")
     for address in addresses:
         try:

@@ -1,7 +1,7 @@
-"""Rate limit of an upstream, shared by every worker: the calls are booked in PostgreSQL, by its clock.
+"""Rate limit of an upstream, shared by all workers: calls are booked in PostgreSQL, by its clock.
 
-Each caller books the first free slot, at most ``calls`` of which lie in any window, and waits for it. That serves
-callers in the order they came, without polling, and a worker that dies wastes no more than its own slot.
+Each caller books the first free slot, with at most ``calls`` slots in any window, and waits for it. Callers are served
+in order, without polling, and a worker that dies wastes only its own slot.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from include.core.warehouse.connect import Session, connect
-from include.core.warehouse.schema import run_file
+from include.core.http.responses import MAX_RETRY_AFTER
+from include.core.warehouse.connect import connect
 
 
 class RateLimitError(Exception):
-    """No slot comes free before the caller's deadline.
+    """No slot is free before the caller's deadline.
 
     Attributes:
         wait: seconds until the first free slot.
@@ -32,11 +32,11 @@ class RateLimiter:
 
     Attributes:
         uri: database, see :func:`include.core.warehouse.connect.conninfo`.
-        name: the upstream; all who share the name must state the same limit.
+        name: the upstream; limiters with the same name must have the same limit.
         calls: calls allowed in one window.
         seconds: length of the window.
-        slack: seconds that a call may take from its slot to the upstream. The window is kept longer by as much, since
-            calls on their way don't all take the same time; a slot that is missed by more is booked anew.
+        slack: seconds that a call may take to reach the upstream. The window is extended by it, since latencies vary; a
+            slot that is missed by more is booked again.
     """
 
     uri: str
@@ -53,8 +53,8 @@ class RateLimiter:
         """Wait until one call may be made, and return the seconds waited.
 
         Raises:
-            RateLimitError: at once, if no slot is free within ``timeout`` seconds.
-            psycopg.OperationalError: if the database is away.
+            RateLimitError: immediately, if no slot is free within ``timeout`` seconds.
+            psycopg.OperationalError: if the database is unavailable.
         """
         start = time.monotonic()
         while True:
@@ -62,40 +62,36 @@ class RateLimiter:
             if wait <= 0:
                 return time.monotonic() - start
             time.sleep(wait)
-            if self._still_holds(slot):
+            if self._is_valid(slot):
                 return time.monotonic() - start
 
     def penalise(self, seconds: float) -> None:
-        """Hold back every worker for ``seconds`` from now, as the upstream's ``Retry-After`` asked.
+        """Block the calls of all workers for ``seconds``, from the upstream's ``Retry-After``; at most an hour.
+
+        To lift the block: ``UPDATE rate_limit SET held_until = '-infinity' WHERE upstream = '<name>'``.
 
         Raises:
             ValueError: if ``seconds`` is negative.
         """
-        if seconds < 0:
-            raise ValueError(f"rate limit {self.name!r}: can't hold back for {seconds} s; give 0 or more")
-        with self._session() as session:
+        if not seconds >= 0:  # nan too
+            raise ValueError(f"rate limit {self.name!r}: can't wait for {seconds} s; use 0 or more")
+        with connect(self.uri) as session:
             session.execute(
                 """
                 INSERT INTO rate_limit AS held (upstream, held_until)
                 VALUES (%s, clock_timestamp() + make_interval(secs => %s))
                 ON CONFLICT (upstream) DO UPDATE SET held_until = greatest(held.held_until, excluded.held_until)
                 """,
-                [self.name, seconds],
+                [self.name, min(seconds, MAX_RETRY_AFTER)],
             )
-
-    def _session(self) -> Session:
-        session = connect(self.uri)
-        if session.execute("SELECT to_regclass('rate_limit')").fetchone() == (None,):
-            run_file(session, "rate_limit.sql")
-        return session
 
     def _book(self, within: float) -> tuple[datetime, float]:
         """Book the first free slot; return it and the seconds until then."""
-        with self._session() as session, session.transaction():
+        with connect(self.uri) as session, session.transaction():
             session.execute("INSERT INTO rate_limit (upstream) VALUES (%s) ON CONFLICT DO NOTHING", [self.name])
             session.execute("SELECT FROM rate_limit WHERE upstream = %s FOR UPDATE", [self.name])
-            # A statement of its own, so that the clock is read after the wait for the lock.
-            found = session.execute(
+            # A separate statement, so that the clock is read after the wait for the lock.
+            row = session.execute(
                 """
                 WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
                 SELECT slot, extract(epoch FROM slot - now)
@@ -106,16 +102,16 @@ class RateLimiter:
                 """,
                 {"name": self.name, "calls": self.calls, "window": self.seconds + self.slack},
             ).fetchone()
-            if found is None:
+            if row is None:
                 raise LookupError(f"rate limit {self.name!r}: its row was deleted while in use; try again")
-            slot, wait = found
+            slot, wait = row
             if not isinstance(slot, datetime):
                 raise TypeError(f"rate limit {self.name!r}: slot is {slot!r}, not a time")
             wait = float(str(wait))
             if wait > within:
                 raise RateLimitError(
                     f"{self.name}: no call is free within {within:.1f} s, the next one is in {wait:.1f} s"
-                    f" ({self.calls} calls per {self.seconds:g} s, shared by all workers). Try again then, or allow a"
+                    f" ({self.calls} calls per {self.seconds:g} s, shared by all workers). Retry then, or allow a"
                     " longer wait.",
                     wait,
                 )
@@ -126,9 +122,9 @@ class RateLimiter:
             )
         return slot, wait
 
-    def _still_holds(self, slot: datetime) -> bool:
-        """Tell whether ``slot`` wasn't overslept, and nobody has been asked to wait beyond it meanwhile."""
-        with self._session() as session:
+    def _is_valid(self, slot: datetime) -> bool:
+        """Return whether ``slot`` wasn't missed, and the upstream hasn't asked to wait beyond it meanwhile."""
+        with connect(self.uri) as session:
             return session.execute(
                 "SELECT held_until <= %(slot)s AND clock_timestamp() <= %(slot)s + make_interval(secs => %(slack)s)"
                 " FROM rate_limit WHERE upstream = %(name)s",

@@ -1,4 +1,4 @@
-"""What an HTTP answer means: usable, refused for good, or worth another try."""
+"""Classifies HTTP responses: usable, permanently rejected, or to be retried."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import re
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from include.core.errors import PermanentUpstreamError, TransientUpstreamError
+from include.core import exact_json
+from include.core.errors import PermanentUpstreamError, TransientUpstreamError, UpstreamError
+from include.core.http.bodies import json_text
 from include.core.replay import HEADER, replayed_day
 
 if TYPE_CHECKING:
@@ -18,17 +20,23 @@ if TYPE_CHECKING:
 
 SUCCESSES = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
 TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+MAX_RETRY_AFTER = 3600.0
+"""Maximum seconds that a ``Retry-After`` is obeyed, since a wrong one blocks the calls of all workers."""
+TRANSIENT_REASON = re.compile(
+    r"timeout|timed out|temporar|try again|retry|too many|rate.?limit|overload|unavailable|busy|internal.{0,8}error",
+    re.IGNORECASE,
+)
 HINTS = {
-    401: "put valid credentials into the connection's password",
-    403: "these credentials may not ask for this: choose others, or another connection",
+    401: "set valid credentials in the connection's password",
+    403: "these credentials lack the permission: use others, or another connection",
     404: "check the connection's host: it has no such endpoint",
 }
 
 
-class Answer(NamedTuple):
-    """What came back: status, headers (by name, in any case) and the body's text.
+class Response(NamedTuple):
+    """Status, headers (case-insensitive) and the text of the body.
 
-    ``replayed_from`` is the recorded day that a checked answer replays, see :mod:`include.core.replay`.
+    ``replayed_from`` is the recorded day that a checked response replays, see :mod:`include.core.replay`.
     """
 
     status: int
@@ -37,74 +45,123 @@ class Answer(NamedTuple):
     replayed_from: dt.date | None = None
 
 
-def checked(
-    name: str, url: str, answer: Answer, hints: Mapping[int, str], shown: Callable[[str], str] = lambda text: text
-) -> Answer:
-    """Return a good answer.
+def check_response(
+    name: str, url: str, response: Response, hints: Mapping[int, str], mask: Callable[[str], str] = lambda text: text
+) -> Response:
+    """Return the response if it is successful, with ``replayed_from``.
 
     Args:
         name: the upstream, for messages.
-        url: what was called, for messages.
-        answer: what came back.
-        hints: what to do about a status, beside :data:`HINTS`.
-        shown: takes the secrets out of a text of the upstream's.
+        url: the requested URL, for messages.
+        response: response to check.
+        hints: advice by status, in addition to :data:`HINTS`.
+        mask: masks the secrets in a text from the upstream.
 
     Raises:
-        PermanentUpstreamError: the API refuses the request; the message says what to fix.
-        TransientUpstreamError: it may answer better later; with the seconds of ``Retry-After``, if it has one.
+        PermanentUpstreamError: the API rejects the request; the message says what to fix.
+        TransientUpstreamError: the request can be retried; with the seconds of ``Retry-After``, if given.
     """
-    status = answer.status
+    status = response.status
     if status in SUCCESSES:
         try:
-            json.loads(answer.text)
-        except ValueError as error:
-            begin = shown(" ".join(answer.text[:80].split()))
+            exact_json.loads(response.text)
+        except json.JSONDecodeError as error:
+            start = mask(" ".join(response.text[:80].split()))
             raise TransientUpstreamError(
-                f"{name} at {url}: the answer isn't complete JSON ({error}); it begins with {begin!r}", status
+                f"{name} at {url}: the response isn't complete JSON ({error}); it starts with {start!r}", status
             ) from None
+        except ValueError as error:
+            raise PermanentUpstreamError(f"{name} at {url}: the response can't be read: {error}", status) from None
         try:
-            return answer._replace(replayed_from=replayed_day(answer.headers))
+            return response._replace(replayed_from=replayed_day(response.headers))
         except ValueError as error:
             raise PermanentUpstreamError(f"{name} at {url}: header {HEADER}: {error}", status) from None
-    reason = shown(_reason(answer.text))
+    reason = mask(_reason(response.text))
     message = f"{name} answered {status} for {url}: {reason}"
     if status not in TRANSIENT and status < HTTPStatus.INTERNAL_SERVER_ERROR:
         advice = {**HINTS, **hints}
         hint = advice[401] if "api key" in reason.lower() else advice.get(status, "check the connection's host")
         raise PermanentUpstreamError(f"{message}; {hint}", status)
-    retry_after = _retry_after(answer.headers)
+    retry_after = requested_wait(response.headers)
     if retry_after is not None:
         message += f"; it asks to wait {retry_after:g} s"
+        if retry_after > MAX_RETRY_AFTER:
+            retry_after = MAX_RETRY_AFTER
+            message += f"; the maximum of {retry_after:g} s is used"
     raise TransientUpstreamError(message, status, retry_after)
 
 
-def _reason(text: str) -> str:
-    """Return the message of an error body (``reason``, ``message`` or ``error.message``), else its first words."""
+def read_text(where: str, status: int, headers: Mapping[str, str], body: bytes, largest: int) -> str:
+    """Return the text of a response; for an error status, as much of it as can be read.
+
+    Raises:
+        UpstreamError: see :func:`include.core.http.bodies.json_text`; for a success only.
+    """
     try:
-        content = json.loads(text)
+        return json_text(body, headers.get("Content-Encoding"), largest, where)
+    except UpstreamError:
+        if status in SUCCESSES:
+            raise
+        return body.decode(errors="backslashreplace")
+
+
+def _reason(text: str) -> str:
+    """Return the message of an error body, else the body's start."""
+    try:
+        content = exact_json.loads(text)
     except ValueError:
         content = None
+    return _in_a_line(_error_message(content) or text) or "no reason given"
+
+
+def error_in(content: Any, field: str) -> str:
+    """Return the reason in an API's error body that was sent with a success status; empty if it isn't one.
+
+    Args:
+        content: the parsed body.
+        field: field that every successful response has.
+    """
+    if not isinstance(content, dict) or (field in content and not content.get("error")):
+        return ""
+    return _in_a_line(_error_message(content) or (exact_json.dumps(content) if content.get("error") else ""))
+
+
+def is_transient(reason: str) -> bool:
+    """Return whether the reason of an error body suggests a retry."""
+    return TRANSIENT_REASON.search(reason) is not None
+
+
+def _error_message(content: Any) -> str:
     if isinstance(content, dict) and isinstance(content.get("error"), dict):
         content = content["error"]
-    if isinstance(content, dict):
-        text = str(content.get("reason") or content.get("message") or text)
-    return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:300] or "no reason given"
+    if not isinstance(content, dict):
+        return ""
+    values = (content.get(name) for name in ("reason", "message", "detail", "error"))
+    return next((str(value) for value in values if value and value is not True), "")
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of ``Retry-After`` (RFC 9110, 10.2.3), which is a number or a date.
+def _in_a_line(text: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:300]
 
-    A date is compared with the server's own clock, if the answer shows it.
+
+def requested_wait(headers: Mapping[str, str]) -> float | None:
+    """Return the requested seconds of ``Retry-After`` (RFC 9110, 10.2.3), which is a number or a date.
+
+    A date is compared with the server's clock, if the response has a ``Date`` header. Other values are ignored.
     """
     value = headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)
-    try:
-        until = email.utils.parsedate_to_datetime(value).timestamp()
-    except ValueError:
+    until = _seconds(value)
+    if until is None:
         return None
+    now = _seconds(headers.get("Date", ""))
+    return max(until - (time.time() if now is None else now), 0.0)
+
+
+def _seconds(date: str) -> float | None:
+    """Return the seconds since 1970 of an HTTP date, ``None`` if it isn't one."""
     try:
-        now = email.utils.parsedate_to_datetime(headers.get("Date", "")).timestamp()
-    except ValueError:
-        now = time.time()
-    return max(until - now, 0.0)
+        return email.utils.parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,1 +1,1 @@
-"""What every model of this repository shares: evaluation on shared folds, safe files, the registry, plots."""
+"""Shared by all models: evaluation, safe model files, the registry, serving, drift, plots."""

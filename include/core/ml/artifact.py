@@ -1,7 +1,7 @@
-"""Model files that hold no code: written in the skops format, with a checksum, and loaded only if both are in order.
+"""Saves and loads model files in the skops format, which contains no code, with a checksum.
 
-MLflow's own loader takes the list of trusted types from the file that it loads, so that a crafted model can trust
-itself (``mlflow/sklearn/__init__.py``, 3.17); here the list comes from the code that loads.
+MLflow's own loader takes the list of trusted types from the file itself, so a crafted model can declare itself trusted
+(``mlflow/sklearn/__init__.py``, 3.17); here the caller provides the list.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def save(model: Any, folder: Path, example: pd.DataFrame, trusted: Sequence[str]
 
     Args:
         model: fitted classifier with ``predict_proba``.
-        folder: folder to make; must not exist.
-        example: a few rows as a caller would send them; the signature is made from them.
-        trusted: names of the types that the model may hold beside those that skops trusts.
+        folder: folder to create; must not exist.
+        example: a few rows as sent by a caller; the signature is inferred from them.
+        trusted: names of the types that the model may contain in addition to those that skops trusts.
 
     Raises:
         ArtifactError: naming the types that are missing from ``trusted``.
@@ -38,8 +38,8 @@ def save(model: Any, folder: Path, example: pd.DataFrame, trusted: Sequence[str]
     import skops.io
     from mlflow.models import infer_signature
 
-    holds = skops.io.get_untrusted_types(data=skops.io.dumps(model))
-    _refuse(sorted(set(holds) - set(trusted)), "the model to be saved")
+    untrusted = skops.io.get_untrusted_types(data=skops.io.dumps(model))
+    _refuse(sorted(set(untrusted) - set(trusted)), "the model to save")
     mlflow.sklearn.save_model(
         model,
         str(folder),
@@ -56,34 +56,34 @@ def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
     """Return the model in ``content``, the bytes of a model file.
 
     Raises:
-        ArtifactError: if the checksum differs, the file is no skops file, or it holds a type that isn't trusted.
+        ArtifactError: if the checksum differs, the file isn't a skops file, or it contains a type that isn't trusted.
     """
     import skops.io
 
-    found = digest(content)
-    if found != sha256:
+    actual = digest(content)
+    if actual != sha256:
         raise ArtifactError(
-            f"{name}: the model file's SHA-256 is {found}, but {sha256} was recorded when it was made: it is damaged or"
-            " was exchanged. Train again; a live model stays as it is."
+            f"{name}: the model file's SHA-256 is {actual}, but {sha256} was recorded: it is corrupt or was replaced."
+            " Retrain; a live model is unaffected."
         )
     try:
-        holds = skops.io.get_untrusted_types(data=content)
-        _refuse(sorted(set(holds) - set(trusted)), name)
+        untrusted = skops.io.get_untrusted_types(data=content)
+        _refuse(sorted(set(untrusted) - set(trusted)), name)
         return skops.io.loads(content, trusted=list(trusted))
     except ArtifactError:
         raise
     except Exception as error:
-        raise ArtifactError(f"{name}: not a model in skops format that these libraries read: {error}") from error
+        raise ArtifactError(f"{name}: not a skops model that the installed libraries can read: {error}") from error
 
 
 def digest(content: bytes) -> str:
-    """Return the SHA-256 of ``content``, in hexadecimal."""
+    """Return the SHA-256 of ``content`` in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def _refuse(untrusted: list[str], name: str) -> None:
     if untrusted:
         raise ArtifactError(
-            f"{name}: holds types that aren't trusted: {', '.join(untrusted)}. If they are yours and safe to load, add"
-            " them to the model's list of trusted types."
+            f"{name}: contains types that aren't trusted: {', '.join(untrusted)}. If they are safe to load, add them to"
+            " the model's trusted types."
         )

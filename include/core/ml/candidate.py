@@ -1,4 +1,4 @@
-"""A trained model on its way to be judged: its files, each with its checksum, and what cross-validation found of it."""
+"""A candidate: a trained model with its files, their checksums and its cross-validation results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OUT_OF_FOLD = "out_of_fold_"
 
 
 class Result(BaseModel):
-    """What cross-validation found of one model; ``difference`` and ``p_value`` are against the spec's reference."""
+    """Cross-validation result of a model; ``difference`` and ``p_value`` are relative to the spec's reference."""
 
     metrics: dict[str, float]
     difference: float
@@ -36,26 +36,26 @@ class Result(BaseModel):
 
 
 class Request(BaseModel):
-    """A raw row as a caller sends it, and the probability that the fitted model gave."""
+    """A raw row as sent by a caller, and the probability from the fitted model."""
 
-    # `passenger` is the field's name in candidates that were registered before a model had a spec.
+    # `passenger` is the field's name in candidates that were registered before model specs existed.
     row: Annotated[dict[str, Any], Field(validation_alias=AliasChoices("row", "passenger"))]
     probability: float
 
 
 class Candidate(BaseModel):
-    """What :data:`EVALUATION` holds.
+    """The content of :data:`EVALUATION`.
 
     Attributes:
-        name: names this training once and for all: the run and the chosen model's checksum.
+        name: unique name of this training: the run and the chosen model's checksum.
         chosen: name of the model with the best mean accuracy.
         data_digest: checksum of the training rows.
-        rows: how many they are.
+        rows: number of training rows.
         splits, repeats, seed: the folds.
         accuracies: accuracy of each fold of the chosen model.
-        results: every model's result, baselines too, by name.
+        results: results of all models, including the baselines, by name.
         files: checksum of each file beside this one, by its path.
-        requests: real requests, with the answers that are right for this model.
+        requests: real requests with this model's expected predictions.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Candidate(BaseModel):
 
 
 def read(evaluation: File) -> Candidate:
-    """Return the candidate that the training wrote last of all."""
+    """Return the candidate stored in an evaluation file."""
     return Candidate.model_validate_json(evaluation.read_bytes())
 
 
@@ -90,14 +90,14 @@ def fetch(evaluation: File, candidate: Candidate, folder: Path) -> None:
     """Copy the candidate's files into ``folder``.
 
     Raises:
-        ArtifactError: naming the file that isn't what the training wrote.
+        ArtifactError: naming the file whose checksum differs.
     """
     for path, sha256 in candidate.files.items():
         content = (evaluation.parent / path).read_bytes()
         if artifact.digest(content) != sha256:
             raise ArtifactError(
                 f"{evaluation.parent / path} isn't what the training wrote (SHA-256 {artifact.digest(content)}, not"
-                f" {sha256}): it is damaged or was exchanged. Train again; the champion stays as it is."
+                f" {sha256}): it is corrupt or was replaced. Retrain; the champion is unaffected."
             )
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def fetch(evaluation: File, candidate: Candidate, folder: Path) -> None:
 
 
 def load_model(evaluation: File, candidate: Candidate, spec: ModelSpec) -> Any:
-    """Return the fitted model; see :func:`include.core.ml.artifact.load` for what is refused."""
+    """Return the fitted model; raises as :func:`include.core.ml.artifact.load` does."""
     path = evaluation.parent / MODEL_FOLDER / artifact.MODEL_FILE
     return artifact.load(path.read_bytes(), candidate.sha256, spec.trusted_types, str(path))
 
@@ -122,7 +122,7 @@ def reference_bytes(rows: pd.DataFrame, scores: Scores) -> bytes:
 
 
 class Reference:
-    """The rows that a model was trained on, with what it says of them when it hasn't seen them."""
+    """The training rows of a model, with its out-of-fold predictions."""
 
     def __init__(self, content: bytes, spec: ModelSpec) -> None:
         table = pd.read_parquet(io.BytesIO(content))

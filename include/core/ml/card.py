@@ -1,6 +1,6 @@
-"""The model card: what the model is, how it was judged and how it did, made from the numbers, never by hand.
+"""Generates the model card: the model, its evaluation and its results.
 
-Headings after M. Mitchell et al., Model cards for model reporting, FAT* 2019.
+Headings follow M. Mitchell et al., Model cards for model reporting, FAT* 2019.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHOWN = ("accuracy", "precision", "recall", "f1", "auc", "brier", "calibration_e
 
 
 def summary(spec: ModelSpec, candidate: Candidate, champion: int | None) -> str:
-    """Return the table that an approver reads, in Markdown."""
+    """Return a summary with the results table for the approver, in Markdown."""
     against = f"champion is version {champion}" if champion else "there is no champion yet"
     return (
         f"**{candidate.name}**: {candidate.chosen}, {candidate.rows} {spec.rows_name}, {candidate.repeats} x"
@@ -50,7 +50,7 @@ def files(
             "accuracy",
         ),
         SEGMENTS: plots.pairs(
-            {f"{one.name}\n{one.rows} rows": (one.predicted, one.observed) for one in segments},
+            {f"{segment.name}\n{segment.rows} rows": (segment.predicted, segment.observed) for segment in segments},
             (spec.outcome, spec.positive),
             f"{candidate.chosen}: share that {spec.positive}, by {spec.segments_text}, on unseen rows",
             "share",
@@ -62,7 +62,7 @@ def files(
 
 
 def record(spec: ModelSpec, candidate: Candidate) -> Record:
-    """Return what the MLflow run shows."""
+    """Return the parameters, metrics and tags of the MLflow run."""
     return Record(
         params={
             "model": candidate.chosen,
@@ -87,18 +87,21 @@ def _table(spec: ModelSpec, candidate: Candidate) -> str:
             *(f"{result.metrics[metric]:.3f}" for metric in SHOWN[1:]),
             f"{result.difference:+.4f} (p {result.p_value:.3f})",
         ]
-        shown = f"**{name}**" if name == candidate.chosen else name
-        lines.append(f"| {shown} | {' | '.join(numbers)} |")
+        label = f"**{name}**" if name == candidate.chosen else name
+        lines.append(f"| {label} | {' | '.join(numbers)} |")
     return "\n".join(lines)
 
 
 def _card(spec: ModelSpec, candidate: Candidate, scores: Scores, reference: Reference, rules: Sequence[Rule]) -> str:
     segments = by_segment(scores.predictions, reference.labels, reference.segments)
     rows = "\n".join(
-        f"| {one.name} | {one.rows} | {one.accuracy:.3f} | {one.predicted:.0%} | {one.observed:.0%} |"
-        for one in segments
+        f"| {segment.name} | {segment.rows} | {segment.accuracy:.3f} | {segment.predicted:.0%}"
+        f" | {segment.observed:.0%} |"
+        for segment in segments
     )
-    verdicts = "\n".join(f"- {'passed' if rule.passed else '**refused**'}: {rule.name}: {rule.found}" for rule in rules)
+    verdicts = "\n".join(
+        f"- {'passed' if rule.passed else '**refused**'}: {rule.name}: {rule.details}" for rule in rules
+    )
     return f"""# Model card: {spec.name}, {candidate.chosen}
 
 ## Model
@@ -115,7 +118,7 @@ def _card(spec: ModelSpec, candidate: Candidate, scores: Scores, reference: Refe
 `{candidate.data_digest}`.
 {spec.card.data}
 
-## How it was judged
+## Evaluation
 {candidate.repeats} x {candidate.splits}-fold stratified cross-validation with seed {candidate.seed}, the
 same folds for every model. ± is the standard deviation over the folds; p is that of the corrected resampled t-test
 (Nadeau and Bengio 2003), not corrected for the number of models tried.

@@ -1,4 +1,4 @@
-"""What can be wrong with a model; each message says which model, which rule and the numbers."""
+"""Exceptions for models; each message names the model, the rule and the numbers."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ class NoChampionError(MissingInputError):
 
 
 class DataError(PermanentError, ValueError):
-    """The training data can't be used; the same data can't be used on the next try either."""
+    """The training data is invalid."""
 
 
 class RefusedError(PermanentError):
-    """A candidate breaks a rule, so the champion stays; training it again on the same data can't help."""
+    """A candidate breaks a rule and the champion stays; retraining on the same data can't help."""
 
 
 class ArtifactError(PermanentError):
-    """A model file is damaged, was exchanged, or holds types that aren't trusted; it was not loaded."""
+    """A model file is corrupt, was replaced, or contains types that aren't trusted; it was not loaded."""
 
 
 class ServingError(Exception):
-    """The model server doesn't answer, or answers other than the model that it should serve."""
+    """The model server doesn't respond, or doesn't serve the expected model."""
 
 
 class DriftError(PermanentError):

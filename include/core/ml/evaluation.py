@@ -1,7 +1,7 @@
-"""Judge classifiers on the same folds, so that they can be compared pair by pair.
+"""Evaluates classifiers on the same folds, for paired comparison.
 
-A single split proves nothing on a few hundred rows: repeated stratified cross-validation does, and the corrected
-resampled t-test allows for its folds sharing their training rows.
+A single split proves nothing on a few hundred rows. Repeated stratified cross-validation does, and the corrected
+resampled t-test accounts for folds that share training rows.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Folds:
 
 @dataclass(frozen=True)
 class Scores:
-    """What cross-validation found of one binary classifier.
+    """Cross-validation scores of a binary classifier.
 
     Attributes:
         probabilities: out-of-fold probability of class 1, repeats x rows.
@@ -61,16 +61,16 @@ class Scores:
 def cross_validate(model: Any, rows: pd.DataFrame, labels: NDArray[np.int64], folds: Folds, jobs: int = -1) -> Scores:
     """Fit a clone of ``model`` on each fold's training rows and predict its test rows.
 
-    ``jobs`` processes work side by side, -1 means one for each core. Threads won't do: a forest of scikit-learn changes
-    the warning filters of all threads (``sklearn/utils/parallel.py``, 1.9).
+    ``jobs`` is the number of parallel processes, -1 for one per core. Threads don't work: a forest of scikit-learn
+    changes the warning filters of all threads (``sklearn/utils/parallel.py``, 1.9).
     """
     splits = folds.of(labels)
-    found = Parallel(n_jobs=jobs)(delayed(_fold)(model, rows, labels, train, test) for train, test in splits)
+    predicted = Parallel(n_jobs=jobs)(delayed(_fold)(model, rows, labels, train, test) for train, test in splits)
     probabilities = np.full((folds.repeats, len(labels)), np.nan)
     accuracies = np.empty(len(splits))
-    for place, ((_, test), fold) in enumerate(zip(splits, found, strict=True)):
-        probabilities[place // folds.splits, test] = fold
-        accuracies[place] = np.mean((fold > 0.5) == labels[test])
+    for index, ((_, test), fold) in enumerate(zip(splits, predicted, strict=True)):
+        probabilities[index // folds.splits, test] = fold
+        accuracies[index] = np.mean((fold > 0.5) == labels[test])
     return Scores(probabilities, accuracies)
 
 
@@ -106,7 +106,7 @@ class Metrics:
 
 
 def metrics(scores: Scores, labels: NDArray[np.int64]) -> Metrics:
-    """Return the metrics of one cross-validation."""
+    """Return the metrics of a cross-validation."""
     by_repeat = [
         (
             precision_score(labels, predicted, zero_division=0),
@@ -132,7 +132,7 @@ def metrics(scores: Scores, labels: NDArray[np.int64]) -> Metrics:
 
 
 def calibration_curve(scores: Scores, labels: NDArray[np.int64]) -> list[tuple[float, float, int]]:
-    """Return mean probability, observed share and rows of each bin that has any, over all repeats."""
+    """Return mean probability, observed share and row count of each non-empty bin, over all repeats."""
     probabilities = scores.probabilities.ravel()
     observed = np.tile(labels, len(scores.probabilities))
     return [
@@ -149,13 +149,13 @@ def _calibration_error(probabilities: Floats, labels: NDArray[np.int64]) -> floa
 
 
 def _bins(probabilities: Floats) -> list[NDArray[np.bool_]]:
-    place = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    return [place == number for number in range(CALIBRATION_BINS) if (place == number).any()]
+    bins = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    return [bins == number for number in range(CALIBRATION_BINS) if (bins == number).any()]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """How a model does on one part of the rows: rates are means over rows and repeats."""
+    """Results of a model on one segment of the rows; rates are means over rows and repeats."""
 
     name: str
     rows: int
@@ -165,26 +165,26 @@ class Segment:
 
 
 def by_segment(predictions: NDArray[np.int64], labels: NDArray[np.int64], names: pd.Series[str]) -> list[Segment]:
-    """Return each segment's share of right, of predicted and of observed ones; ``predictions`` is repeats x rows."""
-    found = []
+    """Return each segment's accuracy, predicted and observed rate; ``predictions`` is repeats x rows."""
+    segments = []
     for name in sorted(names.unique()):
         rows = names.eq(name).to_numpy()
-        part = predictions[:, rows]
-        found.append(
+        selected = predictions[:, rows]
+        segments.append(
             Segment(
                 str(name),
                 int(rows.sum()),
-                float((part == labels[rows]).mean()),
-                float(part.mean()),
+                float((selected == labels[rows]).mean()),
+                float(selected.mean()),
                 float(labels[rows].mean()),
             )
         )
-    return found
+    return segments
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mean difference of accuracy (this minus other), with the two-sided p of no difference."""
+    """Mean difference of accuracy (this minus other), with the two-sided p-value."""
 
     difference: float
     p_value: float
@@ -198,7 +198,7 @@ def compare(accuracies: Floats, others: Floats, test_share: float) -> Comparison
 
     Args:
         accuracies: accuracy of each fold.
-        others: the other model's, fold by fold.
+        others: accuracy of each fold of the other model.
         test_share: n_test / n_train.
     """
     differences = accuracies - others

@@ -1,4 +1,4 @@
-"""The rules that a candidate must keep to become champion; each says what it found, in numbers."""
+"""The rules that a candidate must pass to become champion."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ LABEL_NOISE = 0.001
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule's verdict, and the numbers in words."""
+    """The result of a rule, with the numbers as text."""
 
     name: str
     passed: bool
-    found: str
+    details: str
 
 
 @dataclass(frozen=True)
 class Opponent:
-    """The champion on the candidate's folds and rows, and the rows that it was trained on itself."""
+    """The champion's scores on the candidate's folds and rows, and its own training rows."""
 
     number: int
     scores: Scores
@@ -49,15 +49,15 @@ def judge(
     test_share: float,
     champion: Opponent | None,
 ) -> list[Rule]:
-    """Return every rule's verdict.
+    """Return the result of every rule.
 
     Args:
-        spec: of the model.
+        spec: spec of the model.
         scores: the candidate's cross-validation.
         model: the fitted candidate, as it would be served.
-        reference: the rows that it was trained on.
+        reference: its training rows.
         test_share: test rows over training rows of a fold.
-        champion: what serves now, if anything does.
+        champion: the current champion, if any.
     """
     thresholds = spec.thresholds()
     rules = [
@@ -75,21 +75,21 @@ def _accuracy(scores: Scores, thresholds: Thresholds) -> Rule:
     return Rule(
         "accuracy",
         mean > thresholds.accuracy,
-        f"mean accuracy {mean:.4f} over {folds} folds; above {thresholds.accuracy} is asked",
+        f"mean accuracy {mean:.4f} over {folds} folds; must be above {thresholds.accuracy}",
     )
 
 
 def _segments(
     name: str, predictions: NDArray[np.int64], reference: Reference, spec: ModelSpec, thresholds: Thresholds
 ) -> Iterator[Rule]:
-    """``segment`` judges the recipe on unseen rows, ``artifact`` the very file on rows that it has seen."""
-    for one in by_segment(predictions, reference.labels, reference.segments):
-        if one.rows >= thresholds.segment_rows:
+    """Rules ``segment`` use out-of-fold predictions, rules ``artifact`` the fitted model on its training rows."""
+    for segment in by_segment(predictions, reference.labels, reference.segments):
+        if segment.rows >= thresholds.segment_rows:
             yield Rule(
-                f"{name} {one.name}",
-                one.accuracy >= thresholds.segment_accuracy,
-                f"accuracy {one.accuracy:.3f} on {one.rows} rows ({one.predicted:.0%} {spec.outcome},"
-                f" {one.observed:.0%} did); at least {thresholds.segment_accuracy} is asked",
+                f"{name} {segment.name}",
+                segment.accuracy >= thresholds.segment_accuracy,
+                f"accuracy {segment.accuracy:.3f} on {segment.rows} rows ({segment.predicted:.0%} {spec.outcome},"
+                f" {segment.observed:.0%} did); must be at least {thresholds.segment_accuracy}",
             )
 
 
@@ -106,7 +106,7 @@ def _champion(scores: Scores, champion: Opponent, test_share: float) -> Rule:
 
 
 def _labels(reference: Reference, champion: Opponent, spec: ModelSpec) -> Iterator[Rule]:
-    """A model learns whatever its labels say: where a segment's share turned over, they are asked about first."""
+    """Detect labels whose share in a segment changed since the champion was trained."""
     now, before = reference.segments, champion.reference.segments
     for name in sorted(set(now) & set(before)):
         new, old = reference.labels[now.eq(name)], champion.reference.labels[before.eq(name)]

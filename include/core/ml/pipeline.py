@@ -1,4 +1,4 @@
-"""How a model is trained, judged and deployed; each step takes and returns references to files."""
+"""Trains, evaluates and deploys a model; the steps exchange references to files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from include.core.ml.evaluation import Folds, compare, cross_validate, metrics
 from include.core.ml.gates import Opponent, judge
 from include.core.ml.registry import MODEL_FOLDER
 from include.core.ml.serving.client import TOLERANCE, ModelServer
-from include.core.ml.spec import content_digest, plain
+from include.core.ml.spec import content_digest, to_records
 from include.core.storage import write
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 
 class Verdict(BaseModel):
-    """What the gates say of a candidate: ``refusals`` name each broken rule with its numbers."""
+    """The gates' verdict on a candidate; ``refusals`` has each broken rule with its numbers."""
 
     accepted: bool
     refusals: list[str]
@@ -58,16 +58,16 @@ class Verdict(BaseModel):
 
 
 def train(spec: ModelSpec, training: File, folds: Folds, names: Sequence[str]) -> str:
-    """Cross-validate the baselines and the named models on the same folds, fit the best named one on all rows.
+    """Cross-validate the baselines and the named estimators on the same folds, and fit the best estimator on all rows.
 
     Args:
-        spec: of the model.
+        spec: spec of the model.
         training: Parquet file of the training rows: the spec's columns and its label.
         folds: the splits that all models share.
-        names: of the spec's estimators; the best becomes the candidate.
+        names: names of the spec's estimators; the best becomes the candidate.
 
     Returns:
-        The URL of the candidate's evaluation, which is written last: without it there is no candidate.
+        The URL of the candidate's evaluation, which is written last, when the candidate is complete.
 
     Raises:
         KeyError: if a name isn't one of the spec's estimators.
@@ -83,10 +83,12 @@ def train(spec: ModelSpec, training: File, folds: Folds, names: Sequence[str]) -
 
     folder = training.parent / "candidate"
     with tempfile.TemporaryDirectory() as temporary:
-        made = Path(temporary)
-        sha256 = artifact.save(model, made / MODEL_FOLDER, rows.head(5), spec.trusted_types)
-        (made / REFERENCE).write_bytes(reference_bytes(table, scores[chosen]))
-        files = {path.relative_to(made).as_posix(): path.read_bytes() for path in made.rglob("*") if path.is_file()}
+        staging = Path(temporary)
+        sha256 = artifact.save(model, staging / MODEL_FOLDER, rows.head(5), spec.trusted_types)
+        (staging / REFERENCE).write_bytes(reference_bytes(table, scores[chosen]))
+        files = {
+            path.relative_to(staging).as_posix(): path.read_bytes() for path in staging.rglob("*") if path.is_file()
+        }
     for path, content in files.items():
         write(folder / path, content)
     candidate = Candidate(
@@ -106,10 +108,10 @@ def train(spec: ModelSpec, training: File, folds: Folds, names: Sequence[str]) -
 
 
 def evaluate(spec: ModelSpec, evaluation: File, registry: Registry) -> Verdict:
-    """Judge a candidate by :mod:`include.core.ml.gates`; keep the verdict and the model card beside it.
+    """Check a candidate against :mod:`include.core.ml.gates`; store the verdict and the model card beside it.
 
     Raises:
-        ArtifactError: if the candidate's files aren't those that were trained.
+        ArtifactError: if the candidate's files were changed since the training.
     """
     candidate = read(evaluation)
     model = load_model(evaluation, candidate, spec)
@@ -118,8 +120,8 @@ def evaluate(spec: ModelSpec, evaluation: File, registry: Registry) -> Verdict:
     champion = _opponent(spec, registry, candidate, reference)
     rules = judge(spec, scores, model, reference, candidate.test_share, champion)
     for rule in rules:
-        log.log(logging.INFO if rule.passed else logging.ERROR, "%s: %s", rule.name, rule.found)
-    refusals = [f"{rule.name}: {rule.found}" for rule in rules if not rule.passed]
+        log.log(logging.INFO if rule.passed else logging.ERROR, "%s: %s", rule.name, rule.details)
+    refusals = [f"{rule.name}: {rule.details}" for rule in rules if not rule.passed]
     verdict = Verdict(
         accepted=not refusals,
         refusals=refusals,
@@ -134,22 +136,22 @@ def evaluate(spec: ModelSpec, evaluation: File, registry: Registry) -> Verdict:
 def deploy(
     spec: ModelSpec, evaluation: File, registry: Registry, server: ModelServer, patience: float, keep: int
 ) -> int:
-    """Publish an accepted candidate, make it champion, see the server answer with it; return its version.
+    """Publish an accepted candidate, make it champion, verify the server's predictions; return its version.
 
-    A server that answers wrongly gets the former champion back.
+    If the verification fails, the former champion is restored.
 
     Args:
-        spec: of the model.
+        spec: spec of the model.
         evaluation: an accepted candidate.
-        registry: where it is published.
-        server: what serves the champion.
-        patience: seconds within which the server must have taken it up.
-        keep: versions that the registry keeps.
+        registry: registry to publish to.
+        server: server of the champion.
+        patience: seconds within which the server must serve the new version.
+        keep: number of versions to keep in the registry.
 
     Raises:
-        ArtifactError: if the candidate's files aren't those that were judged.
-        RefusedError: if the verdict beside it isn't an acceptance.
-        ServingError: if the server doesn't answer as it should; the former champion serves.
+        ArtifactError: if the candidate's files were changed since the evaluation.
+        RefusedError: if the candidate wasn't accepted.
+        ServingError: if the verification fails; the former champion serves.
     """
     candidate = read(evaluation)
     verdict = Verdict.model_validate_json((evaluation.parent / "verdict.json").read_bytes())
@@ -167,12 +169,12 @@ def deploy(
     try:
         server.wait_for(version.number, patience)
         rows = [request.row for request in candidate.requests]
-        answer = server.verify(version.number, rows, [request.probability for request in candidate.requests])
+        response = server.verify(version.number, rows, [request.probability for request in candidate.requests])
     except ServingError as error:
         restored = registry.roll_back(version)
         champion = f"version {restored} is champion again" if restored else "no version is champion"
-        raise ServingError(f"version {version.number} was taken back, {champion}: {error}") from error
-    for request, prediction in zip(candidate.requests, answer["predictions"], strict=True):
+        raise ServingError(f"version {version.number} was rolled back, {champion}: {error}") from error
+    for request, prediction in zip(candidate.requests, response["predictions"], strict=True):
         log.info(
             "%s: %s %s, probability %.3f",
             request.row[spec.title],
@@ -185,51 +187,51 @@ def deploy(
 
 
 def _results(spec: ModelSpec, scores: dict[str, Scores], labels: NDArray[np.int64], folds: Folds) -> dict[str, Result]:
-    found = {}
-    for name, one in scores.items():
-        comparison = compare(one.accuracies, scores[spec.reference].accuracies, 1 / (folds.splits - 1))
-        found[name] = Result(
-            metrics=metrics(one, labels).to_dict(), difference=comparison.difference, p_value=comparison.p_value
+    results = {}
+    for name, score in scores.items():
+        comparison = compare(score.accuracies, scores[spec.reference].accuracies, 1 / (folds.splits - 1))
+        results[name] = Result(
+            metrics=metrics(score, labels).to_dict(), difference=comparison.difference, p_value=comparison.p_value
         )
-    return found
+    return results
 
 
 def _requests(spec: ModelSpec, rows: pd.DataFrame, model: Any) -> list[Request]:
-    """Return the first rows of each segment as requests, with the fitted model's answers."""
+    """Return the first rows of each segment as requests, with the fitted model's predictions."""
     chosen = rows.groupby(spec.segment(rows)).head(REQUESTS_PER_SEGMENT)
     probabilities = model.predict_proba(chosen)[:, 1]
     return [
         Request(row=row, probability=float(probability))
-        for row, probability in zip(plain(chosen), probabilities, strict=True)
+        for row, probability in zip(to_records(chosen), probabilities, strict=True)
     ]
 
 
 def _opponent(spec: ModelSpec, registry: Registry, candidate: Candidate, reference: Reference) -> Opponent | None:
-    """Return the champion on the candidate's folds: as it was judged if those are the same, else judged anew."""
+    """Return the champion on the candidate's folds, cross-validated again unless the folds are the same."""
     champion = registry.champion()
     if champion is None:
         return None
     judged = Candidate.model_validate_json(registry.file(champion, EVALUATION))
-    own = Reference(registry.file(champion, REFERENCE), spec)
+    training = Reference(registry.file(champion, REFERENCE), spec)
     same = ("data_digest", "splits", "repeats", "seed")
     if all(getattr(judged, name) == getattr(candidate, name) for name in same):
-        return Opponent(champion.number, own.scores(np.array(judged.accuracies)), own)
+        return Opponent(champion.number, training.scores(np.array(judged.accuracies)), training)
     name = f"{registry.name} version {champion.number}"
     model = artifact.load(registry.model_file(champion), champion.sha256, spec.trusted_types, name)
     folds = Folds(candidate.splits, candidate.repeats, candidate.seed)
-    return Opponent(champion.number, cross_validate(model, reference.rows, reference.labels, folds), own)
+    return Opponent(champion.number, cross_validate(model, reference.rows, reference.labels, folds), training)
 
 
 def _smoke_test(spec: ModelSpec, model: Any, candidate: Candidate) -> None:
-    """Have the candidate answer real requests, read as the server reads them.
+    """Compare the candidate's predictions for real requests, parsed as by the server, with those of the training.
 
     Raises:
-        RefusedError: if an answer isn't the one that the model gave when it was trained.
+        RefusedError: if a prediction differs.
     """
     rows = spec.frame([spec.row(**request.row) for request in candidate.requests])
     for request, probability in zip(candidate.requests, model.predict_proba(rows)[:, 1], strict=True):
         if not abs(probability - request.probability) <= TOLERANCE:
             raise RefusedError(
                 f"{candidate.name}: {request.row[spec.title]!r} gets {probability}, but {request.probability}"
-                " when the model was trained; do this worker and the one that trained have the same libraries?"
+                " when the model was trained; do this worker and the one that trained it have the same libraries?"
             )

@@ -1,7 +1,7 @@
-"""The model registry: versions that are whole from the moment they can be seen, and an alias that says which serves.
+"""The model registry: complete versions, and an alias for the one that serves.
 
-A version is created after all its files were uploaded, in one transaction of MLflow's database that also holds its
-tags; the alias moves in another. A deployment that is killed at any moment leaves the alias on a whole version.
+A version is created, with its tags, in one transaction of MLflow's database after all its files are uploaded; the alias
+is moved in another. A deployment that is killed at any point leaves the alias on a complete version.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 MODEL_FOLDER = "model"
 TAG_SHA256, TAG_CANDIDATE, TAG_PREVIOUS = "sha256", "candidate", "previous"
-NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # no such model; no such alias of it
+NOT_FOUND = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # no such model; no such alias of it
 ENVIRONMENT = {
-    # MLflow's own would hold a task for minutes; Airflow tries again later, which outlasts a restart of the server.
+    # MLflow's defaults would block a task for minutes; Airflow retries later, when the server may have restarted.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    # Its thread sets and unsets environment variables, and now and then a call of another thread fails on it (3.17.2).
+    # The telemetry thread sets and unsets environment variables, which makes other threads fail at times (3.17.2).
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
@@ -37,13 +37,13 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a registered model.
+    """A version of a registered model.
 
     Attributes:
         number: the version's number.
         run_id: the MLflow run that holds its files.
-        sha256: checksum of the model file when it was made.
-        candidate: the training that it came from.
+        sha256: recorded checksum of the model file.
+        candidate: name of the training.
         previous: number of the champion that it replaced; 0 if there was none, ``None`` if it never became champion.
     """
 
@@ -56,7 +56,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Record:
-    """What a version's MLflow run shows: parameters, metrics and tags, by name."""
+    """Parameters, metrics and tags of a version's MLflow run, by name."""
 
     params: Mapping[str, object]
     metrics: Mapping[str, float]
@@ -66,7 +66,7 @@ class Record:
 class Registry:
     """The registered model ``name`` on the MLflow server at ``uri``.
 
-    Every method raises ``mlflow.exceptions.MlflowException`` if MLflow doesn't answer; worth a retry.
+    Every method raises ``mlflow.exceptions.MlflowException`` if MLflow doesn't respond, which can be retried.
     """
 
     def __init__(self, uri: str, name: str) -> None:
@@ -80,7 +80,7 @@ class Registry:
         try:
             return _version(self._client.get_model_version_by_alias(self.name, CHAMPION))
         except MlflowException as error:
-            if error.error_code not in NOT_THERE or "not found" not in str(error):
+            if error.error_code not in NOT_FOUND or "not found" not in str(error):
                 raise
             return None
 
@@ -89,7 +89,7 @@ class Registry:
         return _version(self._client.get_model_version(self.name, str(number)))
 
     def file(self, version: Version, path: str) -> bytes:
-        """Return one file that was uploaded with the version."""
+        """Return a file that was uploaded with the version."""
         with tempfile.TemporaryDirectory() as folder:
             return Path(self._client.download_artifacts(version.run_id, path, folder)).read_bytes()
 
@@ -98,16 +98,18 @@ class Registry:
         return self.file(version, f"{MODEL_FOLDER}/{MODEL_FILE}")
 
     def publish(self, candidate: str, sha256: str, folder: Path, record: Record) -> Version:
-        """Upload a candidate's files and make a version of them; one that is published already is returned as it is.
+        """Upload a candidate's files and create a version of them, or return the existing version.
 
         Args:
-            candidate: what names the training, once and for all.
+            candidate: unique name of the training.
             sha256: checksum of ``folder``/model/model.skops.
-            folder: everything to be kept with the version.
-            record: what the run shows.
+            folder: files of the version.
+            record: parameters, metrics and tags of the run.
         """
-        if known := self._client.search_model_versions(f"name = '{self.name}' and tag.{TAG_CANDIDATE} = '{candidate}'"):
-            return _version(known[0])
+        if existing := self._client.search_model_versions(
+            f"name = '{self.name}' and tag.{TAG_CANDIDATE} = '{candidate}'"
+        ):
+            return _version(existing[0])
         run_id = self._run(candidate)
         self._record(run_id, record)
         self._client.log_artifacts(run_id, str(folder))
@@ -118,7 +120,7 @@ class Registry:
         return _version(self._client.create_model_version(self.name, source, run_id, tags))
 
     def promote(self, version: Version) -> Version:
-        """Make ``version`` champion and return it, with the champion that it replaces noted for :meth:`roll_back`."""
+        """Make ``version`` champion and return it, with the previous champion recorded for :meth:`roll_back`."""
         champion = self.champion()
         if champion and champion.number == version.number:
             return champion
@@ -128,7 +130,7 @@ class Registry:
         return Version(version.number, version.run_id, version.sha256, version.candidate, previous)
 
     def roll_back(self, version: Version) -> int | None:
-        """Give the alias back to what ``version`` replaced; return that version, ``None`` if there was none."""
+        """Move the alias back to the version that ``version`` replaced and return it, ``None`` if there was none."""
         if not version.previous:
             self._client.delete_registered_model_alias(self.name, CHAMPION)
             return None
@@ -136,36 +138,36 @@ class Registry:
         return version.previous
 
     def prune(self, keep: int) -> int:
-        """Delete the runs but the newest ``keep`` and the champions' old and new; return how many went.
+        """Delete all versions and runs except the newest ``keep``, the champion and its predecessor; return how many.
 
         MLflow keeps deleted runs until ``mlflow gc``; the UI no longer shows them.
         """
         champion = self.champion()
-        spared = {champion.number, champion.previous} if champion else set()
+        protected = {champion.number, champion.previous} if champion else set()
         versions = self._client.search_model_versions(f"name = '{self.name}'", order_by=["version_number DESC"])
-        old = [one for one in versions[keep:] if int(one.version) not in spared]
-        for one in old:
-            self._client.delete_model_version(self.name, one.version)
-            self._client.delete_run(str(one.run_id))
+        old = [version for version in versions[keep:] if int(version.version) not in protected]
+        for version in old:
+            self._client.delete_model_version(self.name, version.version)
+            self._client.delete_run(str(version.run_id))
         return len(old)
 
     def _run(self, candidate: str) -> str:
-        """Return the run of a candidate; one that a killed deployment left is taken up."""
+        """Return the run of a candidate, reusing that of a killed deployment."""
         experiment = self._client.get_experiment_by_name(self.name)
         experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(self.name)
-        known = self._client.search_runs([experiment_id], f"tags.{TAG_CANDIDATE} = '{candidate}'", max_results=1)
-        if known:
-            return str(known[0].info.run_id)
+        runs = self._client.search_runs([experiment_id], f"tags.{TAG_CANDIDATE} = '{candidate}'", max_results=1)
+        if runs:
+            return str(runs[0].info.run_id)
         run = self._client.create_run(experiment_id, tags={TAG_CANDIDATE: candidate}, run_name=candidate)
         return str(run.info.run_id)
 
     def _record(self, run_id: str, record: Record) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        moment = int(time.time() * 1000)
+        timestamp = int(time.time() * 1000)
         self._client.log_batch(
             run_id,
-            metrics=[Metric(name, value, moment, 0) for name, value in record.metrics.items()],
+            metrics=[Metric(name, value, timestamp, 0) for name, value in record.metrics.items()],
             params=[Param(name, str(value)) for name, value in record.params.items()],
             tags=[RunTag(name, value) for name, value in record.tags.items()],
         )
@@ -181,7 +183,7 @@ class Registry:
 
 
 def client(uri: str) -> MlflowClient:
-    """Return a client of the MLflow server at ``uri`` that gives up in time."""
+    """Return a client of the MLflow server at ``uri`` with short timeouts."""
     for variable, value in ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     from mlflow import MlflowClient
@@ -189,12 +191,12 @@ def client(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def _version(found: ModelVersion) -> Version:
-    tags: Mapping[str, str] = found.tags
+def _version(entity: ModelVersion) -> Version:
+    tags: Mapping[str, str] = entity.tags
     previous = tags.get(TAG_PREVIOUS)
     return Version(
-        int(found.version),
-        str(found.run_id),
+        int(entity.version),
+        str(entity.run_id),
         tags.get(TAG_SHA256, ""),
         tags.get(TAG_CANDIDATE, ""),
         None if previous is None else int(previous),

@@ -1,4 +1,4 @@
-"""What is particular to one model; everything else in this package takes it from here."""
+"""The specification of a model: everything that is specific to it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What is required of a candidate.
+    """Requirements for a candidate.
 
     Attributes:
-        accuracy: its mean accuracy must lie above.
-        segment_accuracy: its accuracy in a segment must not lie below.
-        segment_rows: fewest rows on which a segment is judged.
+        accuracy: mean accuracy must be above this.
+        segment_accuracy: minimum accuracy in each segment.
+        segment_rows: minimum rows for a segment to be checked.
     """
 
     accuracy: float = 0.8
@@ -30,7 +30,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Watched:
-    """What the drift checks compare. One feature of each kind of knowledge: one that repeats another costs power.
+    """What the drift checks compare. Avoid redundant features: each check reduces the statistical power.
 
     Attributes:
         categories, numbers: derived features, compared by their distribution.
@@ -46,7 +46,7 @@ class Watched:
 
 @dataclass(frozen=True)
 class CardText:
-    """What the model card says beside the numbers, in Markdown: what the model is, its use, its data, its limits."""
+    """Texts of the model card, in Markdown: the model, its use, its data and its limits."""
 
     model: str
     intended_use: str
@@ -59,24 +59,24 @@ class ModelSpec:
     """A binary classifier of rows.
 
     Attributes:
-        name: of the registered model, and of its folder in object storage.
-        row: schema of a raw row, as a caller sends it and a training file has it.
+        name: name of the registered model and of its folder in object storage.
+        row: schema of a raw row in requests and training files.
         dtypes: pandas type of each of its columns.
-        rows_name: what a request calls its rows.
-        title: column that names a row in messages.
+        rows_name: field of the rows in a request.
+        title: column that identifies a row in messages.
         label: column of the training rows that holds 0 or 1.
-        positive: what a prediction of 1 means; a field of the answers.
-        positive_text: the same in words, as in "predicted to …".
-        derive: derived features of raw rows, one row each, by name.
-        segment: segment of each raw row; a model is judged in each of them.
-        segments_text: what the segments are.
-        estimators: every model that may be trained, by name: from raw rows to the probability of 1.
-        baselines: names of those that are only compared with.
+        positive: meaning of a prediction of 1; a field of the response.
+        positive_text: the same as text, as in "predicted to …".
+        derive: returns the derived features of raw rows.
+        segment: returns the segment of each raw row; a model is checked in each segment.
+        segments_text: description of the segments.
+        estimators: factories of all models, by name; each predicts from raw rows.
+        baselines: names of the models that serve only for comparison.
         reference: name of the baseline that all are tested against.
-        trusted_types: types that a model file may hold beside those that skops trusts.
+        trusted_types: types that a model file may contain in addition to those that skops trusts.
         watched: what the drift checks compare.
-        card: what the model card says beside the numbers.
-        thresholds: returns what is required of a candidate.
+        card: texts of the model card.
+        thresholds: returns the requirements for a candidate.
     """
 
     name: str
@@ -100,26 +100,26 @@ class ModelSpec:
 
     @property
     def columns(self) -> list[str]:
-        """Names of a raw row's columns."""
+        """Column names of a raw row."""
         return list(self.row.model_fields)
 
     @property
     def outcome(self) -> str:
-        """What the drift checks call the share of rows that are predicted as 1."""
+        """Name of the share of rows predicted as 1, in drift checks and plots."""
         return f"predicted to {self.positive_text}"
 
     def frame(self, rows: Sequence[BaseModel]) -> pd.DataFrame:
-        """Return raw rows as a frame with :attr:`columns`, missing values as NaN."""
+        """Return raw rows as a data frame with :attr:`columns`, missing values as NaN."""
         content = [row.model_dump() for row in rows]
         return pd.DataFrame(content, columns=self.columns).astype(dict(self.dtypes))
 
 
-def plain(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as a caller would send them: what is missing is None."""
-    found = rows.astype(object).where(rows.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in found]
+def to_records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as sent by a caller, with None for missing values."""
+    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in records]
 
 
 def content_digest(table: pd.DataFrame) -> str:
-    """Return the SHA-256 of the rows, whatever file format they came in."""
+    """Return the SHA-256 of the rows, independent of their file format."""
     return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()

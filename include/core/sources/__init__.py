@@ -1,1 +1,1 @@
-"""One DAG a source: ``<name>.yaml`` says what to ask, which rows to accept and when; the rest is shared."""
+"""Creates a DAG for each source from its ``<name>.yaml``, which declares the API, the contract and the schedule."""

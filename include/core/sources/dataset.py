@@ -1,4 +1,4 @@
-"""The table of a source, as the load contract knows it."""
+"""The dataset of a source."""
 
 from __future__ import annotations
 
@@ -22,22 +22,25 @@ POSTGRES: dict[Kind, Type] = {
 
 
 def dataset_of(source: Source) -> Dataset:
-    """Return the table ``<name>_data``: the day, the line if the key names it, and the contract's columns."""
-    line = (Column("line", "bigint", minimum=1, doc="Place of the row in the day's delivery, from 1"),)
+    """Return the dataset ``<name>_data``: the day, the line if it is part of the key, and the contract's columns."""
+    line = (Column("line", "bigint", minimum=1, doc="Position of the row in the day's response, from 1"),)
     return Dataset(
         name=source.table,
         columns=(
-            Column("day", "date", doc=f"Day of the source, by the clocks of {source.timezone}"),
+            Column("day", "date", doc=f"Day of the source, in the time zone {source.timezone}"),
             *(line if "line" in source.key else ()),
             *(_column(name, column) for name, column in source.columns.items()),
         ),
         key=("day", *source.key),
         partition="day",
         minimum_rows=source.minimum_rows,
+        day_column=source.day_column,
+        timezone=source.timezone,
+        rules=source.rules,
         freshness=None if source.freshness is None else dt.timedelta(hours=source.freshness),
     )
 
 
 def _column(name: str, column: ColumnContract) -> Column:
     doc = f"{column.doc} (personal data)".strip() if column.pii else column.doc
-    return Column(name, POSTGRES[column.type], column.nullable, column.minimum, column.maximum, doc)
+    return Column(name, POSTGRES[column.type], column.nullable, column.minimum, column.maximum, doc, column.pii)

@@ -1,4 +1,4 @@
-"""What can be wrong with a source's file or with the rows that came."""
+"""Exceptions for a source's file and its rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SourceError(PermanentError, ValueError):
-    """A source's file can't be used; the message names file, line, field, value and what is allowed.
+    """A source's file is invalid; the message names file, line, field, value and the allowed values.
 
     Attributes:
         path: the file.
@@ -20,12 +20,12 @@ class SourceError(PermanentError, ValueError):
 
     def __init__(self, path: Path, line: int | None, problem: str) -> None:
         self.path = path
-        place = "/".join(path.parts[-2:])
-        super().__init__(f"{place}:{line}: {problem}" if line else f"{place}: {problem}")
+        location = "/".join(path.parts[-2:])
+        super().__init__(f"{location}:{line}: {problem}" if line else f"{location}: {problem}")
 
     @classmethod
     def of(cls, path: Path, problems: Iterable[tuple[int | None, str]]) -> SourceError:
-        """Return one error for all the problems of one file, each on a line of its own."""
+        """Return one error for all problems of a file, each on its own line."""
         first, *others = problems
         error = cls(path, *first)
         error.args = ("\n".join([str(error), *(str(cls(path, *other)) for other in others)]),)
@@ -33,8 +33,8 @@ class SourceError(PermanentError, ValueError):
 
 
 class SourcesError(PermanentError, ValueError):
-    """Some of the sources' files can't be used; the message has every problem of each."""
+    """Some files of sources are invalid; the message lists all their problems."""
 
 
 class PublishGateError(PermanentError):
-    """Too many of the rows that came are bad: nothing was published, what was loaded before is unchanged."""
+    """Too many rows are invalid: nothing was published, and the rows loaded before are unchanged."""

@@ -1,4 +1,4 @@
-"""A DAG for each source: ``extract >> process >> check >> load``."""
+"""Creates the DAG of each source: ``extract >> process >> check >> load``."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 DOCUMENTATION = """{description}
 
 ## What
-Asks `{path}` of connection `{connection}` for the rows of each day ({timezone}) that ended in the run's data interval,
-checks them against the contract in `include/domains/sources/{name}.yaml`, and publishes the good ones.
+Fetches the rows of each day ({timezone}) that ended in the run's data interval from `{path}` of connection
+`{connection}`, checks them against the contract in `include/domains/sources/{name}.yaml`, and publishes the valid ones.
 
 ## Inputs
 - connection `{connection}`: host, token as password, extra `allowed_hosts`, `calls_per_minute`, `deadline`
@@ -40,9 +40,9 @@ checks them against the contract in `include/domains/sources/{name}.yaml`, and p
 
 ## Outputs
 - table `{table}`: key day, {key}; personal data: {personal}
-- rows that were refused, with file, line and reason: table `quarantine`
-- rows as they came: `sources/{name}/day=…/` in object storage
-- asset `{table}`, when at most {share:.1%} of the rows were bad
+- rejected rows, with file, line and reason: table `quarantine`
+- rows as received: `sources/{name}/day=…/` in object storage
+- asset `{table}`, if at most {share:.1%} of the rows are invalid
 
 ## On failure
 The error says what to fix; rows loaded before are unchanged. See `docs/runbooks/process_source_data.md`.
@@ -50,12 +50,12 @@ The error says what to fix; rows loaded before are unchanged. See `docs/runbooks
 
 
 def create_dags(folder: Path, warehouse_conn_id: str, connections: Collection[str] | None = None) -> dict[str, DAG]:
-    """Return the DAG of every source that can be used, by its id; a file with an error is left out.
+    """Return the DAG of every valid source, by its id; invalid files are skipped.
 
-    A worker that runs a task needs one DAG only: there no other file is read, however many there are.
+    A worker that runs a task reads the file of its DAG only.
     """
-    if asked := get_parsing_context().dag_id:
-        name = asked.removeprefix("process_").removesuffix("_data")
+    if dag_id := get_parsing_context().dag_id:
+        name = dag_id.removeprefix("process_").removesuffix("_data")
         try:
             source = load_source(folder / f"{name}{SUFFIX}", connections)
         except SourceError:
@@ -82,10 +82,10 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
 
         @task(pool="source_api")
         def extract(source_conn_id: str, warehouse_conn_id: str, **context: Any) -> list[str]:
-            """Ask the source for the run's days and keep its rows; return where they are."""
+            """Fetch the rows of the run's days and store them; return the files."""
             from include.core.sources import pipeline
+            from include.core.sources.client import SourceClient
             from include.core.sources.days import days_of
-            from include.core.sources.upstream import Login
 
             run, day = context["dag_run"], context["params"]["day"]
             days = (
@@ -94,22 +94,20 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
                 else days_of(run.data_interval_start, run.data_interval_end, run.run_after, source.zone)
             )
             if not days:
-                raise AirflowSkipException(f"no day of {source.timezone} came to its end in this data interval")
-            login = Login.of(Connection.get(source_conn_id))
-            root = storage_root()
-            uri = warehouse_uri(warehouse_conn_id)
-            return pipeline.extract(source, login, uri, root, days, run.run_id)
+                raise AirflowSkipException(f"no day of {source.timezone} ended in this data interval")
+            client = SourceClient.of(Connection.get(source_conn_id), source, warehouse_uri(warehouse_conn_id))
+            return pipeline.extract(client, storage_root(), days, run.run_id)
 
         @task
         def process(raw: list[str]) -> list[str]:
-            """Split the good rows from the bad."""
+            """Split the rows into valid and rejected ones."""
             from include.core.sources import pipeline
 
             return pipeline.process(source, [ObjectStoragePath(file) for file in raw])
 
         @task
         def check(raw: list[str]) -> list[str]:
-            """Let no day pass of which too many rows are bad."""
+            """Fail if too many rows of a day are invalid."""
             from include.core.sources import pipeline
 
             pipeline.check(source, [ObjectStoragePath(file) for file in raw])
@@ -117,7 +115,7 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
 
         @task(pool="database_access", outlets=[Asset(source.table)])
         def load(raw: list[str], warehouse_conn_id: str, **context: Any) -> None:
-            """Publish the good rows and quarantine the bad."""
+            """Publish the valid rows and quarantine the rejected ones."""
             from include.core.sources import pipeline
             from include.core.warehouse.attempt import Attempt
 

@@ -1,4 +1,4 @@
-"""The sources that are configured: each file is read by itself, so that a bad one does not affect the others."""
+"""Loads the configured sources; each file is read separately, so that an invalid one doesn't affect the others."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 SUFFIX = ".yaml"
 SHOWN = 80
 MODELS: dict[object, type[BaseModel]] = {"columns": ColumnContract, "limits": Limits}
-TO_BE_A_SOURCE = "name it <source>.yaml, the source's name in lower case, digits and _"
+NAMING_RULE = "name it <source>.yaml, the source's name in lower case, digits and _"
 
 
 class Loaded(NamedTuple):
-    """Every source that can be used, by name, and what is wrong with the other files."""
+    """Every valid source, by name, and the errors of the other files."""
 
     sources: dict[str, Source]
     errors: list[SourceError]
 
 
 def load_sources(folder: Path, connections: Collection[str] | None = None) -> Loaded:
-    """Read every YAML file of ``folder``, in the order of their names; ``connections``: see :func:`load_source`."""
+    """Read every YAML file of ``folder``, sorted by name; for ``connections`` see :func:`load_source`."""
     loaded = Loaded({}, [])
     for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in {SUFFIX, ".yml"}):
         try:
@@ -46,7 +46,7 @@ def require_sources(folder: Path, connections: Collection[str] | None = None) ->
     """Return every source of ``folder`` by name.
 
     Raises:
-        SourcesError: with every problem of every file, if one can't be used.
+        SourcesError: with all problems of all files, if one is invalid.
     """
     sources, errors = load_sources(folder, connections)
     if errors:
@@ -55,52 +55,52 @@ def require_sources(folder: Path, connections: Collection[str] | None = None) ->
 
 
 def load_source(path: Path, connections: Collection[str] | None = None) -> Source:
-    """Read one source.
+    """Read a source.
 
     Args:
         path: its file.
-        connections: ids of the connections that it may name; any, if it isn't given.
+        connections: allowed connection ids; ``None`` allows any.
 
     Raises:
-        SourceError: with every problem of the file, each with line, field, value and what is allowed.
+        SourceError: with all problems of the file, each with line, field, value and the allowed values.
     """
-    return source_of(text.read(path), path, connections)
+    return parse_source(text.read(path), path, connections)
 
 
-def source_of(written: str, path: Path, connections: Collection[str] | None = None) -> Source:
-    """Return the source that the text of the file ``path`` describes.
+def parse_source(yaml_text: str, path: Path, connections: Collection[str] | None = None) -> Source:
+    """Return the source that ``yaml_text``, the content of the file ``path``, declares.
 
     Raises:
         SourceError: see :func:`load_source`.
     """
-    content, lines = text.parse(written, path)
+    content, lines = text.parse(yaml_text, path)
     if not isinstance(content, dict):
-        raise SourceError(path, 1, "isn't a mapping of fields; begin with 'name: …'")
+        raise SourceError(path, 1, "isn't a mapping of fields; start with 'name: …'")
     try:
         source = Source.model_validate(content, context=connections)
     except ValidationError as error:
         raise SourceError.of(path, (_problem(detail, lines) for detail in error.errors(include_url=False))) from error
     if path.name != f"{source.name}{SUFFIX}":
         raise SourceError(
-            path, lines["name",], f"name: {source.name!r} isn't the file's name; {TO_BE_A_SOURCE}, so none stands twice"
+            path, lines["name",], f"name: {source.name!r} isn't the file's name; {NAMING_RULE}, to keep names unique"
         )
     return source
 
 
 def _problem(detail: ErrorDetails, lines: text.Lines) -> tuple[int | None, str]:
-    place = tuple(step for step in detail["loc"] if step != "[key]")
-    known = place
-    while known not in lines:
-        known = known[:-1]
-    field = ".".join(str(step) for step in place)
+    location = tuple(step for step in detail["loc"] if step != "[key]")
+    nearest = location
+    while nearest not in lines:
+        nearest = nearest[:-1]
+    field = ".".join(str(step) for step in location)
     reason = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "missing":
-        return lines[known], f"{field}: is missing; add it"
+        return lines[nearest], f"{field}: is missing; add it"
     if detail["type"] == "extra_forbidden":
-        model = next((MODELS[step] for step in place[:-1] if step in MODELS), Source)
-        allowed = ", ".join(about.alias or name for name, about in model.model_fields.items())
-        return lines[known], f"{field}: is no such field; allowed: {allowed}"
-    return lines[known], f"{field}: {reason} (got {_shown(detail['input'])})" if field else reason
+        model = next((MODELS[step] for step in location[:-1] if step in MODELS), Source)
+        allowed = ", ".join(info.alias or name for name, info in model.model_fields.items())
+        return lines[nearest], f"{field}: unknown field; allowed: {allowed}"
+    return lines[nearest], f"{field}: {reason} (got {_shown(detail['input'])})" if field else reason
 
 
 def _shown(value: Any) -> str:

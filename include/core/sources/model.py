@@ -1,4 +1,4 @@
-"""What a source's YAML may say: one model, from which the checks, the editor's JSON schema and the DAG follow.
+"""The model of a source's YAML, used for validation, for the editor's JSON schema and for the DAG.
 
 Imported whenever the DAG files are parsed: keep it free of heavy imports.
 """
@@ -11,9 +11,10 @@ from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterError, croniter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from include.core.warehouse.dataset import LINEAGE
+from include.core.warehouse.rules import ColumnRule
 
 TYPES = ("text", "integer", "number", "decimal", "boolean", "date", "timestamp")
 RANGED = ("integer", "number", "decimal")
@@ -24,11 +25,11 @@ Kind = Literal["text", "integer", "number", "decimal", "boolean", "date", "times
 
 def _cron(value: str) -> str:
     if len(value.split()) != 5:
-        raise ValueError("give a cron expression of five fields, such as '0 6 * * *'")
+        raise ValueError("must be a cron expression of five fields, such as '0 6 * * *'")
     try:
         croniter(value, dt.datetime(2024, 1, 1, tzinfo=dt.UTC)).get_next()
     except (CroniterError, ValueError) as error:
-        raise ValueError(f"give a cron expression of five fields, such as '0 6 * * *' ({error})") from error
+        raise ValueError(f"must be a cron expression of five fields, such as '0 6 * * *' ({error})") from error
     return value
 
 
@@ -36,19 +37,28 @@ def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("give a time zone of the IANA database, such as Europe/London") from error
+        raise ValueError("must be a time zone of the IANA database, such as Europe/London") from error
     return value
+
+
+def _day(value: object) -> object:
+    try:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            return dt.date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError("must be a day that exists, YYYY-MM-DD")
 
 
 def _connection(value: str, info: ValidationInfo) -> str:
     if info.context is not None and value not in info.context:
-        raise ValueError(f"allowed: {', '.join(info.context)}; a new one is declared in include/core/settings.py")
+        raise ValueError(f"allowed: {', '.join(info.context)}; declare new ones in include/core/settings.py")
     return value
 
 
 def _path(value: str) -> str:
     if ".." in value.split("/") or "//" in value:
-        raise ValueError("give a path below the connection's host, such as /v1/sales, without .. or //")
+        raise ValueError("must be a path below the connection's host, such as /v1/sales, without .. or //")
     return value
 
 
@@ -56,7 +66,13 @@ def _pattern(value: str) -> str:
     try:
         re.compile(value)
     except re.error as error:
-        raise ValueError(f"give a regular expression ({error})") from error
+        raise ValueError(f"must be a regular expression ({error})") from error
+    return value
+
+
+def _rule(value: str, info: ValidationInfo) -> str:
+    if "columns" in info.data:
+        ColumnRule.parse(value, {name: column.type for name, column in info.data["columns"].items()})
     return value
 
 
@@ -65,16 +81,16 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Lowe
 
 
 class Strict(BaseModel):
-    """Refuses what it doesn't know, and takes no value for one of another type."""
+    """Rejects unknown fields and values of a different type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class ColumnContract(Strict):
-    """One column of the contract."""
+    """A column of the contract."""
 
     type: Kind
-    source: Annotated[Word | None, Field(alias="from", description="Field of the answer; default: the name.")] = None
+    source: Annotated[Word | None, Field(alias="from", description="Field of the response; default: the name.")] = None
     nullable: Annotated[bool, Field(description="Whether a value may be missing.")] = False
     minimum: Annotated[float | None, Field(allow_inf_nan=False, description="Smallest value; for numbers.")] = None
     maximum: Annotated[float | None, Field(allow_inf_nan=False, description="Largest value; for numbers.")] = None
@@ -84,13 +100,13 @@ class ColumnContract(Strict):
         Field(description="Regular expression that the whole text matches."),
     ] = None
     null_words: Annotated[
-        tuple[str, ...], Field(strict=False, description="Values that stand for a missing one, such as 'N/A'.")
+        tuple[str, ...], Field(strict=False, description="Values that mean NULL, such as 'N/A'.")
     ] = ()
     ambiguous: Annotated[
         Literal["earlier", "later", "reject"],
-        Field(description="Which one a local time is that clocks show twice, when summer time ends."),
+        Field(description="How to resolve a local time that occurs twice, when daylight saving time ends."),
     ] = "earlier"
-    pii: Annotated[bool, Field(description="Personal data: never in a message or in quarantine.")] = False
+    pii: Annotated[bool, Field(description="Personal data: masked in messages and in quarantine.")] = False
     doc: Annotated[str, Field(max_length=500)] = ""
 
     @model_validator(mode="after")
@@ -105,22 +121,22 @@ class ColumnContract(Strict):
 
 
 class Limits(Strict):
-    """Bounds of one run's extraction."""
+    """Limits of one run's extraction."""
 
-    page_size: Annotated[int, Field(ge=1, le=10_000, description="Rows a page.")] = 500
-    rows: Annotated[int, Field(ge=1, le=10_000_000, description="Rows that a day may have.")] = 200_000
-    megabytes: Annotated[int, Field(ge=1, le=100, description="Size of one answer.")] = 5
-    deadline: Annotated[int, Field(ge=1, le=3600, description="Seconds for one call, its retries included.")] = 120
+    page_size: Annotated[int, Field(ge=1, le=10_000, description="Rows per page.")] = 500
+    rows: Annotated[int, Field(ge=1, le=10_000_000, description="Maximum rows per day.")] = 200_000
+    megabytes: Annotated[int, Field(ge=1, le=100, description="Maximum size of a response.")] = 5
+    deadline: Annotated[int, Field(ge=1, le=3600, description="Seconds for one call, including its retries.")] = 120
 
 
 class Source(Strict):
-    """One source: where its rows come from, which are good, and when they are fetched."""
+    """A source: its API, the contract of its rows, and its schedule."""
 
     name: Annotated[Name, Field(description="Equals the file's name; the DAG is process_<name>_data.")]
     description: Annotated[str, Field(min_length=10, max_length=500)]
     owner: Word
     schedule: Annotated[str, AfterValidator(_cron), Field(description="Cron, five fields, UTC.")]
-    start_date: Annotated[dt.date, Field(strict=False, description="First day that runs are made for.")]
+    start_date: Annotated[dt.date, BeforeValidator(_day), Field(description="First day to run for.")]
     connection: Annotated[str, AfterValidator(_connection)] = "sources_default"
     path: Annotated[
         str,
@@ -128,25 +144,34 @@ class Source(Strict):
         AfterValidator(_path),
     ]
     timezone: Annotated[
-        str, AfterValidator(_time_zone), Field(description="Of the source's days, and of times without an offset.")
+        str,
+        AfterValidator(_time_zone),
+        Field(description="Of the source's days and of times without an offset."),
     ] = "UTC"
-    day_column: Annotated[Name | None, Field(description="Column whose day must be the one that was asked for.")] = None
+    day_column: Annotated[Name | None, Field(description="Column that must lie on the requested day.")] = None
     key: Annotated[
         tuple[Name, ...],
-        Field(min_length=1, strict=False, description="Columns that tell a day's rows apart; 'line': their place."),
+        Field(min_length=1, strict=False, description="Columns that identify a row of a day; 'line': its position."),
     ]
     columns: Annotated[dict[Name, ColumnContract], Field(min_length=1, max_length=200)]
-    minimum_rows: Annotated[int, Field(ge=0, description="Fewest rows that a day has; 0 if it may have none.")] = 1
-    max_bad_share: Annotated[
-        float, Field(ge=0, lt=1, description="Largest share of bad rows that is still published.")
-    ] = 0.0
+    rules: Annotated[
+        tuple[Annotated[Word, AfterValidator(_rule)], ...],
+        Field(
+            max_length=50,
+            strict=False,
+            description="Rules that compare a column with another or with a whole number, such as 'closed_at >="
+            " created_at' or 'unit_price >= 0 unless invoice_no starts with A'; rows that break one are rejected.",
+        ),
+    ] = ()
+    minimum_rows: Annotated[int, Field(ge=0, description="Minimum rows per day; 0 if it may have none.")] = 1
+    max_bad_share: Annotated[float, Field(ge=0, lt=1, description="Maximum share of invalid rows.")] = 0.0
     freshness: Annotated[
         float | None,
         Field(
             gt=0,
             le=8784,
             allow_inf_nan=False,
-            description="Hours that may pass from a complete load to the next before an alert; none: no alert.",
+            description="Maximum hours between complete loads before an alert; default: no alert.",
         ),
     ] = None
     limits: Limits = Limits()
@@ -155,17 +180,17 @@ class Source(Strict):
     def _columns_agree(self) -> Self:
         reserved = sorted(set(self.columns) & {*BUILT_IN, *LINEAGE})
         if reserved:
-            raise ValueError(f"columns: {', '.join(reserved)} is a name that every source's table has; choose another")
+            raise ValueError(f"columns: {', '.join(reserved)} is reserved; choose another name")
         for name in self.key:
             if name not in self.columns and name != "line":
-                raise ValueError(f"key: {name!r} is none of the columns: {', '.join(self.columns)}, line")
+                raise ValueError(f"key: {name!r} isn't one of the columns: {', '.join(self.columns)}, line")
             if name in self.columns and self.columns[name].nullable:
-                raise ValueError(f"key: {name!r} may not be nullable, since it tells rows apart")
+                raise ValueError(f"key: {name!r} may not be nullable")
         if len(set(self.key)) < len(self.key):
-            raise ValueError("key: a column stands twice")
+            raise ValueError("key: a column is repeated")
         if self.day_column is not None:
             if self.day_column not in self.columns:
-                raise ValueError(f"day_column: {self.day_column!r} is none of the columns: {', '.join(self.columns)}")
+                raise ValueError(f"day_column: {self.day_column!r} isn't one of the columns: {', '.join(self.columns)}")
             if self.columns[self.day_column].type not in {"date", "timestamp"}:
                 raise ValueError(f"day_column: {self.day_column!r} must be a date or a timestamp")
         return self
@@ -177,7 +202,7 @@ class Source(Strict):
 
     @property
     def table(self) -> str:
-        """Table, and asset, that is published: ``<name>_data``."""
+        """Name of the published table and asset: ``<name>_data``."""
         return f"{self.name}_data"
 
     @property

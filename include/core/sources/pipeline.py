@@ -1,9 +1,8 @@
-"""The steps of a source's DAG, callable without Airflow; each takes and gives URLs of files, one for each day."""
+"""The steps of a source's DAG, callable without Airflow; they exchange the URLs of files, one for each day."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from include.core.replay import described, mark, marked
+from include.core import exact_json
+from include.core.replay import describe_day, read_replayed_day, write_replayed_day
 from include.core.sources.dataset import dataset_of
 from include.core.sources.errors import PublishGateError
 from include.core.sources.rows import split_rows
-from include.core.sources.upstream import Login, api_of, rows_of
 from include.core.sources.values import PRECISION, SCALE
 from include.core.storage import file_name, json_lines, writing
 from include.core.warehouse.connect import connect
@@ -26,6 +25,7 @@ from include.core.warehouse.schema import create_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from include.core.sources.client import SourceClient
     from include.core.sources.model import Source
     from include.core.storage import File
     from include.core.warehouse.attempt import Attempt
@@ -45,40 +45,35 @@ ARROW: dict[Type, Callable[[], pa.DataType]] = {
 }
 
 
-def extract(
-    source: Source, login: Login, warehouse_uri: str, root: File, days: Sequence[dt.date], run_id: str
-) -> list[str]:
-    """Ask for each day's rows and keep them as they came, one JSON text a line; return the URLs of the files.
+def extract(client: SourceClient, root: File, days: Sequence[dt.date], run_id: str) -> list[str]:
+    """Fetch each day's rows and store them as received, as JSON lines; return the URLs of the files.
 
     Args:
-        source: what to ask.
-        login: the connection to the API.
-        warehouse_uri: database in which calls are counted, over all workers.
-        root: object-storage root; the files are ``sources/<name>/day=YYYY-MM-DD/<run>.raw.jsonl`` under it, beside
-            each of sample data one that names the recorded day.
+        client: of the source's API.
+        root: object-storage root; the files are ``sources/<name>/day=YYYY-MM-DD/<run>.raw.jsonl`` under it, with a
+            sidecar file that names the recorded day for sample data.
         days: the source's days.
-        run_id: DAG run; names the files.
+        run_id: DAG run; part of the file names.
 
     Raises:
-        ConfigurationError: the connection can't be used, or an address may not be called.
-        PermanentUpstreamError: the API refuses the request.
-        TransientUpstreamError: no usable answer for now.
+        ForbiddenAddressError: an address may not be called.
+        PermanentUpstreamError: the API rejects the request.
+        TransientUpstreamError: temporarily no usable response.
     """
-    api, base = api_of(login, source, warehouse_uri)
     files = []
     for day in days:
-        file = root / "sources" / source.name / f"day={day.isoformat()}" / f"{file_name(run_id)}.raw.jsonl"
-        found = rows_of(api, base, source, day)
+        file = root / "sources" / client.source.name / f"day={day.isoformat()}" / f"{file_name(run_id)}.raw.jsonl"
+        fetched = client.rows(day)
         with writing(file) as target:
-            for row in found.rows:
-                target.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
-        mark(file, found.replayed_from)
+            for row in fetched.rows:
+                target.write(exact_json.dumps(row).encode("utf-8", "surrogatepass") + b"\n")
+        write_replayed_day(file, fetched.replayed_from)
         files.append(str(file))
     return files
 
 
 def process(source: Source, raw: Sequence[File]) -> list[str]:
-    """Check each file's rows against the contract; write good ones (Parquet) and bad ones (JSON lines) beside it."""
+    """Check each file's rows against the contract; write valid (Parquet) and rejected ones (JSON lines) beside it."""
     dataset = dataset_of(source)
     schema = pa.schema([(column.name, ARROW[column.type]()) for column in dataset.columns])
     for file in raw:
@@ -87,16 +82,16 @@ def process(source: Source, raw: Sequence[File]) -> list[str]:
         with writing(_beside(file, "good.parquet")) as target:
             pq.write_table(pa.Table.from_pylist(good, schema), target)
         with writing(_beside(file, "bad.jsonl")) as target:
-            target.write(json_lines({"row": each.row, "reason": each.reason} for each in rejected))
-        log.info("source %s, %s: %d row(s) good, %d bad", source.name, _day_of(file), len(good), len(rejected))
+            target.write(json_lines({"row": item.row, "reason": item.reason} for item in rejected))
+        log.info("source %s, %s: %d row(s) valid, %d rejected", source.name, _day_of(file), len(good), len(rejected))
     return [str(file) for file in raw]
 
 
 def check(source: Source, raw: Sequence[File]) -> None:
-    """Refuse to publish a day of which too many rows are bad.
+    """Fail if too many rows of a day are invalid.
 
     Raises:
-        PublishGateError: naming the days, the share, the most frequent reasons, and where the bad rows lie.
+        PublishGateError: naming the days, the share, the most frequent reasons, and the files with the rejected rows.
     """
     problems = []
     for file in raw:
@@ -104,23 +99,23 @@ def check(source: Source, raw: Sequence[File]) -> None:
         with _beside(file, "good.parquet").open("rb") as good:
             total = len(bad) + pq.read_metadata(good).num_rows
         if len(bad) > source.max_bad_share * total:
-            reasons = Counter(reason for each in bad for reason in _kinds(each.reason)).most_common(SHOWN_REASONS)
+            reasons = Counter(reason for item in bad for reason in _reasons(item.reason)).most_common(SHOWN_REASONS)
             listed = "".join(f"\n  - {count} x {reason}" for reason, count in reasons)
             problems.append(
-                f"source {source.name}, {_day_of(file)}: {len(bad)} of {total} rows are bad, that is"
-                f" {len(bad) / total:.1%}; allowed: {source.max_bad_share:.1%} (max_bad_share). Reasons:{listed}\n"
-                f"  All of them: {_beside(file, 'bad.jsonl')}. Have the source corrected, or its contract"
-                f" ({source.name}.yaml), and run it again; what was loaded before is unchanged."
+                f"source {source.name}, {_day_of(file)}: {len(bad)} of {total} rows are invalid"
+                f" ({len(bad) / total:.1%}); allowed: {source.max_bad_share:.1%} (max_bad_share). Reasons:{listed}\n"
+                f"  All rejected rows: {_beside(file, 'bad.jsonl')}. Correct the source or its contract"
+                f" ({source.name}.yaml), and rerun; the rows loaded before are unchanged."
             )
     if problems:
         raise PublishGateError("\n".join(problems))
 
 
 def load(source: Source, raw: Sequence[File], warehouse_uri: str, attempt: Attempt) -> list[LoadResult]:
-    """Publish each day's good rows, and put its bad ones into quarantine.
+    """Publish each day's valid rows and quarantine the rejected ones.
 
     Raises:
-        LoadError: the rows break a rule, or a newer attempt has loaded; the days before are loaded.
+        LoadError: the rows break a rule, or a newer attempt has loaded; earlier days are loaded.
     """
     dataset = dataset_of(source)
     results = []
@@ -128,8 +123,8 @@ def load(source: Source, raw: Sequence[File], warehouse_uri: str, attempt: Attem
         create_table(session, dataset)
         for file in raw:
             with file.open("rb") as lines:
-                came = sum(1 for _ in lines)
-            replayed_from = marked(file)
+                received = sum(1 for _ in lines)
+            replayed_from = read_replayed_day(file)
             result = load_partition(
                 session,
                 dataset,
@@ -137,14 +132,14 @@ def load(source: Source, raw: Sequence[File], warehouse_uri: str, attempt: Attem
                 rows=_good(file),
                 attempt=attempt,
                 rejected=_rejected(file),
-                expected_rows=came,
+                expected_rows=received,
                 tolerance=source.max_bad_share,
                 replayed_from=replayed_from,
             )
             log.info(
                 "%s of %s: %d in = %d loaded + %d quarantined",
                 dataset.name,
-                described(result.partition, replayed_from),
+                describe_day(result.partition, replayed_from),
                 result.rows_in,
                 result.loaded,
                 result.quarantined,
@@ -160,17 +155,17 @@ def _good(raw: File) -> Iterator[dict[str, Any]]:
 
 
 def _rejected(raw: File) -> list[Rejected]:
-    return [Rejected(**json.loads(line)) for line in _beside(raw, "bad.jsonl").read_bytes().splitlines()]
+    return [Rejected(**exact_json.loads(line)) for line in _beside(raw, "bad.jsonl").read_bytes().splitlines()]
 
 
-def _beside(raw: File, ending: str) -> File:
-    return raw.with_name(raw.name.removesuffix("raw.jsonl") + ending)
+def _beside(raw: File, suffix: str) -> File:
+    return raw.with_name(raw.name.removesuffix("raw.jsonl") + suffix)
 
 
 def _day_of(raw: File) -> dt.date:
     return dt.date.fromisoformat(raw.parent.name.removeprefix("day="))
 
 
-def _kinds(reason: str) -> list[str]:
-    """Return the reasons of one row without what came, so that equal ones count together."""
+def _reasons(reason: str) -> list[str]:
+    """Return the reasons of a row without its values, so that equal ones are counted together."""
     return [part.partition(" (got ")[0].partition(" of line ")[0] for part in reason.split("; ")]

@@ -1,11 +1,11 @@
-"""A new source: its YAML, and a test of its contract."""
+"""Scaffolds a new source: its YAML and a test of its contract."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from include.core.sources.files import SUFFIX, source_of
+from include.core.sources.files import SUFFIX, parse_source
 from include.core.sources.model import Source
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,7 +30,7 @@ columns:
   amount: {{type: decimal, nullable: true, minimum: 0, doc: EUR}}
 """
 TEST = '''\
-"""The contract of the source {name}: a row that it takes, and one that it refuses with the reason."""
+"""The contract of the source {name}: an accepted row, and a rejected one with its reason."""
 
 from __future__ import annotations
 
@@ -50,25 +50,25 @@ BAD = {{"id": 0, "created_at": "2024-06-01T08:30:00", "amount": None}}
 def test_rows() -> None:
     good, rejected = split_rows(SOURCE, DAY, [json.dumps(GOOD), json.dumps(BAD)], "file")
     assert [row["id"] for row in good] == [1]
-    assert [each.reason for each in rejected] == ["id: must be at least 1 (got 0)"]
+    assert [item.reason for item in rejected] == ["id: must be at least 1 (got 0)"]
 '''
 
 
 def new_source(name: str, root: Path = ROOT) -> list[Path]:
-    """Write the files of a new source below ``root``; return them.
+    """Write the files of a new source below ``root``; return their paths.
 
     Raises:
-        FileExistsError: if one of them is there already; nothing is written.
-        SourceError: if the name can't be a source's; nothing is written.
+        FileExistsError: if one of them exists; nothing is written.
+        SourceError: if the name is invalid; nothing is written.
     """
-    written = YAML.format(name=name, schema=SCHEMA)
-    source_of(written, Path(f"{name}{SUFFIX}"))
+    yaml_text = YAML.format(name=name, schema=SCHEMA)
+    parse_source(yaml_text, Path(f"{name}{SUFFIX}"))
     config = root / "include" / "domains" / "sources" / f"{name}{SUFFIX}"
     test = root / "tests" / "unit" / "sources" / f"test_{name}_source.py"
     for path in (config, test):
         if path.exists():
-            raise FileExistsError(f"{path.relative_to(root)} exists already; choose another NAME, or remove it")
-    config.write_text(written, encoding="utf-8")
+            raise FileExistsError(f"{path.relative_to(root)} already exists; choose another NAME, or remove it")
+    config.write_text(yaml_text, encoding="utf-8")
     test.write_text(TEST.format(name=name), encoding="utf-8")
     return [config, test]
 

@@ -1,4 +1,4 @@
-"""The tables of all sources, as the warehouse must have them."""
+"""Creates the tables of all sources."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def create_tables(sources: Iterable[Source], warehouse_uri: str) -> None:
-    """Create the tables that are missing.
+    """Create missing tables and widen existing ones.
 
     Raises:
-        SchemaMismatchError: naming every table that isn't what its source declares; the others are created.
+        SchemaMismatchError: naming every table that differs from its source's declaration; the others are created.
     """
     problems = []
     with connect(warehouse_uri) as session:

@@ -1,11 +1,13 @@
-"""YAML as a source may use it, with the line of every value.
+"""Parses the YAML of a source into plain values with their line numbers.
 
-Only plain values: an anchor, a tag or a key that stands twice is refused, as is a file of more than 64 KiB, so that no
-file can grow in memory, run code or say two things at once.
+Numbers are decimal, and true and false the only booleans. What YAML 1.1 has beyond them (``010`` is 8, ``1:30`` is 90,
+``yes`` is true) stays text, as do dates, so that the field's type is checked and the field named. Anchors, tags,
+repeated keys and files larger than 64 KiB are refused, so that a file can't exhaust memory, run code or be ambiguous.
 """
 
 from __future__ import annotations
 
+import re
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +18,20 @@ from include.core.sources.errors import SourceError
 if TYPE_CHECKING:
     from pathlib import Path
 
-LARGEST = 64 * 1024
-DEEPEST = 10
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 10
 
-Place = tuple[str | int, ...]
-Lines = dict[Place, int | None]
+PLAIN = {
+    "tag:yaml.org,2002:null": re.compile(".*"),
+    "tag:yaml.org,2002:bool": re.compile("true|false", re.IGNORECASE),
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9]{0,39})"),
+    "tag:yaml.org,2002:float": re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?", re.IGNORECASE),
+}
 
-Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times faster
+Location = tuple[str | int, ...]
+Lines = dict[Location, int | None]
+
+Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster
 
 
 def read(path: Path) -> str:
@@ -32,30 +41,30 @@ def read(path: Path) -> str:
         SourceError: if it can't be read, is too large, or isn't UTF-8.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, without end
-            raise SourceError(path, None, "is no file; remove it")
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would block
+            raise SourceError(path, None, "is not a regular file; remove it")
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise SourceError(path, None, f"can't be read: {error.strerror}; fix or remove it") from error
-    if len(content) > LARGEST:
-        raise SourceError(path, None, f"is larger than {LARGEST} bytes")
+    if len(content) > MAX_BYTES:
+        raise SourceError(path, None, f"is larger than {MAX_BYTES} bytes")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise SourceError(path, line, "isn't UTF-8; save it so") from error
+        raise SourceError(path, line, "isn't UTF-8; save it as UTF-8") from error
 
 
 def parse(text: str, path: Path) -> tuple[Any, Lines]:
-    """Return the plain values of a YAML text, and the line (from 1) at which each stands.
+    """Return the plain values of a YAML text, and the line of each, from 1.
 
     Args:
         text: YAML.
-        path: file that it comes from; for messages only.
+        path: its file, for messages.
 
     Raises:
-        SourceError: if it isn't YAML, or uses what a source may not.
+        SourceError: if it isn't YAML, or uses features that are refused.
     """
     loader = Loader(text)
     lines: Lines = {}
@@ -75,7 +84,7 @@ def parse(text: str, path: Path) -> tuple[Any, Lines]:
 
 
 def _refuse_events(text: str, path: Path) -> None:
-    """Look at the stream before anything is built of it."""
+    """Check the stream of events before any value is constructed."""
     depth = 0
     for event in yaml.parse(text, Loader=Loader):
         line = _line(event.start_mark)
@@ -85,24 +94,25 @@ def _refuse_events(text: str, path: Path) -> None:
         if tag and not tag.startswith("tag:yaml.org,2002:str"):
             raise SourceError(path, line, f"the tag {tag} isn't allowed; write a plain value")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise SourceError(path, line, f"is nested more than {DEEPEST} levels deep")
+        if depth > MAX_DEPTH:
+            raise SourceError(path, line, f"is nested more than {MAX_DEPTH} levels deep")
 
 
-def _value(loader: Any, node: yaml.Node, place: Place, lines: Lines, path: Path) -> Any:
-    lines[place] = _line(node.start_mark)
+def _value(loader: Any, node: yaml.Node, location: Location, lines: Lines, path: Path) -> Any:
+    lines[location] = _line(node.start_mark)
     if isinstance(node, yaml.MappingNode):
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
-            if key in found:
-                raise SourceError(path, _line(key_node.start_mark), f"the key {key!r} stands twice")
-            found[key] = _value(loader, value_node, (*place, key), lines, path)
-            lines[*place, key] = _line(key_node.start_mark)
-        return found
+            if key in values:
+                raise SourceError(path, _line(key_node.start_mark), f"the key {key!r} is repeated")
+            values[key] = _value(loader, value_node, (*location, key), lines, path)
+            lines[*location, key] = _line(key_node.start_mark)
+        return values
     if isinstance(node, yaml.SequenceNode):
-        return [_value(loader, each, (*place, index), lines, path) for index, each in enumerate(node.value)]
-    return loader.construct_object(node, deep=True)
+        return [_value(loader, item, (*location, index), lines, path) for index, item in enumerate(node.value)]
+    pattern = PLAIN.get(node.tag)
+    return loader.construct_object(node) if pattern and pattern.fullmatch(node.value) else node.value
 
 
 def _line(mark: Any) -> int | None:

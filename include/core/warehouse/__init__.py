@@ -1,1 +1,1 @@
-"""The one way to load a table: audited, fenced, and the same after a repeat, an overlap or a kill."""
+"""Loads tables: audited, fenced, and idempotent when a run is repeated, overlapped or killed."""

@@ -1,4 +1,4 @@
-"""Which task attempt writes: the name that locks, logs and sessions carry."""
+"""Identifies the task attempt that writes, in fences, logs and session names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-APPLICATION_NAME_BYTES = 63  # PostgreSQL cuts longer names
+APPLICATION_NAME_BYTES = 63  # PostgreSQL truncates longer names
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -21,10 +21,10 @@ class Attempt:
         dag_id: DAG of the task.
         task_id: the task.
         run_id: DAG run of the attempt.
-        try_number: 1 for the first try; rises with each retry and each clear.
-        map_index: index of a mapped task, -1 for any other.
-        run_started: when the run started. Attempts are ordered by it first, since a run that was deleted and created
-            anew has the same id and counts its tries from 1 again.
+        try_number: 1 for the first try; increases with each retry and each clear.
+        map_index: index of a mapped task, -1 otherwise.
+        run_started: when the run started. Attempts are ordered by it first, since a run that was deleted and recreated
+            has the same id and starts again at try 1.
     """
 
     dag_id: str
@@ -36,7 +36,7 @@ class Attempt:
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Attempt:
-        """Read the attempt from the context that Airflow gives to a running task."""
+        """Read the attempt from the context of a running Airflow task."""
         task_instance = context["ti"]
         return cls(
             dag_id=task_instance.dag_id,
@@ -49,12 +49,12 @@ class Attempt:
 
     @property
     def identity(self) -> dict[str, str | int]:
-        """What all tries of the same task instance share."""
+        """Fields that all tries of the same task instance share."""
         return {"dag_id": self.dag_id, "task_id": self.task_id, "run_id": self.run_id, "map_index": self.map_index}
 
     @property
     def application_name(self) -> str:
-        """Name for ``pg_stat_activity``: ``dag.task#try run``, at most 63 ASCII characters, the try never cut off."""
+        """Name for ``pg_stat_activity``: ``dag.task#try run``, at most 63 ASCII characters, the try never truncated."""
         mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
         task = f"{self.dag_id}.{self.task_id}"[:40]
         name = f"{task}{mapped}#{self.try_number} {self.run_id}"

@@ -1,4 +1,4 @@
-"""The rules that staged rows must keep before any of them is published."""
+"""The rules that staged rows must satisfy before they are published."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
-from include.core.warehouse.dataset import FLOATING, Column, Dataset
+from include.core.warehouse.dataset import FLOATING, HIDDEN, Column, Dataset
 from include.core.warehouse.errors import AuditError, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from include.core.warehouse.connect import Session
+    from include.core.warehouse.rules import ColumnRule
 
 EXAMPLES = 5
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule in words, and the SQL condition that holds for rows which break it."""
+    """A rule in words, and the SQL condition that is true for rows that break it."""
 
     text: str
     broken: sql.Composed
@@ -41,12 +43,13 @@ def audit(
         AuditError: with every broken rule and the first rows that break it.
     """
     violations = [*_row_count(dataset, rows_in, expected, expected_rows)]
+    masked = Jsonb(dict.fromkeys(dataset.personal, HIDDEN))
     for rule in rules(dataset, partition, expected):
-        query = sql.SQL("SELECT to_jsonb(stage)::text, count(*) OVER () FROM stage WHERE {} LIMIT {}").format(
+        query = sql.SQL("SELECT (to_jsonb(stage) || %s)::text, count(*) OVER () FROM stage WHERE {} LIMIT {}").format(
             rule.broken, EXAMPLES
         )
-        if found := session.execute(query, rule.values).fetchall():
-            violations.append(Violation(rule.text, int(str(found[0][1])), tuple(str(row) for row, _ in found)))
+        if rows := session.execute(query, (masked, *rule.values)).fetchall():
+            violations.append(Violation(rule.text, int(str(rows[0][1])), tuple(str(row) for row, _ in rows)))
     if violations:
         raise AuditError(dataset.name, partition, tuple(violations))
 
@@ -66,9 +69,13 @@ def rules(dataset: Dataset, partition: str, expected: Collection[str] | None) ->
             sql.SQL("{} <> {}").format(sql.Identifier(dataset.partition), sql.Placeholder()),
             (partition,),
         )
+    if dataset.day_column is not None:
+        yield _day_rule(dataset, dataset.day_column, partition)
+    for between in dataset.column_rules:
+        yield Rule(str(between), _broken(between))
     if dataset.complete_by is not None and expected is not None:
         yield Rule(
-            f"{dataset.complete_by} is one of those asked for: {', '.join(sorted(expected))}",
+            f"{dataset.complete_by} is one of those expected: {', '.join(sorted(expected))}",
             sql.SQL("{}::text <> ALL({})").format(sql.Identifier(dataset.complete_by), sql.Placeholder()),
             (list(expected),),
         )
@@ -90,10 +97,28 @@ def _column_rules(column: Column) -> Iterator[Rule]:
         yield Rule(f"{column.name} is at most {column.maximum}", sql.SQL("{} > %s").format(name), (column.maximum,))
 
 
+def _day_rule(dataset: Dataset, day_column: str, partition: str) -> Rule:
+    text = f"{day_column} lies on {partition}, the day that is loaded (time zone {dataset.timezone})"
+    day: sql.Composable = sql.Identifier(day_column)
+    if dataset.column(day_column).type != "date":
+        day = sql.SQL("({} AT TIME ZONE {})::date").format(day, sql.Literal(dataset.timezone))
+    return Rule(text, sql.SQL("{} IS DISTINCT FROM %s::date").format(day), (partition,))
+
+
+def _broken(rule: ColumnRule) -> sql.Composed:
+    right = sql.Identifier(rule.right) if isinstance(rule.right, str) else sql.Literal(rule.right)
+    broken = sql.SQL("NOT {} {} {}").format(sql.Identifier(rule.left), sql.SQL(rule.comparison), right)
+    if rule.exempt:
+        column, prefix = rule.exempt
+        exempt = sql.SQL(" AND NOT coalesce(starts_with({}, {}), false)")
+        broken += exempt.format(sql.Identifier(column), sql.Literal(prefix))
+    return broken
+
+
 def _row_count(
     dataset: Dataset, rows_in: int, expected: Collection[str] | None, expected_rows: int | None
 ) -> Iterator[Violation]:
     if expected_rows is not None and rows_in != expected_rows:
-        yield Violation(f"exactly {expected_rows} row(s) come", rows_in)
+        yield Violation(f"exactly {expected_rows} row(s) are expected", rows_in)
     if expected is None and rows_in < dataset.minimum_rows:
-        yield Violation(f"at least {dataset.minimum_rows} row(s) come", rows_in)
+        yield Violation(f"at least {dataset.minimum_rows} row(s) are expected", rows_in)

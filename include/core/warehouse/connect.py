@@ -1,21 +1,22 @@
-"""Sessions on the warehouse, from the fields of an Airflow connection but without Airflow."""
+"""Opens sessions on the warehouse from the URI of an Airflow connection, without importing Airflow."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from include.core.errors import ConfigurationError
+from include.core.extras import Extras
+
 if TYPE_CHECKING:
     from include.core.warehouse.attempt import Attempt
 
 SCHEMES = ("postgres", "postgresql")
-NESTED_EXTRA = "__extra__"  # where Airflow's get_uri() puts extras that don't fit a query string
-# Extras that speak to Airflow's PostgresHook only.
+# Extras that only Airflow's PostgresHook reads.
 HOOK_EXTRAS = frozenset({"cursor", "sqlalchemy_query", "sqlalchemy_scheme"})
 DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 
@@ -26,24 +27,23 @@ def conninfo(uri: str) -> str:
     """Return the libpq connection string for ``uri``.
 
     Args:
-        uri: what ``Connection.get_uri()`` of Airflow gives (``postgres://`` with quoted parts, extras as query), any
+        uri: the result of Airflow's ``Connection.get_uri()`` (``postgres://`` with quoted parts, extras as query), any
             ``postgresql://`` URI, or a libpq string (``host=... dbname=...``).
 
     Raises:
-        ValueError: if the scheme isn't PostgreSQL's, or an extra is not a libpq parameter. The message holds neither
-            password nor URI.
+        ConfigurationError: if the scheme isn't PostgreSQL's, or an extra is not a libpq parameter. The message holds
+            neither password nor URI.
     """
     if "://" not in uri:
         return make_conninfo("", **(DEFAULTS | conninfo_to_dict(uri)))
     parts = urlsplit(uri)
     if parts.scheme not in SCHEMES:
-        raise ValueError(f"the warehouse's connection has type {parts.scheme!r}; allowed: {', '.join(SCHEMES)}")
-    extras: dict[str, object] = dict(parse_qsl(parts.query, keep_blank_values=True))
-    extras |= json.loads(str(extras.pop(NESTED_EXTRA, "{}")))
+        raise ConfigurationError(f"the warehouse's connection has type {parts.scheme!r}; allowed: {', '.join(SCHEMES)}")
+    extras = Extras.of_query("the warehouse's connection", parts.query).values
     libpq = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
     if unknown := sorted(set(extras) - libpq - HOOK_EXTRAS):
-        raise ValueError(
-            f"the warehouse's connection has extras that libpq doesn't know: {', '.join(unknown)}; remove them"
+        raise ConfigurationError(
+            f"the warehouse's connection has extras unknown to libpq: {', '.join(unknown)}; remove them"
         )
     location = parts.netloc.rpartition("@")[2]
     host, _, port = location.rpartition(":") if location.rpartition(":")[2].isdigit() else (location, "", "")
@@ -54,9 +54,9 @@ def conninfo(uri: str) -> str:
         "password": unquote(parts.password or ""),
         "dbname": unquote(parts.path.removeprefix("/")),
     }
-    given = {name: value for name, value in fields.items() if value}
+    nonempty = {name: value for name, value in fields.items() if value}
     parameters = {name: str(value) for name, value in extras.items() if name in libpq}
-    return make_conninfo("", **(DEFAULTS | given | parameters))
+    return make_conninfo("", **(DEFAULTS | nonempty | parameters))
 
 
 def connect(
@@ -68,15 +68,15 @@ def connect(
     idle_timeout: float = 60,
     connect_timeout: int | None = None,
 ) -> Session:
-    """Open an autocommit session that can't hang for ever; use it in a ``with`` statement.
+    """Open an autocommit session with timeouts; use it in a ``with`` statement.
 
     Args:
         uri: see :func:`conninfo`.
         attempt: task attempt that the session is named after in ``pg_stat_activity``.
         statement_timeout: seconds that one statement may take.
-        lock_timeout: seconds to wait for a lock, such as another load of the same partition.
-        idle_timeout: seconds that a transaction may lie idle before the server ends the session.
-        connect_timeout: seconds to wait for the server; what ``uri`` says, else 10, if not given.
+        lock_timeout: seconds to wait for a lock, such as that of another load of the same partition.
+        idle_timeout: seconds that a transaction may be idle before the server ends the session.
+        connect_timeout: seconds to wait for the server; defaults to the one in ``uri``, else 10.
 
     Raises:
         psycopg.OperationalError: if the server can't be reached or refuses the login.

@@ -1,6 +1,6 @@
-"""What a table holds and which rows it accepts, declared once.
+"""Declares the contract of a table: its columns and the rows it accepts.
 
-Free of heavy imports, so that a DAG file may import its dataset at the top.
+Free of heavy imports, so that a DAG file can import its dataset at the top.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from include.core.warehouse.rules import ColumnRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +21,10 @@ Type = Literal[
 FLOATING: frozenset[Type] = frozenset({"double precision", "numeric"})  # types that can hold NaN and infinity
 NUMBERS: frozenset[Type] = FLOATING | {"bigint", "integer"}
 PARTITION_TYPES: frozenset[Type] = frozenset({"bigint", "date", "integer", "text"})
+DAY_TYPES: frozenset[Type] = frozenset({"date", "timestamp with time zone"})
 LINEAGE = ("load_id", "loaded_at")
 WHOLE_TABLE = "all"
+HIDDEN = "(personal data)"
 
 DAILY = timedelta(hours=30, minutes=30)
 """``freshness`` of a table that is loaded each day: a day, the six hours that a run may take, and half an hour."""
@@ -38,6 +43,7 @@ class Column:
         minimum: smallest accepted value, for numbers.
         maximum: largest accepted value, for numbers.
         doc: meaning and unit; becomes the column's comment in the database.
+        pii: whether it holds personal data, which is masked in messages and in quarantine.
     """
 
     name: str
@@ -46,11 +52,12 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     doc: str = ""
+    pii: bool = False
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that isn't loaded but kept in the table ``quarantine``, with the reason in words."""
+    """A row that is stored in the table ``quarantine`` instead of being loaded, with the reason."""
 
     row: Mapping[str, object]
     reason: str
@@ -64,10 +71,13 @@ class Dataset:
         name: name of the table, and of the dataset in ``load_log``.
         columns: the published columns. ``load_id`` and ``loaded_at`` are added: the load that last changed the row.
         key: natural key; no two rows share it.
-        partition: the key column whose one value a load covers, such as a date; ``None`` if a load covers the table.
-        complete_by: the column in which a load can be told to expect values, such as a city.
-        minimum_rows: fewest rows that an answer may have, where a load isn't told what to expect.
-        freshness: the longest time from one complete load to the next, else an alert; ``None`` if nobody waits.
+        partition: key column, such as a date, of which a load covers one value; ``None`` if a load covers the table.
+        complete_by: column for whose values, such as cities, a load can declare expectations.
+        minimum_rows: minimum number of rows of a load without expectations.
+        day_column: date or time that must lie on the day of the partition.
+        timezone: time zone of these days, and of times without an offset in files.
+        rules: rules between columns, in the form of :class:`~include.core.warehouse.rules.ColumnRule`.
+        freshness: maximum time between complete loads before an alert is sent; ``None`` for no alert.
 
     Raises:
         ValueError: if the declaration contradicts itself; the message names the dataset and the column.
@@ -79,6 +89,9 @@ class Dataset:
     partition: str | None = None
     complete_by: str | None = None
     minimum_rows: int = 1
+    day_column: str | None = None
+    timezone: str = "UTC"
+    rules: tuple[str, ...] = ()
     freshness: timedelta | None = None
 
     def __post_init__(self) -> None:
@@ -91,10 +104,13 @@ class Dataset:
             if column.name in self.key and column.nullable:
                 self._refuse(f"column {column.name!r} is part of the key and can't be nullable")
         if repeated := {name for name in names if names.count(name) > 1} | set(names) & set(LINEAGE):
-            self._refuse(f"columns {sorted(repeated)} are declared twice, or are among {LINEAGE}, which each table has")
+            self._refuse(f"columns {sorted(repeated)} are declared twice or reserved ({LINEAGE})")
         if not self.key:
-            self._refuse("the key is empty; name the columns that tell two rows apart")
-        for role, name in [("key", name) for name in self.key] + [("complete_by", self.complete_by)]:
+            self._refuse("the key is empty; name the columns that identify a row")
+        for role, name in [("key", name) for name in self.key] + [
+            ("complete_by", self.complete_by),
+            ("day_column", self.day_column),
+        ]:
             if name is not None and name not in names:
                 self._refuse(f"{role} names {name!r}, which isn't among the columns {names}")
         if self.partition is not None:
@@ -102,6 +118,15 @@ class Dataset:
                 self._refuse(f"partition {self.partition!r} must be part of the key {self.key}")
             if (declared := self.column(self.partition).type) not in PARTITION_TYPES:
                 self._refuse(f"partition {self.partition!r} has type {declared!r}; allowed: {sorted(PARTITION_TYPES)}")
+        if self.day_column is not None:
+            if self.partition is None or self.column(self.partition).type != "date":
+                self._refuse(f"day_column {self.day_column!r} needs a partition of type 'date'")
+            if (declared := self.column(self.day_column).type) not in DAY_TYPES:
+                self._refuse(f"day_column {self.day_column!r} has type {declared!r}; allowed: {sorted(DAY_TYPES)}")
+        try:
+            _ = self.zone, self.column_rules
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            self._refuse(f"timezone or rules: {error}")
 
     def _refuse(self, message: str) -> None:
         raise ValueError(f"dataset {self.name!r}: {message}")
@@ -111,16 +136,31 @@ class Dataset:
         """Names of the published columns, in order."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def column_rules(self) -> tuple[ColumnRule, ...]:
+        """The rules between columns."""
+        types = {column.name: column.type for column in self.columns}
+        return tuple(ColumnRule.parse(rule, types) for rule in self.rules)
+
+    @property
+    def personal(self) -> frozenset[str]:
+        """Names of the columns that hold personal data."""
+        return frozenset(column.name for column in self.columns if column.pii)
+
     def column(self, name: str) -> Column:
         """Return the column called ``name``."""
         return next(column for column in self.columns if column.name == name)
 
     def partition_label(self, partition: Partition) -> str:
-        """Return the one text for ``partition``, which locks and logs use.
+        """Return ``partition`` as text, in the form used by locks and logs.
 
         Raises:
-            ValueError: if it doesn't fit the partition column; a datetime isn't taken for a date, since its time would
-                be lost.
+            ValueError: if it doesn't match the type of the partition column; a datetime isn't accepted as a date.
         """
         if self.partition is None:
             if partition is not None:

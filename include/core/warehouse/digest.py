@@ -1,4 +1,4 @@
-"""One value that tells whether two tables hold the same rows."""
+"""A digest of a table's rows, to compare tables."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def table_digest(session: Session, dataset: Dataset, partition: Partition = None) -> str:
-    """Return the SHA-256 (hex) of the published rows, whatever their order or the session's settings.
+    """Return the SHA-256 (hex) of the published rows, independent of their order and the session's settings.
 
-    Lineage columns don't count: loading the same rows again leaves the digest as it is.
+    Lineage columns are excluded: loading the same rows again doesn't change the digest.
 
     Args:
         session: session on the warehouse.
-        dataset: whose table to read.
+        dataset: dataset whose table is read.
         partition: only the rows of this partition; ``None`` for the whole table.
     """
     where = sql.Composed([sql.SQL("true")])

@@ -1,4 +1,4 @@
-"""What can go wrong in a load, each with what to do about it in the message."""
+"""Exceptions of a load; each message says how to fix the problem."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from include.core.errors import PermanentError
 
 
 class LoadError(PermanentError):
-    """A load was not committed; what was published before still stands."""
+    """A load was rolled back; the rows published before are unchanged."""
 
 
 class SchemaMismatchError(LoadError):
-    """The table in the warehouse isn't the one that the dataset declares."""
+    """The table in the warehouse differs from the dataset's declaration."""
+
+
+class NotMigratedError(PermanentError):
+    """The warehouse lacks tables or columns that this release needs."""
 
 
 class StaleAttemptError(LoadError):
-    """A newer attempt of the same task has loaded already; this one must not write any more."""
+    """A newer attempt of the same task has already loaded; this one must not write."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,9 @@ class Violation:
     """One audit rule that staged rows break.
 
     Attributes:
-        rule: the rule in words, with the column and what is allowed.
+        rule: the rule in words, with the column and the allowed values.
         rows: how many rows break it.
-        examples: the first of them, as JSON text.
+        examples: the first such rows, as JSON text.
     """
 
     rule: str
@@ -43,7 +47,7 @@ class AuditError(LoadError):
     """Staged rows break the dataset's rules, so none of them was published.
 
     Attributes:
-        violations: every rule that is broken.
+        violations: all broken rules.
     """
 
     def __init__(self, dataset: str, partition: str, violations: tuple[Violation, ...]) -> None:
@@ -56,4 +60,4 @@ class AuditError(LoadError):
 
 
 class IncompleteLoadError(PermanentError):
-    """A load was committed, but not all that was expected came; see ``LoadResult.require_complete``."""
+    """A load was committed, but expected rows are missing; see ``LoadResult.require_complete``."""

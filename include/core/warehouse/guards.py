@@ -1,4 +1,4 @@
-"""What keeps overlapping and outlived attempts from harming a partition. Both hold until the transaction ends."""
+"""Lock and fence against overlapping and stale attempts; both hold until the transaction ends."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def lock(session: Session, dataset: str, partition: str) -> None:
     """Wait until no other session loads the same partition.
 
     Raises:
-        psycopg.errors.LockNotAvailable: after the session's ``lock_timeout``; worth a retry.
+        psycopg.errors.LockNotAvailable: after the session's ``lock_timeout``; can be retried.
     """
     session.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s || chr(31) || %s, 0))", [dataset, partition])
 
 
 def fence(session: Session, dataset: str, partition: str, attempt: Attempt) -> None:
-    """Record ``attempt`` as the newest of its task instance. Call under :func:`lock`.
+    """Record ``attempt`` as the newest of its task instance; requires :func:`lock`.
 
     Raises:
         StaleAttemptError: if a newer attempt has loaded this partition.
@@ -50,5 +50,5 @@ def fence(session: Session, dataset: str, partition: str, attempt: Attempt) -> N
     if newest is None:
         raise StaleAttemptError(
             f"{dataset}, partition {partition}: try {attempt.try_number} of {attempt.dag_id}.{attempt.task_id}"
-            f" ({attempt.run_id}) is stale, a newer one has loaded; nothing was written. Leave it to the newer one."
+            f" ({attempt.run_id}) is stale, a newer one has loaded; nothing was written. No action is needed."
         )

@@ -1,4 +1,4 @@
-"""What ``load_log`` says of the loads that were made."""
+"""Queries on ``load_log``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
-
-from include.core.warehouse.schema import exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,10 +25,10 @@ LAST_LOADS = """
 
 @dataclass(frozen=True)
 class LastLoad:
-    """The complete load that says how fresh a dataset is.
+    """The complete load that determines how fresh a dataset is.
 
     Attributes:
-        dataset: its name.
+        dataset: name of the dataset.
         dag_id: the DAG that made the load.
         finished_at: when it was committed.
     """
@@ -43,11 +41,12 @@ class LastLoad:
 def last_loads(session: Session, datasets: Iterable[Dataset]) -> list[LastLoad]:
     """Return the last complete load of each dataset that has one, by name.
 
-    Where a load covers a day, it is the last one of the newest day: a backfill of old days makes nothing fresh.
+    For a dataset partitioned by day, it is the last load of the newest day: backfilling old days doesn't make it fresh.
     """
-    if not exists(session, "load_log"):
-        return []
-    by_day = {each.name: each.partition is not None and each.column(each.partition).type == "date" for each in datasets}
-    asked = {"names": list(by_day), "by_day": [name for name, daily in by_day.items() if daily]}
+    is_daily = {
+        dataset.name: dataset.partition is not None and dataset.column(dataset.partition).type == "date"
+        for dataset in datasets
+    }
+    parameters = {"names": list(is_daily), "by_day": [name for name, daily in is_daily.items() if daily]}
     with session.cursor(row_factory=class_row(LastLoad)) as cursor:
-        return cursor.execute(LAST_LOADS, asked).fetchall()
+        return cursor.execute(LAST_LOADS, parameters).fetchall()

@@ -1,4 +1,4 @@
-"""What rows were made of."""
+"""Queries on the origin of rows."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def replayed_from(session: Session, table: str, first: dt.date, last: dt.date) -> dt.date | None:
-    """Return the recorded day that rows of a table's days ``first`` to ``last`` replay; of several, the first.
+    """Return the earliest recorded day that a table's rows of the days ``first`` to ``last`` replay.
 
     Args:
         session: session on the warehouse.
         table: table of a dataset with the column ``day``.
         first: first day.
-        last: last day, included.
+        last: last day, inclusive.
     """
-    found = session.execute(
+    row = session.execute(
         sql.SQL("SELECT min(replayed_from) FROM {} JOIN load_log USING (load_id) WHERE day BETWEEN %s AND %s").format(
             sql.Identifier(table)
         ),
         [first, last],
     ).fetchone()
-    return found[0] if found and isinstance(found[0], dt.date) else None
+    return row[0] if row and isinstance(row[0], dt.date) else None

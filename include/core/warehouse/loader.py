@@ -1,4 +1,4 @@
-"""The load itself: one transaction, after which either all of it stands or nothing has changed."""
+"""Loads a partition in one transaction."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ SHOWN_REJECTED = 5
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What a committed load did.
+    """The result of a committed load.
 
     Attributes:
         dataset: name of the dataset.
         partition: the partition, as text.
         load_id: key in ``load_log``.
-        rows_in: rows that came, loaded and rejected ones.
+        rows_in: rows received, both loaded and rejected.
         loaded: rows that the table holds from this load.
-        quarantined: rows put aside with a reason; ``rows_in = loaded + quarantined``.
-        changed: loaded rows that are new or differ from what stood before.
-        removed: rows of the partition that are gone, since a complete load doesn't hold them.
-        missing: what was expected in the dataset's ``complete_by`` column and wasn't loaded, sorted.
-        complete: whether nothing is missing; without expectations, whether no more was quarantined than is tolerated.
+        quarantined: rows quarantined with a reason; ``rows_in = loaded + quarantined``.
+        changed: loaded rows that are new or were updated.
+        removed: rows of the partition that were removed because a complete load doesn't contain them.
+        missing: expected values of the dataset's ``complete_by`` column that weren't loaded, sorted.
+        complete: whether nothing is missing; without expectations, whether the quarantined rows are within tolerance.
         digest: :func:`~include.core.warehouse.digest.table_digest` of the partition.
     """
 
@@ -60,15 +60,15 @@ class LoadResult:
         """Return this result if the load was complete.
 
         Raises:
-            IncompleteLoadError: naming dataset, partition and what is missing. The rows that came are published.
+            IncompleteLoadError: naming dataset, partition and what is missing. The received rows are published.
         """
         if self.complete:
             return self
-        lacks = f"missing: {', '.join(self.missing)}" if self.missing else f"{self.quarantined} row(s) were rejected"
+        problem = f"missing: {', '.join(self.missing)}" if self.missing else f"{self.quarantined} row(s) were rejected"
         raise IncompleteLoadError(
-            f"{self.dataset}, partition {self.partition}: incomplete, {lacks}. {self.loaded} of {self.rows_in} row(s)"
+            f"{self.dataset}, partition {self.partition}: incomplete, {problem}. {self.loaded} of {self.rows_in} row(s)"
             f" are loaded and marked incomplete; table quarantine holds the rejected ones with load_id {self.load_id}."
-            " Run the task again once the source has the rest."
+            " Rerun the task when the source has the rest."
         )
 
 
@@ -89,46 +89,46 @@ def load(
 ) -> LoadResult:
     """Publish ``rows`` as one partition of ``dataset``.
 
-    A complete load replaces the partition: rows that it doesn't hold are removed. An incomplete one only adds and
+    A complete load replaces the partition: rows that it doesn't contain are removed. An incomplete one only inserts and
     updates.
 
     Args:
         session: session without an open transaction, from :func:`~include.core.warehouse.connect.connect`.
         dataset: what to load; its table must exist.
         partition: value of the partition column in every row; ``None`` for a dataset without one.
-        rows: mappings or a frame with exactly the dataset's columns; among mappings, rows that are rejected. Have them
-            at hand: they are read under the lock.
+        rows: mappings, which may include rejected rows, or a frame, with exactly the dataset's columns. They are read
+            while the lock is held, so don't compute or download them lazily.
         attempt: the task attempt that loads.
-        rejected: rows that an earlier step refused, with the reason.
-        expected: every value that must be in the dataset's ``complete_by`` column, and no other may.
-        expected_rows: exact number of rows, loaded and rejected, where the source tells it.
-        replace: ``False`` for a load of a part only, such as one city: nothing is removed.
+        rejected: rows that an earlier step rejected, with the reason.
+        expected: the values that the dataset's ``complete_by`` column must have; no others are allowed.
+        expected_rows: exact number of rows, loaded and rejected, if the source announces it.
+        replace: ``False`` for a partial load, such as of one city: nothing is removed.
         strict: refuse the load if more rows are rejected than ``tolerance`` allows, instead of marking it incomplete.
-        tolerance: largest share of rows that may be rejected in a complete load without expectations.
-        replayed_from: the recorded day that the rows replay, if they are sample data; goes into ``load_log``.
+        tolerance: maximum share of rejected rows in a complete load without expectations.
+        replayed_from: the recorded day that the rows replay, if they are sample data; stored in ``load_log``.
 
     Raises:
         AuditError: if staged rows break a rule.
         StaleAttemptError: if a newer attempt of the same task instance has loaded.
-        LoadError: if a row doesn't have the declared columns, or rows got lost on the way.
-        ValueError: if partition or expectations don't fit the dataset.
-        psycopg.OperationalError: if the database is away or busy; worth a retry.
+        LoadError: if a row doesn't have the declared columns, or rows were lost.
+        ValueError: if partition or expectations don't match the dataset.
+        psycopg.OperationalError: if the database is unavailable or busy; can be retried.
     """
     label = dataset.partition_label(partition)
     _check_expectations(dataset, expected)
     if session.info.transaction_status != pq.TransactionStatus.IDLE:
-        raise ValueError("load() commits a transaction of its own; commit or roll back the session's open one first")
+        raise ValueError("load() needs a transaction of its own; commit or roll back the session's open one first")
     rejected = list(rejected)
     with session.transaction():
-        # Each statement must see what another load committed while this one waited for the lock.
+        # Each statement must see rows committed by another load while this one waited for the lock.
         session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         guards.lock(session, dataset.name, label)
         guards.fence(session, dataset.name, label, attempt)
-        came, refused = copy_rows(session, dataset, label, rows)
-        rows_in = came + len(rejected)
-        rejected += refused
+        received, rejected_in_stage = copy_rows(session, dataset, label, rows)
+        rows_in = received + len(rejected)
+        rejected += rejected_in_stage
         if strict and len(rejected) > tolerance * rows_in:
-            raise LoadError(_too_many_rejected(dataset, label, rows_in, rejected, tolerance))
+            raise LoadError(_rejection_message(dataset, label, rows_in, rejected, tolerance))
         audit(session, dataset, label, rows_in, expected, expected_rows)
         load_id = _number(session, sql.SQL("SELECT nextval(pg_get_serial_sequence('load_log', 'load_id'))"))
         missing = _missing(session, dataset, expected)
@@ -141,7 +141,7 @@ def load(
             partition=label,
             load_id=load_id,
             rows_in=rows_in,
-            loaded=_published(session, dataset),
+            loaded=_count_loaded(session, dataset),
             quarantined=quarantined,
             changed=changed,
             removed=removed,
@@ -151,8 +151,8 @@ def load(
         )
         if result.loaded + result.quarantined != rows_in:
             raise LoadError(
-                f"{dataset.name}, partition {label}: {rows_in} row(s) came, but {result.loaded} were loaded and"
-                f" {result.quarantined} quarantined; nothing was written. Look for a trigger on the table that drops"
+                f"{dataset.name}, partition {label}: {rows_in} row(s) received, but {result.loaded} loaded and"
+                f" {result.quarantined} quarantined; nothing was written. Check the table for a trigger that drops"
                 " rows."
             )
         _log(session, result, attempt, replayed_from)
@@ -180,11 +180,11 @@ def merge(session: Session, dataset: Dataset, load_id: int) -> int:
     ).rowcount
 
 
-def _too_many_rejected(dataset: Dataset, label: str, rows_in: int, rejected: list[Rejected], tolerance: float) -> str:
-    first = "".join(f"\n  - line {each.row.get('line', '?')}: {each.reason}" for each in rejected[:SHOWN_REJECTED])
+def _rejection_message(dataset: Dataset, label: str, rows_in: int, rejected: list[Rejected], tolerance: float) -> str:
+    first = "".join(f"\n  - line {item.row.get('line', '?')}: {item.reason}" for item in rejected[:SHOWN_REJECTED])
     return (
-        f"{dataset.name}, partition {label}: {len(rejected)} of {rows_in} rows are bad, that is"
-        f" {len(rejected) / rows_in:.1%}; allowed: {tolerance:.1%}. Nothing was written. The first of them:{first}"
+        f"{dataset.name}, partition {label}: {len(rejected)} of {rows_in} rows are invalid"
+        f" ({len(rejected) / rows_in:.1%}); allowed: {tolerance:.1%}. Nothing was written. First rows:{first}"
     )
 
 
@@ -192,7 +192,7 @@ def _check_expectations(dataset: Dataset, expected: Collection[str] | None) -> N
     if expected is None:
         return
     if dataset.complete_by is None:
-        raise ValueError(f"dataset {dataset.name!r} declares no complete_by column, so nothing can be expected in it")
+        raise ValueError(f"dataset {dataset.name!r} has no complete_by column, so expected must be None")
     if isinstance(expected, str) or not expected:
         raise ValueError(f"dataset {dataset.name!r}: expected is {expected!r}; give one or more values, or None")
 
@@ -201,8 +201,8 @@ def _missing(session: Session, dataset: Dataset, expected: Collection[str] | Non
     if expected is None or dataset.complete_by is None:
         return ()
     column = sql.Identifier(dataset.complete_by)
-    came = {str(value) for (value,) in session.execute(sql.SQL("SELECT DISTINCT {}::text FROM stage").format(column))}
-    return tuple(sorted(set(expected) - came))
+    loaded = {str(value) for (value,) in session.execute(sql.SQL("SELECT DISTINCT {}::text FROM stage").format(column))}
+    return tuple(sorted(set(expected) - loaded))
 
 
 def _remove_others(session: Session, dataset: Dataset, label: str) -> int:
@@ -216,8 +216,8 @@ def _remove_others(session: Session, dataset: Dataset, label: str) -> int:
     ).rowcount
 
 
-def _published(session: Session, dataset: Dataset) -> int:
-    """Count the staged rows that the table now holds."""
+def _count_loaded(session: Session, dataset: Dataset) -> int:
+    """Return how many staged rows the table now holds."""
     key = sql.SQL(", ").join(map(sql.Identifier, dataset.key))
     return _number(
         session, sql.SQL("SELECT count(*) FROM {} JOIN stage USING ({})").format(sql.Identifier(dataset.name), key)

@@ -1,4 +1,4 @@
-"""Rows that were not loaded: kept as they came, with the reason."""
+"""Stores rejected rows, as received, with the reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from include.core.warehouse.stage import storable_text
+from include.core.warehouse.storable import storable_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from include.core.warehouse.connect import Session
     from include.core.warehouse.dataset import Rejected
 
+DEEPEST = 50
+
 
 def quarantine(
     session: Session, dataset: str, partition: str, attempt: Attempt, load_id: int, rejected: Iterable[Rejected]
 ) -> int:
-    """Put ``rejected`` aside in place of what earlier tries of the same task instance put aside.
+    """Store ``rejected``, replacing the rows that earlier tries of the same task instance stored.
 
     Returns:
-        How many rows lie in quarantine for this load.
+        How many rows were stored.
     """
     target = attempt.identity | {"dataset": dataset, "partition": partition, "load_id": load_id}
     session.execute(
@@ -46,19 +48,21 @@ def quarantine(
         )
         """,
         (
-            target | {"source_row": Jsonb(storable_value(each.row)), "reason": storable_text(each.reason)}
-            for each in rejected
+            target | {"source_row": Jsonb(storable_value(item.row)), "reason": storable_text(item.reason)}
+            for item in rejected
         ),
     )
     return max(cursor.rowcount, 0)
 
 
-def storable_value(value: object) -> object:
-    """Return ``value`` in a form that ``jsonb`` holds: what JSON doesn't know becomes text."""
+def storable_value(value: object, depth: int = 0) -> object:
+    """Return ``value`` in a form that ``jsonb`` can store; types that JSON doesn't have become text."""
+    if depth > DEEPEST:
+        return "(nested too deeply to be shown)"
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, dict):
-        return {storable_text(str(name)): storable_value(each) for name, each in value.items()}
+        return {storable_text(str(name)): storable_value(item, depth + 1) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [storable_value(each) for each in value]
+        return [storable_value(item, depth + 1) for item in value]
     return storable_text(str(value))

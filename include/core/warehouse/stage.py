@@ -1,4 +1,4 @@
-"""The stage: a temporary table that rows are copied to before they are looked at."""
+"""Copies rows to the stage, a temporary table in which they are audited."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pandas as pd
 import psycopg
 from psycopg import sql
 
-from include.core.warehouse.dataset import Dataset, Rejected
+from include.core.warehouse.dataset import HIDDEN, Dataset, Rejected
 from include.core.warehouse.errors import AuditError, LoadError, Violation
+from include.core.warehouse.storable import UNSTORABLE, is_storable
 
 if TYPE_CHECKING:
     from include.core.warehouse.connect import Session
@@ -21,15 +22,15 @@ MOST_REJECTED = 100_000  # they are kept in memory until the stage is audited
 
 
 def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows) -> tuple[int, list[Rejected]]:
-    """Copy ``rows`` to the temporary table ``stage``, which lives as long as the transaction.
+    """Copy ``rows`` to the temporary table ``stage``, which is dropped at the end of the transaction.
 
     Returns:
-        How many rows came, and those of them that are rejected: given as such, or because PostgreSQL can't hold them
-        (a NUL character, half a surrogate pair).
+        The number of rows received, and the rejected ones among them: those passed as rejected, and those that
+        PostgreSQL can't store (a NUL character, a lone surrogate).
 
     Raises:
-        AuditError: if a value doesn't fit its column's type.
-        LoadError: if a row lacks a column or has one that isn't declared, or 100,000 rows are rejected.
+        AuditError: if a value doesn't match its column's type.
+        LoadError: if a row lacks a column or has an undeclared one, or 100,000 rows are rejected.
     """
     names, declared = dataset.column_names, set(dataset.column_names)
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
@@ -38,31 +39,31 @@ def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows) ->
             columns, sql.Identifier(dataset.name)
         )
     )
-    came = 0
+    received = 0
     rejected: list[Rejected] = []
     try:
         with session.cursor().copy(sql.SQL("COPY stage ({}) FROM STDIN").format(columns)) as copy:
-            for came, row in enumerate(_mappings(rows), start=1):
+            for received, row in enumerate(_mappings(rows), start=1):
                 if len(rejected) >= MOST_REJECTED:
-                    raise LoadError(_too_many(dataset, partition, came, rejected))
+                    raise LoadError(_rejection_message(dataset, partition, received, rejected))
                 if isinstance(row, Rejected):
                     rejected.append(row)
                 elif row.keys() != declared:
-                    raise LoadError(_differing_columns(dataset, partition, came, row))
+                    raise LoadError(_columns_message(dataset, partition, received, row))
                 elif reason := _unstorable(row):
-                    rejected.append(Rejected(row, reason))
+                    shown = {name: HIDDEN if name in dataset.personal else value for name, value in row.items()}
+                    rejected.append(Rejected(shown, reason))
                 else:
                     copy.write_row([row[name] for name in names])
     except psycopg.DataError as error:
-        rule = f"each value fits its column's type ({error.diag.message_primary or error})"
-        raise AuditError(dataset.name, partition, (Violation(rule, 1, (error.diag.context or "",)),)) from error
-    session.execute("ANALYZE stage")  # or the planner takes it for a small one
-    return came, rejected
-
-
-def storable_text(text: str) -> str:
-    """Return ``text`` with what PostgreSQL can't hold written as an escape."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", r"\x00")
+        message, place = str(error.diag.message_primary or error), error.diag.context or ""
+        if dataset.personal:  # PostgreSQL quotes the value
+            message, place = type(error).__name__, place.partition(": ")[0]
+        rule = f"each value matches its column's type ({message})"
+        cause = None if dataset.personal else error
+        raise AuditError(dataset.name, partition, (Violation(rule, 1, (place,)),)) from cause
+    session.execute("ANALYZE stage")  # the planner assumes a small table otherwise
+    return received, rejected
 
 
 def _mappings(rows: Rows) -> Iterator[Row | Rejected]:
@@ -77,22 +78,22 @@ def _mappings(rows: Rows) -> Iterator[Row | Rejected]:
 
 def _unstorable(row: Row) -> str | None:
     for name, value in row.items():
-        if isinstance(value, str) and ("\0" in value or not (value.isascii() or storable_text(value) == value)):
-            return f"{name}: the text holds a NUL character or half a surrogate pair, which PostgreSQL can't store"
+        if isinstance(value, str) and not is_storable(value):
+            return f"{name}: {UNSTORABLE}"
     return None
 
 
-def _too_many(dataset: Dataset, partition: str, number: int, rejected: list[Rejected]) -> str:
+def _rejection_message(dataset: Dataset, partition: str, number: int, rejected: list[Rejected]) -> str:
     return (
-        f"{dataset.name}, partition {partition}: {len(rejected)} of the first {number} rows are bad, nothing was"
-        f" written. The first: {rejected[0].reason}"
+        f"{dataset.name}, partition {partition}: {len(rejected)} of the first {number} rows are invalid, nothing"
+        f" was written. First reason: {rejected[0].reason}"
     )
 
 
-def _differing_columns(dataset: Dataset, partition: str, number: int, row: Row) -> str:
-    lacking = sorted(set(dataset.column_names) - row.keys())
+def _columns_message(dataset: Dataset, partition: str, number: int, row: Row) -> str:
+    missing = sorted(set(dataset.column_names) - row.keys())
     extra = sorted(row.keys() - set(dataset.column_names))
     return (
-        f"{dataset.name}, partition {partition}: row {number} lacks the columns {lacking} and has {extra} beyond those"
-        f" declared; give each row exactly {list(dataset.column_names)}"
+        f"{dataset.name}, partition {partition}: row {number} lacks the columns {missing} and has {extra} beyond"
+        f" the declared ones; each row must have exactly {list(dataset.column_names)}"
     )

@@ -1,4 +1,4 @@
--- Days on which the mart differs from the lines that it was made of: the incremental model has lost or doubled some.
+-- Days on which the mart differs from the source: the incremental model has lost or duplicated lines.
 WITH lines AS (
     SELECT
         day,

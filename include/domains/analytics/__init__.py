@@ -1,7 +1,7 @@
-"""Marts by dbt: the project lies in ``include/dbt``, dbt itself in an environment of its own."""
+"""Builds marts with dbt; the project is in ``include/dbt``, and dbt has its own Python environment."""
 
 SOURCES = ("weather_data", "sales_data", "marketing_data", "support_data")
-"""Tables that the project reads; each is an asset of the DAG that loads it."""
+"""The tables that the project reads; each is also an asset, updated by the DAG that loads it."""
 
 OWNS = ("docs/decisions/8-one-start-of-dbt.md", "include/dbt/*")
-"""What goes with this domain, besides its package and what imports it."""
+"""Further files that belong to this domain."""

@@ -1,8 +1,8 @@
-"""``python -m include.domains.analytics``: write the dbt project's manifest anew (`make manifest`)."""
+"""``python -m include.domains.analytics``: regenerate the dbt project's manifest (`make manifest`)."""
 
 from __future__ import annotations
 
-from include.domains.analytics.manifest import MANIFEST, make
+from include.domains.analytics.manifest import MANIFEST, generate
 
-MANIFEST.write_text(make(), encoding="utf-8")
+MANIFEST.write_text(generate(), encoding="utf-8")
 print(f"wrote {MANIFEST}")

@@ -1,7 +1,7 @@
-"""Run dbt commands one after another in one process: dbt is imported once, and parses the project once.
+"""Run several dbt commands in one process, so that dbt is imported and the project is parsed only once.
 
-Run by the Python of dbt's environment: ``python commands.py '[["build"], ["docs", "generate"]]' --target-path=…``.
-The options are those of every command; a command that fails is the last one.
+Run it with the Python of dbt's environment: ``python commands.py '[["build"], ["docs", "generate"]]' --target-path=…``.
+The options apply to all commands; execution stops at the first command that fails.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dbt.cli.main import dbtRunner
 
 
 def main(commands: list[list[str]], options: list[str]) -> int:
-    """Return dbt's exit code: 0 done, 1 a node failed, 2 dbt itself failed."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # dbt cancels its queries when it is interrupted
+    """Return dbt's exit code: 0: success; 1: a node failed; 2: dbt itself failed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # dbt cancels its queries on KeyboardInterrupt
     parsed = dbtRunner().invoke(["parse", *options])
     if not parsed.success:
         return 2
     dbt = dbtRunner(manifest=parsed.result)
     for command in commands:
-        done = dbt.invoke([*command, *options])
-        if not done.success:
-            return 2 if done.exception else 1
+        result = dbt.invoke([*command, *options])
+        if not result.success:
+            return 2 if result.exception else 1
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Marts as files: a Parquet file each, for readers who have no access to the warehouse."""
+"""Exports the marts as Parquet files, for readers without access to the warehouse."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ TYPES: dict[str, pa.DataType] = {
 
 
 def export(warehouse_uri: str, schema: str, names: Sequence[str], folder: File) -> dict[str, int]:
-    """Write ``<name>.parquet`` into ``folder`` for each mart, all as of one moment; return the rows of each.
+    """Write ``<name>.parquet`` into ``folder`` for each mart, from one snapshot; return the number of rows of each.
 
-    A file is replaced whole, and has its rows in the order of their columns: the same marts give the same files.
+    Files are replaced atomically. Rows are sorted by all columns, so that equal marts give equal files.
 
     Raises:
         psycopg.errors.UndefinedTable: if a mart hasn't been built.

@@ -1,4 +1,4 @@
-"""How dbt is started: command line, environment, and the files that it reads and leaves behind."""
+"""Prepares an invocation of dbt (command line, environment, cache) and stores its artifacts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from include.core.storage import File
 
 COMMANDS = Path(__file__).with_name("commands.py")
-HIDDEN_LOGIN = "DBT_ENV_SECRET_PASSWORD"  # dbt neither logs nor hashes what begins with DBT_ENV_SECRET_
-PARSED = "partial_parse.msgpack"
+LOGIN_VARIABLE = "DBT_ENV_SECRET_PASSWORD"  # dbt neither logs nor hashes variables with this prefix
+PARTIAL_PARSE = "partial_parse.msgpack"
 DOCUMENTATION = "static_index.html"
-KEPT = ("run_results.json", "sources.json", "catalog.json", DOCUMENTATION)
+ARTIFACTS = ("run_results.json", "sources.json", "catalog.json", DOCUMENTATION)
 
 
 def command_line(commands: Sequence[Sequence[str]], folder: Path) -> list[str]:
-    """Return the command line that runs ``commands``, such as ``[["build"]]``, and leaves its files in ``folder``."""
+    """Return the command line that runs ``commands``, such as ``[["build"]]``, and writes its files to ``folder``."""
     paths = {
         "project-dir": PROJECT,
         "profiles-dir": PROJECT,
@@ -41,33 +41,33 @@ def command_line(commands: Sequence[Sequence[str]], folder: Path) -> list[str]:
 
 
 def environment(warehouse_uri: str, schema: str) -> dict[str, str]:
-    """Return all that dbt gets of a worker's environment: how to reach the warehouse, as libpq's variables.
+    """Return dbt's whole environment; it contains the connection to the warehouse as libpq variables.
 
     Raises:
-        ValueError: if the URI isn't one of a PostgreSQL server.
+        ValueError: if the URI isn't a PostgreSQL URI.
     """
-    given = pq.Conninfo.parse(conninfo(warehouse_uri).encode())
-    login = {one.envvar.decode(): one.val.decode() for one in given if one.envvar and one.val}
-    login[HIDDEN_LOGIN] = login.pop("PGPASSWORD", "")
-    return {"PATH": os.defpath, "PYTHONUTF8": "1", "DBT_LOG_FORMAT_FILE": "json", "DBT_SCHEMA": schema} | login
+    options = pq.Conninfo.parse(conninfo(warehouse_uri).encode())
+    variables = {option.envvar.decode(): option.val.decode() for option in options if option.envvar and option.val}
+    variables[LOGIN_VARIABLE] = variables.pop("PGPASSWORD", "")
+    return {"PATH": os.defpath, "PYTHONUTF8": "1", "DBT_LOG_FORMAT_FILE": "json", "DBT_SCHEMA": schema} | variables
 
 
-def reuse_parsed(cache: File, folder: Path) -> None:
-    """Give dbt what it kept of an earlier parse; it reads again what has changed since."""
-    if (cache / PARSED).exists():
+def restore_partial_parse(cache: File, folder: Path) -> None:
+    """Restore dbt's partial-parse cache from ``cache``, if there is one."""
+    if (cache / PARTIAL_PARSE).exists():
         (folder / "target").mkdir()
-        (folder / "target" / PARSED).write_bytes((cache / PARSED).read_bytes())
+        (folder / "target" / PARTIAL_PARSE).write_bytes((cache / PARTIAL_PARSE).read_bytes())
 
 
-def keep(folder: Path, place: File, docs: File, cache: File) -> None:
-    """Keep what dbt left in ``folder``: its artifacts in ``place``, the documentation also as ``docs/index.html``."""
+def store_artifacts(folder: Path, destination: File, docs: File, cache: File) -> None:
+    """Copy the artifacts to ``destination``, the documentation to ``docs/index.html``, the parse cache to ``cache``."""
     target = folder / "target"
-    for file in (target / name for name in KEPT):
+    for file in (target / name for name in ARTIFACTS):
         if file.exists():
-            storage.write(place / file.name, file.read_bytes())
+            storage.write(destination / file.name, file.read_bytes())
     if (target / "manifest.json").exists():
-        storage.write(place / "manifest.json.gz", gzip.compress((target / "manifest.json").read_bytes(), mtime=0))
+        storage.write(destination / "manifest.json.gz", gzip.compress((target / "manifest.json").read_bytes(), mtime=0))
     if (target / DOCUMENTATION).exists():
         storage.write(docs / "index.html", (target / DOCUMENTATION).read_bytes())
-    if (target / PARSED).exists():
-        storage.write(cache / PARSED, (target / PARSED).read_bytes())
+    if (target / PARTIAL_PARSE).exists():
+        storage.write(cache / PARTIAL_PARSE, (target / PARTIAL_PARSE).read_bytes())

@@ -1,6 +1,6 @@
-"""The graph of the dbt project, kept beside it: a DAG file is parsed every few seconds, and must not start dbt.
+"""Reads and generates the stored graph of the dbt project, so that parsing a DAG file doesn't start dbt.
 
-``make manifest`` writes it after a change of models, tests or snapshots; a stale one fails the tests.
+Run ``make manifest`` after changing models, tests or snapshots; the tests fail if the manifest is out of date.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from include.domains.analytics.errors import DbtError
+from include.domains.analytics.results import DbtError
 from include.domains.analytics.settings import DBT
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 MANIFEST = PROJECT / "manifest.json"
 BUILT = {"model", "seed", "snapshot"}
-# What is read of a node here; the rest is dbt's own and changes with every parse.
-KEPT = ("name", "original_file_path", "resource_type")
+# The fields that are read here; dbt's other fields change with every parse.
+FIELDS = ("name", "original_file_path", "resource_type")
 
 
 @dataclass(frozen=True)
 class Node:
-    """A model, seed or snapshot: what dbt builds.
+    """A node that dbt builds: a model, seed or snapshot.
 
     Attributes:
-        unique_id: dbt's own, as those in the other attributes are.
-        name: what dbt selects it by.
-        needs: the nodes that it reads.
-        run: itself, after the unit tests that dbt runs before it.
-        tests: the tests that read it and nothing that is built later, by name.
-        tested_with: the other nodes that these tests read.
+        unique_id: dbt's id; the other attributes contain such ids too.
+        name: name for dbt's node selection.
+        needs: the built nodes that it reads.
+        run: its unit tests, followed by the node itself.
+        tests: ids of the tests that can run as soon as it is built, by name.
+        tested_with: the other built nodes that these tests read.
     """
 
     unique_id: str
@@ -44,23 +44,23 @@ class Node:
     tested_with: tuple[str, ...]
 
 
-def make() -> str:
-    """Return the manifest's text as it must be now.
+def generate() -> str:
+    """Return the current manifest of the project as JSON.
 
     Raises:
-        DbtError: with dbt's own words, if the project can't be parsed.
+        DbtError: with dbt's message, if the project can't be parsed.
     """
     with tempfile.TemporaryDirectory() as folder:
-        places = {"project-dir": PROJECT, "profiles-dir": PROJECT, "target-path": folder, "log-path": folder}
-        options = [f"--{name}={place}" for name, place in places.items()]
+        paths = {"project-dir": PROJECT, "profiles-dir": PROJECT, "target-path": folder, "log-path": folder}
+        options = [f"--{name}={path}" for name, path in paths.items()]
         command = [DBT.read(), "--quiet", "parse", "--no-partial-parse", *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise DbtError(f"dbt can't parse {PROJECT}: {done.stdout}{done.stderr}")
-        whole = json.loads(Path(folder, "manifest.json").read_text(encoding="utf-8"))
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        if process.returncode:
+            raise DbtError(f"dbt can't parse {PROJECT}: {process.stdout}{process.stderr}")
+        manifest = json.loads(Path(folder, "manifest.json").read_text(encoding="utf-8"))
     trimmed = {
-        part: {unique_id: _trim(node) for unique_id, node in sorted(whole[part].items())}
-        for part in ("nodes", "unit_tests")
+        section: {unique_id: _trim(node) for unique_id, node in sorted(manifest[section].items())}
+        for section in ("nodes", "unit_tests")
     }
     return json.dumps(trimmed, indent=1) + "\n"
 
@@ -76,7 +76,7 @@ def mart_names() -> list[str]:
 
 
 def built_nodes() -> list[Node]:
-    """Return what dbt builds, each node after those that it needs."""
+    """Return the nodes that dbt builds, in topological order."""
     manifest = _read()
     parents = {unique_id: node["parents"] for unique_id, node in manifest["nodes"].items()}
     built = {
@@ -90,13 +90,13 @@ def built_nodes() -> list[Node]:
     for unique_id, node in manifest["nodes"].items():
         if node["resource_type"] == "test" and reads[unique_id]:
             tests[max(reads[unique_id], key=order.index)].append(unique_id)
-    units = manifest["unit_tests"].items()
+    unit_tests = manifest["unit_tests"].items()
     return [
         Node(
             unique_id,
             name=manifest["nodes"][unique_id]["name"],
             needs=tuple(sorted(reads[unique_id])),
-            run=(*(unit for unit, node in units if unique_id in node["parents"]), unique_id),
+            run=(*(test for test, node in unit_tests if unique_id in node["parents"]), unique_id),
             tests={manifest["nodes"][test]["name"]: test for test in tests[unique_id]},
             tested_with=tuple(sorted(set().union(*(reads[test] for test in tests[unique_id])) - {unique_id})),
         )
@@ -105,11 +105,11 @@ def built_nodes() -> list[Node]:
 
 
 def _needs(unique_id: str, parents: dict[str, list[str]], built: set[str]) -> set[str]:
-    """Return the built nodes that a node reads, itself or through those that aren't built (ephemeral ones)."""
-    found: set[str] = set()
+    """Return the built nodes that a node reads, directly or through ephemeral nodes."""
+    needs: set[str] = set()
     for parent in parents.get(unique_id, ()):
-        found |= {parent} if parent in built else _needs(parent, parents, built)
-    return found
+        needs |= {parent} if parent in built else _needs(parent, parents, built)
+    return needs
 
 
 def _read() -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _read() -> dict[str, Any]:
 
 
 def _trim(node: dict[str, Any]) -> dict[str, Any]:
-    """Return what is read of a node; its parents don't have sources among them."""
+    """Return the fields of a node that are stored; sources are omitted from its parents."""
     parents = [name for name in node["depends_on"].get("nodes", ()) if not name.startswith("source.")]
-    kept = {name: node[name] for name in KEPT}
-    return kept | {"materialized": node["config"].get("materialized"), "parents": sorted(parents)}
+    fields = {name: node[name] for name in FIELDS}
+    return fields | {"materialized": node["config"].get("materialized"), "parents": sorted(parents)}

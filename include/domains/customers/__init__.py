@@ -1,1 +1,1 @@
-"""customer_report: what each customer bought on a day."""
+"""The customer report: each customer's purchases of a day."""

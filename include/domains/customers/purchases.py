@@ -1,4 +1,4 @@
-"""What is kept of a day's sales: the lines that a customer is known for."""
+"""Filters a day's sales to lines with a known customer, and aggregates them by customer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from include.core import exact_json
 from include.core.sources.rows import split_rows
 
 if TYPE_CHECKING:
@@ -17,38 +18,38 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEPT = ("customer_id", "country", "invoice_no", "quantity", "unit_price")
+FIELDS = ("customer_id", "country", "invoice_no", "quantity", "unit_price")
 
 
-def purchases_of(source: Source, day: dt.date, found: Rows) -> bytes:
-    """Check the rows against the contract; return those of known customers, one JSON object a line.
+def purchases_of(source: Source, day: dt.date, sales: Rows) -> bytes:
+    """Validate the rows; return those with a known customer as JSON lines.
 
-    Each line names the recorded day that it replays, if it is sample data.
+    For sample data, each line contains the recorded day that it replays.
 
     Args:
-        source: the contract of the sales.
-        day: their day.
-        found: as the API gave them.
+        source: contract of the sales.
+        day: day of the sales.
+        sales: rows as returned by the API.
     """
-    good, rejected = split_rows(source, day, (json.dumps(row) for row in found.rows), f"{source.name} {day}")
-    known = [row for row in good if row["customer_id"] is not None]
+    valid, rejected = split_rows(source, day, map(exact_json.dumps, sales.rows), f"{source.name} {day}")
+    known = [row for row in valid if row["customer_id"] is not None]
     log.info(
-        "%s: %d lines of known customers, %d of unknown ones, %d that break the contract",
-        day, len(known), len(good) - len(known), len(rejected),
+        "%s: %d lines with a known customer, %d without, %d invalid",
+        day, len(known), len(valid) - len(known), len(rejected),
     )  # fmt: skip
-    origin = {"replayed_from": found.replayed_from} if found.replayed_from else {}
-    lines = ({name: row[name] for name in KEPT} | origin for row in known)
+    origin = {"replayed_from": sales.replayed_from} if sales.replayed_from else {}
+    lines = ({name: row[name] for name in FIELDS} | origin for row in known)
     return b"".join(json.dumps(line, default=str).encode() + b"\n" for line in lines)
 
 
 def replayed_from(content: bytes) -> dt.date | None:
     """Return the recorded day that the lines of :func:`purchases_of` replay."""
-    first = json.loads(content.partition(b"\n")[0] or b"{}").get("replayed_from")
-    return dt.date.fromisoformat(first) if first else None
+    day = json.loads(content.partition(b"\n")[0] or b"{}").get("replayed_from")
+    return dt.date.fromisoformat(day) if day else None
 
 
 def by_customer(content: bytes) -> list[dict[str, Any]]:
-    """Add up the lines of :func:`purchases_of`: a row a customer, with invoices, cancellations and revenue (GBP)."""
+    """Return a row for each customer: invoices, cancellations and revenue (GBP) of :func:`purchases_of`'s lines."""
     invoices: defaultdict[int, set[str]] = defaultdict(set)
     revenue: defaultdict[int, Decimal] = defaultdict(Decimal)
     countries: dict[int, str] = {}

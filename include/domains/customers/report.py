@@ -1,4 +1,4 @@
-"""The report's table."""
+"""Publishes the customer report."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def publish(content: bytes, day: dt.date, as_of: dt.datetime, uri: str, attempt: Attempt) -> LoadResult:
-    """Publish what each customer bought on a day.
+    """Aggregate a day's purchases by customer and publish them.
 
     Args:
         content: lines of :func:`include.domains.customers.purchases.purchases_of`.
-        day: their day.
-        as_of: when they were asked for.
-        uri: the warehouse.
-        attempt: who loads.
+        day: day of the purchases.
+        as_of: when they were requested.
+        uri: URI of the warehouse.
+        attempt: the loading attempt.
 
     Raises:
-        LoadError: the rows break a rule, or a newer attempt has loaded; nothing was written.
+        LoadError: the rows violate the contract, or a newer attempt has loaded; nothing was written.
     """
     rows = [{"day": day, **row, "as_of": as_of} for row in by_customer(content)]
     with connect(uri, attempt) as session:

@@ -1,5 +1,5 @@
-"""The books: what the sales of a month come to."""
+"""The month-end close: revenue by country and month."""
 
 OWNS = ("tests/e2e/compose/planted/urgent.py",)
 NAMES = ("airflow-worker-finance", "finance-priority", "SPELLBOOK_FINANCE_CONCURRENCY")
-"""What else in the repository belongs to this domain: the worker of its queue."""
+"""Other names in the repository that belong to this domain: those of its queue's worker."""

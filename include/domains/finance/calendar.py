@@ -17,24 +17,24 @@ FRIDAY = 4
 
 @cache
 def holidays(year: int) -> frozenset[dt.date]:
-    """Return the days of a year on which TARGET is closed, beside weekends."""
+    """Return the days of a year on which TARGET is closed, apart from weekends."""
     fixed = {dt.date(year, month, day) for month, day in ((1, 1), (5, 1), (12, 25), (12, 26))}
     return frozenset(fixed | {easter(year) - 2 * DAY, easter(year) + DAY})
 
 
 def is_business_day(day: dt.date) -> bool:
-    """Tell whether TARGET is open."""
+    """Return whether TARGET is open."""
     return day.weekday() <= FRIDAY and day not in holidays(day.year)
 
 
 def business_day(year: int, month: int, number: int) -> dt.date:
-    """Return a month's ``number``-th business day, counted from 1.
+    """Return a month's ``number``-th business day, starting at 1.
 
     Raises:
-        ValueError: if ``number`` isn't 1 to 15; every month has more than that.
+        ValueError: if ``number`` isn't 1 to 15; every month has more than 15.
     """
     if not 1 <= number <= 15:
-        raise ValueError(f"business day {number} of a month; allowed: 1 to 15")
+        raise ValueError(f"business day: {number}; allowed: 1 to 15")
     day = dt.date(year, month, 1)
     while True:
         number -= is_business_day(day)

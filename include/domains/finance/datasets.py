@@ -17,5 +17,5 @@ REVENUE = Dataset(
     ),
     key=("month", "country"),
     partition="month",
-    freshness=timedelta(days=37),  # from one second business day of a month to the next, 35 days at most
+    freshness=timedelta(days=37),  # two days more than the longest time between two second business days of a month
 )

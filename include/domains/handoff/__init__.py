@@ -1,1 +1,1 @@
-"""Large data between tasks: as Parquet in object storage, in batches; only its URL goes through XCom."""
+"""Passes large data between tasks as Parquet in object storage; only the URL goes through XCom."""

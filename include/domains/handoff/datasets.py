@@ -1,4 +1,4 @@
-"""The table of totals by article."""
+"""The table of totals by stock code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from include.core.warehouse.dataset import Column, Dataset
 STOCK_TOTALS = Dataset(
     name="stock_totals",
     columns=(
-        Column("stock_code", "text", doc="Article"),
+        Column("stock_code", "text", doc="Stock code"),
         Column("lines", "bigint", minimum=1, doc="Order lines, cancellations included"),
-        Column("quantity", "bigint", doc="Pieces sold, less those taken back"),
-        Column("amount_pence", "bigint", doc="Quantity times unit price, pence of GBP"),
+        Column("quantity", "bigint", doc="Pieces sold, returns subtracted"),
+        Column("amount_pence", "bigint", doc="Quantity times unit price, in pence (GBP)"),
     ),
     key=("stock_code",),
 )

@@ -1,4 +1,4 @@
-"""A million order lines from task to task: written, read and added up a batch at a time."""
+"""Writes, reads and aggregates order lines in batches, so that memory use is constant."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from include.core.run_folders import folder_of
-from include.core.storage import writing
+from include.core.storage import handoff_folder, writing
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load as load_partition
 from include.core.warehouse.schema import create_table
@@ -43,8 +42,8 @@ AMOUNTS = LINES.append(pa.field("amount_pence", pa.int64()))
 
 
 def extract(root: File, run_id: str, rows: int) -> str:
-    """Write ``rows`` order lines, the recorded ones over and over, and return the URL of the file."""
-    target = folder_of(root, run_id) / "lines.parquet"
+    """Write ``rows`` order lines, repeating the recorded ones, and return the URL of the file."""
+    target = handoff_folder(root, run_id) / "lines.parquet"
     source = chain.from_iterable(repeat(list(_recorded())))
     with writing(target) as file, pq.ParquetWriter(file, LINES) as writer:
         for begin in range(0, rows, BATCH):
@@ -55,7 +54,7 @@ def extract(root: File, run_id: str, rows: int) -> str:
 
 
 def transform(lines: File) -> str:
-    """Write the lines with their amounts beside them, and return the URL of the file."""
+    """Add the amounts to the lines, write them to a file beside ``lines``, and return its URL."""
     target = lines.with_name("amounts.parquet")
     with lines.open("rb") as source, writing(target) as file, pq.ParquetWriter(file, AMOUNTS) as writer:
         for batch in pq.ParquetFile(source).iter_batches(BATCH):
@@ -65,33 +64,33 @@ def transform(lines: File) -> str:
 
 
 def load(amounts: File, uri: str, attempt: Attempt) -> LoadResult:
-    """Add the lines up by article and publish the totals as ``stock_totals``.
+    """Aggregate the lines by stock code and publish the totals as ``stock_totals``.
 
     Raises:
-        LoadError: the totals break a rule, or a newer attempt has loaded; nothing was written.
+        LoadError: the totals violate the contract, or a newer attempt has loaded; nothing was written.
     """
     totals: pa.Table | None = None
     with amounts.open("rb") as source:
         for batch in pq.ParquetFile(source).iter_batches(BATCH):
-            one = pa.Table.from_batches([batch]).select(["stock_code", "quantity", "amount_pence"])
-            one = one.append_column("lines", pa.array([1] * one.num_rows, pa.int64()))
-            totals = _added_up(one if totals is None else pa.concat_tables([totals, one.select(totals.column_names)]))
+            table = pa.Table.from_batches([batch]).select(["stock_code", "quantity", "amount_pence"])
+            table = table.append_column("lines", pa.array([1] * table.num_rows, pa.int64()))
+            totals = _sum(table if totals is None else pa.concat_tables([totals, table.select(totals.column_names)]))
     rows = totals.to_pylist() if totals is not None else []
     with connect(uri, attempt) as session:
         create_table(session, STOCK_TOTALS)
         result = load_partition(session, STOCK_TOTALS, partition=None, rows=rows, attempt=attempt)
-    log.info("stock_totals: %d lines became %d articles", sum(row["lines"] for row in rows), result.loaded)
+    log.info("stock_totals: %d lines, %d stock codes", sum(row["lines"] for row in rows), result.loaded)
     return result.require_complete()
 
 
-def _added_up(table: pa.Table) -> pa.Table:
+def _sum(table: pa.Table) -> pa.Table:
     names = ["lines", "quantity", "amount_pence"]
     grouped = table.group_by("stock_code").aggregate([(name, "sum") for name in names])
     return grouped.rename_columns([name.removesuffix("_sum") for name in grouped.column_names])
 
 
 def _recorded() -> Iterator[tuple[str, int, int]]:
-    """Yield article, quantity and unit price in pence of the recorded order lines, rounded to a penny."""
+    """Yield stock code, quantity and unit price (in pence, rounded) of the recorded order lines."""
     for path in sorted(RETAIL.glob("online_retail_*.csv")):
         with path.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):

@@ -1,4 +1,4 @@
-"""Jobs that run elsewhere for longer than a task should: how they are started, watched, cancelled and read."""
+"""Long-running jobs in an external service: start, poll, cancel, and load their results."""
 
 OWNS = ("devstack/upstreams/apis/jobs.py", "tests/integration/upstreams/test_upstreams_jobs.py")
-"""What goes with this domain, besides its package and what imports it."""
+"""Further files that belong to this domain."""

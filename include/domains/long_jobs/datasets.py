@@ -10,7 +10,7 @@ REVENUE = Dataset(
     name="etl_daily_revenue",
     columns=(
         Column("day", "date", doc="Day of the sales"),
-        Column("sales_rows", "bigint", minimum=1, doc="Rows that the sum was made of"),
+        Column("sales_rows", "bigint", minimum=1, doc="Number of rows in the sum"),
         Column("revenue_gbp", "numeric", doc="Quantity times unit price, cancellations included as recorded"),
     ),
     key=("day",),

@@ -1,4 +1,4 @@
-"""What the job service works out for a day, and the table that it becomes."""
+"""Loads the job service's daily revenue into its table, and reads it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def load(result: Rows, day: dt.date, uri: str, attempt: Attempt) -> LoadResult:
 
     Args:
         result: rows of ``{"date", "rows", "revenue_gbp"}``.
-        day: the day that was asked for.
-        uri: the warehouse.
-        attempt: who loads.
+        day: the requested day.
+        uri: URI of the warehouse.
+        attempt: the loading attempt.
 
     Raises:
-        LoadError: the rows aren't the day's, or break a rule; nothing was written.
+        LoadError: the rows are of another day or violate the contract; nothing was written.
     """
-    found = [
+    rows = [
         {
             "day": dt.date.fromisoformat(row["date"]),
             "sales_rows": row["rows"],
@@ -39,24 +39,24 @@ def load(result: Rows, day: dt.date, uri: str, attempt: Attempt) -> LoadResult:
     with connect(uri, attempt) as session:
         create_table(session, REVENUE)
         return load_partition(
-            session, REVENUE, partition=day, rows=found, attempt=attempt, replayed_from=result.replayed_from
+            session, REVENUE, partition=day, rows=rows, attempt=attempt, replayed_from=result.replayed_from
         ).require_complete()
 
 
 def published(uri: str, day: dt.date) -> str:
-    """Return in words what is published for a day.
+    """Return a description of a day's published revenue.
 
     Raises:
-        LookupError: if nothing is.
+        LookupError: if there is none.
     """
     with connect(uri) as session:
         create_table(session, REVENUE)
-        found = session.execute(
+        row = session.execute(
             "SELECT sales_rows, revenue_gbp, replayed_from FROM etl_daily_revenue JOIN load_log USING (load_id)"
             " WHERE day = %s",
             [day],
         ).fetchone()
-    if found is None:
-        raise LookupError(f"etl_daily_revenue has no row for {day}: run long_running_etl for it")
-    sample = f" (replay of {found[2]})" if found[2] else ""
-    return f"GBP {found[1]} in {found[0]} rows{sample}"
+    if row is None:
+        raise LookupError(f"etl_daily_revenue has no row for {day}: run long_running_etl for that day")
+    sample = f" (replay of {row[2]})" if row[2] else ""
+    return f"GBP {row[1]} in {row[0]} rows{sample}"

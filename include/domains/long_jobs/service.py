@@ -1,7 +1,7 @@
-"""The job service's HTTP interface, for tasks (:class:`JobService`) and for coroutines (:class:`AsyncJobService`).
+"""Client of the job service's HTTP API, synchronous (:class:`JobService`) and asynchronous (:class:`AsyncJobService`).
 
-``POST /jobs`` with an ``Idempotency-Key`` answers with the job, and with the same one however often it is repeated;
-``GET /jobs/{id}``, ``GET /jobs/{id}/result``, ``GET /jobs?idempotency_key=…``, ``DELETE /jobs/{id}``.
+``POST /jobs`` with an ``Idempotency-Key`` returns the job; repeated with the same key, it returns the same job.
+Other endpoints: ``GET /jobs/{id}``, ``GET /jobs/{id}/result``, ``GET /jobs?idempotency_key=…``, ``DELETE /jobs/{id}``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from include.core import exact_json
 from include.core.errors import PermanentUpstreamError, TransientUpstreamError
+from include.core.http.client import Limits
 from include.core.replay import Rows
-from include.domains.long_jobs.errors import JobNotFoundError
-from include.domains.long_jobs.job import Job, parse_job, read_job
+from include.domains.long_jobs.job import Job, JobNotFoundError, parse_job, read_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,34 +23,42 @@ if TYPE_CHECKING:
     from include.core.http.async_client import AsyncHttpApi
     from include.core.http.client import HttpApi
 
+NAME = "ETL jobs"
+LIMITS = Limits(deadline=60)
+POLL_LIMITS = Limits(deadline=20)
 HINTS = {
     400: "correct the job's request",
-    404: "check the connection's host; a service that lost its jobs answers so too",
-    409: "the job is in another state than was expected, or its key was used for another request: clear the task",
+    404: "check the connection's host; the service may also have lost its jobs",
+    409: "the job isn't in the expected state, or its key was used for another request: clear the task",
     422: "correct the job's request",
 }
 
 
 @dataclass(frozen=True)
 class JobService:
-    """The service at ``base``. Every method raises UpstreamError if there is no usable answer."""
+    """Client of the service at ``base``. Every method raises UpstreamError if there is no usable response."""
 
     api: HttpApi
     base: str
 
+    def check(self) -> str:
+        """Look up a job that doesn't exist; return the URL of the service."""
+        self.find("test_connection")
+        return self.base
+
     def start(self, request: Mapping[str, Any], key: str) -> Job:
-        """Start a job, unless one was started with ``key`` before; return the one."""
+        """Start a job and return it; if one was already started with ``key``, return that one."""
         url = f"{self.base}/jobs"
         return read_job(self.api.call("POST", url, body=request, headers={"Idempotency-Key": key}).text, url)
 
     def find(self, key: str) -> Job | None:
-        """Return the job that was started with ``key``."""
+        """Return the job that was started with ``key``, if any."""
         url = f"{self.base}/jobs"
-        found = json.loads(self.api.get(url, {"idempotency_key": key}).text)["data"]
-        return parse_job(found[0], url) if found else None
+        jobs = json.loads(self.api.get(url, {"idempotency_key": key}).text)["data"]
+        return parse_job(jobs[0], url) if jobs else None
 
     def job(self, job_id: str) -> Job:
-        """Return the job as it is now.
+        """Return the current state of the job.
 
         Raises:
             JobNotFoundError: if the service doesn't know it.
@@ -58,26 +67,26 @@ class JobService:
         try:
             return read_job(self.api.get(url, {}).text, url)
         except PermanentUpstreamError as error:
-            raise _known(error, job_id) from error
+            raise _translated(error, job_id) from error
 
     def result(self, job_id: str) -> Rows:
-        """Return the rows that a job made.
+        """Return the result rows of a job.
 
         Raises:
             JobNotFoundError: if the service doesn't know it.
             JobFailedError: if it failed.
             JobCancelledError: if it was cancelled.
-            TransientUpstreamError: if it hasn't ended.
+            TransientUpstreamError: if it hasn't finished.
         """
         job = self.job(job_id)
         job.require_success()
         if not job.status.finished:
             raise TransientUpstreamError(f"job {job_id} is {job.status} ({job.progress:.0%}): it has no result yet")
-        answer = self.api.get(f"{job_url(self.base, job_id)}/result", {})
-        return Rows(json.loads(answer.text)["data"], answer.replayed_from)
+        response = self.api.get(f"{job_url(self.base, job_id)}/result", {})
+        return Rows(exact_json.loads(response.text)["data"], response.replayed_from)
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job; one that has ended stays as it is. Return it.
+        """Cancel a job, unless it has finished, and return it.
 
         Raises:
             JobNotFoundError: if the service doesn't know it.
@@ -88,39 +97,39 @@ class JobService:
         except PermanentUpstreamError as error:
             if error.status == HTTPStatus.CONFLICT:
                 return self.job(job_id)
-            raise _known(error, job_id) from error
+            raise _translated(error, job_id) from error
 
 
 @dataclass(frozen=True)
 class AsyncJobService:
-    """What a trigger needs of the service at ``base``; one try a call."""
+    """Client for triggers of the service at ``base``; it makes one attempt for each call."""
 
     api: AsyncHttpApi
     base: str
 
     async def job(self, job_id: str) -> Job:
-        """Return the job as it is now; raises as :meth:`JobService.job` does."""
+        """Return the current state of the job; raises what :meth:`JobService.job` does."""
         url = job_url(self.base, job_id)
         try:
             return read_job(await self.api.call("GET", url), url)
         except PermanentUpstreamError as error:
-            raise _known(error, job_id) from error
+            raise _translated(error, job_id) from error
 
     async def cancel(self, job_id: str) -> None:
-        """Cancel a job; one that has ended stays as it is."""
+        """Cancel a job, unless it has finished."""
         try:
             await self.api.call("DELETE", job_url(self.base, job_id))
         except PermanentUpstreamError as error:
             if error.status != HTTPStatus.CONFLICT:
-                raise _known(error, job_id) from error
+                raise _translated(error, job_id) from error
 
 
 def job_url(base: str, job_id: str) -> str:
-    """Return where a job is described."""
+    """Return the URL of a job."""
     return f"{base}/jobs/{job_id}"
 
 
-def _known(error: PermanentUpstreamError, job_id: str) -> Exception:
+def _translated(error: PermanentUpstreamError, job_id: str) -> Exception:
     if error.status == HTTPStatus.NOT_FOUND:
-        return JobNotFoundError(job_id, f"{error}. To start another, clear the task that started the job")
+        return JobNotFoundError(job_id, f"{error}. To start a new one, clear the task that started the job")
     return error

@@ -8,5 +8,5 @@ ETL_JOBS = Connection(
     "etl_jobs_default",
     "etl_jobs",
     "upstreams",
-    "Job service that long_running_etl starts jobs at; a bearer token as password, if it asks for one.",
+    "Job service for long_running_etl; password: bearer token, if the service requires one.",
 )

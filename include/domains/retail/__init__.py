@@ -1,1 +1,1 @@
-"""The retail case: a wholesaler's daily files, checked, added up, reported; by one DAG, and by three."""
+"""The retail example: loads, aggregates and reports a wholesaler's daily files, in one DAG and in several."""

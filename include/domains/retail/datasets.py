@@ -1,6 +1,6 @@
-"""The tables of the retail case, and how a day's file is read into the first of them.
+"""The tables of the retail example, and the options for loading a day's file.
 
-Free of heavy imports, so that a DAG file may import it at the top.
+Without heavy imports, so that a DAG file can import it at the top level.
 """
 
 from __future__ import annotations
@@ -10,24 +10,42 @@ from typing import Any
 
 from include.core.warehouse.dataset import Column, Dataset
 
-FRESHNESS = timedelta(days=2, hours=13)  # no sales on Saturdays; tills and file are each waited for six hours
+FRESHNESS = timedelta(days=2, hours=13)  # no sales on Saturdays; up to six hours of waiting for each of tills and file
 
 LINES = Dataset(
     name="retail_lines",
     columns=(
         Column("day", "date", doc="Day of the file"),
-        Column("line", "bigint", minimum=2, doc="Line of the file; the rows have no other key, since some repeat"),
+        Column(
+            "line", "bigint", minimum=2, doc="Line of the file; the rows have no other key, because some are repeated"
+        ),
         Column("invoice_no", "text", doc="C… is a cancellation, A… an adjustment"),
         Column("stock_code", "text"),
         Column("description", "text", nullable=True),
         Column("quantity", "integer", minimum=-100_000, maximum=100_000, doc="Negative in a cancellation"),
-        Column("invoiced_at", "timestamp with time zone", doc="UK local time, taken as UTC, which it is in winter"),
-        Column("unit_price", "numeric", minimum=0, maximum=100_000, doc="GBP; 0 for write-offs and gifts"),
-        Column("customer_id", "bigint", nullable=True, minimum=1, doc="Personal data; empty without an account"),
+        Column("invoiced_at", "timestamp with time zone", doc="UK local time in the file"),
+        Column(
+            "unit_price",
+            "numeric",
+            minimum=-100_000,
+            maximum=100_000,
+            doc="GBP; 0 for write-offs and gifts, negative only in an adjustment of bad debt",
+        ),
+        Column(
+            "customer_id",
+            "bigint",
+            nullable=True,
+            minimum=1,
+            doc="Personal data; empty without an account",
+            pii=True,
+        ),
         Column("country", "text"),
     ),
     key=("day", "line"),
     partition="day",
+    day_column="invoiced_at",
+    timezone="Europe/London",
+    rules=("unit_price >= 0 unless invoice_no starts with A",),
     freshness=FRESHNESS,
 )
 SALES = Dataset(
@@ -37,15 +55,15 @@ SALES = Dataset(
         Column("country", "text", doc="Country of the customer"),
         Column("invoices", "bigint", minimum=0, doc="Invoices that aren't cancellations"),
         Column("cancelled", "bigint", minimum=0, doc="Cancellations"),
-        Column("lines", "bigint", minimum=1, doc="Lines, a repeated one counted once"),
-        Column("repeated", "bigint", minimum=0, doc="Lines that repeat another of the same invoice and minute"),
+        Column("lines", "bigint", minimum=1, doc="Distinct lines"),
+        Column("repeated", "bigint", minimum=0, doc="Duplicates of another line"),
         Column("revenue", "numeric", doc="GBP, cancellations subtracted"),
     ),
     key=("day", "country"),
     partition="day",
     freshness=FRESHNESS,
 )
-READING: dict[str, Any] = {
+CSV_OPTIONS: dict[str, Any] = {
     "dataset": LINES,
     "rename": {
         "invoice_no": "InvoiceNo",

@@ -1,4 +1,4 @@
-"""Which files and days a run of the retail DAGs is about."""
+"""Selects the files and days that a run of a retail DAG processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ConfigurationError
-from include.core.replay import mark, marked
+from include.core.replay import read_replayed_day, write_replayed_day
 from include.core.storage import writing
 
 if TYPE_CHECKING:
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from include.core.storage import File
 
 LANDED = "retail/landed"
-DAYS: dict[str, Any] = {
-    "default": None,
-    "type": ["null", "array"],
-    "items": {"type": "string", "format": "date"},
-    "description": "Days such as 2010-12-20; null: those that the run was started for, else all.",
-}
-"""Arguments of the param ``days``."""
 NAME = re.compile(r"online_retail_(\d{4}-\d{2}-\d{2})\.csv", re.ASCII)
 
 
@@ -32,50 +25,50 @@ def file_name(day: str) -> str:
     return f"online_retail_{day}.csv"
 
 
-def days_asked(param: Sequence[str] | None, extras: Iterable[dict[str, Any]]) -> list[str] | None:
-    """Return the days that a run is told to work on, in order; ``None`` for all that there are.
+def requested_days(param: Sequence[str] | None, extras: Iterable[dict[str, Any]]) -> list[str] | None:
+    """Return the days that a run is to process, in order; ``None`` for all days.
 
     Args:
-        param: the run's param ``days``, which wins.
-        extras: of the asset events that started the run; each may hold ``days``.
+        param: the run's param ``days``, which takes precedence.
+        extras: extras of the asset events that triggered the run; each may contain ``days``.
 
     Raises:
-        ConfigurationError: if one isn't a day.
+        ConfigurationError: if a day is invalid.
     """
-    told = param or [day for extra in extras for day in extra.get("days", ())]
+    days = param or [day for extra in extras for day in extra.get("days", ())]
     try:
-        return sorted({dt.date.fromisoformat(day).isoformat() for day in told}) or None
+        return sorted({dt.date.fromisoformat(day).isoformat() for day in days}) or None
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"days: {told!r}: {error}; write each as 2010-12-20") from error
+        raise ConfigurationError(f"days: {days!r}: {error}; write each as 2010-12-20") from error
 
 
 def find(folders: Sequence[File], days: Sequence[str] | None) -> list[dict[str, str]]:
-    """Return ``{"source": URL, "partition": day}`` of each day's file, by day.
+    """Return ``{"source": URL, "partition": day}`` for each day's file, sorted by day.
 
     Args:
-        folders: where files may lie; of a day that several have, the first one's is taken.
-        days: the days wanted; ``None`` for all that there are.
+        folders: folders to search; if several have a day, the first one takes precedence.
+        days: the requested days; ``None`` for all days.
 
     Raises:
-        ConfigurationError: if a wanted day has no file, or there is none at all.
+        ConfigurationError: if a requested day has no file, or there are no files at all.
     """
-    there: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for folder in folders:
         for file in folder.iterdir() if folder.exists() else ():
-            if found := NAME.fullmatch(file.name):
-                there.setdefault(found[1], str(file))
-    wanted = sorted(there) if days is None else days
-    missing = [day for day in wanted if day not in there]
-    if missing or not wanted:
-        looked = " and ".join(str(folder) for folder in folders)
-        raise ConfigurationError(f"no file {file_name(', '.join(missing) or '<day>')} in {looked}")
-    return [{"source": there[day], "partition": day} for day in wanted]
+            if match := NAME.fullmatch(file.name):
+                sources.setdefault(match[1], str(file))
+    requested = sorted(sources) if days is None else days
+    missing = [day for day in requested if day not in sources]
+    if missing or not requested:
+        searched = " and ".join(str(folder) for folder in folders)
+        raise ConfigurationError(f"no file {file_name(', '.join(missing) or '<day>')} in {searched}")
+    return [{"source": sources[day], "partition": day} for day in requested]
 
 
 def land(source: File, landing: File) -> str:
-    """Copy a file to the landing folder, whole or not at all, and return its URL there; a label goes with it."""
+    """Copy a file and its sample-data marker to the landing folder, atomically; return the URL of the copy."""
     target = landing / source.name
-    mark(target, marked(source))
-    with source.open("rb") as arrived, writing(target) as file:
-        shutil.copyfileobj(arrived, file)
+    write_replayed_day(target, read_replayed_day(source))
+    with source.open("rb") as original, writing(target) as file:
+        shutil.copyfileobj(original, file)
     return str(target)

@@ -1,8 +1,17 @@
-"""What is demanded of the sales before they are reported, and the report: shared by the DAGs that send it."""
+"""The tasks that check, summarise and mail the sales, shared by the DAGs that send the report."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from airflow.providers.common.sql.operators.sql import (
+    SQLColumnCheckOperator,
+    SQLExecuteQueryOperator,
+    SQLTableCheckOperator,
+)
+from airflow.providers.smtp.operators.smtp import EmailOperator
+
+from include.domains.retail.settings import RETAIL_MAIL
 
 SUMMARY = """
 SELECT
@@ -17,28 +26,46 @@ WHERE day = any(%(days)s::date[])
 GROUP BY ROLLUP (day)
 ORDER BY day NULLS LAST
 """
-COLUMNS: dict[str, Any] = {
-    "table": "retail_sales",
-    "column_mapping": {"country": {"null_check": {"equal_to": 0}}, "lines": {"min": {"geq_to": 1}}},
-}
-"""Arguments of the column check."""
-TABLE: dict[str, Any] = {
-    "table": "retail_sales",
-    "checks": {
-        "every_country_has_an_invoice": {"check_statement": "invoices + cancelled >= 1"},
-        "less_than_half_is_repeated": {"check_statement": "sum(repeated) * 2 < sum(lines)"},
-    },
-}
-"""Arguments of the table check."""
-MAIL: dict[str, Any] = {
-    "subject": "Retail sales: {{ ti.xcom_pull(task_ids='summarise')[-1][2] }} GBP",
-    "html_content": """
+MAIL = """
 <p>Sales by day: invoices, GBP with cancellations subtracted, the strongest country abroad.</p>
 <table>
 {%- for day, invoices, revenue, abroad in ti.xcom_pull(task_ids='summarise') %}
 <tr><td>{{ day }}</td><td>{{ invoices }}</td><td>{{ revenue }}</td><td>{{ abroad | e }}</td></tr>
 {%- endfor %}
 </table>
-""",
-}
-"""Arguments of the mail."""
+"""
+
+
+def check_tasks(conn_id: str) -> list[Any]:
+    """Return the tasks that fail if the sales are implausible."""
+    return [
+        SQLColumnCheckOperator(
+            task_id="check_columns",
+            conn_id=conn_id,
+            table="retail_sales",
+            column_mapping={"country": {"null_check": {"equal_to": 0}}, "lines": {"min": {"geq_to": 1}}},
+        ),
+        SQLTableCheckOperator(
+            task_id="check_table",
+            conn_id=conn_id,
+            table="retail_sales",
+            checks={
+                "every_country_has_an_invoice": {"check_statement": "invoices + cancelled >= 1"},
+                "less_than_half_is_repeated": {"check_statement": "sum(repeated) * 2 < sum(lines)"},
+            },
+        ),
+    ]
+
+
+def mail_tasks(days: Any, conn_id: str, smtp_conn_id: str) -> list[Any]:
+    """Return the tasks that summarise the sales of ``days`` (a task's result) and mail the summary."""
+    return [
+        SQLExecuteQueryOperator(task_id="summarise", conn_id=conn_id, sql=SUMMARY, parameters={"days": days}),
+        EmailOperator(
+            task_id="mail",
+            conn_id=smtp_conn_id,
+            to=RETAIL_MAIL.read(),
+            subject="Retail sales: {{ ti.xcom_pull(task_ids='summarise')[-1][2] }} GBP",
+            html_content=MAIL,
+        ),
+    ]

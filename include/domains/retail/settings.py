@@ -1,18 +1,20 @@
-"""Where the shops' files arrive, how long they are waited for, and who reads the report."""
+"""Connection and environment keys of the retail example."""
 
 from __future__ import annotations
 
 from include.core.settings import Connection, EnvironmentKey
 
 TILLS = Connection(
-    "tills_default", "http", "upstreams", "The shops' till system, asked whether a day is closed.", optional=True
+    "tills_default", "http", "upstreams", "The shops' till system; reports whether a day is closed.", optional=True
 )
 RETAIL_BUCKET = EnvironmentKey(
-    "SPELLBOOK_RETAIL_BUCKET", "spellbook-arrivals", "S3 bucket into which retail/online_retail_<day>.csv is put."
+    "SPELLBOOK_RETAIL_BUCKET", "spellbook-arrivals", "S3 bucket that receives retail/online_retail_<day>.csv."
 )
 RETAIL_PATIENCE = EnvironmentKey(
-    "SPELLBOOK_RETAIL_PATIENCE", "21600", "Seconds that retail_arrival waits for the tills, and again for the file."
+    "SPELLBOOK_RETAIL_PATIENCE", "21600", "Seconds that retail_arrival waits for the tills, and then for the file."
 )
 RETAIL_MAIL = EnvironmentKey(
-    "SPELLBOOK_RETAIL_MAIL", "retail@example.com", "Who gets the retail report, and is told when no file came."
+    "SPELLBOOK_RETAIL_MAIL",
+    "retail@example.com",
+    "Recipient of the retail report, and of the mail when no file arrived.",
 )

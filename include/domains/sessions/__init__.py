@@ -1,4 +1,4 @@
-"""Customers' shopping sessions out of order lines: once for Spark, once for pandas, with one result."""
+"""Groups customers' order lines into shopping sessions, with Spark and with pandas; both give the same result."""
 
 OWNS = (
     "devstack/kubeconfig.py",
@@ -7,4 +7,4 @@ OWNS = (
     "docs/spark.md",
     "tests/e2e/spark/*",
 )
-"""What goes with this domain, besides its package and what imports it."""
+"""Further files that belong to this domain."""

@@ -1,7 +1,7 @@
-"""Where results stand: each attempt writes a folder of its own, and one small file says which of them counts.
+"""Publishes results: each attempt writes to its own folder, and ``current.json`` names the published one.
 
-Neither a bucket nor a shared folder can swap two folders in one step, but both can swap a file. So readers follow
-``current.json``; an attempt that was killed, or one too many, is never seen.
+Neither a bucket nor a shared folder can replace a folder atomically, but both can replace a file. Readers follow
+``current.json``, so they never see the output of an attempt that was killed or ran twice.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ POINTER = "current.json"
 
 
 class UnaccountedRowsError(PermanentError):
-    """Rows were lost or doubled between input and output; nothing was published."""
+    """Rows were lost or duplicated between input and output; nothing was published."""
 
 
 class Published(BaseModel):
-    """The result that counts.
+    """The published result.
 
     Attributes:
         run: folder of the run, below the folder of the results.
         attempt: folder of the attempt, below that of the run.
-        counts: rows read, unreadable, repeated, anonymous and used.
-        sessions: rows in the result.
+        counts: number of input rows by status: read, unreadable, repeated, anonymous and used.
+        sessions: number of rows in the result.
     """
 
     run: str
@@ -48,66 +48,65 @@ class Published(BaseModel):
 
 
 def folder_of(root: File, engine: str, run_id: str) -> File:
-    """Return ``{root}/sessions/{engine}/{run}``; an attempt adds a folder ``try-{n}``."""
+    """Return ``{root}/sessions/{engine}/{run}``, which contains a folder ``try-{n}`` for each attempt."""
     return root / "sessions" / engine / storage.file_name(run_id)
 
 
-def foreign_url(path: File) -> str:
-    """Return a URL as other programs than Airflow know it: without the connection's id before the bucket."""
+def plain_url(path: File) -> str:
+    """Return a URL for programs other than Airflow: without the connection id before the bucket."""
     url = str(path)
     scheme, separator, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}" if scheme in {"s3", "s3a"} else f"{scheme}{separator}{rest}"
 
 
 def hadoop_url(path: File) -> str:
-    """Return a URL as Spark knows it: its file system for S3 goes by the name of s3a."""
-    return foreign_url(path).replace("s3://", "s3a://", 1)
+    """Return a URL for Spark, whose scheme for S3 is ``s3a``."""
+    return plain_url(path).replace("s3://", "s3a://", 1)
 
 
 def publish(folder: File) -> Published:
-    """Make the newest whole attempt of a run the result that counts, and remove what was there before the last one.
+    """Publish the newest complete attempt of a run; keep the previous result and remove older ones.
 
     Raises:
-        FileNotFoundError: if no attempt of the run is whole.
-        UnaccountedRowsError: if rows in aren't rows out.
+        FileNotFoundError: if no attempt of the run is complete.
+        UnaccountedRowsError: if input and output rows don't match.
     """
     attempts = [path for path in folder.glob("try-*") if all((path / name / SUCCESS).exists() for name in _FOLDERS)]
     if not attempts:
-        raise FileNotFoundError(f"no attempt in {folder} is whole: clear the task that writes it")
+        raise FileNotFoundError(f"no attempt in {folder} is complete: clear the task that writes it")
     newest = max(attempts, key=lambda path: int(path.name.removeprefix("try-")))
-    found = _checked(newest)
+    result = _checked(newest)
     home = folder.parent
-    before = current(home)
-    storage.write(home / POINTER, found.model_dump_json().encode())
-    log.info("%s: %d sessions out of %s", newest, found.sessions, found.counts)
-    _tidy(home, {found.run, before.run if before else found.run}, newest)
-    return found
+    previous = current(home)
+    storage.write(home / POINTER, result.model_dump_json().encode())
+    log.info("%s: %d sessions from %s", newest, result.sessions, result.counts)
+    _remove_old(home, {result.run, previous.run if previous else result.run}, newest)
+    return result
 
 
 def discard(folder: File) -> None:
-    """Remove what a run wrote, unless it is the result that counts."""
-    counting = current(folder.parent)
-    if folder.exists() and (counting is None or counting.run != folder.name):
-        folder.fs.rm(folder.path, recursive=True)
-        log.info("removed %s", folder)
+    """Remove the files of a run, unless its result is published."""
+    published = current(folder.parent)
+    if published is None or published.run != folder.name:
+        storage.remove(folder)
 
 
 def current(home: File) -> Published | None:
-    """Return the result that counts below ``{root}/sessions/{engine}``; ``None`` before the first."""
+    """Return the published result below ``{root}/sessions/{engine}``, if any."""
     pointer = home / POINTER
     return Published.model_validate_json(pointer.read_bytes()) if pointer.exists() else None
 
 
 def load(home: File) -> pa.Table:
-    """Read the sessions of the result that counts.
+    """Read the sessions of the published result.
 
     Raises:
-        FileNotFoundError: if nothing was published yet.
+        FileNotFoundError: if nothing has been published yet.
     """
-    found = current(home)
-    if found is None:
-        raise FileNotFoundError(f"{home / POINTER}: nothing was published yet")
-    return _table(home / found.run / found.attempt)
+    published = current(home)
+    if published is None:
+        raise FileNotFoundError(f"{home / POINTER}: nothing has been published yet")
+    return _table(home / published.run / published.attempt)
 
 
 _FOLDERS = (SESSIONS, SUMMARY)
@@ -129,9 +128,9 @@ def _table(attempt: File) -> pa.Table:
     return pq.read_table(folder.path, filesystem=folder.fs)
 
 
-def _tidy(home: File, kept: set[str], newest: File) -> None:
-    """Remove all runs but those that readers may be reading, and the published run's other attempts."""
+def _remove_old(home: File, kept: set[str], newest: File) -> None:
+    """Remove all runs except ``kept``, and the other attempts of the published run."""
     for path in [*home.iterdir(), *newest.parent.iterdir()]:
         stale = path.name not in kept if path.parent.path == home.path else path.name != newest.name
         if path.name != POINTER and stale and path.is_dir():
-            path.fs.rm(path.path, recursive=True)
+            storage.remove(path)

@@ -1,7 +1,6 @@
-"""The same in pandas, in one process: ``python -m include.domains.sessions.pandas_sessions --input URL --output URL``.
+"""Computes the sessions with pandas: ``python -m include.domains.sessions.pandas_sessions --input URL --output URL``.
 
-It runs where Airflow may not be installed, in a pod: URLs are opened by fsspec, with the credentials that its stores
-look for by themselves (``AWS_ACCESS_KEY_ID``, …).
+Runs in a pod, without Airflow: fsspec opens the URLs with the stores' default credentials (``AWS_ACCESS_KEY_ID``, …).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def read(url: str) -> pd.DataFrame:
 
 
 def typed(raw: pd.DataFrame) -> pd.DataFrame:
-    """Drop repeated rows, give the rest their types, and say of each which ``fate`` it has."""
+    """Drop duplicate rows, convert the others to their types, and set the ``status`` of each."""
     distinct = raw.drop_duplicates()
     price = pd.to_numeric(distinct["UnitPrice"], errors="coerce")
     lines = pd.DataFrame(
@@ -43,12 +42,12 @@ def typed(raw: pd.DataFrame) -> pd.DataFrame:
         }
     )
     readable = lines[["quantity", "at", "pence"]].notna().all(axis="columns")
-    lines["fate"] = np.select([~readable, lines["customer_id"].isna()], ["unreadable", "anonymous"], "used")
+    lines["status"] = np.select([~readable, lines["customer_id"].isna()], ["unreadable", "anonymous"], "used")
     return lines
 
 
 def sessions(lines: pd.DataFrame, gap_minutes: int) -> pd.DataFrame:
-    """Number each customer's sessions, and add up the lines of each; ordered by customer and session."""
+    """Number each customer's sessions and aggregate their lines; sorted by customer and session."""
     numbers = ["quantity", "pence", "customer_id"]
     ordered = lines.astype(dict.fromkeys(numbers, "int64")).sort_values(["customer_id", "at"])
     since = ordered.groupby("customer_id")["at"].diff()
@@ -74,19 +73,19 @@ def sessions(lines: pd.DataFrame, gap_minutes: int) -> pd.DataFrame:
 
 
 def summary(raw: pd.DataFrame, lines: pd.DataFrame) -> dict[str, int]:
-    """Count what became of the rows that were read."""
-    fates = lines["fate"].value_counts()
+    """Count the input rows by status."""
+    counts = lines["status"].value_counts()
     return {
         "read": len(raw),
-        "unreadable": int(fates.get("unreadable", 0)),
+        "unreadable": int(counts.get("unreadable", 0)),
         "repeated": len(raw) - len(lines),
-        "anonymous": int(fates.get("anonymous", 0)),
-        "used": int(fates.get("used", 0)),
+        "anonymous": int(counts.get("anonymous", 0)),
+        "used": int(counts.get("used", 0)),
     }
 
 
 def main() -> None:
-    """Write the sessions and the summary below ``--output``, in the shape that Spark gives them."""
+    """Write the sessions and the summary below ``--output``, in the same layout as Spark."""
     parser = argparse.ArgumentParser(prog="python -m include.domains.sessions.pandas_sessions")
     parser.add_argument("--input", required=True, help="URL of a CSV file, or of a folder of them")
     parser.add_argument("--output", required=True, help="URL of a folder")
@@ -95,7 +94,7 @@ def main() -> None:
     raw = read(arguments.input)
     lines = typed(raw)
     parquet = io.BytesIO()
-    sessions(lines[lines["fate"] == "used"], arguments.gap_minutes).to_parquet(parquet, index=False)
+    sessions(lines[lines["status"] == "used"], arguments.gap_minutes).to_parquet(parquet, index=False)
     counts = summary(raw, lines)
     output = UPath(arguments.output)
     storage.write(output / SESSIONS / "part-0.parquet", parquet.getvalue())

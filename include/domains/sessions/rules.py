@@ -1,4 +1,4 @@
-"""What both engines agree on. No import but of the standard library: Spark's driver has a Python of its own."""
+"""Constants shared by both engines. Imports the standard library only: Spark's driver has its own Python."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "
 """Header of the order lines, as in UCI's Online Retail (doi 10.24432/C5BW33)."""
 
 CANCELLED = "C"
-"""First letter of the number of an invoice that cancels another."""
+"""Prefix of the invoice numbers of cancellations."""
 
 GAP_MINUTES = 30
-"""A session ends where a customer's next line comes more than so many minutes later; the usual choice on the web."""
+"""A session ends if the customer's next line is more than this many minutes later; the usual value in web analytics."""
 
 SESSIONS = "sessions"
-"""Folder of the Parquet files with (customer_id, session, started_at, ended_at, invoices, cancelled, lines, quantity,
-amount_pence); times as they stand in the input, UK wall time."""
+"""Folder of Parquet files with (customer_id, session, started_at, ended_at, invoices, cancelled, lines, quantity,
+amount_pence); times are UK local time, as in the input."""
 
 SUMMARY = "summary"
-"""Folder of one JSON object that counts rows: read = unreadable + repeated + anonymous + used."""
+"""Folder of a JSON object with row counts: read = unreadable + repeated + anonymous + used."""
 
 SUCCESS = "_SUCCESS"
-"""File that ends a folder that was written completely, as Hadoop's committers leave it."""
+"""Marker file of a completely written folder, as created by Hadoop's committers."""

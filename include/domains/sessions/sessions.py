@@ -1,7 +1,6 @@
-"""The Spark application: ``spark-submit include/domains/sessions/sessions.py --input URL --output URL``.
+"""Computes the sessions with Spark: ``spark-submit include/domains/sessions/sessions.py --input URL --output URL``.
 
-Everything is said in DataFrame expressions, so that no executor starts a Python of its own: the driver's Python may be
-another version than the cluster's.
+Uses DataFrame expressions only, so that executors don't start Python, whose version may differ from the driver's.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ def read(spark: SparkSession, url: str) -> DataFrame:
 
 
 def typed(raw: DataFrame) -> DataFrame:
-    """Drop repeated rows, give the rest their types, and say of each which ``fate`` it has."""
+    """Drop duplicate rows, convert the others to their types, and set the ``status`` of each."""
     readable = col("quantity").isNotNull() & col("at").isNotNull() & col("pence").isNotNull()
-    fate = functions.when(~readable, "unreadable").when(col("customer_id").isNull(), "anonymous").otherwise("used")
+    status = functions.when(~readable, "unreadable").when(col("customer_id").isNull(), "anonymous").otherwise("used")
     return (
         raw.dropDuplicates()
         .select(
@@ -33,12 +32,12 @@ def typed(raw: DataFrame) -> DataFrame:
             functions.floor(col("UnitPrice").try_cast("double") * 100 + 0.5).alias("pence"),
             col("CustomerID").try_cast("double").cast("long").alias("customer_id"),
         )
-        .withColumn("fate", fate)
+        .withColumn("status", status)
     )
 
 
 def sessions(lines: DataFrame, gap_minutes: int) -> DataFrame:
-    """Number each customer's sessions, and add up the lines of each."""
+    """Number each customer's sessions and aggregate their lines."""
     in_order = Window.partitionBy("customer_id").orderBy("at")
     since = functions.unix_timestamp("at") - functions.unix_timestamp(functions.lag("at").over(in_order))
     starts = functions.coalesce((since > gap_minutes * 60).cast("int"), lit(1))
@@ -60,10 +59,10 @@ def sessions(lines: DataFrame, gap_minutes: int) -> DataFrame:
 
 
 def summary(raw: DataFrame, lines: DataFrame) -> DataFrame:
-    """Count what became of the rows that were read, in one row."""
+    """Count the input rows by status, in one row."""
     kept = lines.agg(
         functions.count(lit(1)).alias("distinct"),
-        *(functions.count_if(col("fate") == fate).alias(fate) for fate in ("unreadable", "anonymous", "used")),
+        *(functions.count_if(col("status") == status).alias(status) for status in ("unreadable", "anonymous", "used")),
     )
     read_rows = raw.agg(functions.count(lit(1)).alias("read"))
     return read_rows.crossJoin(kept).select(
@@ -72,16 +71,16 @@ def summary(raw: DataFrame, lines: DataFrame) -> DataFrame:
 
 
 def main() -> None:
-    """Write the sessions and the summary below ``--output``, which must not be there yet."""
+    """Write the sessions and the summary below ``--output``, which must not exist yet."""
     parser = argparse.ArgumentParser(prog="sessions.py")
     parser.add_argument("--input", required=True, help="URL of a CSV file, or of a folder of them")
-    parser.add_argument("--output", required=True, help="URL of a folder that isn't there yet")
+    parser.add_argument("--output", required=True, help="URL of a folder that doesn't exist yet")
     parser.add_argument("--gap-minutes", type=int, default=GAP_MINUTES)
     arguments = parser.parse_args()
     spark = SparkSession.builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
     raw = read(spark, arguments.input)
     lines = typed(raw).cache()
-    used = lines.where(col("fate") == "used")
+    used = lines.where(col("status") == "used")
     sessions(used, arguments.gap_minutes).write.parquet(f"{arguments.output}/{SESSIONS}")
     summary(raw, lines).coalesce(1).write.json(f"{arguments.output}/{SUMMARY}")
     spark.stop()

@@ -1,4 +1,4 @@
-"""The sources that become DAGs: a YAML file each."""
+"""The sources, one YAML file each; a DAG is created for each of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 
 STAYS = True
-"""When the examples are removed, this package remains, for sources to come."""
+"""This package remains when the examples are removed, for new sources."""
 OWNS = (
     "include/domains/sources/marketing.yaml",
     "include/domains/sources/sales.yaml",
@@ -19,4 +19,4 @@ NAMES = (
     *("marketing_data", "sales_data", "support_data"),
     *("marketing.yaml", "sales.yaml", "support.yaml"),
 )
-"""The examples' DAGs, tables and files."""
+"""Names of the examples' DAGs, tables and files."""

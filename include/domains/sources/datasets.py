@@ -1,4 +1,4 @@
-"""The tables of the sources that can be used."""
+"""The tables of the valid sources."""
 
 from __future__ import annotations
 

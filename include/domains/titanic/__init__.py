@@ -1,4 +1,4 @@
-"""Who survived the Titanic: a classifier that is proven before it is served."""
+"""A classifier of who survived the Titanic, validated before it is deployed."""
 
 NAMES = ("model-server",)
-"""What else in the repository belongs to this domain: the server of its model."""
+"""Other names in the repository that belong to this domain: its model server."""

@@ -1,7 +1,7 @@
-"""From a raw passenger to what a model sees; whatever is learned from data is learned from the training fold alone."""
+"""Feature engineering for passengers; all statistics are learned from the training fold only."""
 
 # mypy: disallow_subclassing_any=False
-# scikit-learn's classes have no types.
+# scikit-learn's classes are untyped.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -30,9 +30,9 @@ NUMBERS = ("HasCabin", "FamilySize", "IsAlone", "SibSp", "Parch", "LogFare", "Ag
 
 
 def derive(passengers: pd.DataFrame) -> pd.DataFrame:
-    """Return :data:`CATEGORIES` (text) and :data:`NUMBERS` (float), each from the passenger's own row.
+    """Return :data:`CATEGORIES` (text) and :data:`NUMBERS` (float), derived row by row.
 
-    A missing port or deck is :data:`UNKNOWN`; a missing age or fare stays NaN.
+    A missing port or deck becomes :data:`UNKNOWN`; a missing age or fare remains NaN.
     """
     title = passengers["Name"].str.extract(r",\s*([^.]+)\.", expand=False).str.strip()
     family = passengers["SibSp"] + passengers["Parch"] + 1
@@ -61,11 +61,11 @@ def segment(passengers: pd.DataFrame) -> pd.Series[str]:
 
 
 class PassengerFeatures(TransformerMixin, BaseEstimator):
-    """:func:`derive`, then a missing age is the training fold's median for the title, a missing fare its median.
+    """:func:`derive`, then fill missing ages with the training fold's median by title, and fares with its median.
 
     Attributes:
         ages_: median age by title, in years.
-        age_: median age of all, for a title that the training fold has no age of.
+        age_: overall median age, for titles without an age in the training fold.
         log_fare_: median of the logarithm of the fare plus one.
     """
 
@@ -79,7 +79,7 @@ class PassengerFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, passengers: pd.DataFrame) -> pd.DataFrame:
-        """Return the features, without a missing value."""
+        """Return the features, without missing values."""
         derived = derive(passengers)
         derived["Age"] = derived["Age"].fillna(derived["Title"].map(self.ages_)).fillna(self.age_)
         derived["LogFare"] = derived["LogFare"].fillna(self.log_fare_)

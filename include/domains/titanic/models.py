@@ -1,7 +1,7 @@
-"""The candidates and the baselines: each one estimator from raw passengers to the probability of survival."""
+"""The candidates and baselines: estimators that predict the probability of survival from raw passengers."""
 
 # mypy: disallow_subclassing_any=False
-# scikit-learn's classes have no types.
+# scikit-learn's classes are untyped.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -39,34 +39,34 @@ TRUSTED_TYPES = (
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
 )
-"""What a model file may hold beside what skops trusts: our own classes and scikit-learn's trees, no function."""
+"""Types that a model file may contain beyond skops' defaults: our classes and scikit-learn's trees, no functions."""
 
 
 class GenderRule(ClassifierMixin, BaseEstimator):
-    """Each sex gets the share of survivors that it has in the training fold: women survive, men don't."""
+    """Predicts by sex, with the shares of survivors in the training fold: women survive, men don't."""
 
     def fit(self, passengers: pd.DataFrame, labels: Sequence[int]) -> Self:
-        """Learn the two shares."""
+        """Learn the share of survivors by sex."""
         survived = pd.Series(np.asarray(labels), index=passengers.index)
         self.classes_ = np.array([0, 1])
         self.shares_ = {str(sex): float(share) for sex, share in survived.groupby(passengers["Sex"]).mean().items()}
         return self
 
     def predict_proba(self, passengers: pd.DataFrame) -> NDArray[np.float64]:
-        """Return P(died) and P(survived), one row a passenger."""
+        """Return P(died) and P(survived), one row per passenger."""
         survived = passengers["Sex"].map(self.shares_).to_numpy(float)
         return np.column_stack([1 - survived, survived])
 
     def predict(self, passengers: pd.DataFrame) -> NDArray[np.int64]:
-        """Return 1 for who is likelier to survive than not."""
+        """Return 1 for passengers who are more likely to survive than not."""
         return (self.predict_proba(passengers)[:, 1] > 0.5).astype(np.int64)
 
 
 class ArticleFeatures(TransformerMixin, BaseEstimator):
-    """The seven numbers of the reference article, with age's median and the port's mode of the training fold."""
+    """The seven features of the reference article, filled with medians and mode of the training fold."""
 
     def fit(self, passengers: pd.DataFrame, y: Any = None) -> Self:
-        """Learn median and mode."""
+        """Learn the medians and the mode."""
         del y
         self.age_ = float(passengers["Age"].median())
         self.fare_ = float(passengers["Fare"].median())

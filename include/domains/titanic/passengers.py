@@ -1,4 +1,4 @@
-"""The passenger list: what a row must look like, in training and in a request alike."""
+"""The passenger list: the schema of a row, for training and for requests, and reading of the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from include.core.ml.errors import DataError
-from include.core.ml.spec import plain
+from include.core.ml.spec import to_records
+from include.core.ml.tables import read_csv
 from include.core.storage import file_name, write
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ SHOWN_ERRORS = 5
 
 log = logging.getLogger(__name__)
 
-NO_NUL = r"^[^\x00]*$"  # which PostgreSQL can't keep
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL can't store NUL
 Count = Annotated[int, Field(ge=0, le=20)]
 
 
 class Passenger(BaseModel):
-    """One passenger as the list has him or her; ages in years, fares in pounds of 1912.
+    """A passenger as in the list; ages in years, fares in pounds of 1912.
 
     Columns and meanings: "Titanic - Machine Learning from Disaster", Kaggle 2012.
     """
@@ -48,7 +49,7 @@ class Passenger(BaseModel):
 
 
 class LabelledPassenger(Passenger):
-    """A passenger of whom is known whether he or she survived."""
+    """A passenger whose outcome is known."""
 
     PassengerId: Annotated[int, Field(ge=1)]
     Survived: Literal[0, 1]
@@ -73,50 +74,52 @@ def read(csv: bytes) -> pd.DataFrame:
     """Return the labelled passengers of a CSV file: :data:`KEY`, :data:`LABEL` and :data:`COLUMNS`.
 
     Raises:
-        DataError: naming file line, column and value of what breaks a rule; nothing is dropped in silence.
+        DataError: naming line, column and value of what is invalid; nothing is dropped silently.
     """
+    raw = read_csv(csv, "passenger list", dtype={"Name": str, "Ticket": str, "Cabin": str})
     try:
-        raw = pd.read_csv(io.BytesIO(csv), dtype={"Name": str, "Ticket": str, "Cabin": str}, keep_default_na=True)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"passenger list: no CSV file: {error}") from error
-    try:
-        passengers = TypeAdapter(list[LabelledPassenger]).validate_python(plain(raw))
+        passengers = TypeAdapter(list[LabelledPassenger]).validate_python(to_records(raw))
     except ValidationError as error:
-        raise DataError(f"passenger list: {_described(error)}") from error
+        raise DataError(f"passenger list: {_described(error, raw.index)}") from error
     if len(passengers) < MINIMUM_ROWS:
-        raise DataError(f"passenger list: {len(passengers)} rows; at least {MINIMUM_ROWS} are needed to judge a model")
+        raise DataError(
+            f"passenger list: {len(passengers)} rows; at least {MINIMUM_ROWS} are needed to evaluate a model"
+        )
     labels = pd.Series([passenger.Survived for passenger in passengers], dtype="int64")
     keys = pd.Series([passenger.PassengerId for passenger in passengers], dtype="int64")
     if keys.duplicated().any():
-        raise DataError(f"passenger list: {KEY} stands more than once: {sorted(set(keys[keys.duplicated()]))[:5]}")
+        raise DataError(f"passenger list: duplicate {KEY}: {sorted(set(keys[keys.duplicated()]))[:5]}")
     if labels.nunique() < 2:
         raise DataError(f"passenger list: {LABEL} is {labels.iloc[0]} in every row; both outcomes are needed")
-    content = [passenger.model_dump(include=set(COLUMNS)) for passenger in passengers]
-    table = pd.DataFrame(content, columns=list(COLUMNS)).astype(DTYPES)
+    rows = [passenger.model_dump(include=set(COLUMNS)) for passenger in passengers]
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(DTYPES)
     table.insert(0, LABEL, labels)
     table.insert(0, KEY, keys)
     return table
 
 
 def prepare(source: File, root: File, run_id: str) -> str:
-    """Check the passenger list and keep it as Parquet; return the file's URL.
+    """Validate the passenger list and store it as Parquet; return the file's URL.
 
     Raises:
-        DataError: naming line, column and value of what breaks a rule.
+        DataError: naming line, column and value of what is invalid.
     """
-    passengers = read(source.read_bytes())
+    try:
+        passengers = read(source.read_bytes())
+    except DataError as error:
+        raise DataError(f"{source}: {error}") from error
     buffer = io.BytesIO()
     passengers.to_parquet(buffer, index=False)
     log.info("%s: %d passengers, %d survived", source, len(passengers), passengers[LABEL].sum())
     return write(root / "titanic" / file_name(run_id) / "passengers.parquet", buffer.getvalue())
 
 
-def _described(error: ValidationError) -> str:
-    found = error.errors(include_url=False)
+def _described(error: ValidationError, line_numbers: pd.Index) -> str:
+    details = error.errors(include_url=False)
     lines = [
-        f"line {int(one['loc'][0]) + 2}, column {'.'.join(map(str, one['loc'][1:]))}: {one['msg']}"
-        f" (found {one['input']!r})"
-        for one in found[:SHOWN_ERRORS]
+        f"line {line_numbers[int(detail['loc'][0])]}, column {'.'.join(map(str, detail['loc'][1:]))}: {detail['msg']}"
+        f" (got {detail['input']!r})"
+        for detail in details[:SHOWN_ERRORS]
     ]
-    more = f"; and {len(found) - SHOWN_ERRORS} more" if len(found) > SHOWN_ERRORS else ""
+    more = f"; and {len(details) - SHOWN_ERRORS} more" if len(details) > SHOWN_ERRORS else ""
     return "; ".join(lines) + more

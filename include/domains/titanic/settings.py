@@ -1,4 +1,4 @@
-"""The passenger list, what is required of a model of it, and where it is deployed."""
+"""Environment keys of the Titanic model: data, thresholds and SageMaker."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ TITANIC_PASSENGERS = EnvironmentKey(
     "URL of the labelled passenger list that titanic_ml_pipeline trains on.",
 )
 TITANIC_REPEATS = EnvironmentKey(
-    "SPELLBOOK_TITANIC_REPEATS", "10", "Repeats of ten-fold cross-validation, where a run doesn't say.", embedded="1"
+    "SPELLBOOK_TITANIC_REPEATS", "10", "Default number of repeats of ten-fold cross-validation.", embedded="1"
 )
 TITANIC_ACCURACY = EnvironmentKey(
-    "SPELLBOOK_TITANIC_ACCURACY", "0.8", "A candidate's mean accuracy in cross-validation must lie above."
+    "SPELLBOOK_TITANIC_ACCURACY", "0.8", "A candidate's mean accuracy in cross-validation must be higher."
 )
 TITANIC_SEGMENT_ACCURACY = EnvironmentKey(
-    "SPELLBOOK_TITANIC_SEGMENT_ACCURACY", "0.55", "A candidate's accuracy in any sex and class must not lie below."
+    "SPELLBOOK_TITANIC_SEGMENT_ACCURACY", "0.55", "A candidate's accuracy in each sex and class must not be lower."
 )
 TITANIC_APPROVAL_HOURS = EnvironmentKey(
-    "SPELLBOOK_TITANIC_APPROVAL_HOURS", "24", "Hours within which a deployment that asks for approval must get it."
+    "SPELLBOOK_TITANIC_APPROVAL_HOURS", "24", "Timeout for the approval of a deployment, in hours."
 )
 SAGEMAKER_BUCKET = EnvironmentKey("SPELLBOOK_SAGEMAKER_BUCKET", "spellbook-models", "S3 bucket for model.tar.gz.")
 SAGEMAKER_ROLE = EnvironmentKey(
     "SPELLBOOK_SAGEMAKER_ROLE",
     "arn:aws:iam::123456789012:role/spellbook-sagemaker",
-    "Role that SageMaker assumes to read bucket and image.",
+    "Role that SageMaker assumes to read the bucket and the image.",
 )
 SAGEMAKER_IMAGE = EnvironmentKey(
     "SPELLBOOK_SAGEMAKER_IMAGE",
@@ -39,6 +39,6 @@ SAGEMAKER_INSTANCE = EnvironmentKey("SPELLBOOK_SAGEMAKER_INSTANCE", "ml.t2.mediu
 SAGEMAKER_COMPARE = EnvironmentKey(
     "SPELLBOOK_SAGEMAKER_COMPARE",
     "true",
-    "true: an endpoint must answer rightly; false: it must answer, for stand-ins of AWS that run no container.",
+    "true: an endpoint's predictions must be correct; false: it must only respond (AWS simulators without containers).",
     embedded="false",
 )

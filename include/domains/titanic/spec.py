@@ -1,4 +1,4 @@
-"""The Titanic model: who survived, by what is known of a passenger."""
+"""The specification of the Titanic model."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ TITANIC = ModelSpec(
     card=CardText(
         model="One scikit-learn pipeline from the raw passenger to the probability of survival.",
         intended_use=(
-            "To show how a model is trained, judged, deployed and watched. It describes who survived one ship in 1912;"
-            " it is no\njudgement about anybody else."
+            "To show how a model is trained, evaluated, deployed and monitored. It describes who survived one ship in"
+            " 1912; it says\nnothing about anybody else."
         ),
         data=(
-            "Whatever is learned from data (medians, rare categories, scales) is learned within the training folds."
+            "All statistics (medians, rare categories, scales) are learned within the training folds."
             " Relatives' labels\naren't used."
         ),
         limits=(

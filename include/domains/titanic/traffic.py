@@ -1,4 +1,4 @@
-"""Sample requests to the model server, for a stack that nobody else asks."""
+"""Sample requests for the model server, for a stack without other clients."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 SPEC = TITANIC
 MODEL = "titanic_model"
-"""The asset that says that there is a model."""
+"""The asset that is updated when a model has been deployed."""
 LIST = Path(__file__).parents[2] / "data" / "titanic" / "train.csv"
 YEARS = 20
 
 
 def rows(count: int, seed: int) -> pd.DataFrame:
-    """Draw passengers of the list with replacement."""
+    """Sample passengers from the list, with replacement."""
     passengers = read(LIST.read_bytes())[list(COLUMNS)]
     return passengers.sample(count, replace=True, random_state=seed).reset_index(drop=True)
 

@@ -1,1 +1,1 @@
-"""Daily weather by city: ask an upstream, keep its raw answers, check and convert them, load them."""
+"""Daily weather by city: request it from an API, keep the raw responses, convert, validate and load them."""

@@ -1,4 +1,4 @@
-"""Which cities are asked for: ``cities.yaml``, or those that a run's param ``cities`` names."""
+"""The cities to request: those in ``cities.yaml``, or those in a run's param ``cities``."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,7 +29,7 @@ def load_cities(path: Path = CITIES_FILE) -> tuple[City, ...]:
     """Read the configured cities.
 
     Raises:
-        ConfigurationError: naming file, field and value, if the file isn't a list of cities with different names.
+        ConfigurationError: naming file, field and value, if the file isn't a list of cities with unique names.
     """
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -38,18 +38,18 @@ def load_cities(path: Path = CITIES_FILE) -> tuple[City, ...]:
     return _validated(entries, str(path))
 
 
-def select_cities(wanted: Iterable[str | dict[str, Any]], known: Iterable[City]) -> tuple[City, ...]:
+def select_cities(requested: Iterable[str | dict[str, Any]], known: Iterable[City]) -> tuple[City, ...]:
     """Resolve the param ``cities``: names of ``known`` cities, or new ones as ``{name, latitude, longitude}``.
 
     Raises:
-        ConfigurationError: naming field and value, for an unknown name, wrong coordinates or a name twice.
+        ConfigurationError: naming field and value, for an unknown name, invalid coordinates or a duplicate name.
     """
     by_name = {city.name: city for city in known}
     entries: list[object] = []
-    for place, entry in enumerate(wanted):
+    for position, entry in enumerate(requested):
         if isinstance(entry, str) and entry not in by_name:
             raise ConfigurationError(
-                f"param cities: [{place}]: {entry!r} is unknown; name one of {', '.join(by_name)}, "
+                f"param cities: [{position}]: {entry!r} is unknown; name one of {', '.join(by_name)}, "
                 "or give it as {name, latitude, longitude}"
             )
         entries.append(by_name[entry] if isinstance(entry, str) else entry)
@@ -57,7 +57,7 @@ def select_cities(wanted: Iterable[str | dict[str, Any]], known: Iterable[City])
 
 
 def cities_schema(known: Iterable[City]) -> dict[str, Any]:
-    """Return the JSON schema of the param ``cities``: Airflow refuses a wrong value when a run is triggered."""
+    """Return the JSON schema of the param ``cities``: Airflow rejects an invalid value when a run is triggered."""
     city = City.model_json_schema() | {"title": "a city with its coordinates in degrees"}
     return {
         "type": "array",
@@ -77,8 +77,6 @@ def _validated(entries: object, origin: str) -> tuple[City, ...]:
         ]
         raise ConfigurationError("\n".join(problems)) from error
     names = [city.name for city in cities]
-    if doubled := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigurationError(
-            f"{origin}: .name: {', '.join(doubled)} stands more than once; each name may stand once"
-        )
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigurationError(f"{origin}: .name: duplicate: {', '.join(duplicates)}; names must be unique")
     return cities

@@ -1,4 +1,4 @@
-"""One vocabulary for the weather of a day, whichever API it comes from."""
+"""A common vocabulary for weather conditions, mapped from the codes of both APIs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Conditions(StrEnum):
-    """What the sky did; the text that stands in ``weather_data.conditions``."""
+    """The allowed values of ``weather_data.conditions``."""
 
     CLEAR = "Clear"
     PARTLY_CLOUDY = "Partly cloudy"
@@ -67,7 +67,7 @@ def from_wmo_code(code: object) -> Conditions:
     """Return the conditions of an Open-Meteo ``weather_code``.
 
     Raises:
-        ValueError: if the code isn't one that Open-Meteo uses.
+        ValueError: if Open-Meteo doesn't use the code.
     """
     return _look_up(code, WMO_CODES, "weather_code")
 
@@ -85,5 +85,5 @@ def _look_up(code: object, table: dict[int, Conditions], field: str) -> Conditio
     if isinstance(code, int) and not isinstance(code, bool) and code in table:
         return table[code]
     raise ValueError(
-        f"{field} {code!r} is unknown; known are {', '.join(map(str, table))} (include/domains/weather/conditions.py)"
+        f"{field} {code!r} is unknown; known: {', '.join(map(str, table))} (include/domains/weather/conditions.py)"
     )

@@ -1,4 +1,4 @@
-"""The table ``weather_data``: what it holds and which rows it accepts."""
+"""The table ``weather_data``: its columns and constraints."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from include.core.warehouse.dataset import DAILY, Column, Dataset
 
 TEMPERATURE_UNIT = "°F"
 LOWEST, HIGHEST = -130.0, 140.0
-"""°F, that is -90 °C and 60 °C: a little more than was ever measured on Earth."""
+"""°F, that is -90 °C and 60 °C: slightly beyond the extremes ever measured on Earth."""
 
 WEATHER_DATA = Dataset(
     name="weather_data",
     columns=(
         Column("date", "date", doc="UTC day"),
-        Column("city", "text", doc="Name as it was asked for"),
+        Column("city", "text", doc="Name as requested"),
         Column(
             "temperature", "double precision", minimum=LOWEST, maximum=HIGHEST, doc=f"Air at 2 m, {TEMPERATURE_UNIT}"
         ),
         Column("temperature_unit", "text", doc=f"Unit of temperature, always {TEMPERATURE_UNIT}"),
-        Column("conditions", "text", doc="A word of include/domains/weather/conditions.py"),
+        Column("conditions", "text", doc="A value of Conditions in include/domains/weather/conditions.py"),
         Column(
             "source",
             "text",
-            doc="open_meteo (mean of the day) or openweathermap (reading at 12:00 UTC); of sample data with its day",
+            doc="open_meteo (mean of the day) or openweathermap (reading at 12:00 UTC); for sample data with its day",
         ),
     ),
     key=("date", "city"),

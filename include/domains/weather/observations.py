@@ -1,4 +1,4 @@
-"""What both weather APIs are brought to: one typed observation for a city and a UTC day."""
+"""The common format of both weather APIs: one typed observation for a city and a UTC day."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
-from include.core.replay import described
+from include.core.replay import describe_day
 from include.core.warehouse.dataset import Rejected
 from include.domains.weather.cities import City
 from include.domains.weather.conditions import Conditions
@@ -23,10 +23,10 @@ class Observation(BaseModel):
 
     Attributes:
         date: the UTC day.
-        city: name as it was asked for.
+        city: name as requested.
         temperature_c: °C; the day's mean (Open-Meteo) or the reading at 12:00 UTC (OpenWeather).
-        conditions: text of the common vocabulary.
-        source: the API that said so.
+        conditions: value of the common vocabulary.
+        source: the API.
         replayed_from: the recorded day that sample data replays.
     """
 
@@ -41,20 +41,20 @@ class Observation(BaseModel):
 
     @property
     def origin(self) -> str:
-        """Source, and the recorded day of sample data."""
-        return described(self.source, self.replayed_from)
+        """The source; for sample data, with the recorded day."""
+        return describe_day(self.source, self.replayed_from)
 
 
 Record = Observation | Rejected
 
 
-class Answer(BaseModel):
-    """One HTTP answer, word for word.
+class Response(BaseModel):
+    """One unmodified HTTP response.
 
     Attributes:
-        cities: what it was asked about, in the order of the request.
+        cities: the requested cities, in the order of the request.
         url: the request without its key.
-        body: text of the answer.
+        body: text of the response.
         replayed_from: the recorded day that sample data replays.
     """
 
@@ -67,44 +67,44 @@ class Answer(BaseModel):
 
 
 class RawWeather(BaseModel):
-    """All that an upstream answered about one UTC day; kept as it came, so that it can be read again."""
+    """All responses of an API for one UTC day, unmodified, so that they can be parsed again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Source
     date: dt.date
-    answers: tuple[Answer, ...]
+    responses: tuple[Response, ...]
 
     @property
     def cities(self) -> tuple[City, ...]:
-        """Every city that was asked for."""
-        return tuple(city for answer in self.answers for city in answer.cities)
+        """The requested cities."""
+        return tuple(city for response in self.responses for city in response.cities)
 
     @property
     def replayed_from(self) -> dt.date | None:
-        """The recorded day that sample data replays; of several, the first."""
-        return min((answer.replayed_from for answer in self.answers if answer.replayed_from), default=None)
+        """The recorded day that sample data replays; the earliest, if there are several."""
+        return min((response.replayed_from for response in self.responses if response.replayed_from), default=None)
 
 
 def observe(row: dict[str, Any], **fields: object) -> Record:
-    """Return the observation that ``fields`` make, or ``row`` with the reason why they make none."""
+    """Return an observation with ``fields``, or ``row`` rejected with the reason if they are invalid."""
     try:
         return Observation.model_validate(fields)
     except ValidationError as error:
-        return Rejected(row, "; ".join(_words(detail) for detail in error.errors(include_url=False)))
+        return Rejected(row, "; ".join(_message(detail) for detail in error.errors(include_url=False)))
 
 
 def split(records: Iterable[Record]) -> tuple[list[Observation], list[Rejected]]:
-    """Part the usable records from the others; none is lost."""
-    kept: list[Observation] = []
+    """Split the records into observations and rejected rows; none is dropped."""
+    observations: list[Observation] = []
     rejected: list[Rejected] = []
     for record in records:
         if isinstance(record, Observation):
-            kept.append(record)
+            observations.append(record)
         else:
             rejected.append(record)
-    return kept, rejected
+    return observations, rejected
 
 
-def _words(detail: Any) -> str:
+def _message(detail: Any) -> str:
     return f"{'.'.join(map(str, detail['loc']))}: {detail['msg']} (got {detail['input']!r})"

@@ -1,4 +1,4 @@
-"""Open-Meteo's wire format: one request for several cities, and how its answer is read.
+"""Open-Meteo's client and wire format: one request for several cities, and the parser of its response.
 
 Format: https://open-meteo.com/en/docs (``/v1/forecast`` and ``/v1/archive``, daily variables).
 Data by Open-Meteo.com, CC BY 4.0.
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from typing_extensions import override
 
 from include.core.warehouse.dataset import Rejected
+from include.domains.weather.client import WeatherClient
 from include.domains.weather.conditions import from_wmo_code
-from include.domains.weather.observations import Answer, Record, observe
+from include.domains.weather.observations import Record, Response, Source, observe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,15 +26,41 @@ if TYPE_CHECKING:
 TEMPERATURE = "temperature_2m_mean"
 CODE = "weather_code"
 GRID_RADIUS = 1.0
-"""Degrees. An answer carries its grid cell's coordinates, which lie within half a degree of those asked for."""
+"""Degrees. A response has the coordinates of a grid cell, within half a degree of the requested ones."""
 
 ARCHIVE_LAG = dt.timedelta(days=6)
-"""The archive is complete about five days after the fact; younger days are served by the forecast endpoint."""
+"""The archive is complete after about five days; the forecast endpoint serves more recent days."""
 
 
-def endpoint(date: dt.date, asked_on: dt.date) -> Literal["archive", "forecast"]:
-    """Choose the endpoint that has ``date`` when it is asked for on ``asked_on``."""
-    return "archive" if asked_on - date >= ARCHIVE_LAG else "forecast"
+@dataclass(frozen=True)
+class OpenMeteo(WeatherClient):
+    """Open-Meteo's forecast and archive; only paying customers have a key.
+
+    Attributes:
+        archive: like ``base``, for the archive.
+    """
+
+    source: ClassVar[Source] = "open_meteo"
+    name: ClassVar[str] = "Open-Meteo"
+    default_url: ClassVar[str] = "https://api.open-meteo.com"
+    default_archive_url: ClassVar[str] = "https://archive-api.open-meteo.com"
+    key_parameter: ClassVar[str] = "apikey"
+    calls_per_minute: ClassVar[int] = 180  # of 600 by weight, which increases with the number of cities in a call
+
+    archive: str
+
+    @override
+    def request(self, cities: tuple[City, ...], date: dt.date, requested_on: dt.date) -> tuple[Response, ...]:
+        """Make one call, to the forecast endpoint if the archive doesn't have the day yet."""
+        path = endpoint(date, requested_on)
+        url = f"{self.archive if path == 'archive' else self.base}/v1/{path}"
+        response = self.get(url, parameters(cities, date), "daily")
+        return (Response(cities=cities, url=url, body=response.text, replayed_from=response.replayed_from),)
+
+
+def endpoint(date: dt.date, requested_on: dt.date) -> Literal["archive", "forecast"]:
+    """Return the endpoint that has ``date`` on the day ``requested_on``."""
+    return "archive" if requested_on - date >= ARCHIVE_LAG else "forecast"
 
 
 def parameters(cities: Sequence[City], date: dt.date) -> dict[str, str]:
@@ -46,30 +76,30 @@ def parameters(cities: Sequence[City], date: dt.date) -> dict[str, str]:
     }
 
 
-def read(answer: Answer) -> Iterator[Record]:
-    """Yield one record for each city and day in the answer.
+def read(response: Response) -> Iterator[Record]:
+    """Yield one record for each city and day in the response.
 
-    One location is answered as an object, several as a list. An answer names no city: each is matched to the city asked
-    for by its place in the list, or, if that is far away or the list has another length, by the nearest coordinates.
+    The response is an object for one location and a list for several, without city names. Each location is matched to
+    the city at the same position of the request, or, if that is too far away or the lengths differ, to the nearest.
     """
-    content = json.loads(answer.body)
+    content = json.loads(response.body)
     locations = content if isinstance(content, list) else [content]
-    in_order = len(locations) == len(answer.cities)
-    for place, location in enumerate(locations):
+    in_order = len(locations) == len(response.cities)
+    for position, location in enumerate(locations):
         if not isinstance(location, dict):
             yield Rejected(
-                {"answer": location}, f"answer: expected an object for a location, got {type(location).__name__}"
+                {"response": location}, f"response: expected an object for a location, got {type(location).__name__}"
             )
             continue
-        own = answer.cities[place : place + 1] if in_order else ()
-        city = _match(location, own) or _match(location, answer.cities)
+        same_position = response.cities[position : position + 1] if in_order else ()
+        city = _match(location, same_position) or _match(location, response.cities)
         if city is None:
-            asked = ", ".join(f"{one.name} ({one.latitude}, {one.longitude})" for one in answer.cities)
+            requested = ", ".join(f"{city.name} ({city.latitude}, {city.longitude})" for city in response.cities)
             yield Rejected(
-                location, f"latitude, longitude: within {GRID_RADIUS:g}° of no city that was asked for: {asked}"
+                location, f"latitude, longitude: not within {GRID_RADIUS:g}° of a requested city: {requested}"
             )
             continue
-        yield from _days(location, city, answer.replayed_from)
+        yield from _days(location, city, response.replayed_from)
 
 
 def _match(location: dict[str, Any], cities: Sequence[City]) -> City | None:

@@ -1,4 +1,4 @@
-"""OpenWeather's wire format: One Call "timemachine", one request for each city.
+"""OpenWeather's client and wire format: One Call "timemachine", one request for each city.
 
 Format: https://openweathermap.org/api/one-call-3 ("Weather data for timestamp"). Data by OpenWeather.
 """
@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
 
 from include.core.warehouse.dataset import Rejected
+from include.domains.weather.client import WeatherClient
 from include.domains.weather.conditions import from_openweather_id
-from include.domains.weather.observations import Answer, Record, observe
+from include.domains.weather.observations import Record, Response, Source, observe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,11 +23,32 @@ if TYPE_CHECKING:
     from include.domains.weather.cities import City
 
 READING_HOUR = 12
-"""UTC. A mean would take 24 of the plan's 60 calls a minute for each city: the reading at noon stands for the day."""
+"""UTC. The reading at noon represents the day: a daily mean would take 24 calls for each city, of 60 a minute."""
+
+
+@dataclass(frozen=True)
+class OpenWeatherMap(WeatherClient):
+    """OpenWeather's One Call "timemachine"; the plan that includes it allows 60 calls a minute."""
+
+    source: ClassVar[Source] = "openweathermap"
+    name: ClassVar[str] = "OpenWeatherMap"
+    default_url: ClassVar[str] = "https://api.openweathermap.org"
+    key_parameter: ClassVar[str] = "appid"
+    calls_per_minute: ClassVar[int] = 60
+
+    @override
+    def request(self, cities: tuple[City, ...], date: dt.date, requested_on: dt.date) -> tuple[Response, ...]:
+        """Make one call for each city."""
+        url = f"{self.base}/data/3.0/onecall/timemachine"
+        responses = [(city, self.get(url, parameters(city, date), "data")) for city in cities]
+        return tuple(
+            Response(cities=(city,), url=url, body=response.text, replayed_from=response.replayed_from)
+            for city, response in responses
+        )
 
 
 def parameters(city: City, date: dt.date) -> dict[str, str]:
-    """Return the query, without the key, of the reading of ``city`` at noon UTC of ``date``, in °C."""
+    """Return the query for the reading of ``city`` at noon UTC of ``date``, in °C, without the key."""
     moment = dt.datetime.combine(date, dt.time(READING_HOUR), dt.UTC)
     return {
         "lat": str(city.latitude),
@@ -33,21 +58,21 @@ def parameters(city: City, date: dt.date) -> dict[str, str]:
     }
 
 
-def read(answer: Answer) -> Iterator[Record]:
-    """Yield one record for each reading in the answer about one city."""
-    content = json.loads(answer.body)
-    city = answer.cities[0].name
+def read(response: Response) -> Iterator[Record]:
+    """Yield one record for each reading in the response for one city."""
+    content = json.loads(response.body)
+    city = response.cities[0].name
     readings = content.get("data") if isinstance(content, dict) else None
     if not isinstance(readings, list):
-        yield Rejected({"city": city, "answer": content}, "data: expected a list of readings")
+        yield Rejected({"city": city, "response": content}, "data: expected a list of readings")
         return
     for reading in readings:
-        yield _record(city, reading, answer.replayed_from)
+        yield _record(city, reading, response.replayed_from)
 
 
 def _record(city: str, reading: Any, replayed_from: dt.date | None) -> Record:
     if not isinstance(reading, dict):
-        return Rejected({"city": city, "answer": reading}, "data: expected an object for a reading")
+        return Rejected({"city": city, "response": reading}, "data: expected an object for each reading")
     row = {"city": city, **reading}
     try:
         conditions = from_openweather_id(reading["weather"][0]["id"])

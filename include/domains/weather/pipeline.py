@@ -1,4 +1,4 @@
-"""The steps of ``weather_data_pipeline``, callable without Airflow; each takes and gives references to files."""
+"""The steps of ``weather_data_pipeline``, callable without Airflow; they exchange file URLs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import datetime as dt
 import io
 import json
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from include.core.replay import described
+from include.core.replay import describe_day
 from include.core.storage import json_lines, write
 from include.core.warehouse.connect import connect
 from include.core.warehouse.dataset import Rejected
 from include.core.warehouse.loader import load as load_partition
 from include.core.warehouse.schema import create_table as create
 from include.domains.weather import storage
-from include.domains.weather.cities import City, load_cities, select_cities
+from include.domains.weather.cities import load_cities, select_cities
 from include.domains.weather.datasets import WEATHER_DATA
 from include.domains.weather.observations import RawWeather
 
@@ -26,60 +26,54 @@ if TYPE_CHECKING:
     from include.core.storage import File
     from include.core.warehouse.attempt import Attempt
     from include.core.warehouse.loader import LoadResult
+    from include.domains.weather.client import WeatherClient
 
 log = logging.getLogger(__name__)
 
 
-class Api(Protocol):
-    """What :func:`extract` needs of a hook."""
-
-    def fetch(self, cities: Sequence[City], date: dt.date, asked_on: dt.date) -> RawWeather:
-        """Return what the API answers about one UTC day, asked on the day ``asked_on``."""
-
-
 def create_table(uri: str) -> None:
-    """Create ``weather_data``, and what loads need, where they are missing.
+    """Create ``weather_data`` and the tables that loads need, if they don't exist.
 
     Raises:
-        SchemaMismatchError: if there is a table of that name with other columns.
+        SchemaMismatchError: if the table exists with different columns.
     """
     with connect(uri) as session:
         create(session, WEATHER_DATA)
 
 
 def extract(
-    api: Api,
+    client: WeatherClient,
     root: File,
     *,
-    wanted: Sequence[str | dict[str, Any]],
+    cities: Sequence[str | dict[str, Any]],
     date: dt.date,
-    asked_on: dt.date,
+    requested_on: dt.date,
     run_id: str,
 ) -> str:
-    """Ask for the weather of one UTC day, keep the answers as they came, and return the URL of the file.
+    """Request the weather of one UTC day, store the unmodified responses, and return the URL of the file.
 
     Args:
-        api: the hook to ask.
+        client: client of the weather API.
         root: object-storage root.
-        wanted: names from ``cities.yaml``, or cities as ``{name, latitude, longitude}``.
+        cities: names from ``cities.yaml``, or cities as ``{name, latitude, longitude}``.
         date: the UTC day.
-        asked_on: the UTC day on which the run began; tells how old ``date`` is.
-        run_id: DAG run; names the file.
+        requested_on: the UTC day on which the run started.
+        run_id: DAG run, part of the file name.
 
     Raises:
-        ConfigurationError: a city, the date or the connection can't be used.
-        PermanentUpstreamError: the API refuses the request.
-        TransientUpstreamError: no usable answer for now.
+        ConfigurationError: a city or the date is invalid.
+        PermanentUpstreamError: the API rejects the request.
+        TransientUpstreamError: no usable response; a retry may succeed.
     """
-    raw = api.fetch(select_cities(wanted, load_cities()), date, asked_on)
+    raw = client.fetch(select_cities(cities, load_cities()), date, requested_on)
     return write(storage.file_of(root, "raw", date, run_id), raw.model_dump_json(indent=1).encode())
 
 
 def transform(raw: File) -> str:
     """Write rows (Parquet) and rejected records (JSON lines) beside ``raw``, and return the URL of ``raw``."""
-    from include.domains.weather.transform import transform as transformed
+    from include.domains.weather.transform import transform as transform_raw
 
-    frame, rejected = transformed(RawWeather.model_validate_json(raw.read_bytes()))
+    frame, rejected = transform_raw(RawWeather.model_validate_json(raw.read_bytes()))
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     write(storage.beside(raw, "observations"), buffer.getvalue())
@@ -90,37 +84,37 @@ def transform(raw: File) -> str:
 
 
 def load(raw: File, uri: str, attempt: Attempt) -> LoadResult:
-    """Publish what :func:`transform` wrote beside ``raw``, and put its rejected records into quarantine.
+    """Load the rows that :func:`transform` wrote beside ``raw`` and quarantine the rejected records.
 
-    Rows of cities that weren't asked for stay as they are. If no record is usable, nothing is published.
+    Rows of cities that weren't requested are unchanged. If no record is valid, nothing is published.
 
     Raises:
-        IncompleteLoadError: naming the cities that are missing; the others are loaded, and marked incomplete.
-        LoadError: the rows break a rule, or a newer attempt has loaded; nothing was written.
+        IncompleteLoadError: naming the missing cities; the others are loaded, and the load is marked incomplete.
+        LoadError: the rows violate the contract, or a newer attempt has loaded; nothing was written.
     """
     import pandas as pd
 
     from include.domains.weather.transform import records
 
-    answered = RawWeather.model_validate_json(raw.read_bytes())
+    weather = RawWeather.model_validate_json(raw.read_bytes())
     frame = pd.read_parquet(io.BytesIO(storage.beside(raw, "observations").read_bytes()))
     lines = storage.beside(raw, "rejected").read_bytes().splitlines()
     with connect(uri, attempt) as session:
         result = load_partition(
             session,
             WEATHER_DATA,
-            partition=answered.date,
+            partition=weather.date,
             rows=frame,
             attempt=attempt,
             rejected=[Rejected(**json.loads(line)) for line in lines],
-            expected=[city.name for city in answered.cities],
-            expected_rows=len(records(answered)),
+            expected=[city.name for city in weather.cities],
+            expected_rows=len(records(weather)),
             replace=False,
-            replayed_from=answered.replayed_from,
+            replayed_from=weather.replayed_from,
         )
     log.info(
         "weather_data of %s: %d in = %d loaded + %d quarantined",
-        described(answered.date, answered.replayed_from),
+        describe_day(weather.date, weather.replayed_from),
         result.rows_in,
         result.loaded,
         result.quarantined,

@@ -1,4 +1,4 @@
-"""The weather API's connection, and the pool of its calls."""
+"""The weather API's connection and pool."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ WEATHER = Connection(
     "Weather API: type open_meteo (no key) or openweathermap (key as password).",
 )
 WEATHER_API = Pool(
-    "weather_api", 4, "Calls to the weather API at once; the calls per minute are bounded by the rate limiter."
+    "weather_api", 4, "Concurrent calls to the weather API; the rate limiter bounds the calls per minute."
 )

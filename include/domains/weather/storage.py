@@ -1,6 +1,6 @@
-"""Files of a run under the object-storage root, one folder for each kind and UTC day.
+"""Paths of a run's files under the object-storage root, with a folder for each kind and UTC day.
 
-A run that is repeated overwrites its own files; two runs of one day (scheduled and manual) have each their own.
+A repeated run overwrites its own files; two runs of the same day (scheduled and manual) have separate files.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ SUFFIXES: dict[Kind, str] = {"raw": "json", "observations": "parquet", "rejected
 
 
 def file_of(root: File, kind: Kind, date: dt.date, run_id: str) -> File:
-    """Return ``{root}/weather/{kind}/date=YYYY-MM-DD/{run_id}.{suffix}``, with a run id that every store takes."""
-    return root / "weather" / kind / f"date={date.isoformat()}" / f"{file_name(run_id)}.{SUFFIXES[kind]}"
+    """Return ``{root}/weather/{kind}/day=YYYY-MM-DD/{run_id}.{suffix}``, with a portable run id."""
+    return root / "weather" / kind / f"day={date.isoformat()}" / f"{file_name(run_id)}.{SUFFIXES[kind]}"
 
 
 def beside(raw: File, kind: Kind) -> File:

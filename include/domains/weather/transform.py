@@ -1,4 +1,4 @@
-"""From observations in °C to rows of ``weather_data`` in °F; what fails validation is kept aside with its reason."""
+"""Converts observations in °C to rows of ``weather_data`` in °F, and rejects invalid ones with the reason."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterator, Sequence
 
-    from include.domains.weather.observations import Answer
+    from include.domains.weather.observations import Response
 
 KEY = list(WEATHER_DATA.key)
 COLUMNS = list(WEATHER_DATA.column_names)
-READERS: dict[Source, Callable[[Answer], Iterator[Record]]] = {
+READERS: dict[Source, Callable[[Response], Iterator[Record]]] = {
     "open_meteo": open_meteo.read,
     "openweathermap": openweathermap.read,
 }
 
 
 class Transformed(NamedTuple):
-    """Every record of the upstream, once: as a row of ``frame`` (:data:`COLUMNS`) or in ``rejected``."""
+    """Every record of the upstream, exactly once: as a row of ``frame`` (:data:`COLUMNS`) or in ``rejected``."""
 
     frame: pd.DataFrame
     rejected: list[Rejected]
@@ -40,40 +40,39 @@ def to_fahrenheit(celsius: pd.Series[float]) -> pd.Series[float]:
 
 
 def records(raw: RawWeather) -> list[Record]:
-    """Read every answer of ``raw``; nothing in it is left out."""
-    return [record for answer in raw.answers for record in READERS[raw.source](answer)]
+    """Parse every response of ``raw``; nothing is dropped."""
+    return [record for response in raw.responses for record in READERS[raw.source](response)]
 
 
 def transform(raw: RawWeather) -> Transformed:
-    """Bring the raw answers to rows of ``weather_data``.
+    """Convert the raw responses to rows of ``weather_data``.
 
-    A (date, city) that stands more than once: of equal rows one is kept and its copies are rejected; if they contradict
-    each other, all of them are rejected, since nothing says which is right.
+    If a (date, city) occurs more than once with equal values, one row is kept and its copies are rejected. If the
+    values differ, all of its rows are rejected, because none is known to be right.
     """
     observations, rejected = split(records(raw))
     frame = _frame(observations)
     reasons = _failures(frame, raw.date, [city.name for city in raw.cities])
     rejected += [
-        Rejected(observations[place].model_dump(mode="json"), "; ".join(reasons[place])) for place in sorted(reasons)
+        Rejected(observations[position].model_dump(mode="json"), "; ".join(reasons[position]))
+        for position in sorted(reasons)
     ]
     return Transformed(frame.drop(index=list(reasons)).reset_index(drop=True), rejected)
 
 
 def schema(date: dt.date, cities: Sequence[str]) -> pa.DataFrameSchema:
-    """Return what the rows of one UTC day must look like."""
+    """Return the schema of the rows of one UTC day."""
     allowed = ", ".join(cities)
     return pa.DataFrameSchema(
         {
-            "date": pa.Column(
-                object, pa.Check.equal_to(date, error=f"date: must be {date}, the day that was asked for")
-            ),
+            "date": pa.Column(object, pa.Check.equal_to(date, error=f"date: must be {date}, the requested day")),
             "city": pa.Column(str, pa.Check.isin(cities, error=f"city: must be one of {allowed}")),
             "temperature": pa.Column(
                 float,
                 pa.Check.in_range(
                     LOWEST,
                     HIGHEST,
-                    error=f"temperature: must lie in {LOWEST:g}..{HIGHEST:g} {TEMPERATURE_UNIT} (-90..60 °C)",
+                    error=f"temperature: must be within {LOWEST:g}..{HIGHEST:g} {TEMPERATURE_UNIT} (-90..60 °C)",
                 ),
             ),
             "temperature_unit": pa.Column(str, pa.Check.eq(TEMPERATURE_UNIT)),
@@ -81,8 +80,8 @@ def schema(date: dt.date, cities: Sequence[str]) -> pa.DataFrameSchema:
             "source": pa.Column(str),
         },
         checks=[
-            pa.Check(_consistent, error="date, city: another row of the same day and city contradicts this one"),
-            pa.Check(_first, error="date, city: copy of a row that is loaded"),
+            pa.Check(_consistent, error="date, city: another row of the same day and city has different values"),
+            pa.Check(_first, error="date, city: duplicate of a row that is loaded"),
         ],
         strict=True,
     )
@@ -102,15 +101,15 @@ def _frame(observations: Sequence[Observation]) -> pd.DataFrame:
 
 
 def _failures(frame: pd.DataFrame, date: dt.date, cities: Sequence[str]) -> dict[int, list[str]]:
-    """Return the reasons against each row that fails, by its place in ``frame``."""
+    """Return the reasons for rejecting each invalid row, by its position in ``frame``."""
     try:
         schema(date, cities).validate(frame, lazy=True)
     except SchemaErrors as errors:
         cases = errors.failure_cases
         if cases["index"].isna().any():
-            raise  # a column is missing or has another type: no row's fault
+            raise  # a column is missing or has the wrong type: not an error of a row
         reasons = cases.drop_duplicates(["index", "check"]).groupby("index")["check"].agg(list)
-        return {int(place): texts for place, texts in reasons.items()}
+        return {int(position): texts for position, texts in reasons.items()}
     return {}
 
 

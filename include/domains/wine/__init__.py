@@ -1,1 +1,1 @@
-"""The quality of Portuguese wines from what a laboratory measures; shows how an experiment is kept in MLflow."""
+"""Predicts the quality of Portuguese wines from laboratory measurements; shows experiment tracking with MLflow."""

@@ -1,4 +1,4 @@
-"""The wine measurements: eleven numbers and the grade that tasters gave.
+"""Reads the wine data: eleven measurements and a grade by tasters for each wine.
 
 P. Cortez, A. Cerdeira, F. Almeida, T. Matos, J. Reis, Modeling wine preferences by data mining from physicochemical
 properties, Decision Support Systems 47(4):547-553, 2009, doi 10.1016/j.dss.2009.05.016.
@@ -7,7 +7,6 @@ properties, Decision Support Systems 47(4):547-553, 2009, doi 10.1016/j.dss.2009
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from include.core.ml.errors import DataError
+from include.core.ml.tables import read_csv
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,10 +43,9 @@ class Wines:
 
     Attributes:
         colour: red or white.
-        measurements: :data:`MEASUREMENTS`, one row a wine.
+        measurements: :data:`MEASUREMENTS`, one row per wine.
         grades: 0 (bad) to 10 (excellent).
-        groups: the same number for wines with the same measurements: copies, of which a random split puts some on
-            either side.
+        groups: equal for wines with equal measurements (copies), which a random split would put on both sides.
         digest: SHA-256 of the file.
     """
 
@@ -66,20 +65,20 @@ def read(csv: bytes, colour: str) -> Wines:
     """Return the wines of a semicolon-separated file.
 
     Raises:
-        DataError: naming the column or row that isn't as it must be.
+        DataError: naming the invalid columns or the first invalid line.
     """
-    table = pd.read_csv(io.BytesIO(csv), sep=";")
-    wanted = [*MEASUREMENTS, GRADE]
-    if list(table.columns) != wanted:
-        raise DataError(f"{colour} wines: the columns are {list(table.columns)}; they must be {wanted}")
+    table = read_csv(csv, f"{colour} wines", ";")
+    expected = [*MEASUREMENTS, GRADE]
+    if list(table.columns) != expected:
+        raise DataError(f"{colour} wines: the columns are {list(table.columns)}; expected: {expected}")
     numbers = table.apply(pd.to_numeric, errors="coerce")
-    bad = numbers.isna().any(axis=1) | ~numbers[GRADE].isin(GRADES) | (numbers < 0).any(axis=1)
-    if bad.any():
-        line = int(np.flatnonzero(bad)[0])
+    invalid = ~np.isfinite(numbers).all(axis=1) | ~numbers[GRADE].isin(GRADES) | (numbers < 0).any(axis=1)
+    if invalid.any():
+        line = invalid.idxmax()
         raise DataError(
-            f"{colour} wines: {int(bad.sum())} row(s) hold no number, one below 0, or a grade beyond 0..10; the first"
-            f" is line {line + 2}: {table.iloc[line].to_dict()}"
+            f"{colour} wines: {int(invalid.sum())} row(s) have a missing, infinite or negative number or a grade"
+            f" outside 0..10; the first is line {line}: {table.loc[line].to_dict()}"
         )
-    measurements = numbers[list(MEASUREMENTS)].astype(float)
+    measurements = numbers[list(MEASUREMENTS)].astype(float).reset_index(drop=True)
     groups = measurements.groupby(list(MEASUREMENTS), sort=False).ngroup().to_numpy(np.int64)
     return Wines(colour, measurements, numbers[GRADE].to_numpy(np.int64), groups, hashlib.sha256(csv).hexdigest())

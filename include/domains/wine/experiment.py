@@ -1,7 +1,7 @@
-"""The candidates for the wines' grades, judged in two protocols.
+"""The candidate models and their cross-validation with two protocols.
 
-``paper`` is that of the reference (five stratified folds, copies and all), to be compared with its published figures;
-``grouped`` keeps wines with equal measurements on one side of each split, which says what to expect of an unseen wine.
+``paper`` is the reference's protocol (five stratified folds, ignoring copies), comparable with its published results;
+``grouped`` keeps wines with equal measurements on one side of each split, and estimates the accuracy on unseen wines.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ CANDIDATES: dict[str, Callable[[], Any]] = {
 
 
 @dataclass(frozen=True)
-class Judged:
-    """How a candidate does: accuracy and Cohen's kappa of predictions on unseen folds, in both protocols.
+class Scores:
+    """Scores of a candidate: accuracy and Cohen's kappa of the out-of-fold predictions, with both protocols.
 
-    ``predictions`` are those of the grouped protocol, one a wine.
+    ``predictions`` are those of the grouped protocol, one per wine.
     """
 
     paper_accuracy: float
@@ -51,7 +51,7 @@ class Judged:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The numbers by name."""
+        """The scores by name."""
         return {
             "paper_accuracy": self.paper_accuracy,
             "paper_kappa": self.paper_kappa,
@@ -60,18 +60,21 @@ class Judged:
         }
 
 
-def judge(model: Any, wines: Wines) -> Judged:
-    """Cross-validate one candidate in both protocols."""
+def cross_validate(model: Any, wines: Wines) -> Scores:
+    """Cross-validate a candidate with both protocols."""
     rows, grades = wines.measurements.to_numpy(), wines.grades
     paper = StratifiedKFold(SPLITS, shuffle=True, random_state=SEED).split(rows, grades)
     grouped = StratifiedGroupKFold(SPLITS, shuffle=True, random_state=SEED).split(rows, grades, wines.groups)
-    with_copies, without = _predictions(model, rows, grades, paper), _predictions(model, rows, grades, grouped)
-    return Judged(
-        float(accuracy_score(grades, with_copies)),
-        float(cohen_kappa_score(grades, with_copies)),
-        float(accuracy_score(grades, without)),
-        float(cohen_kappa_score(grades, without)),
-        without,
+    paper_predictions, predictions = (
+        _predictions(model, rows, grades, paper),
+        _predictions(model, rows, grades, grouped),
+    )
+    return Scores(
+        float(accuracy_score(grades, paper_predictions)),
+        float(cohen_kappa_score(grades, paper_predictions)),
+        float(accuracy_score(grades, predictions)),
+        float(cohen_kappa_score(grades, predictions)),
+        predictions,
     )
 
 

@@ -1,4 +1,4 @@
-"""The wines, and the models that are compared on them."""
+"""Environment keys of the wine experiment."""
 
 from __future__ import annotations
 

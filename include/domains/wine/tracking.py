@@ -1,4 +1,4 @@
-"""A training as MLflow shows it: one run a colour, one nested run a candidate, and no more runs than are looked at."""
+"""Logs trainings to MLflow, with a run for each colour and a nested run for each candidate, and prunes old ones."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ TRAINING, CANDIDATE = "training", "candidate"
 
 
 def record(evaluation: File, uri: str) -> str:
-    """Show a training in MLflow; return the id of its run. A training that is shown already isn't shown twice.
+    """Log a training to MLflow; return the id of its run. Repeating it doesn't create another run.
 
     Raises:
-        ArtifactError: if its files aren't those that the training wrote.
-        MlflowException: if MLflow doesn't answer; the training is kept, so a later try shows it.
+        ArtifactError: if a file has changed since the training.
+        MlflowException: if MLflow is unavailable; a retry logs the stored training.
     """
     mlflow = client(uri)
     with tempfile.TemporaryDirectory() as temporary:
@@ -45,7 +45,7 @@ def record(evaluation: File, uri: str) -> str:
             mlflow.set_terminated(child)
         _log_dataset(mlflow, run_id, trained)
         mlflow.log_artifacts(run_id, temporary)
-        mlflow.set_tag(run_id, "mlflow.note.content", trained.findings())
+        mlflow.set_tag(run_id, "mlflow.note.content", trained.summary())
         _log(
             mlflow,
             run_id,
@@ -57,15 +57,15 @@ def record(evaluation: File, uri: str) -> str:
 
 
 def prune(uri: str, keep: int) -> int:
-    """Delete all but the newest ``keep`` trainings of the experiment, with their candidates; return how many went."""
+    """Delete all but the newest ``keep`` trainings with their candidates; return the number of deleted trainings."""
     mlflow = client(uri)
     runs = mlflow.search_runs([_experiment(mlflow)], order_by=["attributes.start_time DESC"], max_results=5000)
     parents = [run for run in runs if PARENT not in run.data.tags]
-    gone = {run.info.run_id for run in parents[keep:]}
+    expired = {run.info.run_id for run in parents[keep:]}
     for run in runs:
-        if run.info.run_id in gone or run.data.tags.get(PARENT) in gone:
+        if run.info.run_id in expired or run.data.tags.get(PARENT) in expired:
             mlflow.delete_run(run.info.run_id)
-    return len(gone)
+    return len(expired)
 
 
 def _experiment(mlflow: MlflowClient) -> str:
@@ -76,17 +76,17 @@ def _experiment(mlflow: MlflowClient) -> str:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    found = mlflow.get_experiment_by_name(EXPERIMENT)
-    if found is None:
-        raise ConfigurationError(f"experiment {EXPERIMENT!r} was deleted: restore it, or have `mlflow gc` remove it")
-    return str(found.experiment_id)
+    experiment = mlflow.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        raise ConfigurationError(f"experiment {EXPERIMENT!r} was deleted: restore it, or remove it with `mlflow gc`")
+    return str(experiment.experiment_id)
 
 
 def _run(mlflow: MlflowClient, experiment: str, name: str, tags: dict[str, str]) -> str:
-    """Return the run of a training, made where it is missing: a try that was cut short is taken up."""
-    known = mlflow.search_runs([experiment], f"tags.{TRAINING} = '{tags[TRAINING]}'", max_results=1)
-    if known:
-        return str(known[0].info.run_id)
+    """Return the id of the run with these tags, created if missing, so that a retry continues an interrupted try."""
+    runs = mlflow.search_runs([experiment], f"tags.{TRAINING} = '{tags[TRAINING]}'", max_results=1)
+    if runs:
+        return str(runs[0].info.run_id)
     return str(mlflow.create_run(experiment, tags=tags, run_name=name).info.run_id)
 
 
@@ -102,7 +102,7 @@ def _log(mlflow: MlflowClient, run_id: str, params: Mapping[str, object], metric
 
 
 def _log_dataset(mlflow: MlflowClient, run_id: str, trained: Trained) -> None:
-    """Name the data set and its digest, of which MLflow keeps 36 characters."""
+    """Log the data set with its digest, which MLflow limits to 36 characters."""
     import json
 
     from mlflow.entities import Dataset, DatasetInput

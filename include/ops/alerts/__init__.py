@@ -1,1 +1,1 @@
-"""Alerts: telling people what happened to a run, once, on the right channel, and never losing it."""
+"""Alerts about runs: sent once, to the right channel, and never lost."""

@@ -1,4 +1,4 @@
-"""What is alerted about: one happening, named by a key that every path which sees it agrees on."""
+"""The alert: an event with a key that is the same on every path that reports it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-UNWATCHED = frozenset({"alerts_drain"})  # it can't tell that it doesn't deliver; Prometheus does (AlertOutboxOld)
+from include.core.warehouse.storable import storable_text
+
+UNWATCHED = frozenset({"alerts_drain"})  # can't report its own failure; Prometheus does (AlertOutboxOld)
 
 
 class Kind(StrEnum):
-    """What happened."""
+    """The type of event."""
 
-    FAILED = "failed"  # a task of the run failed and isn't tried again, or the run failed as a whole
+    FAILED = "failed"  # a task failed without further retries, or the run failed as a whole
     SUCCEEDED = "succeeded"
-    NOTE = "note"  # a task says something of its own
-    RETRY = "retry"  # a try failed, the task is tried again
-    LATE = "late"  # a run wasn't done by its deadline
+    NOTE = "note"  # a custom message of a task
+    RETRY = "retry"  # a try failed, and the task is retried
+    LATE = "late"  # a run missed its deadline
     IMPORT_ERROR = "import_error"
-    STALE = "stale"  # a dataset wasn't loaded in time, whether or not a run was made
+    STALE = "stale"  # a dataset wasn't loaded in time, with or without a run
     ZERO_ROWS = "zero_rows"
 
 
@@ -30,11 +32,11 @@ class Failure:
 
     Attributes:
         task_id: the task.
-        map_index: index of a mapped task, -1 for any other.
+        map_index: index of a mapped task, -1 otherwise.
         try_number: the try that failed, from 1.
-        max_tries: how many tries there are.
-        error: in one line, without secrets; empty if the process died without a word.
-        log_url: the try's log in the web UI.
+        max_tries: total number of tries.
+        error: the error in one line, without secrets; empty if the process died without reporting one.
+        log_url: URL of the try's log in the web UI.
     """
 
     task_id: str
@@ -44,30 +46,34 @@ class Failure:
     error: str = ""
     log_url: str = ""
 
+    def __post_init__(self) -> None:
+        """Make every text storable."""
+        _make_storable(self)
+
     @property
     def task(self) -> str:
-        """The task's id, with the index of a mapped one."""
+        """The task's id, with the index of a mapped task."""
         return f"{self.task_id}[{self.map_index}]" if self.map_index >= 0 else self.task_id
 
 
 @dataclass(frozen=True)
 class Alert:
-    """One happening.
+    """An event to alert about.
 
     Attributes:
-        kind: what happened.
-        dag_id: to which DAG; empty for a file that doesn't load.
-        run_id: in which run; empty if it is about none.
-        attempt: tells runs of one id apart: how often the run was cleared, and when it started.
-        subject: what else the key needs: task and try, dataset, file.
-        owner: of the DAG, which decides who gets the mail.
-        schedule: in words.
+        kind: type of event.
+        dag_id: the DAG; empty for a file that can't be imported.
+        run_id: the run; empty if the event isn't about a run.
+        attempt: distinguishes runs with the same id: how often the run was cleared, and when it started.
+        subject: further part of the key: task and try, dataset, file.
+        owner: owner of the DAG, who receives the mail.
+        schedule: the schedule in words.
         advice: what to do, in a sentence or two.
         runbook: name of the page in ``docs/runbooks``; empty if there is none.
-        text: what is said beside the failures, in one line, without secrets.
-        next_try: when a task is tried again, in words.
-        run_url: the run in the web UI.
-        failures: the failures known when the alert was made; the outbox may know more.
+        text: message in addition to the failures, in one line, without secrets.
+        next_try: when the task is retried, in words.
+        run_url: URL of the run in the web UI.
+        failures: the failures known when the alert was created; the outbox may have more.
     """
 
     kind: Kind
@@ -84,24 +90,35 @@ class Alert:
     run_url: str = ""
     failures: tuple[Failure, ...] = field(default=())
 
+    def __post_init__(self) -> None:
+        """Make every text storable."""
+        _make_storable(self)
+
     @property
     def key(self) -> str:
-        """What makes two sightings one happening; wording takes no part in it."""
+        """Identifies the event; texts aren't part of it."""
         return json.dumps([self.kind, self.dag_id, self.run_id, self.attempt, self.subject])
 
     @property
     def digest(self) -> str:
-        """The key in 40 letters and digits, where it names something."""
+        """A hash of the key, 40 hexadecimal digits, for use in names."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:40]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what :meth:`from_dict` reads, fit for JSON."""
+        """Return a JSON-serializable dictionary for :meth:`from_dict`."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Alert:
-        """Return the alert that :meth:`to_dict` wrote; fields that this version doesn't know are left out."""
-        known = {each.name for each in fields(cls)}
-        given = {name: value for name, value in content.items() if name in known}
-        failures = tuple(Failure(**failure) for failure in given.pop("failures", ()))
-        return cls(**(given | {"kind": Kind(given["kind"]), "failures": failures}))
+        """Return the alert from a dictionary of :meth:`to_dict`; unknown fields are ignored."""
+        names = {item.name for item in fields(cls)}
+        known = {name: value for name, value in content.items() if name in names}
+        failures = tuple(Failure(**failure) for failure in known.pop("failures", ()))
+        return cls(**(known | {"kind": Kind(known["kind"]), "failures": failures}))
+
+
+def _make_storable(record: Any) -> None:
+    """Escape what PostgreSQL can't store, such as NUL, in the texts of a new alert or failure; an error may hold it."""
+    for name, value in vars(record).items():
+        if isinstance(value, str) and not isinstance(value, Kind):
+            object.__setattr__(record, name, storable_text(value))

@@ -1,14 +1,14 @@
-"""What the cluster policy gives to every DAG and task: Airflow's callbacks, each of which ends in the outbox.
+"""The callbacks that the cluster policy adds to every DAG and task; each puts an alert into the outbox.
 
-Where Airflow runs them, and how long they may take:
+Where Airflow runs them, and their time limits:
 
 - a task's failure and retry callbacks: in the task's process, which is killed ``[core] task_success_overtime`` seconds
   after the task; if the process died, in the DAG processor, or not at all
 - a DAG's callbacks: in the DAG processor, at most once, within ``[dag_processor] dag_file_processor_timeout``
-- a deadline's: in the triggerer, by a trigger that outlives a restart
+- a deadline's callback: in the triggerer, by a trigger that survives a restart
 
-None may be relied upon: :mod:`spellbook.listener` parks each failed run in the transaction that ends it. The callbacks
-are what makes an alert quick, and what knows its errors.
+None is reliable: :mod:`spellbook.listener` stores a pending alert for each failed run in the transaction that ends the
+run. The callbacks make alerts fast, and add the errors.
 
 Every Airflow process imports this module: keep it free of heavy imports.
 """
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
     from include.ops.alerts.alert import Alert
     from include.ops.alerts.outbox import Outbox
 
-PATIENCE = 4.0  # seconds that a failed run's alert waits for its last task to tell the error
+ERROR_WAIT_SECONDS = 4.0  # how long a failed run's alert waits for its last task to report the error
 RETRY_SECONDS = 30
 
 log = logging.getLogger(__name__)
 
 
 def on_task_failure(context: Context) -> None:
-    """Put the failure into the outbox; it is sent when the run ends, or half a minute later if it goes on."""
+    """Put the failure into the outbox; it is sent when the run ends, or after half a minute if the run continues."""
     from include.ops.alerts.alert import Kind
     from include.ops.alerts.observe import run_alert
     from include.ops.alerts.outbox import ROLL_UP
 
-    _say(run_alert(Kind.FAILED, context), lambda outbox, alert: _put(outbox, alert, wait=ROLL_UP), at_once=False)
+    _report(run_alert(Kind.FAILED, context), lambda outbox, alert: _put(outbox, alert, wait=ROLL_UP), at_once=False)
 
 
 def on_task_retry(context: Context) -> None:
-    """Tell that a try failed, and when the next one comes; for a task that asks for it."""
+    """Send an alert about a failed try and the time of the next one; for tasks that opt in."""
     from include.ops.alerts.observe import retry_alert
 
-    _say(retry_alert(context), _put_and_send)
+    _report(retry_alert(context), _put_and_send)
 
 
 def on_note(context: Context, text: str) -> None:
-    """Say ``text`` in the alert of the run that failed or succeeded, or in a message of its own about a task."""
+    """Add ``text`` to the alert of a failed or succeeded run, or send it as a separate message about a task."""
     from dataclasses import replace
 
     from include.ops.alerts.alert import Kind
@@ -60,17 +60,17 @@ def on_note(context: Context, text: str) -> None:
     from include.ops.alerts.outbox import ROLL_UP
     from include.ops.alerts.wording import in_a_line
 
-    said = in_a_line(text)
+    line = in_a_line(text)
     if "reason" in context:  # a DAG's callback
         kind = Kind.SUCCEEDED if context["reason"] == "success" else Kind.FAILED
-        _say(replace(run_alert(kind, context), text=said), _put_and_send)
+        _report(replace(run_alert(kind, context), text=line), _put_and_send)
     elif context.get("exception") is not None:
-        alert = replace(run_alert(Kind.FAILED, context), text=said)
-        _say(alert, lambda outbox, alert: _put(outbox, alert, wait=ROLL_UP), at_once=False)
+        alert = replace(run_alert(Kind.FAILED, context), text=line)
+        _report(alert, lambda outbox, alert: _put(outbox, alert, wait=ROLL_UP), at_once=False)
     else:
         ti = context["ti"]
         subject = f"{ti.task_id} {ti.map_index} {ti.try_number}"
-        _say(replace(run_alert(Kind.NOTE, context), subject=subject, text=said), _put_and_send)
+        _report(replace(run_alert(Kind.NOTE, context), subject=subject, text=line), _put_and_send)
 
 
 def on_dag_failure(context: Context) -> None:
@@ -78,17 +78,17 @@ def on_dag_failure(context: Context) -> None:
     from include.ops.alerts.alert import Kind
     from include.ops.alerts.observe import run_alert
 
-    if "dag_run" in context:  # else the DAG has changed since; what the scheduler stored is sent within a minute
-        _say(run_alert(Kind.FAILED, context), _put_and_send)
+    if "dag_run" in context:  # missing if the DAG has changed since; the pending alert is sent within a minute
+        _report(run_alert(Kind.FAILED, context), _put_and_send)
 
 
 def on_dag_success(context: Context) -> None:
-    """Tell that a run succeeded, and whether the ones before it hadn't."""
+    """Send the alert of a succeeded run, and whether it recovered from failures."""
     from include.ops.alerts.alert import Kind
     from include.ops.alerts.observe import run_alert
 
     if "dag_run" in context:
-        _say(run_alert(Kind.SUCCEEDED, context), _put_and_send)
+        _report(run_alert(Kind.SUCCEEDED, context), _put_and_send)
 
 
 async def on_deadline(
@@ -99,18 +99,18 @@ async def on_deadline(
     runbook: str = "",
     patience: float = 86400,
 ) -> None:
-    """Put the alert of a late run into the outbox, unless the run has failed, which is alerted already.
+    """Put the alert of a late run into the outbox, unless the run has failed, which has its own alert.
 
     Args:
-        context: ``dag_run`` and ``deadline``, as Airflow's REST API shows them.
-        owner: of the DAG.
-        schedule: in words.
+        context: ``dag_run`` and ``deadline``, as in Airflow's REST API.
+        owner: owner of the DAG.
+        schedule: the schedule in words.
         advice: what to do.
         runbook: name of the DAG's runbook.
-        patience: seconds for which it tries to reach the warehouse.
+        patience: seconds to keep trying to reach the warehouse.
 
     Raises:
-        psycopg.OperationalError: if the warehouse can't be reached for so long.
+        psycopg.OperationalError: if the warehouse can't be reached for that long.
     """
     from airflow.sdk import Connection
     from psycopg import OperationalError
@@ -136,24 +136,24 @@ async def on_deadline(
         run_url=run_url(run["dag_id"], run["dag_run_id"]),
     )
     uri = (await Connection.async_get("postgres_default")).get_uri()
-    known = {route.conn_id for route in routing().routes(alert) if await _is_there(route.conn_id)}
+    available = {route.conn_id for route in routing().routes(alert) if await _connection_exists(route.conn_id)}
     until = time.monotonic() + patience
     while True:
         try:
-            await asyncio.to_thread(_put_at, uri, alert, known)
+            await asyncio.to_thread(_put_at, uri, alert, available)
         except OperationalError:
             if time.monotonic() + RETRY_SECONDS > until:
                 raise
-            log.warning("The warehouse can't be reached; the alert is put into its outbox later: %s", alert.key)
+            log.warning("The warehouse can't be reached; putting the alert into the outbox is retried: %s", alert.key)
             await asyncio.sleep(RETRY_SECONDS)
         else:
             return
 
 
-def _say(alert: Alert, how: Callable[[Outbox, Alert], None], *, at_once: bool = True) -> None:
-    """Put an alert into the outbox; without the warehouse, park it, and if ``at_once`` send it as it is.
+def _report(alert: Alert, action: Callable[[Outbox, Alert], None], *, at_once: bool = True) -> None:
+    """Put an alert into the outbox; without the warehouse, store it as pending, and if ``at_once`` send it.
 
-    Never raises: a callback's error would hide the task's own. What goes wrong is logged with the alert.
+    Never raises, since a callback's error would hide the task's own. Errors are logged with the alert.
     """
     from airflow.sdk.exceptions import AirflowNotFoundException
     from psycopg import OperationalError
@@ -162,18 +162,18 @@ def _say(alert: Alert, how: Callable[[Outbox, Alert], None], *, at_once: bool = 
 
     try:
         with open_outbox() as outbox:
-            how(outbox, alert)
+            action(outbox, alert)
     except (OperationalError, AirflowNotFoundException) as error:
-        log.warning("The outbox can't be reached (%s); the alert goes its way without: %s", error, alert.key)
-        _say_without_outbox(alert, at_once=at_once)
+        log.warning("The outbox can't be reached (%s); handling the alert without it: %s", error, alert.key)
+        _report_without_outbox(alert, at_once=at_once)
     except Exception:
-        log.exception("The alert was not put into the outbox: %s", alert.key)
+        log.exception("Can't put the alert into the outbox: %s", alert.key)
 
 
-def _put(outbox: Outbox, alert: Alert, **how: Any) -> None:
-    from include.ops.alerts.delivery import is_there
+def _put(outbox: Outbox, alert: Alert, **options: Any) -> None:
+    from include.ops.alerts.delivery import connection_exists
 
-    outbox.put(alert, datetime.now(UTC), available=is_there, **how)
+    outbox.put(alert, datetime.now(UTC), available=connection_exists, **options)
 
 
 def _put_and_send(outbox: Outbox, alert: Alert) -> None:
@@ -185,25 +185,25 @@ def _put_and_send(outbox: Outbox, alert: Alert) -> None:
 
 
 def _with_errors(outbox: Outbox, alert: Alert) -> Alert:
-    """Wait for the error that the task's own callback tells; a task that was cut off from the outbox has stored it."""
+    """Wait until the task's own callback has reported the error, else take it from the pending alert."""
     from include.ops.alerts import fallback_delivery, history, pending
 
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + ERROR_WAIT_SECONDS
     while time.monotonic() < until:
-        if all(history.knows_error(outbox.session, alert, failure) for failure in alert.failures):
+        if all(history.has_error(outbox.session, alert, failure) for failure in alert.failures):
             return alert
         time.sleep(0.1)
-    return fallback_delivery.joined(alert, pending.find(alert)).alert
+    return fallback_delivery.merge(alert, pending.find(alert)).alert
 
 
-def _put_at(uri: str, alert: Alert, known: set[str]) -> None:
+def _put_at(uri: str, alert: Alert, available: set[str]) -> None:
     from include.ops.alerts.open_outbox import open_outbox
 
     with open_outbox(uri) as outbox:
-        outbox.put(alert, datetime.now(UTC), available=known.__contains__)
+        outbox.put(alert, datetime.now(UTC), available=available.__contains__)
 
 
-async def _is_there(conn_id: str) -> bool:
+async def _connection_exists(conn_id: str) -> bool:
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -214,11 +214,11 @@ async def _is_there(conn_id: str) -> bool:
     return True
 
 
-def _say_without_outbox(alert: Alert, *, at_once: bool) -> None:
+def _report_without_outbox(alert: Alert, *, at_once: bool) -> None:
     from include.ops.alerts import fallback_delivery, pending
 
     try:
-        waiting = fallback_delivery.joined(alert, pending.find(alert))
-        pending.store(fallback_delivery.send(waiting, datetime.now(UTC)) if at_once else waiting)
+        merged = fallback_delivery.merge(alert, pending.find(alert))
+        pending.store(fallback_delivery.send(merged, datetime.now(UTC)) if at_once else merged)
     except Exception:
-        log.exception("The alert could neither be sent nor stored: %s", alert.key)
+        log.exception("Can't send or store the alert: %s", alert.key)

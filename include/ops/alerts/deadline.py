@@ -1,7 +1,7 @@
-"""The moment from which a run's deadline counts.
+"""The reference time of a run's deadline.
 
-Airflow's own ``DeadlineReference.DAGRUN_QUEUED_AT`` is the same moment, but 3.3.2 can't clear a task of a DAG that uses
-it: the API answers 500, because it moves the deadline by an interval that it takes for seconds and that is none.
+Airflow's ``DeadlineReference.DAGRUN_QUEUED_AT`` is the same time, but 3.3.2 can't clear a task of a DAG that uses it:
+the API returns 500, because it moves the deadline by an interval that it expects in seconds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class RunQueued(BaseDeadlineReference):
     required_kwargs = frozenset({"dag_id", "run_id"})
 
     def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
-        """Return the moment; the scheduler calls it when it makes the run."""
+        """Return the time; called by the scheduler when it creates the run."""
         from airflow.models import DagRun
         from sqlalchemy import select
 

@@ -1,6 +1,6 @@
-"""Delivery through the providers' hooks: one attempt with a short time-out, and what its failure means.
+"""Delivers messages through the providers' hooks: a single attempt with a short timeout.
 
-No hook's own retries are used: they sleep inside a process that Airflow is about to kill, and may send twice.
+The hooks' own retries are disabled: they sleep in a process that Airflow is about to kill, and may send twice.
 """
 
 from __future__ import annotations
@@ -8,21 +8,22 @@ from __future__ import annotations
 import smtplib
 from typing import TYPE_CHECKING, Any
 
+from include.core.http.responses import MAX_RETRY_AFTER, requested_wait
 from include.ops.alerts.routing import Medium, Route
 
 if TYPE_CHECKING:
     from include.ops.alerts.message import Message
 
 TIMEOUT_SECONDS = 5
-ABOUT_THE_MESSAGE = {"invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long", "no_text"}
+MESSAGE_ERRORS = {"invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long", "no_text"}
 
 
 class DeliveryError(Exception):
-    """An attempt failed.
+    """A delivery attempt failed.
 
     Attributes:
-        retry_after: seconds that the other side asked us to wait, if it did.
-        refused: whether the message itself was refused, so that others needn't wait for it.
+        retry_after: seconds to wait, if the server requested it.
+        refused: whether the message itself was rejected, so that later ones needn't wait for it.
     """
 
     def __init__(self, reason: str, *, retry_after: float | None = None, refused: bool = False) -> None:
@@ -35,7 +36,7 @@ def deliver(route: Route, message: Message) -> None:
     """Send the message.
 
     Raises:
-        DeliveryError: if the other side didn't take it.
+        DeliveryError: if it wasn't accepted.
     """
     if route.medium is Medium.MAIL:
         _mail(route, message)
@@ -43,8 +44,8 @@ def deliver(route: Route, message: Message) -> None:
         _slack(route, message)
 
 
-def is_there(conn_id: str) -> bool:
-    """Tell whether Airflow has the connection."""
+def connection_exists(conn_id: str) -> bool:
+    """Return whether Airflow has the connection."""
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -74,8 +75,8 @@ def _slack_webhook(conn_id: str, body: dict[str, Any]) -> None:
     from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
 
     hook = SlackWebhookHook(slack_webhook_conn_id=conn_id, timeout=TIMEOUT_SECONDS, retry_handlers=[])
-    answer = hook.client.send_dict(body)
-    _judge(answer.status_code, str(answer.body), answer.headers)
+    response = hook.client.send_dict(body)
+    _raise_for_status(response.status_code, str(response.body), response.headers)
 
 
 def _slack_api(conn_id: str, body: dict[str, Any]) -> None:
@@ -86,27 +87,28 @@ def _slack_api(conn_id: str, body: dict[str, Any]) -> None:
     try:
         hook.call("chat.postMessage", json=body)
     except SlackApiError as error:
-        answer = error.response
-        reason = str(answer.get("error"))
-        if answer.status_code == 200:  # Slack says in a 200 that it refuses the message, or whoever sends it
-            raise DeliveryError(f"Slack answered {reason}", refused=reason in ABOUT_THE_MESSAGE) from error
-        _judge(answer.status_code, reason, dict(answer.headers))
+        response = error.response
+        reason = str(response.get("error"))
+        if response.status_code == 200:  # Slack rejects messages and senders with status 200
+            raise DeliveryError(f"Slack answered {reason}", refused=reason in MESSAGE_ERRORS) from error
+        _raise_for_status(response.status_code, reason, dict(response.headers))
 
 
-def _judge(status: int, said: str, headers: dict[str, Any]) -> None:
-    """Raise what an HTTP status means: 400 is about the message, 403, 404 and 410 are about the webhook."""
+def _raise_for_status(status: int, body: str, headers: dict[str, Any]) -> None:
+    """Raise for an error status: 400 is about the message, 403, 404 and 410 are about the webhook."""
     if 200 <= status < 300:
         return
-    given = {name.lower(): value for name, value in headers.items()}.get("retry-after")
-    asked = given[0] if isinstance(given, list) else given
-    retry_after = float(str(asked)) if str(asked).isdigit() else None
-    raise DeliveryError(f"Slack answered {status}: {said[:200]}", retry_after=retry_after, refused=status == 400)
+    header = {name.lower(): value for name, value in headers.items()}.get("retry-after")
+    value = header[0] if isinstance(header, list) else header
+    wait = requested_wait({"Retry-After": str(value)})
+    retry_after = None if wait is None else min(wait, MAX_RETRY_AFTER)
+    raise DeliveryError(f"Slack answered {status}: {body[:200]}", retry_after=retry_after, refused=status == 400)
 
 
 def _mail(route: Route, message: Message) -> None:
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
-    class ImpatientHook(SmtpHook):
+    class SingleAttemptHook(SmtpHook):
         @property
         def timeout(self) -> int:
             return TIMEOUT_SECONDS
@@ -116,7 +118,7 @@ def _mail(route: Route, message: Message) -> None:
             return 0
 
     try:
-        with ImpatientHook(smtp_conn_id=route.conn_id) as hook:
+        with SingleAttemptHook(smtp_conn_id=route.conn_id) as hook:
             hook.send_email_smtp(
                 to=route.recipient.split(", "), subject=message.summary[:200], html_content=message.html
             )
@@ -127,7 +129,7 @@ def _mail(route: Route, message: Message) -> None:
 
 
 def _is_permanent(error: smtplib.SMTPException) -> bool:
-    """5xx is for ever, 4xx for now (RFC 5321, 4.2.1)."""
+    """5xx is permanent, 4xx is transient (RFC 5321, 4.2.1)."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500

@@ -1,4 +1,4 @@
-"""One round of ``alerts_drain``: take in pending alerts, look for what no run reports, send what is due."""
+"""A round of ``alerts_drain``: import pending alerts, check freshness, send due messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include.ops.alerts import freshness_alerts, pending
-from include.ops.alerts.delivery import is_there
+from include.ops.alerts.delivery import connection_exists
 from include.ops.alerts.open_outbox import open_outbox
 
 if TYPE_CHECKING:
@@ -21,41 +21,41 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Round:
-    """What a round did.
+    """Counts of a round.
 
     Attributes:
-        taken_in: pending alerts that are in the outbox now.
-        found: datasets and loads that the warehouse's books complain of, new or not.
-        sent: messages that were sent.
-        waiting: rows that are due and wait for their next attempt.
+        imported: pending alerts moved to the outbox.
+        detected: stale datasets and empty loads, new or known.
+        sent: messages sent.
+        waiting: due rows that wait for their next attempt.
     """
 
-    taken_in: int
-    found: int
+    imported: int
+    detected: int
     sent: int
     waiting: int
 
 
 def drain(datasets: Sequence[Dataset]) -> Round:
-    """Do one round; ``datasets`` are those whose freshness is watched.
+    """Run a round; ``datasets`` are checked for freshness.
 
     Raises:
         AirflowNotFoundException: if there is no connection ``postgres_default``.
-        psycopg.OperationalError: if the warehouse is down; what is pending stays pending.
+        psycopg.OperationalError: if the warehouse is down; pending alerts stay pending.
     """
     now = datetime.now(UTC)
     with open_outbox() as outbox:
-        before = pending.stored()
-        for waiting in before:
-            outbox.put(waiting.alert, now, available=is_there, sent=waiting.sent)
-            pending.remove(waiting)
-        found = [
+        stored = pending.find_all()
+        for item in stored:
+            outbox.put(item.alert, now, available=connection_exists, sent=item.sent)
+            pending.remove(item)
+        detected = [
             *freshness_alerts.overdue(outbox.session, datasets, now),
             *freshness_alerts.empty_loads(outbox.session, now),
         ]
-        for alert in found:
-            outbox.put(alert, now, available=is_there)
-        sent, left = outbox.drain(now)
-    done = Round(len(before), len(found), sent, left)
-    log.info("%s", done)
-    return done
+        for alert in detected:
+            outbox.put(alert, now, available=connection_exists)
+        sent, waiting = outbox.drain(now)
+    counts = Round(len(stored), len(detected), sent, waiting)
+    log.info("%s", counts)
+    return counts

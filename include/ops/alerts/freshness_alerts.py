@@ -1,4 +1,4 @@
-"""What no run can tell, since it was never made or did nothing: asked of the warehouse's own books."""
+"""Alerts that no run can send, about stale datasets and empty loads, from the load log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from include.core.warehouse.history import last_loads
-from include.core.warehouse.schema import exists
 from include.ops.alerts.alert import Alert, Kind
 from include.ops.alerts.wording import in_words
 
@@ -25,37 +24,37 @@ EMPTY_LOADS = """
 
 
 def overdue(session: Session, datasets: Sequence[Dataset], now: datetime) -> Iterator[Alert]:
-    """Yield an alert for each dataset whose last complete load is older than its ``freshness``; one a lapse.
+    """Yield an alert for each dataset whose last complete load is older than its ``freshness``.
 
-    A dataset that was never loaded isn't overdue: nobody turned its DAG on. Prometheus tells (DataNeverLoaded).
+    A dataset that was never loaded isn't overdue, since its DAG may be off; Prometheus reports it (DataNeverLoaded).
     """
     freshness = {dataset.name: dataset.freshness for dataset in datasets if dataset.freshness is not None}
     for last in last_loads(session, datasets):
-        age, most = now - last.finished_at, freshness.get(last.dataset)
-        if most is not None and age > most:
+        age, maximum = now - last.finished_at, freshness.get(last.dataset)
+        if maximum is not None and age > maximum:
             finished = f"{last.finished_at.astimezone(UTC):%Y-%m-%d %H:%M}"
             yield Alert(
                 kind=Kind.STALE,
                 dag_id=last.dag_id,
                 attempt=finished,
                 subject=last.dataset,
-                text=f"last complete load {finished} UTC, {in_words(age)} ago; at most {in_words(most)} may pass",
+                text=f"last complete load {finished} UTC, {in_words(age)} ago; the maximum is {in_words(maximum)}",
                 runbook=STALE_RUNBOOK,
-                advice=f"Was a run of {last.dag_id} made, is the DAG paused, did it fail? Run the missing days.",
+                advice=f"Check whether {last.dag_id} is paused, didn't run or failed; run the missing days.",
             )
 
 
 def empty_loads(session: Session, now: datetime) -> Iterator[Alert]:
-    """Yield an alert for each load of the last day that left no row."""
-    if not exists(session, "load_log"):
-        return
-    for load_id, dataset, partition, dag_id, task_id, run_id, came, bad in session.execute(EMPTY_LOADS, {"now": now}):
+    """Yield an alert for each load of the last day that loaded no row."""
+    for load_id, dataset, partition, dag_id, task_id, run_id, rows_in, quarantined in session.execute(
+        EMPTY_LOADS, {"now": now}
+    ):
         yield Alert(
             kind=Kind.ZERO_ROWS,
             dag_id=str(dag_id),
             run_id=str(run_id),
             attempt=str(load_id),
             subject=str(dataset),
-            text=f"{task_id} loaded no row into partition {partition}: {came} came, {bad} quarantined",
-            advice="Ask the source whether it has no data, or none that is valid: table quarantine has the reasons.",
+            text=f"{task_id} loaded no row into partition {partition}: {rows_in} received, {quarantined} quarantined",
+            advice="Check whether the source has no data or no valid data; table quarantine has the reasons.",
         )

@@ -1,4 +1,4 @@
-"""What the outbox remembers beyond one message: every failure of a run, and how a DAG's last runs ended."""
+"""History in the outbox: every failure of a run, and the results of a DAG's last runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from include.core.warehouse.connect import Session
 
-LONGEST_STREAK = 1000
+MAX_STREAK = 1000
 
 
 def record(session: Session, alert: Alert, failure: Failure, now: datetime) -> None:
-    """Keep a failure of the alert's run; one that tells the error wins over one that knows of the failure only."""
+    """Store a failure of the alert's run; an entry with an error replaces one without."""
     session.execute(
         "INSERT INTO alert_failure (dag_id, run_id, attempt, task_id, map_index, body, failed_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (dag_id, run_id, attempt, task_id, map_index)"
@@ -45,18 +45,18 @@ def failures(session: Session, alert: Alert) -> tuple[Failure, ...]:
     return tuple(Failure(**body) for (body,) in rows if isinstance(body, dict))
 
 
-def knows_error(session: Session, alert: Alert, failure: Failure) -> bool:
-    """Tell whether a failure of the alert's run is known with its error."""
-    known = {(each.task_id, each.map_index): each.error for each in failures(session, alert)}
-    return bool(known.get((failure.task_id, failure.map_index)))
+def has_error(session: Session, alert: Alert, failure: Failure) -> bool:
+    """Return whether a failure of the alert's run is stored with its error."""
+    errors = {(item.task_id, item.map_index): item.error for item in failures(session, alert)}
+    return bool(errors.get((failure.task_id, failure.map_index)))
 
 
 def streak(session: Session, alert: Alert, before: int) -> int:
-    """Count the runs of the alert's DAG that failed one after the other right before outbox row ``before``."""
+    """Return the number of consecutive failed runs of the alert's DAG right before outbox row ``before``."""
     earlier = session.execute(
         "SELECT kind FROM (SELECT DISTINCT ON (alert_key) kind, id FROM alert_outbox WHERE dag_id = %s AND id < %s"
         " AND alert_key <> %s AND kind = ANY(%s) ORDER BY alert_key, id) AS runs ORDER BY id DESC LIMIT %s",
-        [alert.dag_id, before, alert.key, [Kind.FAILED, Kind.SUCCEEDED], LONGEST_STREAK],
+        [alert.dag_id, before, alert.key, [Kind.FAILED, Kind.SUCCEEDED], MAX_STREAK],
     ).fetchall()
     kinds = [kind for (kind,) in earlier]
     return kinds.index(Kind.SUCCEEDED) if Kind.SUCCEEDED in kinds else len(kinds)

@@ -1,6 +1,6 @@
-"""What an alert says: as Slack blocks with a line for the notification, and as a mail.
+"""Composes the message of an alert, as Slack blocks with a summary for the notification, and as HTML mail.
 
-Slack's Block Kit: https://docs.slack.dev/reference/block-kit/blocks; its limits: 150 characters in a header, 3,000 in a
+Slack's Block Kit: https://docs.slack.dev/reference/block-kit/blocks. Limits: 150 characters in a header, 3,000 in a
 section's text, 2,000 in one of its fields, 50 blocks.
 """
 
@@ -15,11 +15,11 @@ from include.ops.alerts.alert import Alert, Failure, Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SHOWN = 5  # failures in full; the others are counted
-LISTED = 100  # alerts of a digest
-LINES = 5  # in a section: each may have some 400 characters
+SHOWN = 5  # failures shown in full; the others are counted
+LISTED = 100  # alerts listed in a digest
+LINES = 5  # lines in a section, of up to some 400 characters each
 HEADER_LENGTH = 150
-NO_WORD = "no error was reported: the process was killed, often for want of memory, or its worker was lost"
+NO_ERROR = "no error was reported: the process was killed, often for lack of memory, or its worker was lost"
 TITLES = {
     Kind.FAILED: "Failed",
     Kind.SUCCEEDED: "Succeeded",
@@ -35,15 +35,15 @@ ICONS = {"act": ":red_circle:", "notify": ":large_blue_circle:"}
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of an alert when it is sent.
+    """The data of a message.
 
     Attributes:
         alert: the alert.
         severity: ``act`` or ``notify``.
-        failures: every failure of the run that is known by now.
-        streak: how many runs of the DAG before this one failed in a row.
+        failures: all known failures of the run.
+        streak: number of consecutive failed runs of the DAG before this one.
         runbook: URL or path of the DAG's runbook.
-        remark: of an expired silence; empty if there is none.
+        remark: note about an expired silence; empty if there is none.
     """
 
     alert: Alert
@@ -56,12 +56,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Message:
-    """One message, for any medium.
+    """A message in the formats of all media.
 
     Attributes:
-        summary: in a line, for notifications, digests, and the mail's subject.
-        blocks: for Slack.
-        html: for a mail.
+        summary: one line, for notifications, digests and mail subjects.
+        blocks: Slack blocks.
+        html: body of a mail.
     """
 
     summary: str
@@ -75,17 +75,17 @@ def compose(facts: Facts) -> Message:
     details = [*_details(facts), *([("Note", facts.remark)] if facts.remark else [])]
     links = [(name, url) for name, url in _links(facts) if url]
     title = f"{TITLES[alert.kind]}: {_about(alert)}"
-    said = [_failure_line(failure) for failure in facts.failures[:SHOWN]]
+    lines = [_failure_line(failure) for failure in facts.failures[:SHOWN]]
     if others := len(facts.failures) - SHOWN:
-        said += [f"and {others} more"] if others > 0 else []
+        lines += [f"and {others} more"] if others > 0 else []
     if alert.text:
-        said.insert(0, alert.text)
+        lines.insert(0, alert.text)
     summary = f"{title}. {_gist(facts)}".strip()
-    return Message(summary, _blocks(facts.severity, title, said, details, links), _html(title, said, details, links))
+    return Message(summary, _blocks(facts.severity, title, lines, details, links), _html(title, lines, details, links))
 
 
 def digest(summaries: Sequence[str], severity: str) -> Message:
-    """Return one message for many, where each of its own would flood the channel."""
+    """Return one message for many alerts, to avoid flooding the channel."""
     title = f"{len(summaries)} alerts"
     lines = list(summaries[:LISTED])
     if len(summaries) > LISTED:
@@ -98,7 +98,7 @@ def _about(alert: Alert) -> str:
 
 
 def _gist(facts: Facts) -> str:
-    """The most important thing, in a line."""
+    """Return the most important information in one line."""
     failures = facts.failures
     if len(failures) > 1:
         return f"{len(failures)} tasks failed, the first: {_failure_line(failures[0])}"
@@ -106,12 +106,12 @@ def _gist(facts: Facts) -> str:
 
 
 def _failure_line(failure: Failure) -> str:
-    return f"{failure.task}, try {failure.try_number} of {failure.max_tries}: {failure.error or NO_WORD}"
+    return f"{failure.task}, try {failure.try_number} of {failure.max_tries}: {failure.error or NO_ERROR}"
 
 
 def _details(facts: Facts) -> list[tuple[str, str]]:
     alert = facts.alert
-    found = [
+    details = [
         ("DAG", alert.dag_id),
         ("Run", alert.run_id),
         ("Schedule", alert.schedule),
@@ -120,7 +120,7 @@ def _details(facts: Facts) -> list[tuple[str, str]]:
         ("Next try", alert.next_try),
         ("What to do", alert.advice if alert.kind not in {Kind.SUCCEEDED, Kind.NOTE, Kind.RETRY} else ""),
     ]
-    return [(name, value) for name, value in found if value]
+    return [(name, value) for name, value in details if value]
 
 
 def _history(facts: Facts) -> str:
@@ -140,14 +140,14 @@ def _links(facts: Facts) -> list[tuple[str, str]]:
 
 
 def _blocks(
-    severity: str, title: str, said: list[str], details: list[tuple[str, str]], links: list[tuple[str, str]]
+    severity: str, title: str, lines: list[str], details: list[tuple[str, str]], links: list[tuple[str, str]]
 ) -> list[dict[str, Any]]:
     header = f"{ICONS[severity]} {title}"
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": _cut(header, HEADER_LENGTH), "emoji": True}}
     ]
-    bullets = [f"• {_escape(line)}" for line in said]
-    blocks.extend(_section("\n".join(bullets[begin : begin + LINES])) for begin in range(0, len(bullets), LINES))
+    bullets = [f"• {_escape(line)}" for line in lines]
+    blocks.extend(_section("\n".join(bullets[start : start + LINES])) for start in range(0, len(bullets), LINES))
     short = [(name, value) for name, value in details if name not in {"What to do", "Note"}]
     if short:
         fields = [_text(f"*{name}*\n{_escape(value)}") for name, value in short]
@@ -170,7 +170,7 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _escape(text: str) -> str:
-    """Escape the three characters that Slack's markup takes for its own."""
+    """Escape the control characters of Slack's markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -178,8 +178,8 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _html(title: str, said: list[str], details: list[tuple[str, str]], links: list[tuple[str, str]]) -> str:
-    items = "".join(f"<li>{html.escape(line)}</li>\n" for line in said)
+def _html(title: str, lines: list[str], details: list[tuple[str, str]], links: list[tuple[str, str]]) -> str:
+    items = "".join(f"<li>{html.escape(line)}</li>\n" for line in lines)
     rows = "".join(f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>\n" for name, value in details)
     anchors = "\n".join(
         f'<a href="{html.escape(url)}">{name}</a>' if url.startswith("http") else f"{name}: {html.escape(url)}"

@@ -1,4 +1,4 @@
-"""From what Airflow hands to a callback to an :class:`~include.ops.alerts.alert.Alert`."""
+"""Creates an :class:`~include.ops.alerts.alert.Alert` from the context of an Airflow callback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REASONS = {
 def run_alert(kind: Kind, context: Mapping[str, Any]) -> Alert:
     """Return the alert about a run, from the context of a DAG's or a task's callback.
 
-    Of a failed run, it holds the failure that the context is about.
+    For a failed run, it has the failure of the context's task instance.
     """
     dag, run, ti = context["dag"], context.get("dag_run"), context.get("ti")
     failed = kind is Kind.FAILED and ti is not None and _has_failed(context)
@@ -51,7 +51,7 @@ def retry_alert(context: Mapping[str, Any]) -> Alert:
 
 
 def failure_of(context: Mapping[str, Any]) -> Failure:
-    """Return the failure of the task instance that the context is about."""
+    """Return the failure of the context's task instance."""
     ti = context["ti"]
     return Failure(
         task_id=ti.task_id,
@@ -64,7 +64,7 @@ def failure_of(context: Mapping[str, Any]) -> Failure:
 
 
 def attempt_of(run: Any) -> str:
-    """Tell runs of one id apart: by how often the run was cleared, and by when it started, in seconds since 1970."""
+    """Return what distinguishes runs with the same id: the number of clears and the start, in seconds since 1970."""
     if run is None:
         return ""
     started = int(run.start_date.timestamp()) if run.start_date else 0
@@ -72,13 +72,13 @@ def attempt_of(run: Any) -> str:
 
 
 def owner_of(dag: Any, ti: Any = None) -> str:
-    """Return the owner of the task; of the DAG, if there is no task."""
+    """Return the owner of the task, or of the DAG if there is no task."""
     task = getattr(ti, "task", None)
     return str(task.owner if task is not None else dag.owner)
 
 
 def run_url(dag_id: str, run_id: str) -> str:
-    """Return where the web UI shows the run."""
+    """Return the URL of the run in the web UI."""
     from airflow.configuration import conf
 
     base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
@@ -86,12 +86,12 @@ def run_url(dag_id: str, run_id: str) -> str:
 
 
 def _has_failed(context: Mapping[str, Any]) -> bool:
-    """Tell whether the context's task instance is what failed: a run may also time out, or wait for ever."""
+    """Return whether the context's task instance failed; a run may also time out or deadlock."""
     return str(context.get("reason", "task_failure")) == "task_failure"
 
 
 def _next_try(context: Mapping[str, Any], now: datetime | None = None) -> str:
-    """Say when Airflow tries again: it draws the growing delay between its least and twice that, and then caps it."""
+    """Return when Airflow retries: it draws the delay from the backoff to twice the backoff, and caps it."""
     ti, now = context["ti"], now or datetime.now(UTC)
     task = ti.task
     policy, error = task.retry_policy, context.get("exception")
@@ -100,15 +100,15 @@ def _next_try(context: Mapping[str, Any], now: datetime | None = None) -> str:
         if decision.retry_delay is not None:
             reason = f" ({decision.reason})" if decision.reason else ""
             return f"at {now + decision.retry_delay:%H:%M:%S} UTC, in {in_words(decision.retry_delay)}{reason}"
-    longest = _cap(task)
-    least = task.retry_delay * float(task.retry_exponential_backoff or 1) ** (ti.try_number - 1)
-    least, most = min(least, longest), min(least * 2, longest)
-    if least == most or float(task.retry_exponential_backoff or 1) == 1:
-        return f"at {now + least:%H:%M:%S} UTC, in {in_words(least)}"
-    return f"between {now + least:%H:%M:%S} and {now + most:%H:%M:%S} UTC"
+    cap = _max_delay(task)
+    backoff = task.retry_delay * float(task.retry_exponential_backoff or 1) ** (ti.try_number - 1)
+    minimum, maximum = min(backoff, cap), min(backoff * 2, cap)
+    if minimum == maximum or float(task.retry_exponential_backoff or 1) == 1:
+        return f"at {now + minimum:%H:%M:%S} UTC, in {in_words(minimum)}"
+    return f"between {now + minimum:%H:%M:%S} and {now + maximum:%H:%M:%S} UTC"
 
 
-def _cap(task: Any) -> timedelta:
+def _max_delay(task: Any) -> timedelta:
     from airflow.configuration import conf
 
     return task.max_retry_delay or timedelta(seconds=conf.getint("core", "max_task_retry_delay"))

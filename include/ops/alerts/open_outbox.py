@@ -1,4 +1,4 @@
-"""The outbox behind the connection ``postgres_default``, with this repository's routing."""
+"""Opens the outbox behind the connection ``postgres_default``, with this repository's routing."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ CONNECT_SECONDS = 3
 
 @contextmanager
 def open_outbox(uri: str = "") -> Iterator[Outbox]:
-    """Open the outbox, and create it where it is missing.
+    """Open the outbox.
 
     Args:
-        uri: of the warehouse; that of the connection, if empty.
+        uri: URI of the warehouse; if empty, that of the connection.
 
     Raises:
         AirflowNotFoundException: if there is no such connection.
-        psycopg.OperationalError: if the warehouse can't be reached in three seconds.
+        psycopg.errors.UndefinedTable: when used, if the warehouse isn't migrated.
+        psycopg.OperationalError: if the warehouse can't be reached within three seconds.
     """
     from include.core.dag import warehouse_uri
 
     location = uri or warehouse_uri(CONNECTION)
     with connect(location, connect_timeout=CONNECT_SECONDS, statement_timeout=10, lock_timeout=10) as session:
-        outbox = Outbox(session, routing(), silences(), deliver)
-        outbox.create()
-        yield outbox
+        yield Outbox(session, routing(), silences(), deliver)

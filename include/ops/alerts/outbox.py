@@ -1,8 +1,8 @@
 """The outbox: table ``alert_outbox`` in the warehouse.
 
-A row is claimed by its lock for the time of its delivery, and marked in the same transaction: a crash in between
-leaves it unsent, so that it is sent again. Nothing is lost, and nothing is sent twice but in that moment: neither
-Slack's webhooks nor SMTP know a message that they have seen.
+A row is locked during its delivery, and marked as sent in the same transaction. A crash in between leaves it unsent, so
+it is sent again. Nothing is lost, and only such a crash can send a message twice, since neither Slack's webhooks nor
+SMTP deduplicate messages.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from include.core.warehouse.schema import run_file
+from include.core.warehouse.storable import storable_text
 from include.ops.alerts import history
 from include.ops.alerts.alert import Alert, Kind
 from include.ops.alerts.delivery import DeliveryError
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 Deliver = Callable[[Route, Message], None]
 
-ROLL_UP = timedelta(seconds=30)  # while a run goes on, how long more failures may join the first
-AT_ONCE = 10  # messages to a channel in a minute; more come as one
-FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=30), timedelta(minutes=15)
+ROLL_UP = timedelta(seconds=30)  # how long more failures of a running run are added to the first
+AT_ONCE = 10  # messages to a channel in a minute; more are combined into one
+FIRST_DELAY, MAX_DELAY = timedelta(seconds=30), timedelta(minutes=15)
 
 INSERT = """
     INSERT INTO alert_outbox (
@@ -48,8 +48,8 @@ INSERT = """
         END
     WHERE alert_outbox.sent_at IS NULL
 """
-# A channel with an older message that failed is left to the drain, which keeps the order; a busy one too, which sends
-# the rest as one.
+# A channel with an older failed message is left to the drain, which keeps the order; so is a busy channel, for which
+# the drain sends a digest.
 FRESH = """
     SELECT fresh.id FROM alert_outbox AS fresh
     WHERE fresh.alert_key = %(alert_key)s AND fresh.sent_at IS NULL AND fresh.due_at <= %(now)s AND fresh.attempts = 0
@@ -72,24 +72,19 @@ UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('alert_outbox', 0))"
 
 @dataclass(frozen=True)
 class Outbox:
-    """The outbox as one session sees it.
+    """The outbox in a session.
 
     Attributes:
-        session: on the warehouse, without an open transaction.
-        routing: where alerts go.
-        silences: what is kept back.
-        deliver: sends one message, or raises :class:`~include.ops.alerts.delivery.DeliveryError`.
+        session: session on the warehouse, without an open transaction.
+        routing: where alerts are sent.
+        silences: which alerts are suppressed.
+        deliver: sends a message, or raises :class:`~include.ops.alerts.delivery.DeliveryError`.
     """
 
     session: Session
     routing: Routing
     silences: Silences
     deliver: Deliver
-
-    def create(self) -> None:
-        """Create the tables where they are missing."""
-        if self.session.execute("SELECT to_regclass('alert_outbox')").fetchone() == (None,):
-            run_file(self.session, "alerts.sql")
 
     def put(
         self,
@@ -100,23 +95,23 @@ class Outbox:
         available: Callable[[str], bool] = lambda _: True,
         sent: frozenset[str] = frozenset(),
     ) -> None:
-        """Store an alert, once however often it is put, and its failures.
+        """Store an alert and its failures; idempotent.
 
         Args:
-            alert: what happened.
-            now: when, in UTC.
-            wait: how long more failures may join before it is sent; a later call may shorten it, or add the text.
-            available: tells whether a connection exists; without one, that way out is passed over.
-            sent: media over which it was sent already.
+            alert: the alert.
+            now: the current time, in UTC.
+            wait: how long to wait for more failures before it is sent; a later call may shorten it, or add the text.
+            available: returns whether a connection exists; routes without one are skipped.
+            sent: media over which it was already sent.
         """
         silenced = self.silences.reason(alert, now)
         routes = [route for route in self.routing.routes(alert) if available(route.conn_id)]
         with self.session.transaction():
             for failure in alert.failures if alert.kind is Kind.FAILED else ():
                 history.record(self.session, alert, failure, now)
-            # A row that goes nowhere keeps the DAG's history.
+            # A row without a route keeps the DAG's history.
             for route in routes or [Route(Medium.SLACK, "", "")]:
-                kept_back = silenced or ("" if routes else "no way out: unwatched, or no connection")
+                kept_back = silenced or ("" if routes else "no route: unwatched, or no connection")
                 row = asdict(route) | {
                     "alert_key": alert.key,
                     "kind": alert.kind,
@@ -137,14 +132,14 @@ class Outbox:
             )
 
     def send(self, alert: Alert, now: datetime) -> int:
-        """Send what was just put, where nothing speaks against it; return how many messages went."""
-        found = self.session.execute(FRESH, {"alert_key": alert.key, "now": now, "at_once": AT_ONCE}).fetchall()
-        return sum(self._send_one(int(str(number)), now) is None for (number,) in found)
+        """Send an alert that was just put, except over failing or busy channels; return how many messages were sent."""
+        rows = self.session.execute(FRESH, {"alert_key": alert.key, "now": now, "at_once": AT_ONCE}).fetchall()
+        return sum(self._send_one(int(str(number)), now) is None for (number,) in rows)
 
     def drain(self, now: datetime) -> tuple[int, int]:
-        """Send what waits, oldest first, unless another drain is at it; return how many went and how many stay.
+        """Send waiting messages, oldest first, unless another drain is running; return how many were sent and remain.
 
-        A channel that fails rests until its next attempt, and what is behind waits with it: order is kept.
+        A failing channel pauses until its next attempt with all its messages, so that their order is kept.
         """
         if self.session.execute(TRY_LOCK).fetchone() != (True,):
             return 0, self._waiting(now)
@@ -162,10 +157,10 @@ class Outbox:
         ).fetchall()
 
     def _waiting(self, now: datetime) -> int:
-        found = self.session.execute(
+        row = self.session.execute(
             "SELECT count(*) FROM alert_outbox WHERE sent_at IS NULL AND due_at <= %s", [now]
         ).fetchone()
-        return int(str(found[0])) if found else 0
+        return int(str(row[0])) if row else 0
 
     def _drain_channel(self, channel: tuple[object, ...], now: datetime) -> int:
         rows = self.session.execute(
@@ -173,27 +168,27 @@ class Outbox:
             " AND (medium, conn_id, recipient) = (%s, %s, %s) ORDER BY id",
             [now, now, *channel],
         ).fetchall()
-        if any(rests and not refused for _, rests, refused in rows):
+        if any(paused and not refused for _, paused, refused in rows):
             return 0
-        ready = [int(str(number)) for number, rests, _ in rows if not rests]
-        fresh = [int(str(number)) for number, rests, refused in rows if not rests and not refused]
+        ready = [int(str(number)) for number, paused, _ in rows if not paused]
+        fresh = [int(str(number)) for number, paused, refused in rows if not paused and not refused]
         if len(fresh) > AT_ONCE:
             return self._send_digest(fresh, now)
         sent = 0
         for number in ready:
-            failed = self._send_one(number, now)
-            if failed is None:
+            error = self._send_one(number, now)
+            if error is None:
                 sent += 1
-            elif not failed.refused:
+            elif not error.refused:
                 break
         return sent
 
     def _send_one(self, number: int, now: datetime) -> DeliveryError | None:
-        """Deliver one row and mark it; return why that failed. A row that another process sends is passed over."""
+        """Deliver a row and mark it as sent; return the error, if any. A row locked by another process is skipped."""
         with self.session.transaction():
             row = self._claim([number])
             if not row:
-                return DeliveryError("another process sends it", refused=True)
+                return DeliveryError("another process is sending it", refused=True)
             return self._attempt(row, self._route(row[0]), compose(self._facts(row[0], now)), now)
 
     def _send_digest(self, numbers: list[int], now: datetime) -> int:
@@ -202,8 +197,8 @@ class Outbox:
             if not rows:
                 return 0
             summaries = [compose(self._facts(row, now)).summary for row in rows]
-            failed = self._attempt(rows, self._route(rows[0]), digest(summaries, str(rows[0]["severity"])), now)
-            return 0 if failed else 1
+            error = self._attempt(rows, self._route(rows[0]), digest(summaries, str(rows[0]["severity"])), now)
+            return 0 if error else 1
 
     def _attempt(
         self, rows: list[dict[str, Any]], route: Route, message: Message, now: datetime
@@ -211,16 +206,16 @@ class Outbox:
         numbers = [row["id"] for row in rows]
         try:
             self.deliver(route, message)
-        except DeliveryError as failed:
-            delay = min(FIRST_DELAY * 2 ** min(rows[0]["attempts"], 10), LONGEST_DELAY)
-            if failed.retry_after is not None:
-                delay = max(delay, timedelta(seconds=failed.retry_after))
+        except DeliveryError as error:
+            delay = min(FIRST_DELAY * 2 ** min(rows[0]["attempts"], 10), MAX_DELAY)
+            if error.retry_after is not None:
+                delay = max(delay, timedelta(seconds=error.retry_after))
             self.session.execute(
                 "UPDATE alert_outbox SET attempts = attempts + 1, next_at = %s, last_error = %s, refused = %s"
                 " WHERE id = ANY(%s)",
-                [now + delay, str(failed), failed.refused and len(rows) == 1, numbers],
+                [now + delay, storable_text(str(error)), error.refused and len(rows) == 1, numbers],
             )
-            return failed
+            return error
         self.session.execute(
             "UPDATE alert_outbox SET attempts = attempts + 1, sent_at = %s, last_error = NULL WHERE id = ANY(%s)",
             [now, numbers],

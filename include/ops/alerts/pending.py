@@ -1,7 +1,7 @@
-"""Where an alert waits until it is in the outbox: a Variable of Airflow's, ``alert_…``.
+"""Stores pending alerts, until they are in the outbox, as Airflow Variables named ``alert_…``.
 
-Variables lie in Airflow's own database, encrypted, and every task can list, read and delete them, so that neither the
-scheduler needs the warehouse nor a worker the metadata database.
+Variables are stored encrypted in Airflow's own database, and every task can list, read and delete them. So the
+scheduler doesn't need the warehouse, and workers don't need the metadata database.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from include.ops.alerts.alert import Alert
 
 PREFIX = "alert_"
-DESCRIPTION = "An alert on its way to the outbox; the DAG alerts_drain takes it there."
+DESCRIPTION = "A pending alert; the DAG alerts_drain moves it to the outbox."
 
 
 @dataclass(frozen=True)
 class PendingAlert:
-    """An alert outside of the outbox; ``sent`` are the media over which it went already."""
+    """An alert that isn't in the outbox yet; ``sent`` are the media over which it was already sent."""
 
     alert: Alert
     sent: frozenset[str] = field(default=frozenset())
@@ -33,7 +33,7 @@ class PendingAlert:
 
     @classmethod
     def loads(cls, value: str) -> PendingAlert:
-        """Read what :meth:`dumps` wrote."""
+        """Return the alert from a value of :meth:`dumps`."""
         content = json.loads(value)
         return cls(Alert.from_dict(content["alert"]), frozenset(content["sent"]))
 
@@ -46,19 +46,19 @@ def store(alert: PendingAlert) -> None:
 
 
 def find(alert: Alert) -> PendingAlert | None:
-    """Return the pending alert of the same key; ``None`` if there is none."""
+    """Return the pending alert with the same key; ``None`` if there is none."""
     from airflow.sdk import Variable
 
     value = Variable.get(PendingAlert(alert).name, default=None)
     return None if value is None else PendingAlert.loads(value)
 
 
-def stored() -> list[PendingAlert]:
-    """Return every pending alert."""
+def find_all() -> list[PendingAlert]:
+    """Return all pending alerts."""
     from airflow.sdk import Variable
 
-    found = (Variable.get(name, default=None) for name in Variable.keys(prefix=PREFIX))
-    return [PendingAlert.loads(value) for value in found if value is not None]
+    values = (Variable.get(name, default=None) for name in Variable.keys(prefix=PREFIX))
+    return [PendingAlert.loads(value) for value in values if value is not None]
 
 
 def remove(alert: PendingAlert) -> None:

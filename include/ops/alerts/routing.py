@@ -1,4 +1,4 @@
-"""Where an alert goes: ``routing.yaml`` by kind and owner, less what ``silences.yaml`` keeps back."""
+"""Routes alerts by kind and owner, as configured in ``routing.yaml``, unless silenced in ``silences.yaml``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class RoutingError(PermanentError, ValueError):
-    """``routing.yaml`` or ``silences.yaml`` can't be used; the message names file and field."""
+    """``routing.yaml`` or ``silences.yaml`` is invalid; the message names file and field."""
 
 
 class Medium(StrEnum):
@@ -35,7 +35,7 @@ class Medium(StrEnum):
 
 
 class Severity(StrEnum):
-    """What is asked of the reader."""
+    """Whether the reader has to act."""
 
     ACT = "act"
     NOTIFY = "notify"
@@ -43,13 +43,13 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Route:
-    """One way out.
+    """A recipient and how to reach it.
 
     Attributes:
-        medium: how.
-        conn_id: id of the Airflow connection that is used.
+        medium: the medium.
+        conn_id: id of the Airflow connection.
         recipient: Slack channel, or mail addresses separated by commas.
-        username: under which Slack shows the message.
+        username: sender shown in Slack.
     """
 
     medium: Medium
@@ -63,7 +63,7 @@ class _Model(BaseModel):
 
 
 class Slack(_Model):
-    """A Slack connection, and what to ask of it."""
+    """A Slack connection with channel and sender."""
 
     connection: str
     channel: str = Field(pattern=r"^[#@CDG]")
@@ -77,7 +77,7 @@ class Mail(_Model):
 
 
 class Outlets(_Model):
-    """What alerts of one severity use."""
+    """Media for alerts of a severity."""
 
     slack: Slack | None = None
     mail: Mail | None = None
@@ -94,7 +94,7 @@ class Routing(_Model):
     def _complete(self) -> Self:
         missing = [*(set(Kind) - set(self.kinds)), *(set(Severity) - set(self.severities))]
         if missing or not self.mail.get("default"):
-            raise ValueError(f"missing: {', '.join(sorted(missing)) or 'mail.default'}; all must be named")
+            raise ValueError(f"missing: {', '.join(sorted(missing)) or 'mail.default'}; all are required")
         return self
 
     @classmethod
@@ -102,31 +102,31 @@ class Routing(_Model):
         """Read the file.
 
         Raises:
-            RoutingError: naming the field and what is allowed.
+            RoutingError: naming the field and the allowed values.
         """
         return _read(cls, path)
 
     def severity(self, alert: Alert) -> Severity:
-        """Return how grave the alert is."""
+        """Return the severity of the alert."""
         return self.kinds[alert.kind]
 
     def routes(self, alert: Alert) -> list[Route]:
-        """Return every way that the alert goes; none if its DAG is unwatched."""
+        """Return the routes of the alert; none if its DAG is unwatched."""
         if alert.dag_id in UNWATCHED:
             return []
         outlets = self.severities[self.severity(alert)]
-        found = []
+        routes = []
         if outlets.slack:
             slack = outlets.slack
-            found.append(Route(Medium.SLACK, slack.connection, slack.channel, slack.username))
+            routes.append(Route(Medium.SLACK, slack.connection, slack.channel, slack.username))
         if outlets.mail:
             addresses = self.mail.get(alert.owner) or self.mail["default"]
-            found.append(Route(Medium.MAIL, outlets.mail.connection, ", ".join(addresses)))
-        return found
+            routes.append(Route(Medium.MAIL, outlets.mail.connection, ", ".join(addresses)))
+        return routes
 
 
 class Silence(_Model):
-    """One entry of ``silences.yaml``."""
+    """An entry of ``silences.yaml``."""
 
     dag_id: str = Field(min_length=1)
     kinds: list[Kind] = list(Kind)
@@ -134,7 +134,7 @@ class Silence(_Model):
     expires: date
 
     def covers(self, alert: Alert) -> bool:
-        """Tell whether the alert is one that the entry is about, be it over or not."""
+        """Return whether the entry matches the alert, expired or not."""
         return alert.kind in self.kinds and fnmatchcase(alert.dag_id or alert.subject, self.dag_id)
 
 
@@ -148,22 +148,24 @@ class Silences(_Model):
         """Read the file.
 
         Raises:
-            RoutingError: naming the field and what is allowed.
+            RoutingError: naming the field and the allowed values.
         """
         return _read(cls, path)
 
     def reason(self, alert: Alert, now: datetime) -> str:
-        """Return why the alert is kept back; empty if it isn't."""
+        """Return why the alert is silenced; empty if it isn't."""
         for silence in self.silences:
             if silence.covers(alert) and now.date() < silence.expires:
                 return f"{silence.reason} (until {silence.expires})"
         return ""
 
     def expired(self, alert: Alert, now: datetime) -> str:
-        """Say which silence would have kept the alert back, but is over; empty if none would."""
+        """Return a note if an expired silence matches the alert, else empty."""
         for silence in self.silences:
             if silence.covers(alert) and now.date() >= silence.expires:
-                return f"The silence until {silence.expires} ({silence.reason}) is over: take it out of silences.yaml."
+                return (
+                    f"The silence until {silence.expires} ({silence.reason}) has expired: remove it from silences.yaml."
+                )
         return ""
 
 

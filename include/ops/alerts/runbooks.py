@@ -1,6 +1,6 @@
-"""A DAG's runbook: the page in ``docs/runbooks`` that its doc_md links to.
+"""Finds a DAG's runbook: the page in ``docs/runbooks`` that its doc_md links to.
 
-Only the link counts, so that it can be told where ``docs`` isn't there, as in a container; the gate checks the file.
+Only the link is read, since ``docs`` may be missing, as in a container; the gate checks that the file exists.
 """
 
 from __future__ import annotations
@@ -23,5 +23,5 @@ def runbook_of(doc: str | None) -> str:
 
 
 def address_of(runbook: str) -> str:
-    """Return the URL of a runbook; its path, where no URL is set; empty if there is no runbook."""
+    """Return the URL of a runbook, or its path if no URL is configured; empty if there is no runbook."""
     return f"{RUNBOOKS.read().rstrip('/')}/{runbook}" if runbook else ""

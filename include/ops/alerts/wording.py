@@ -1,4 +1,4 @@
-"""Words for what Airflow knows as objects: schedules, errors, a DAG's own advice."""
+"""Describes schedules, durations, errors and a DAG's advice in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 ERROR_LENGTH = 300
 ADVICE_LENGTH = 400
 HIDDEN = "***"
-# Secrets that Airflow's masker can't know, by the places where they stand.
+# Patterns of secrets that are unknown to Airflow's masker.
 SECRETS = (
     re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),  # user:password@host
     re.compile(r"(?<=hooks\.slack\.com/services/)\S+"),
@@ -25,7 +25,7 @@ SECRETS = (
 
 
 def without_secrets(text: str) -> str:
-    """Hide what Airflow's secrets masker knows, and what stands where a secret stands."""
+    """Mask the secrets known to Airflow's masker, and text that matches a pattern of secrets."""
     from airflow.sdk._shared.secrets_masker import redact
 
     masked = str(redact(text))
@@ -51,10 +51,9 @@ def error_in_a_line(error: BaseException | str | None) -> str:
 
 
 def schedule_in_words(timetable: Any) -> str:
-    """Say when a DAG runs: ``At 00:00, UTC``, ``when weather_data is updated``, ``by hand``."""
+    """Describe when a DAG runs: ``At 00:00, UTC``, ``when weather_data is updated``, ``by hand``."""
     if expression := getattr(timetable, "expression", None):
-        described = _described(expression)
-        return f"{described}, {getattr(timetable, 'timezone', 'UTC')}"
+        return f"{_describe_cron(expression)}, {getattr(timetable, 'timezone', 'UTC')}"
     if condition := getattr(timetable, "asset_condition", None):
         return f"when {', '.join(sorted(_assets(condition))) or 'an asset'} is updated"
     if delta := getattr(timetable, "delta", None):
@@ -64,7 +63,7 @@ def schedule_in_words(timetable: Any) -> str:
 
 
 def in_words(duration: timedelta) -> str:
-    """Say a duration in its two largest units: ``1 h 30 min``, ``5 s``."""
+    """Describe a duration in its two largest units: ``1 h 30 min``, ``5 s``."""
     seconds = round(duration.total_seconds(), 1 if duration.total_seconds() < 10 else None)
     parts = []
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
@@ -77,19 +76,19 @@ def in_words(duration: timedelta) -> str:
 
 
 def advice_of(doc: str | None) -> str:
-    """Return what a DAG's doc_md says under the heading ``On failure``, in a line."""
-    found = re.search(r"^#+\s*on failure\s*$(.*?)(?=^#|\Z)", doc or "", re.IGNORECASE | re.MULTILINE | re.DOTALL)
-    return in_a_line(found[1], ADVICE_LENGTH) if found else ""
+    """Return the section ``On failure`` of a DAG's doc_md in one line."""
+    section = re.search(r"^#+\s*on failure\s*$(.*?)(?=^#|\Z)", doc or "", re.IGNORECASE | re.MULTILINE | re.DOTALL)
+    return in_a_line(section[1], ADVICE_LENGTH) if section else ""
 
 
 def _assets(condition: Any) -> set[str]:
-    """Return the names of the assets in a condition, which may hold conditions."""
+    """Return the names of the assets in a condition, which may be nested."""
     if parts := getattr(condition, "objects", None):
         return set().union(*map(_assets, parts))
     return {str(getattr(condition, "name", None) or getattr(condition, "uri", "an asset"))}
 
 
-def _described(expression: str) -> str:
+def _describe_cron(expression: str) -> str:
     from cron_descriptor import ExpressionDescriptor, FormatException, MissingFieldException
 
     try:
@@ -98,8 +97,7 @@ def _described(expression: str) -> str:
         return f"cron {expression}"
 
 
-def _hide(found: re.Match[str]) -> str:
-    if "value" not in found.re.groupindex:
+def _hide(match: re.Match[str]) -> str:
+    if "value" not in match.re.groupindex:
         return HIDDEN
-    whole, start = found[0], found.start("value") - found.start()
-    return whole[:start] + HIDDEN
+    return match[0][: match.start("value") - match.start()] + HIDDEN

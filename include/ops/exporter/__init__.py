@@ -1,1 +1,1 @@
-"""What Prometheus can't learn from Airflow: how fresh the data is, whether alerts leave, and who serves the queues."""
+"""A Prometheus exporter for what Airflow has no metrics for: freshness of data, undelivered alerts, queue workers."""

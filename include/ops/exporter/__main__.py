@@ -1,7 +1,7 @@
-"""Answer Prometheus with what the warehouse and the Celery workers say at that moment.
+"""Export metrics of the warehouse and the Celery workers to Prometheus.
 
-``python -m include.ops.exporter include.settings:QUEUES include.datasets:DATASETS`` listens on port 9105. A source that
-doesn't answer makes its ``spellbook_up{source="…"}`` 0, and a line in the log; the others are answered as ever.
+``python -m include.ops.exporter include.settings:QUEUES include.datasets:DATASETS`` listens on port 9105. If a source
+doesn't respond, its ``spellbook_up{source="…"}`` is 0 and a warning is logged; the other sources are unaffected.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 WAREHOUSE_URL_FILE = EnvironmentKey(
     "SPELLBOOK_WAREHOUSE_URL_FILE",
     "/run/secrets/monitor-password/url",
-    "File that holds the warehouse's URL, for the exporter of metrics; reading rights are enough.",
+    "File with the warehouse's URL, for the metrics exporter; read access is sufficient.",
 )
 BROKER_URL_FILE = EnvironmentKey(
     "SPELLBOOK_BROKER_URL_FILE",
     "",
-    "File that holds the Celery broker's URL, for the exporter of metrics. Empty: there are no Celery workers.",
+    "File with the Celery broker's URL, for the metrics exporter. Empty: there are no Celery workers.",
 )
-PORT = EnvironmentKey("SPELLBOOK_EXPORTER_PORT", "9105", "TCP port of the exporter of metrics.")
+PORT = EnvironmentKey("SPELLBOOK_EXPORTER_PORT", "9105", "TCP port of the metrics exporter.")
 
 STATEMENT_SECONDS = 5
 
@@ -50,13 +50,13 @@ log = logging.getLogger("spellbook.exporter")
 
 @dataclass(frozen=True)
 class Exporter:
-    """Collects anew at each scrape; holds no connection between two of them."""
+    """Collects metrics on each scrape; keeps no connection between scrapes."""
 
     queues: tuple[Queue, ...]
     datasets: tuple[Dataset, ...]
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric family that can be had."""
+        """Yield the metric families of all sources that respond."""
         yield freshness_slos(self.datasets)
         up = GaugeMetricFamily("spellbook_up", "Whether the source answered this scrape.", labels=["source"])
         sources: dict[str, Callable[[], Iterable[Metric]]] = {"warehouse": self._warehouse}
@@ -78,9 +78,9 @@ class Exporter:
         try:
             conninfo(url)
         except (ValueError, psycopg.ProgrammingError):
-            # The error itself may hold a part of the secret.
+            # The error itself may contain a part of the secret.
             raise SourceError(
-                f"{WAREHOUSE_URL_FILE.read()} ({WAREHOUSE_URL_FILE.name}) holds no URL of a PostgreSQL database; write"
+                f"{WAREHOUSE_URL_FILE.read()} ({WAREHOUSE_URL_FILE.name}) isn't a URL of a PostgreSQL database; write"
                 " postgresql://user:password@host:port/database"
             ) from None
         with connect(url, statement_timeout=STATEMENT_SECONDS, lock_timeout=1) as session:
@@ -94,25 +94,25 @@ class Exporter:
 
 
 def _secret(key: EnvironmentKey) -> str:
-    """Return the content of the file that ``key`` names; read anew each time, so that it may change."""
+    """Return the content of the file that ``key`` names; read each time, since it may change."""
     return Path(key.read()).read_text(encoding="utf-8").strip()
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m include.ops.exporter", description=__doc__)
-    parser.add_argument("queues", type=resolve_name, help="where the queues are declared: package.module:NAME")
-    parser.add_argument("datasets", type=resolve_name, help="where the datasets are declared: package.module:NAME")
+    parser.add_argument("queues", type=resolve_name, help="declared queues, as package.module:NAME")
+    parser.add_argument("datasets", type=resolve_name, help="declared datasets, as package.module:NAME")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    ended = threading.Event()
+    stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: stopping.set())
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Exporter(arguments.queues, arguments.datasets))
     server, thread = start_http_server(int(PORT.read()), registry=registry)
     log.info("listening on port %s", server.server_port)
-    ended.wait()
+    stopping.wait()
     server.shutdown()
     thread.join()
     server.server_close()

@@ -1,4 +1,4 @@
-"""What the warehouse's own books say: when each dataset was loaded last, how many rows, and which alert waits."""
+"""Metrics from the load log and the alert outbox in the warehouse."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from include.core.warehouse.history import last_loads
-from include.core.warehouse.schema import exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SourceError(Exception):
-    """A source of metrics can't be read; the message holds no secret."""
+    """A source of metrics can't be read; the message contains no secret."""
 
 
 def freshness_slos(datasets: Iterable[Dataset]) -> Metric:
@@ -36,9 +35,7 @@ def freshness_slos(datasets: Iterable[Dataset]) -> Metric:
 
 
 def loads(session: Session, datasets: Iterable[Dataset]) -> Iterator[Metric]:
-    """Yield when each dataset was loaded last, and how many rows it took and refused; nothing before the first load."""
-    if not exists(session, "load_log"):
-        return
+    """Yield the last load, and the loaded and quarantined rows of each dataset; nothing before the first load."""
     last = GaugeMetricFamily(
         "spellbook_dataset_last_load_timestamp_seconds",
         "When the newest complete load of the dataset was done, in seconds since 1970.",
@@ -52,17 +49,15 @@ def loads(session: Session, datasets: Iterable[Dataset]) -> Iterator[Metric]:
         "spellbook_rows_quarantined", "Rows put in quarantine, over all loads in the log.", labels=["dataset"]
     )
     totals = "SELECT dataset, sum(loaded), sum(quarantined) FROM load_log GROUP BY dataset ORDER BY dataset"
-    for dataset, good, bad in session.execute(totals):
-        loaded.add_metric([str(dataset)], float(str(good)))
-        quarantined.add_metric([str(dataset)], float(str(bad)))
+    for dataset, loaded_rows, quarantined_rows in session.execute(totals):
+        loaded.add_metric([str(dataset)], float(str(loaded_rows)))
+        quarantined.add_metric([str(dataset)], float(str(quarantined_rows)))
     yield loaded
     yield quarantined
 
 
 def outbox(session: Session) -> Iterator[Metric]:
-    """Yield the age of the oldest alert that waits in ``alert_outbox``; nothing if there is no such table."""
-    if not exists(session, "alert_outbox"):
-        return
+    """Yield the age of the oldest unsent alert in ``alert_outbox``."""
     [(age,)] = session.execute(
         "SELECT coalesce(extract(EPOCH FROM now() - min(created_at)), 0) FROM alert_outbox WHERE sent_at IS NULL"
     )

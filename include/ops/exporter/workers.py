@@ -1,7 +1,7 @@
-"""Which Celery workers answer, and which queues they serve.
+"""Metrics of the Celery workers and the queues that they serve.
 
-Airflow sends no heartbeat for a Celery worker, and one without work sends no metric at all. So the workers are asked
-themselves, through the broker: a worker's main process answers even while all its slots are busy.
+Airflow sends no heartbeat for a Celery worker, and an idle one sends no metrics. So the workers are queried through the
+broker: a worker's main process replies even while all its slots are busy.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-ANSWER_TIME = 1.5  # seconds; all of it passes, since nobody knows how many workers there are
+REPLY_SECONDS = 1.5  # always used in full, since the number of workers is unknown
 SCHEMES = ("redis", "rediss")
 OPTIONS = {"max_retries": 1, "socket_connect_timeout": 3, "socket_timeout": 5}
 
 
 def queues(broker: str, declared: Iterable[str]) -> Iterator[Metric]:
-    """Yield workers and slots of each queue; a declared queue that nobody serves has 0.
+    """Yield workers and slots of each queue; 0 for a declared queue without workers.
 
     Args:
         broker: the broker's URL, ``redis://…``.
         declared: names of the queues.
 
     Raises:
-        SourceError: if the broker can't be reached, or the URL isn't one of a Redis server. Never holds the URL.
+        SourceError: if the broker can't be reached, or the URL isn't one of a Redis server; without the URL.
     """
     workers = dict.fromkeys(declared, 0)
     slots = dict(workers)
-    serving, statistics = _ask(broker)
+    serving, statistics = _inspect(broker)
     for worker, served in serving.items():
         concurrency = int(statistics.get(worker, {}).get("pool", {}).get("max-concurrency", 0))
         for queue in served:
@@ -55,8 +55,8 @@ def queues(broker: str, declared: Iterable[str]) -> Iterator[Metric]:
         yield family
 
 
-def _ask(broker: str) -> tuple[dict[str, list[dict[str, Any]]], dict[str, dict[str, Any]]]:
-    """Return the queues and the statistics of each worker that answers in time."""
+def _inspect(broker: str) -> tuple[dict[str, list[dict[str, Any]]], dict[str, dict[str, Any]]]:
+    """Return the queues and the statistics of each worker that replies in time."""
     try:
         valid = urlsplit(broker).scheme in SCHEMES and urlsplit(broker).port != 0
     except ValueError:
@@ -69,7 +69,7 @@ def _ask(broker: str) -> tuple[dict[str, list[dict[str, Any]]], dict[str, dict[s
     try:
         with app.connection_for_write(transport_options=OPTIONS) as connection:
             connection.ensure_connection(max_retries=1, timeout=OPTIONS["socket_connect_timeout"])
-            inspection = app.control.inspect(timeout=ANSWER_TIME, connection=connection)
+            inspection = app.control.inspect(timeout=REPLY_SECONDS, connection=connection)
             return inspection.active_queues() or {}, inspection.stats() or {}
     except (KombuError, RedisError) as error:
-        raise SourceError(f"the Celery broker doesn't answer: {error}") from error
+        raise SourceError(f"the Celery broker doesn't respond: {error}") from error

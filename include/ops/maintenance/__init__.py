@@ -1,1 +1,1 @@
-"""What time leaves behind, and how it goes."""
+"""Removes old files, rows and MLflow runs."""

@@ -1,4 +1,4 @@
-"""Old files: found, told, and removed only if that is asked for."""
+"""Removes old log files and hand-off folders."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.core.run_folders import orphans, remove
+from include.core.storage import HANDOFF, remove
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from include.core.storage import File
@@ -18,13 +19,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was older than allowed.
+class Expired:
+    """Items older than the retention period.
 
     Attributes:
-        count: files or folders.
-        size: bytes of files; 0 for folders.
-        removed: whether they are gone now.
+        count: number of items.
+        size: size of files in bytes; otherwise 0.
+        removed: whether they were removed.
     """
 
     count: int
@@ -32,8 +33,8 @@ class Found:
     removed: bool
 
 
-def old_logs(folder: Path, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Found:
-    """Remove log files that were last written before ``now`` less ``older_than``, and folders that this leaves empty.
+def old_logs(folder: Path, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Expired:
+    """Remove log files last written before ``now`` - ``older_than``, and folders that become empty.
 
     A symbolic link is neither followed nor removed.
 
@@ -43,24 +44,36 @@ def old_logs(folder: Path, older_than: dt.timedelta, now: dt.datetime, *, dry_ru
     count = size = 0
     limit = (now - older_than).timestamp()
     for path in sorted(folder.rglob("*.log")):
-        if path.is_symlink() or not path.is_file() or (about := path.stat()).st_mtime >= limit:
+        if path.is_symlink() or not path.is_file() or (status := path.stat()).st_mtime >= limit:
             continue
-        count, size = count + 1, size + about.st_size
+        count, size = count + 1, size + status.st_size
         log.info("%s %s", "would remove" if dry_run else "removing", path)
         if not dry_run:
             path.unlink()
             _remove_empty(path.parent, folder)
-    return Found(count, size, not dry_run)
+    return Expired(count, size, not dry_run)
 
 
-def old_handoffs(root: File, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Found:
+def old_handoffs(root: File, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Expired:
     """Remove hand-off folders of runs that didn't clean up."""
-    folders = list(orphans(root, older_than, now))
+    folders = list(abandoned_handoffs(root, older_than, now))
     for folder in folders:
         log.info("%s %s", "would remove" if dry_run else "removing", folder)
         if not dry_run:
             remove(folder)
-    return Found(len(folders), 0, not dry_run)
+    return Expired(len(folders), 0, not dry_run)
+
+
+def abandoned_handoffs(root: File, older_than: dt.timedelta, now: dt.datetime) -> Iterator[File]:
+    """Yield the folders of runs that didn't clean up: no file in them was written within ``older_than`` of ``now``."""
+    home = root / HANDOFF
+    if not home.exists():
+        return
+    folders: list[File] = list(home.iterdir())
+    for folder in sorted(folders, key=str):
+        times = [folder.fs.modified(path) for path in folder.fs.find(folder.path)]
+        if all(now - time.replace(tzinfo=time.tzinfo or dt.UTC) > older_than for time in times):
+            yield folder
 
 
 def _remove_empty(folder: Path, top: Path) -> None:

@@ -1,6 +1,6 @@
-"""Old runs of MLflow: found, told, and deleted only if that is asked for.
+"""Deletes old runs of MLflow.
 
-MLflow keeps a deleted run's rows and files until ``mlflow gc`` is run where its database is.
+MLflow keeps a deleted run's rows and files until ``mlflow gc`` is run with access to its database.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from include.core.ml.registry import client
-from include.ops.maintenance.files import Found
+from include.ops.maintenance.files import Expired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,32 +24,34 @@ PAGE = 1000
 PARENT = "mlflow.parentRunId"
 
 
-def old_runs(uri: str, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Found:
-    """Delete runs that began before ``now`` less ``older_than``, in every experiment.
+def old_runs(uri: str, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Expired:
+    """Delete runs started before ``now`` - ``older_than``, in all experiments.
 
-    A run that holds the files of a registered model's version stays, whatever its age, and with it its parent.
+    Runs with the files of a registered model's version are kept, whatever their age, and so are their parents.
 
     Raises:
-        MlflowException: if MLflow doesn't answer; worth a retry.
+        MlflowException: if MLflow doesn't respond; can be retried.
     """
     mlflow = client(uri)
-    spared = {str(version.run_id) for version in mlflow.search_model_versions(max_results=10_000)}
-    found = list(_begun_before(mlflow, int((now - older_than).timestamp() * 1000)))
-    spared |= {run.data.tags[PARENT] for run in found if run.info.run_id in spared and PARENT in run.data.tags}
-    old = [run for run in found if run.info.run_id not in spared]
+    protected = {str(version.run_id) for version in mlflow.search_model_versions(max_results=10_000)}
+    runs = list(_started_before(mlflow, int((now - older_than).timestamp() * 1000)))
+    protected |= {run.data.tags[PARENT] for run in runs if run.info.run_id in protected and PARENT in run.data.tags}
+    old = [run for run in runs if run.info.run_id not in protected]
     for run in old:
         log.info("%s run %s %s", "would delete" if dry_run else "deleting", run.info.run_id, run.info.run_name)
         if not dry_run:
             mlflow.delete_run(run.info.run_id)
-    return Found(len(old), 0, not dry_run)
+    return Expired(len(old), 0, not dry_run)
 
 
-def _begun_before(mlflow: MlflowClient, moment: int) -> Iterator[Run]:
-    """Yield the runs that began before ``moment``, milliseconds since 1970."""
+def _started_before(mlflow: MlflowClient, timestamp: int) -> Iterator[Run]:
+    """Yield the runs started before ``timestamp``, in milliseconds since 1970."""
     experiments = [experiment.experiment_id for experiment in mlflow.search_experiments(max_results=PAGE)]
     token: str | None = None
     while experiments:
-        page = mlflow.search_runs(experiments, f"attributes.start_time < {moment}", max_results=PAGE, page_token=token)
+        page = mlflow.search_runs(
+            experiments, f"attributes.start_time < {timestamp}", max_results=PAGE, page_token=token
+        )
         yield from page
         token = page.token
         if not token:

@@ -1,1 +1,1 @@
-"""Hooks: how a connection becomes calls; what is called, and how its answers are read, stands in ``include``."""
+"""Hooks: each turns a connection into a client; the clients themselves are in ``include``."""

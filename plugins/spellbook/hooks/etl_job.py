@@ -1,30 +1,23 @@
-"""The job service behind an Airflow connection."""
+"""The hook of the connection type ``etl_jobs``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from airflow.sdk import BaseHook
-
-from include.core.errors import ConfigurationError, UpstreamError
 from include.core.http.async_client import AsyncHttpApi
-from include.core.http.client import HttpApi, Limits, connection_url
+from include.core.http.client import HttpApi, connection_url
 from include.core.http.egress import Egress
-from include.domains.long_jobs.service import HINTS, AsyncJobService, JobService
+from include.domains.long_jobs.service import HINTS, LIMITS, NAME, POLL_LIMITS, AsyncJobService, JobService
+from spellbook.hooks.base import ClientHook
 
-if TYPE_CHECKING:
-    from airflow.sdk import Connection
-
-NAME = "ETL jobs"
-LIMITS = Limits(deadline=60)
-POLL_LIMITS = Limits(deadline=20)
+EXAMPLE = "https://jobs.example.com"
 
 
-class EtlJobHook(BaseHook):
-    """Calls the job service that a connection names.
+class EtlJobHook(ClientHook):
+    """Turns a connection into the client of a job service.
 
     Args:
-        etl_job_conn_id: connection with host, port, schema (``https``); a bearer token as password, if it wants one.
+        etl_job_conn_id: connection with host, port, schema (``https``); a bearer token as password, if required.
     """
 
     conn_name_attr: ClassVar[str] = "etl_job_conn_id"
@@ -37,37 +30,19 @@ class EtlJobHook(BaseHook):
         self.etl_job_conn_id = etl_job_conn_id
 
     def get_conn(self) -> JobService:
-        """Return the service, for a task.
+        """Return the client for a task.
 
         Raises:
-            ConfigurationError: if the connection's host isn't a host or an http(s) URL.
+            ConfigurationError: if the connection's host isn't a host name or an http(s) URL.
         """
         connection = self.get_connection(self.etl_job_conn_id)
-        base = self._base(connection)
+        base = connection_url(connection, EXAMPLE)
         api = HttpApi(NAME, Egress.to(base), None, LIMITS, token=connection.password or "", hints=HINTS)
         return JobService(api, base)
 
     async def get_async_conn(self) -> AsyncJobService:
-        """Return the service, for a trigger; raises as :meth:`get_conn` does."""
+        """Return the client for a trigger; raises what :meth:`get_conn` raises."""
         connection = await self.aget_connection(self.etl_job_conn_id)
-        base = self._base(connection)
+        base = connection_url(connection, EXAMPLE)
         api = AsyncHttpApi(NAME, Egress.to(base), POLL_LIMITS, token=connection.password or "", hints=HINTS)
         return AsyncJobService(api, base)
-
-    def test_connection(self) -> tuple[bool, str]:
-        """Ask the service for a job that nobody started; tell whether it answers, and how not."""
-        try:
-            service = self.get_conn()
-            service.find("test_connection")
-        except (ConfigurationError, UpstreamError) as error:
-            return False, str(error)
-        return True, f"{service.base} answers"
-
-    def _base(self, connection: Connection) -> str:
-        return connection_url(
-            self.etl_job_conn_id,
-            connection.host,
-            connection.schema,
-            connection.port,
-            example="https://jobs.example.com",
-        )

@@ -1,1 +1,1 @@
-"""Notifiers: callbacks that a DAG author configures."""
+"""Notifiers that DAG authors can use as callbacks."""

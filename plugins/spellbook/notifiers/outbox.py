@@ -1,4 +1,4 @@
-"""A notifier with words of the author's own, on the way that every other alert goes."""
+"""A notifier with custom text, delivered through the outbox like all other alerts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class OutboxNotifier(BaseNotifier):
-    """Say ``text`` too, in the alert that the run makes anyway; about a task that succeeded, in a message of its own.
+    """Adds ``text`` to the run's alert; for a successful task, sends a separate message.
 
-    Give it to a DAG or a task as ``on_success_callback`` or ``on_failure_callback``. The run still makes one message
-    for each channel: what the cluster policy adds finds this one there.
+    Use it as ``on_success_callback`` or ``on_failure_callback`` of a DAG or task. A run still sends one message per
+    channel, because the cluster policy's callback detects this one.
 
     Args:
         text: one line, templated.
@@ -27,7 +27,7 @@ class OutboxNotifier(BaseNotifier):
         self.text = text
 
     def notify(self, context: Context) -> None:
-        """Put it into the outbox."""
+        """Store the text in the outbox."""
         from include.ops.alerts.callbacks import on_note
 
         on_note(context, self.text)

@@ -1,1 +1,1 @@
-"""Operators that the providers don't have, or not quite."""
+"""Operators that the providers lack, or that extend those of the providers."""

@@ -1,4 +1,4 @@
-"""A CSV file into a table of the warehouse, in memory that doesn't grow with the file."""
+"""Loads a CSV file of any size into a table of the warehouse, in constant memory."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ LARGEST_DOWNLOAD = 50_000_000_000
 
 
 class CsvToPostgresOperator(BaseOperator):
-    """Streams a CSV file by COPY into the dataset's table, by the load contract of ``include/core/warehouse``.
+    """Streams a CSV file with COPY into the dataset's table, following the load contract in ``include/core/warehouse``.
 
-    Each row that doesn't fit goes into ``quarantine`` with its line and reason. Delimiter and gzip are found out. The
-    load of a file that is marked as sample data (:mod:`include.core.replay`) is logged as such. The result is
+    Invalid rows go into ``quarantine`` with line and reason. Delimiter and gzip are detected. The load of a file that
+    is marked as sample data (:mod:`include.core.replay`) is logged as such. The result is
     ``{"rows_in", "loaded", "quarantined", "load_id"}``.
 
     Args:
         source: file, as a path, ``file://``, ``s3://conn@bucket/key`` or ``http(s)://`` URL; templated.
-        dataset: table, columns and key; the table is created if it is missing.
+        dataset: table, columns and key; the table is created if it doesn't exist.
         postgres_conn_id: connection to the warehouse.
         partition: value of the dataset's partition column for all rows, if it has one; templated.
-        rename: header in the file, by column; without it they are the same.
-        delimiter: delimiter of the fields; found out if not given.
-        encoding: encoding of the text; a byte-order mark is passed over.
-        nulls: texts that stand for a missing value.
-        line_column: column that gets the number of the row's line in the file.
-        max_bad_share: largest share of rejected rows that is still published; with more, the task fails and nothing is.
-        largest_download: bytes that an HTTP server may send.
+        rename: column name in the file by column of the dataset, where they differ.
+        delimiter: field delimiter; detected by default.
+        encoding: text encoding; a byte-order mark is ignored.
+        nulls: strings that represent a missing value.
+        line_column: column for the row's line number in the file.
+        max_bad_share: largest accepted share of rejected rows; above it, the task fails and nothing is published.
+        largest_download: maximum size of an HTTP download in bytes.
     """
 
     template_fields: Sequence[str] = ("source", "partition")
@@ -77,18 +77,20 @@ class CsvToPostgresOperator(BaseOperator):
         """Load the file.
 
         Raises:
-            CsvError: the file isn't a table with the dataset's columns.
-            LoadError: more rows are bad than allowed, or those that came break a rule; nothing was written.
+            CsvError: the file isn't valid CSV with the dataset's columns.
+            LoadError: too many rows are invalid, or the rows violate the contract; nothing was written.
         """
         from include.core.csv_files.fetch import from_http, from_storage
         from include.core.csv_files.load import load_csv
-        from include.core.replay import described, marked
+        from include.core.replay import describe_day, read_replayed_day
         from include.core.warehouse.attempt import Attempt
 
-        web = self.source.startswith(("http://", "https://"))
-        opened = from_http(self.source, self.largest_download) if web else from_storage(ObjectStoragePath(self.source))
-        replayed_from = None if web else marked(ObjectStoragePath(self.source))
-        with opened as file:
+        is_http = self.source.startswith(("http://", "https://"))
+        source = (
+            from_http(self.source, self.largest_download) if is_http else from_storage(ObjectStoragePath(self.source))
+        )
+        replayed_from = None if is_http else read_replayed_day(ObjectStoragePath(self.source))
+        with source as file:
             result = load_csv(
                 file,
                 self.dataset,
@@ -104,5 +106,5 @@ class CsvToPostgresOperator(BaseOperator):
                 replayed_from=replayed_from,
             )
         counts = {name: getattr(result, name) for name in ("rows_in", "loaded", "quarantined", "load_id")}
-        self.log.info("%s: %s", described(self.source, replayed_from), counts)
+        self.log.info("%s: %s", describe_day(self.source, replayed_from), counts)
         return counts

@@ -1,4 +1,4 @@
-"""The dbt project of ``include/dbt``: one start of dbt for all of it, and a task for each model and its tests."""
+"""Operators that run dbt, and the task group with the results of each model in ``include/dbt``."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from airflow.providers.standard.hooks.subprocess import SubprocessHook
     from airflow.sdk import Context
 
-JUDGED = "judged_invocation"
+REPORTED = "reported_invocation"
 
 
 class DbtOperator(BaseOperator):
-    """Runs dbt commands one after another in one process, and fails with the names of what failed.
+    """Runs several dbt commands in one process; the error names the nodes that failed.
 
-    What dbt left behind is kept in object storage, in ``dbt/<dag>/<run>/<task>/<try>/``.
+    The artifacts are stored in object storage, in ``dbt/<dag>/<run>/<task>/<try>/``.
 
     Args:
         commands: the commands with their options, such as ``[["run"], ["test", "--select", "daily_sales"]]``.
-        schema: where marts go; the schemas of other layers begin with this name.
+        schema: schema of the marts, and prefix of the schemas of other layers.
         postgres_conn_id: connection of type postgres; its role must be allowed to create schemas.
     """
 
@@ -55,57 +55,62 @@ class DbtOperator(BaseOperator):
         """Run the commands.
 
         Raises:
-            DbtTestError: if data broke a test, or a source isn't fresh.
-            DbtError: if something else went wrong.
+            DbtTestError: if a test failed, or a source isn't fresh.
+            DbtError: for other failures.
         """
         with tempfile.TemporaryDirectory(prefix="dbt-") as name:
             folder = Path(name)
             exit_code = self._run(folder, context)
-            return self.judge(folder, exit_code)
+            return self.check_results(folder, exit_code)
 
-    def judge(self, folder: Path, exit_code: int) -> Any:
-        """Raise the failures that ``folder`` tells of."""
+    def check_results(self, folder: Path, exit_code: int) -> Any:
+        """Raise the failures in the artifacts in ``folder``."""
         from include.domains.analytics import results
-        from include.domains.analytics.errors import DbtError
+        from include.domains.analytics.results import DbtError
 
         nodes = results.nodes(folder)
-        results.judge([*results.sources(folder), *(nodes.values() or results.errors(folder))])
+        results.raise_failures([*results.sources(folder), *(nodes.values() or results.errors(folder))])
         if exit_code:
-            raise DbtError(f"dbt ended with exit code {exit_code}; the task's log has its messages")
+            raise DbtError(f"dbt ended with exit code {exit_code}; see its messages in the task's log")
 
     @override
     def on_kill(self) -> None:
-        """End dbt, which cancels its queries."""
+        """Terminate dbt, which cancels its queries."""
         if self.running is not None:
             self.running.send_sigterm()
 
     def _run(self, folder: Path, context: Context) -> int:
-        """Run dbt, keep what it leaves in ``folder``, and return its exit code."""
+        """Run dbt in ``folder``, store its artifacts, and return its exit code."""
         from airflow.providers.standard.hooks.subprocess import SubprocessHook
 
         from include.core import storage
-        from include.domains.analytics.invocation import command_line, environment, keep, reuse_parsed
+        from include.domains.analytics.invocation import (
+            command_line,
+            environment,
+            restore_partial_parse,
+            store_artifacts,
+        )
 
         ti = context["ti"]
         root = storage_root() / "dbt"
-        reuse_parsed(root / ti.dag_id, folder)
+        restore_partial_parse(root / ti.dag_id, folder)
         self.running = SubprocessHook()
         exit_code: int = self.running.run_command(
             command_line(self.commands, folder),
             environment(warehouse_uri(self.postgres_conn_id), self.schema),
             cwd=str(folder),
         ).exit_code
-        place = root.joinpath(ti.dag_id, storage.file_name(context["run_id"]), ti.task_id, str(ti.try_number))
-        keep(folder, place, docs=root / "docs", cache=root / ti.dag_id)
-        self.log.info("artifacts are kept in %s", place)
+        destination = root.joinpath(ti.dag_id, storage.file_name(context["run_id"]), ti.task_id, str(ti.try_number))
+        store_artifacts(folder, destination, docs=root / "docs", cache=root / ti.dag_id)
+        self.log.info("artifacts are stored in %s", destination)
         return exit_code
 
 
 class DbtBuildOperator(DbtOperator):
     """Checks that the sources are fresh, builds and tests all nodes, and writes the documentation, in one start of dbt.
 
-    It fails if a source isn't fresh, or dbt can't do its work. A node that fails is for its own task to tell, which
-    :func:`node_tasks` makes; to these it returns ``{"invocation", "nodes": {unique id: name, status and message}}``.
+    It fails if a source isn't fresh, or dbt can't run. A failed node is reported by its own task, see
+    :func:`node_tasks`, which reads the returned ``{"invocation", "nodes": {unique id: name, status and message}}``.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -113,16 +118,16 @@ class DbtBuildOperator(DbtOperator):
         super().__init__(commands=commands, **kwargs)
 
     @override
-    def judge(self, folder: Path, exit_code: int) -> dict[str, Any]:
-        """Return what became of each node; raise what no other task tells, such as a source's test that failed."""
+    def check_results(self, folder: Path, exit_code: int) -> dict[str, Any]:
+        """Return each node's outcome; raise failures that no other task reports, such as a source's test."""
         from include.domains.analytics import results
         from include.domains.analytics.manifest import built_nodes
 
         nodes = results.nodes(folder)
         if all(node.status in results.GOOD for node in nodes.values()):
-            super().judge(folder, exit_code)
-        with_task = {unique_id for node in built_nodes() for unique_id in (*node.run, *node.tests.values())}
-        results.judge(node for unique_id, node in nodes.items() if unique_id not in with_task)
+            super().check_results(folder, exit_code)
+        covered = {unique_id for node in built_nodes() for unique_id in (*node.run, *node.tests.values())}
+        results.raise_failures(node for unique_id, node in nodes.items() if unique_id not in covered)
         return {
             "invocation": results.invocation(folder),
             "nodes": {unique_id: asdict(node) for unique_id, node in nodes.items()},
@@ -130,10 +135,10 @@ class DbtBuildOperator(DbtOperator):
 
 
 class DbtNodeOperator(DbtOperator):
-    """Tells what a build made of some nodes; where it has no news of them, runs them by commands of its own.
+    """Reports a build's outcome of some nodes; runs dbt itself if the build has no new outcome for them.
 
-    A task that is tried again or cleared runs dbt, unless the build was run again too, and so does one whose nodes the
-    build left out because something before them had failed.
+    That is the case if the task is retried or cleared without a new build, or if the build skipped the nodes because an
+    upstream node had failed.
 
     Args:
         nodes: unique ids of the nodes.
@@ -149,25 +154,25 @@ class DbtNodeOperator(DbtOperator):
 
     @override
     def execute(self, context: Context) -> Any:
-        """Raise what went wrong; see :class:`DbtOperator`."""
+        """Raise failures of the nodes; see :class:`DbtOperator`."""
         from include.domains.analytics import results
 
         state = context["task_state_store"]
         build = context["ti"].xcom_pull(task_ids=self.build_task_id)
-        outcomes = results.reported(build, self.nodes, state.get(JUDGED))
+        outcomes = results.outcomes_of(build, self.nodes, state.get(REPORTED))
         if not outcomes:
             return super().execute(context)
-        state.set(JUDGED, build["invocation"])
+        state.set(REPORTED, build["invocation"])
         for outcome in outcomes:
             self.log.info("%s: %s: %s", outcome.name, outcome.status, outcome.message)
-        results.judge(outcomes)
+        results.raise_failures(outcomes)
         return None
 
 
 def node_tasks(group_id: str, build: DbtBuildOperator) -> TaskGroup:
-    """Return the group of every model and snapshot that ``build`` builds, the tests of each right after it.
+    """Return a task group with a task for each model and snapshot that ``build`` builds, followed by its tests.
 
-    It is made of the manifest beside the project, so a parse needs neither dbt nor a database.
+    It is based on the manifest beside the project, so parsing needs neither dbt nor a database.
     """
     from include.domains.analytics.manifest import built_nodes
 

@@ -1,8 +1,8 @@
-"""SageMaker's operators of the amazon provider, imported when they run and made safe to try again.
+"""Wrappers of the amazon provider's SageMaker operators that are imported lazily and safe to retry.
 
-Importing them costs seconds of every parse of a DAG file, so these stand in for them until then. And a try whose answer
-got lost has created what the next one is refused: here that counts as done, since the name holds the model's checksum
-and the run, so that the same name means the same content.
+Importing the provider's operators would add seconds to every parse of a DAG file. If the response of a create call is
+lost, a retry finds that the resource exists already: that counts as success, because the name contains the model's
+checksum and the run, so equal names mean equal content.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from include.core.ml.sagemaker.errors import ExistsAlreadyError, translated
+from include.core.ml.sagemaker.errors import AlreadyExistsError, translate_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +26,9 @@ class SageMakerOperator(BaseOperator):
     """Runs the provider's operator :attr:`provided` with ``config``.
 
     Args:
-        config: what the SageMaker call takes; templated.
+        config: request of the SageMaker call; templated.
         aws_conn_id: AWS connection.
-        options: further arguments of the provider's operator.
+        options: additional arguments of the provider's operator.
     """
 
     template_fields: Sequence[str] = ("config",)
@@ -43,17 +43,17 @@ class SageMakerOperator(BaseOperator):
         self.options = options or {}
 
     def execute(self, context: Context) -> None:
-        """Create, unless it exists.
+        """Create the resource, unless it exists.
 
         Raises:
-            ThrottledError: if AWS asks for fewer calls.
-            RefusedCallError: if AWS refuses.
+            ThrottledError: if AWS throttles the call.
+            RefusedCallError: if AWS rejects the call.
         """
         try:
-            with translated(self.task_id):
+            with translate_errors(self.task_id):
                 self.operator().execute(context)
-        except ExistsAlreadyError:
-            self.log.info("%s exists: an earlier try made it", self.task_id)
+        except AlreadyExistsError:
+            self.log.info("%s exists already: an earlier try created it", self.task_id)
 
     def operator(self) -> Any:
         """Return the provider's operator."""
@@ -69,34 +69,34 @@ class SageMakerOperator(BaseOperator):
 
 
 class CreateModelOperator(SageMakerOperator):
-    """Creates the model, once."""
+    """Creates the model, if it doesn't exist."""
 
     provided = "SageMakerModelOperator"
 
 
 class CreateEndpointConfigOperator(SageMakerOperator):
-    """Creates the endpoint's configuration, once."""
+    """Creates the endpoint configuration, if it doesn't exist."""
 
     provided = "SageMakerEndpointConfigOperator"
 
 
 class CreateEndpointOperator(SageMakerOperator):
-    """Creates the endpoint, once, and waits for it without a worker; one that an earlier try began is waited for."""
+    """Creates the endpoint, if it doesn't exist, and waits without a worker until it is in service."""
 
     provided = "SageMakerEndpointOperator"
 
     def execute(self, context: Context) -> None:
-        """Create, unless it is being created, and wait.
+        """Create the endpoint, unless it exists, and wait for it.
 
         Raises:
-            ThrottledError: if AWS asks for fewer calls.
-            RefusedCallError: if AWS refuses.
+            ThrottledError: if AWS throttles the call.
+            RefusedCallError: if AWS rejects the call.
         """
         name = self.config["EndpointName"]
         operator = self.operator()
-        with translated(self.task_id):
-            found = operator.hook.conn.list_endpoints(NameContains=name)["Endpoints"]
-        if not any(one["EndpointName"] == name for one in found):
+        with translate_errors(self.task_id):
+            endpoints = operator.hook.conn.list_endpoints(NameContains=name)["Endpoints"]
+        if not any(endpoint["EndpointName"] == name for endpoint in endpoints):
             super().execute(context)
             return
         from airflow.providers.amazon.aws.triggers.sagemaker import SageMakerTrigger
@@ -114,10 +114,10 @@ class CreateEndpointOperator(SageMakerOperator):
         )
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
-        """Go on once the endpoint is in service.
+        """Finish when the endpoint is in service.
 
         Raises:
             AirflowException: if it isn't.
         """
-        with translated(self.task_id):
+        with translate_errors(self.task_id):
             self.operator().execute_complete(context, event)

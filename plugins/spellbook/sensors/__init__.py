@@ -1,1 +1,1 @@
-"""Sensors that others of the field lack something for."""
+"""Sensors that extend those of the providers."""

@@ -1,7 +1,7 @@
-"""An HttpSensor that keeps its pace.
+"""An HttpSensor that respects its poke interval while deferred.
 
-While deferred, the provider's own (6.3.0) asks again at once and without end after any answer but 404, see
-https://github.com/apache/airflow/issues/69903: a server that is down or refuses is flooded by its waiting DAGs.
+After any error other than 404, the provider's trigger (6.3.0) retries immediately and endlessly, and so floods a server
+that is down: https://github.com/apache/airflow/issues/69903
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PacedHttpTrigger(HttpSensorTrigger):
-    """Fires when the server answers well; waits ``poke_interval`` seconds after whatever else it says."""
+    """Fires when a request succeeds; waits ``poke_interval`` seconds after any error."""
 
     @override
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -34,16 +34,16 @@ class PacedHttpTrigger(HttpSensorTrigger):
         while True:
             try:
                 async with aiohttp.ClientSession() as session:
-                    answer = await hook.run(
+                    response = await hook.run(
                         session=session,
                         endpoint=self.endpoint,
                         data=self.data,
                         headers=self.headers,
                         extra_options=self.extra_options,
                     )
-                    answer.release()
+                    response.release()
             except (AirflowException, aiohttp.ClientError, TimeoutError) as error:
-                self.log.info("not yet, asking again in %g s: %s", self.poke_interval, error)
+                self.log.info("not successful yet, retrying in %g s: %s", self.poke_interval, error)
             else:
                 yield TriggerEvent(True)
                 return
@@ -51,10 +51,10 @@ class PacedHttpTrigger(HttpSensorTrigger):
 
 
 class PacedHttpSensor(HttpSensor):
-    """Waits without a worker until a server answers well; its arguments are those of ``HttpSensor``.
+    """Waits without a worker until a request succeeds; takes the arguments of ``HttpSensor``.
 
-    The first question is asked in a worker: there, an answer but those of ``response_error_codes_allowlist`` fails the
-    task. Later ones are asked every ``poke_interval`` seconds until ``timeout``.
+    The first request is sent by a worker: an error status outside ``response_error_codes_allowlist`` fails the task.
+    Further requests are sent every ``poke_interval`` seconds until ``timeout``.
     """
 
     @override

@@ -1,4 +1,4 @@
-"""The amazon provider's S3KeySensor, imported when it runs: with boto3, it would cost seconds of every parse."""
+"""A wrapper of the amazon provider's S3KeySensor, imported lazily: boto3 would add seconds to every parse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class S3FileSensor(BaseSensorOperator):
-    """Waits without a worker until an object is there; ``timeout``, ``soft_fail`` and the others are any sensor's.
+    """Waits without a worker until an object exists; also takes ``timeout``, ``soft_fail`` and other sensor arguments.
 
     Args:
         bucket_name: bucket.
@@ -30,14 +30,14 @@ class S3FileSensor(BaseSensorOperator):
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> None:
-        """Look once, then leave it to the triggerer."""
-        self._provided().execute(context)
+        """Check once, then defer."""
+        self._sensor().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
-        """Go on when the triggerer has seen it; fail with its words if it couldn't look."""
-        self._provided().execute_complete(context, event)
+        """Finish when the object exists; fail with the trigger's message if the check failed."""
+        self._sensor().execute_complete(context, event)
 
-    def _provided(self) -> Any:
+    def _sensor(self) -> Any:
         from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
 
         return S3KeySensor(

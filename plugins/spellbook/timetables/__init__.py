@@ -1,1 +1,1 @@
-"""Schedules that cron can not say."""
+"""Timetables that cron can't express."""

@@ -1,4 +1,4 @@
-"""After each month, on one of the first business days of the next."""
+"""A timetable with a run for each month, on a business day of the following month."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MonthEndTimetable(Timetable):
     """A run for each calendar month (UTC), on a business day of the following one.
 
     Args:
-        business_day: which business day (TARGET calendar), counted from 1; at most 15.
+        business_day: which business day (TARGET calendar), starting at 1; at most 15.
         hour: hour of that day, UTC.
     """
 
@@ -32,18 +32,18 @@ class MonthEndTimetable(Timetable):
     @property
     @override
     def summary(self) -> str:
-        """What the list of DAGs shows."""
+        """Text for the list of DAGs."""
         return f"month end + {self.business_day} business day(s), {self.hour:02}:00"
 
     @override
     def serialize(self) -> dict[str, Any]:
-        """Return what :meth:`deserialize` needs."""
+        """Return the arguments for :meth:`deserialize`."""
         return {"business_day": self.business_day, "hour": self.hour}
 
     @classmethod
     @override
     def deserialize(cls, data: dict[str, Any]) -> MonthEndTimetable:
-        """Make it anew."""
+        """Create the timetable from serialized arguments."""
         return cls(**data)
 
     @override
@@ -55,7 +55,7 @@ class MonthEndTimetable(Timetable):
 
     @override
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
-        """Return the last month that was over at ``run_after``."""
+        """Return the last month that ended before ``run_after``."""
         begin = _month_of(run_after)
         return DataInterval(begin.subtract(months=1), begin)
 
@@ -63,7 +63,7 @@ class MonthEndTimetable(Timetable):
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """Return the month after the last one; without catchup, none that has been missed but the newest."""
+        """Return the next month to run; without catchup, skip missed months except the newest."""
         if last_automated_data_interval is not None:
             begin = _month_of(last_automated_data_interval.end)
         elif restriction.earliest is None:

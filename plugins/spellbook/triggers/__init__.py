@@ -1,1 +1,1 @@
-"""Triggers: what waits in the triggerer instead of on a worker."""
+"""Triggers: asynchronous waits in the triggerer, without a worker."""

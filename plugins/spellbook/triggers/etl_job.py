@@ -1,36 +1,50 @@
-"""Waits for a job in the triggerer."""
+"""A trigger that waits for a job."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 from typing_extensions import override
 
 from include.core.errors import ConfigurationError, PermanentUpstreamError, TransientUpstreamError
-from include.domains.long_jobs.errors import EtlJobError
-from spellbook.abandoned import is_abandoned
+from include.domains.long_jobs.job import EtlJobError
 from spellbook.hooks.etl_job import EtlJobHook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-CANCEL_SECONDS = 20  # Airflow gives a trigger 30 s for it
+CANCEL_SECONDS = 20  # Airflow allows a trigger 30 s
+# Not included: a cleared task (no state) needs its job again, and other tasks may use the job of a successful one.
+ABANDONED = frozenset({"failed", "skipped", "upstream_failed", "removed"})
+
+
+def is_abandoned(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> bool:
+    """Return whether the task instance has ended without success, or no longer exists.
+
+    It queries Airflow, and works in tasks and triggers while their supervisor is running.
+    """
+    index = -1 if map_index is None else map_index
+    runs = RuntimeTaskInstance.get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=[run_id], map_index=index)
+    states = runs.get(run_id, {})
+    name = task_id if index < 0 else f"{task_id}_{index}"
+    return name not in states or states[name] in ABANDONED
 
 
 class EtlJobTrigger(BaseTrigger):
-    """Asks for a job again and again, and fires when it has ended, or when asking on is no use.
+    """Polls a job, and fires when it has finished, or when a permanent error makes polling useless.
 
-    What came of the job isn't in the event: the task asks the service itself, and raises what there is to raise. While
-    the service is away the trigger goes on asking, until the task's time-out.
+    The event doesn't contain the job's result: the task requests it from the service and raises errors. While the
+    service is unavailable, polling continues until the task's timeout.
 
     Args:
         job_id: the job.
         etl_job_conn_id: connection to the service.
-        poll_interval: seconds between two questions; the first is asked after as many.
+        poll_interval: seconds between two polls, and before the first one.
     """
 
     def __init__(self, job_id: str, etl_job_conn_id: str, poll_interval: float) -> None:
@@ -61,10 +75,10 @@ class EtlJobTrigger(BaseTrigger):
                 job = await service.job(self.job_id)
             except TransientUpstreamError as error:
                 pause = max(pause, error.retry_after or 0)
-                self.log.warning("%s; asking again in %g s", error, pause)
+                self.log.warning("%s; polling again in %g s", error, pause)
                 continue
             except (ConfigurationError, PermanentUpstreamError, EtlJobError) as error:
-                self.log.warning("%s; the task will say so", error)
+                self.log.warning("%s; the task will raise this error", error)
                 break
             self.log.info("job %s is %s, %.0f %%", job.id, job.status, job.progress * 100)
             if job.status.finished:
@@ -73,20 +87,20 @@ class EtlJobTrigger(BaseTrigger):
 
     @override
     async def on_kill(self) -> None:
-        """Cancel the job if nobody waits for it any more.
+        """Cancel the job if its task no longer waits for it.
 
-        Airflow calls this when the trigger is no longer this triggerer's: after somebody acted on the task, but also
-        after another triggerer took over, for instance because this one stood still for a while. The task's state
-        tells the cases apart. It isn't called when a triggerer ends.
+        Airflow calls this when the trigger is removed from this triggerer: after a user action on the task, but also
+        after another triggerer took over, for instance because this one was unresponsive. The task's state
+        distinguishes these cases. It isn't called when a triggerer shuts down.
 
         Raises:
-            UpstreamError: if the service can't be asked to; Airflow logs it.
+            UpstreamError: if the cancellation fails; Airflow logs it.
         """
         task = self.task_instance
         if task is None:
             return
         if not await sync_to_async(is_abandoned)(task.dag_id, task.run_id, task.task_id, task.map_index):
-            self.log.info("job %s goes on: its task still waits for it", self.job_id)
+            self.log.info("job %s continues: its task still waits for it", self.job_id)
             return
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(TransientUpstreamError),
@@ -97,4 +111,4 @@ class EtlJobTrigger(BaseTrigger):
             with attempt:
                 service = await EtlJobHook(self.etl_job_conn_id).get_async_conn()
                 await service.cancel(self.job_id)
-        self.log.info("job %s is cancelled: its task was given up", self.job_id)
+        self.log.info("job %s was cancelled because its task was ended", self.job_id)

@@ -1,4 +1,4 @@
-"""One Compose stack for all tests here. Tests that look back on it, or take it down, run last."""
+"""One Compose stack for all tests here. Tests that need its history, or stop it, run last."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from devstack.api import Airflow
-from include.domains.wine import settings
+from include.domains.titanic.settings import TITANIC_REPEATS
+from include.domains.wine.settings import WINE_CANDIDATES
 from tests.e2e.compose import engine
 from tests.e2e.compose.stack import Compose, copy_of_the_repository, free_port
 
 LAST = ("test_monitoring.py", "test_restart.py")
-MONITORING = (  # the profile without Grafana, of which there is no stand-in
+MONITORING = (  # the profile without Grafana, which has no stand-in
     "prometheus",
     "alertmanager",
     "postgres-exporter",
@@ -33,8 +34,8 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
             pytest.fail(f"{engine.REQUIRED} is set, but {reason}")
         pytest.skip(reason)
     folder = copy_of_the_repository(tmp_path_factory.mktemp("clone"))
-    look_often(folder / "deploy/monitoring/prometheus/prometheus.yml")
-    quick: dict[str, str] = {settings.WINE_CANDIDATES.name: "article_recipe"}
+    speed_up_prometheus(folder / "deploy/monitoring/prometheus/prometheus.yml")
+    quick = {WINE_CANDIDATES.name: "article_recipe", TITANIC_REPEATS.name: "1"}
     stack = Compose(folder, f"spellbook-test-{os.getpid()}", free_port(), quick)
     try:
         engine.provide(stack.images())
@@ -46,15 +47,15 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
         stack.remove()
 
 
-def look_often(prometheus: Path) -> None:
-    """Have Prometheus scrape as often as its time-out allows, and evaluate its rules all the time."""
+def speed_up_prometheus(prometheus: Path) -> None:
+    """Have Prometheus scrape as often as its time-out allows, and evaluate its rules every few seconds."""
     text = prometheus.read_text()
-    for patient, impatient in {
+    for slow, fast in {
         "scrape_interval: 30s": "scrape_interval: 15s",
         "evaluation_interval: 30s": "evaluation_interval: 5s",
     }.items():
-        assert patient in text
-        text = text.replace(patient, impatient)
+        assert slow in text
+        text = text.replace(slow, fast)
     prometheus.write_text(text)
 
 
@@ -79,7 +80,7 @@ def drop(compose: Compose) -> Iterator[Callable[[str, str], None]]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of this stack behind those that need none, and those in :data:`LAST` behind all others."""
+    """Run the tests of this stack after those that need none, and those in :data:`LAST` at the end."""
     items.sort(key=_place)
 
 
@@ -90,7 +91,7 @@ def _place(item: pytest.Item) -> int:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say once more, where nobody overlooks it, that the stack was not tested."""
+    """Report in the summary that the stack was not tested."""
     if reason := engine.missing():
         terminalreporter.section("THE COMPOSE STACK WAS NOT TESTED", sep="!", red=True, bold=True)
         terminalreporter.write_line(reason)

@@ -1,4 +1,4 @@
-"""``docker compose up`` of a copy of the repository, under a project name, port and image of its own."""
+"""``docker compose up`` of a copy of the repository, with its own project name, port and image."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from devstack.api import Airflow
 from devstack.state import REPOSITORY
+from devstack.waiting import wait_for
 
 START_SECONDS = 600
 POLL_SECONDS = 0.5
-SOON = 30  # seconds
+STALLED = 600  # seconds without any change in the whole stack
+SOON = 180  # seconds; usually a few, but more while all DAGs run
 PLANTED = Path(__file__).parent / "planted"
 WITHOUT_STANDIN = {"grafana", "elasticsearch", "spark-master", "spark-worker"}
 
@@ -32,7 +32,7 @@ class Compose:
     """One Compose project.
 
     Attributes:
-        folder: a copy of what a clone would hold.
+        folder: a copy of the files of a clone.
         project: name of the project; its containers, volumes and network begin with it.
         port: of the web UI on 127.0.0.1.
         settings: more environment variables of ``docker compose``.
@@ -52,10 +52,10 @@ class Compose:
         """Run ``docker compose …`` with the profile demo.
 
         Raises:
-            AssertionError: with all that it printed, if it fails and ``check`` is set.
+            AssertionError: with its output, if it fails and ``check`` is set.
         """
         command = ["docker", "compose", "--project-name", self.project, "--env-file", "deploy/demo.env", *arguments]
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             cwd=self.folder,
             env=self.environment,
@@ -65,24 +65,24 @@ class Compose:
             timeout=seconds,
             check=False,
         )
-        assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-        return done
+        assert not check or process.returncode == 0, f"{' '.join(command)}\n{process.stdout}\n{process.stderr}"
+        return process
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of ``docker compose``: the caller's, with nothing of ours in it but what is set here."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPELLBOOK_", "COMPOSE_"))}
-        return kept | {"SPELLBOOK_PORT": str(self.port), "SPELLBOOK_IMAGE": f"spellbook:{self.project}"} | self.settings
+        """The environment of ``docker compose``: the caller's, without our own variables except those set here."""
+        base = {name: value for name, value in os.environ.items() if not name.startswith(("SPELLBOOK_", "COMPOSE_"))}
+        return base | {"SPELLBOOK_PORT": str(self.port), "SPELLBOOK_IMAGE": f"spellbook:{self.project}"} | self.settings
 
     def up(self, *arguments: str) -> float:
         """Start everything and wait until it is healthy; return the seconds that this took."""
-        begun = time.monotonic()
-        done = self.run("up", "--detach", "--wait", *arguments, check=False, seconds=START_SECONDS)
-        assert done.returncode == 0, f"{done.stderr}\n{self.complaints()}"
-        return time.monotonic() - begun
+        started_at = time.monotonic()
+        process = self.run("up", "--detach", "--wait", *arguments, check=False, seconds=START_SECONDS)
+        assert process.returncode == 0, f"{process.stderr}\n{self.unhealthy_logs()}"
+        return time.monotonic() - started_at
 
-    def complaints(self) -> str:
-        """Return the last lines of every container that isn't well."""
+    def unhealthy_logs(self) -> str:
+        """Return the last log lines of every container that isn't healthy."""
         lines = []
         for container in self.containers():
             if container["State"] != "running" or container["Health"] not in {"", "healthy"}:
@@ -98,19 +98,19 @@ class Compose:
         return [image for service, image in used.items() if image != own and service not in WITHOUT_STANDIN]
 
     def containers(self) -> list[dict[str, Any]]:
-        """Return what ``docker compose ps --all`` says of each container."""
+        """Return the output of ``docker compose ps --all`` for each container."""
         printed = self.run("ps", "--all", "--format", "json").stdout
         return [json.loads(line) for line in printed.splitlines()]
 
     def inspect(self) -> dict[str, dict[str, Any]]:
-        """Return what ``docker inspect`` says of each running container, by service."""
-        names = {one["Service"]: one["Name"] for one in self.containers() if one["State"] == "running"}
-        found = json.loads(
+        """Return the output of ``docker inspect`` for each running container, by service."""
+        names = {item["Service"]: item["Name"] for item in self.containers() if item["State"] == "running"}
+        details = json.loads(
             subprocess.run(
                 ["docker", "inspect", *names.values()], capture_output=True, text=True, check=True, timeout=60
             ).stdout
         )
-        return dict(zip(names, found, strict=True))
+        return dict(zip(names, details, strict=True))
 
     def address(self, service: str, port: int) -> str:
         """Return the URL of a service in the stack's network, which the engine's own host can reach."""
@@ -118,12 +118,12 @@ class Compose:
         return f"http://{next(iter(networks.values()))['IPAddress']}:{port}"
 
     def inside(self, service: str, *command: str, check: bool = True) -> str:
-        """Run a command in a running container; return what it printed."""
-        done = self.run("exec", "--no-TTY", service, *command, check=check)
-        return done.stdout + done.stderr
+        """Run a command in a running container; return its output."""
+        process = self.run("exec", "--no-TTY", service, *command, check=check)
+        return process.stdout + process.stderr
 
     def query(self, server: str, database: str, statement: str) -> list[tuple[str, ...]]:
-        """Ask one of the two PostgreSQL servers; return the rows as text."""
+        """Query one of the two PostgreSQL servers; return the rows as text."""
         printed = self.inside(
             server, "psql", "--username=postgres", f"--dbname={database}", "-AtF\t", "--command", statement
         )
@@ -154,7 +154,7 @@ class Compose:
 
 
 def copy_of_the_repository(folder: Path) -> Path:
-    """Copy every file that git would hand on, uncommitted changes included; return the folder."""
+    """Copy every file that git doesn't ignore, including uncommitted changes; return the folder."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=REPOSITORY,
@@ -176,21 +176,28 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def finish(airflow: Airflow, dag_id: str, run_id: str, seconds: float = 240) -> str:
-    """Wait until a run has ended; return its state.
+def finish(airflow: Airflow, dag_id: str, run_id: str) -> str:
+    """Wait until a run has ended, as long as the stack's tasks make progress; return its state.
 
     Raises:
-        AssertionError: if it hasn't after ``seconds``, with the states of its tasks.
+        StackError: if no task of the stack has changed its state for ten minutes, with the states of the run's tasks.
     """
-    deadline = time.monotonic() + seconds
-    while True:
-        state = airflow.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
-        if state in {"success", "failed"}:
-            return str(state)
-        if time.monotonic() > deadline:
-            states = {task["task_id"]: task["state"] for task in airflow.task_instances(dag_id, run_id)}
-            raise AssertionError(f"{dag_id} {run_id} is {state} after {seconds} s: {states}")
-        time.sleep(POLL_SECONDS)
+
+    def ended() -> str | None:
+        state = str(airflow.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+        return state if state in {"success", "failed"} else None
+
+    def states() -> dict[str, str]:
+        return {task["task_id"]: task["state"] for task in airflow.task_instances(dag_id, run_id)}
+
+    def changes() -> list[int]:
+        every = "/dags/~/dagRuns/~/taskInstances"
+        return [airflow.get(every, state=state, limit=1)["total_entries"] for state in ("running", "success", "failed")]
+
+    run = f"{dag_id} {run_id} to end"
+    state = wait_for(ended, run, progress=changes, hint=lambda: str(states()), stalled=STALLED, poll=POLL_SECONDS)
+    assert state
+    return state
 
 
 def trigger(airflow: Airflow, dag_id: str, **body: Any) -> str:
@@ -199,33 +206,28 @@ def trigger(airflow: Airflow, dag_id: str, **body: Any) -> str:
     return str(airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, **body})["dag_run_id"])
 
 
-def status_of(url: str, **headers: str) -> int:
-    """Return the status with which a URL answers ``GET``."""
-    return requests.get(url, headers=headers, timeout=30, allow_redirects=False).status_code
-
-
-def soon(holds: Callable[[], bool], what: str) -> float:
-    """Wait until it holds; return the seconds that this took."""
-    begun = time.monotonic()
-    while not holds():
-        assert time.monotonic() - begun < SOON, f"not after {SOON} s: {what}"
+def soon(condition: Callable[[], bool], description: str) -> float:
+    """Wait until the condition is true; return the seconds that this took."""
+    started_at = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started_at < SOON, f"not after {SOON} s: {description}"
         time.sleep(POLL_SECONDS)
-    return time.monotonic() - begun
+    return time.monotonic() - started_at
 
 
 @contextmanager
 def planted(compose: Compose, *names: str) -> Iterator[None]:
-    """Put DAG files of ``planted/`` into the stack's ``dags/``, and wait until their DAGs are there."""
+    """Put DAG files of ``planted/`` into the stack's ``dags/``, and wait until their DAGs are listed."""
     files = [Path(shutil.copy(PLANTED / f"{name}.py", compose.folder / "dags")) for name in names]
     airflow = compose.airflow()
     try:
         for name in names:
-            soon(partial(_is_there, airflow, name), f"the DAG {name} is there")
+            soon(partial(_is_listed, airflow, name), f"the DAG {name} is listed")
         yield
     finally:
         for file in files:
             file.unlink()
 
 
-def _is_there(airflow: Airflow, dag_id: str) -> bool:
+def _is_listed(airflow: Airflow, dag_id: str) -> bool:
     return airflow.dag(dag_id) is not None

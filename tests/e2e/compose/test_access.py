@@ -1,4 +1,4 @@
-"""Who is let in, and who may do what."""
+"""Authentication and permissions."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ REFUSED = (requests.codes.unauthorized, requests.codes.forbidden)
 
 
 def token_status(compose: Compose, user: str, password: str) -> int:
-    answer = requests.post(f"{compose.url}/auth/token", json={"username": user, "password": password}, timeout=30)
-    return answer.status_code
+    response = requests.post(f"{compose.url}/auth/token", json={"username": user, "password": password}, timeout=30)
+    return response.status_code
 
 
 @pytest.fixture(scope="module")
 def users(compose: Compose) -> dict[str, Airflow]:
     """One user of each role, logged in."""
-    found = {}
+    users_by_role = {}
     for role in ("Op", "User", "Viewer"):
         password = secrets.token_hex(16)
         compose.run(
             "run", "--rm", "--no-TTY", "cli", "airflow", "users", "create", "--role", role, "--username", role.lower(),
             "--firstname", role, "--lastname", "Test", "--email", f"{role}@example.com", "--password", password,
         )  # fmt: skip
-        found[role] = Airflow(compose.url, role.lower(), password)
-    return found
+        users_by_role[role] = Airflow(compose.url, role.lower(), password)
+    return users_by_role
 
 
-def test_the_printed_password_is_let_in_and_was_made_for_this_stack(compose: Compose) -> None:
+def test_the_printed_password_is_accepted_and_generated(compose: Compose) -> None:
     assert len(compose.password) == 32
     assert token_status(compose, "admin", compose.password) == requests.codes.created
 
@@ -44,20 +44,20 @@ def test_well_known_logins_are_refused(compose: Compose, user: str, password: st
     assert token_status(compose, user, password) == requests.codes.unauthorized
 
 
-def test_a_stranger_is_refused_everywhere_but_at_health_version_and_login(compose: Compose) -> None:
-    described = requests.get(f"{compose.url}/openapi.json", timeout=30).json()["paths"]
-    assert len(described) > 80
-    let_in = []
-    for path, methods in described.items():
+def test_without_a_login_only_health_version_and_login_are_allowed(compose: Compose) -> None:
+    paths = requests.get(f"{compose.url}/openapi.json", timeout=30).json()["paths"]
+    assert len(paths) > 80
+    accepted = []
+    for path, methods in paths.items():
         for method in methods:
             url = compose.url + path.replace("{", "").replace("}", "")
-            answer = requests.request(method, url, json={}, timeout=30, allow_redirects=False)
-            if answer.status_code not in REFUSED:
-                let_in.append((method, path, answer.status_code))
-    assert {path for _, path, _ in let_in} == OPEN
+            response = requests.request(method, url, json={}, timeout=30, allow_redirects=False)
+            if response.status_code not in REFUSED:
+                accepted.append((method, path, response.status_code))
+    assert {path for _, path, _ in accepted} == OPEN
 
 
-def test_a_viewer_sees_dags_and_starts_none(users: dict[str, Airflow]) -> None:
+def test_a_viewer_reads_dags_but_starts_none(users: dict[str, Airflow]) -> None:
     viewer = users["Viewer"]
     assert "weather_data_pipeline" in viewer.dag_ids()
     attempts: tuple[Callable[[], object], ...] = (
@@ -72,7 +72,7 @@ def test_a_viewer_sees_dags_and_starts_none(users: dict[str, Airflow]) -> None:
         assert refusal.value.status == requests.codes.forbidden
 
 
-def test_a_user_starts_dags_and_sees_no_connection(users: dict[str, Airflow]) -> None:
+def test_a_user_starts_dags_but_reads_no_connection(users: dict[str, Airflow]) -> None:
     user = users["User"]
     assert user.post("/dags/my_first_spell/dagRuns", {"logical_date": None})["dag_id"] == "my_first_spell"
     with pytest.raises(RefusedError) as refusal:
@@ -80,7 +80,7 @@ def test_a_user_starts_dags_and_sees_no_connection(users: dict[str, Airflow]) ->
     assert refusal.value.status == requests.codes.forbidden
 
 
-def test_an_operator_keeps_pools_and_connections(users: dict[str, Airflow]) -> None:
+def test_an_operator_reads_pools_and_connections(users: dict[str, Airflow]) -> None:
     operator = users["Op"]
     assert operator.get("/pools")["total_entries"] > 0
     stored = operator.get("/connections/postgres_default")

@@ -1,4 +1,4 @@
-"""A DAG without a line about alerts fails on a Celery worker: one message in Slack, one mail."""
+"""A DAG that doesn't configure alerts fails on a Celery worker: one message in Slack, one mail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT = "Failed: silent. work, try 1 of 1: ValueError: the cauldron is empty"
 
 
 def in_slack(compose: Compose) -> list[dict[str, Any]]:
-    """What the Slack sink took about the DAG."""
+    """The DAG's messages in the Slack sink."""
     script = (
         "import json, pathlib;"
         "files = sorted(pathlib.Path('/opt/airflow/storage').glob('*.json'));"
@@ -25,17 +25,17 @@ def in_slack(compose: Compose) -> list[dict[str, Any]]:
 
 
 def in_mail(compose: Compose) -> list[dict[str, Any]]:
-    """What the mail catcher took about the DAG."""
+    """The DAG's mails in the mail catcher."""
     listed = requests.get(f"{compose.address('mailpit', 8025)}/api/v1/messages", timeout=30).json()
     return [mail for mail in listed["messages"] if ": silent." in mail["Subject"]]
 
 
-def test_a_failed_task_is_told_once_in_slack_and_by_mail(compose: Compose, airflow: Airflow) -> None:
+def test_a_failed_task_is_reported_once_in_slack_and_by_mail(compose: Compose, airflow: Airflow) -> None:
     with planted(compose, "silent"):
         run_id = trigger(airflow, "silent")
         assert finish(airflow, "silent", run_id) == "failed"
-        soon(lambda: bool(in_slack(compose) and in_mail(compose)), "both messages are there")
-        drained = trigger(airflow, "alerts_drain")  # takes in what the scheduler stored: the same, so nothing is sent
+        soon(lambda: bool(in_slack(compose) and in_mail(compose)), "both messages have arrived")
+        drained = trigger(airflow, "alerts_drain")  # the scheduler stored the same alert: nothing is sent
         assert finish(airflow, "alerts_drain", drained) == "success"
     (message,) = in_slack(compose)
     assert (message["channel"], message["text"]) == ("#data-alerts", TEXT)
@@ -43,4 +43,4 @@ def test_a_failed_task_is_told_once_in_slack_and_by_mail(compose: Compose, airfl
     (mail,) = in_mail(compose)
     assert (mail["Subject"], [to["Address"] for to in mail["To"]]) == (TEXT, ["data-alerts@example.org"])
     variables = airflow.get("/variables", limit=100)["variables"]
-    assert not [one["key"] for one in variables if one["key"].startswith("alert_")]
+    assert not [variable["key"] for variable in variables if variable["key"].startswith("alert_")]

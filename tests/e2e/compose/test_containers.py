@@ -1,4 +1,4 @@
-"""What the containers are and aren't allowed, and what they know."""
+"""The containers' limits, permissions and secrets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_service_is_healthy_and_every_job_is_done(compose: Compose) -> Non
             assert (container["State"], container["Health"]) == ("running", "healthy"), container
 
 
-def test_it_was_healthy_within_three_minutes(compose: Compose) -> None:
+def test_the_stack_is_healthy_within_three_minutes(compose: Compose) -> None:
     assert int(compose.settings["STARTED"]) < 180
 
 
@@ -44,7 +44,7 @@ def test_only_the_web_ui_is_published_and_only_to_this_machine(compose: Compose)
     assert published == {("airflow-apiserver", "127.0.0.1", str(compose.port))}
 
 
-def test_no_container_may_do_more_than_it_must(compose: Compose) -> None:
+def test_every_container_has_limits_and_no_extra_privileges(compose: Compose) -> None:
     for service, details in compose.inspect().items():
         host = details["HostConfig"]
         assert host["ReadonlyRootfs"], service
@@ -75,17 +75,17 @@ def test_workers_are_given_time_for_their_longest_task(compose: Compose) -> None
         assert inspected[worker]["Config"]["StopTimeout"] > SIXTY_MINUTES
 
 
-def test_no_secret_stands_in_an_environment_a_command_line_or_a_log(compose: Compose) -> None:
+def test_no_secret_is_in_an_environment_a_command_line_or_a_log(compose: Compose) -> None:
     visible = {service: json.dumps(details) for service, details in compose.inspect().items()}
     visible["logs"] = compose.run("logs", "--no-log-prefix").stdout
-    assert len(compose.secrets) == len(SECRETS) - 1, "every secret but the webhook that nobody gave"
-    shown = [(name, place) for name, value in compose.secrets.items() for place in visible if value in visible[place]]
-    assert shown == []
+    assert len(compose.secrets) == len(SECRETS) - 1, "every secret but the webhook, which isn't set"
+    leaks = [(name, place) for name, value in compose.secrets.items() for place in visible if value in visible[place]]
+    assert leaks == []
 
 
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_worker_holds_neither_the_metadata_database_nor_the_signing_key(compose: Compose, worker: str) -> None:
-    held = compose.inside(worker, "sh", "-c", "cd /run/secrets && find . -name value").split()
-    assert sorted(held) == ["./api-secret-key/value", "./redis-password/value", "./results-password/value"]
-    asked = compose.inside(worker, "airflow", "config", "get-value", "database", "sql_alchemy_conn")
-    assert asked.splitlines()[-1] == "sqlite://"
+    files = compose.inside(worker, "sh", "-c", "cd /run/secrets && find . -name value").split()
+    assert sorted(files) == ["./api-secret-key/value", "./redis-password/value", "./results-password/value"]
+    output = compose.inside(worker, "airflow", "config", "get-value", "database", "sql_alchemy_conn")
+    assert output.splitlines()[-1] == "sqlite://"

@@ -1,4 +1,4 @@
-"""A file dropped into ``dags/`` is in the UI soon; a broken one hurts nobody else."""
+"""A file dropped into ``dags/`` is in the UI soon; a broken one affects no other DAG."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ with DAG(
 '''
 
 
-def test_a_new_file_is_a_dag_soon_and_runs(drop: Callable[[str, str], None], airflow: Airflow) -> None:
+def test_a_new_file_becomes_a_dag_and_runs(drop: Callable[[str, str], None], airflow: Airflow) -> None:
     drop("dropped.py", SPELL)
     soon(lambda: airflow.dag("dropped") is not None, "the DAG `dropped` is listed")
     assert finish(airflow, "dropped", trigger(airflow, "dropped")) == "success"
 
 
-def test_a_broken_file_is_one_import_error_and_hurts_nobody_else(
+def test_a_broken_file_is_one_import_error_and_affects_no_other_dag(
     drop: Callable[[str, str], None], airflow: Airflow
 ) -> None:
     drop("broken.py", "from airflow.sdk import DAG\n\nDAG('broken', schedule_interval='@daily')\n")
@@ -64,5 +64,5 @@ def test_a_broken_file_is_one_import_error_and_hurts_nobody_else(
 
 
 def test_the_gate_passes_in_the_container(compose: Compose) -> None:
-    done = compose.run("run", "--rm", "--no-TTY", "cli", "gate", check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
+    process = compose.run("run", "--rm", "--no-TTY", "cli", "gate", check=False)
+    assert process.returncode == 0, process.stdout[-3000:]

@@ -1,4 +1,4 @@
-"""Metrics on their whole way: from Airflow over StatsD to Prometheus, its rules, and the dashboard's panels.
+"""Metrics end to end: from Airflow over StatsD to Prometheus, its rules, and the dashboard's panels.
 
 The dashboard's picture is kept if ``SPELLBOOK_PICTURES`` names a folder.
 """
@@ -22,16 +22,16 @@ from tests.e2e.compose.stack import Compose, finish, planted, trigger
 from tests.e2e.compose.test_dags import day
 
 A_FEW_SCRAPES = 150  # seconds
-NOTHING_TO_SHOW = {  # panels whose subject a healthy stack hasn't got
-    "Oldest alert that is not delivered",
+NOTHING_TO_SHOW = {  # panels that are empty in a healthy stack
+    "Oldest undelivered alert",
 }
 
 
-def eventually(holds: Callable[[], Any], what: str, seconds: float = A_FEW_SCRAPES) -> None:
-    """Wait until it holds."""
+def eventually(condition: Callable[[], Any], description: str, seconds: float = A_FEW_SCRAPES) -> None:
+    """Wait until the condition is true."""
     deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline, f"not after {seconds} s: {what}: {found}"
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"not after {seconds} s: {description}: {result}"
         time.sleep(2)
 
 
@@ -50,22 +50,22 @@ def _some_work(compose: Compose) -> Iterator[None]:
         yield
 
 
-def ask(prometheus: str, query: str) -> list[dict[str, Any]]:
-    """Return the series that answer a query now."""
-    answer = requests.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=30).json()
-    assert answer["status"] == "success", answer
-    return list(answer["data"]["result"])
+def run_query(prometheus: str, query: str) -> list[dict[str, Any]]:
+    """Return the current series of a query."""
+    response = requests.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=30).json()
+    assert response["status"] == "success", response
+    return list(response["data"]["result"])
 
 
 def has_points(panel: dashboard.PanelResult) -> bool:
-    """Tell whether a panel shows a line: a rate over nothing is a series without a number."""
+    """Return whether a panel shows a line: a rate without samples is a series without numbers."""
     return any(math.isfinite(value) for series in panel.series for _, value in series.points)
 
 
 def alerts(prometheus: str) -> dict[str, str]:
     """Return the state of each alert that isn't silent, by name."""
-    found = requests.get(f"{prometheus}/api/v1/alerts", timeout=30).json()["data"]["alerts"]
-    return {alert["labels"]["alertname"]: alert["state"] for alert in found}
+    active = requests.get(f"{prometheus}/api/v1/alerts", timeout=30).json()["data"]["alerts"]
+    return {alert["labels"]["alertname"]: alert["state"] for alert in active}
 
 
 def test_every_target_is_scraped(prometheus: str) -> None:
@@ -77,17 +77,20 @@ def test_every_target_is_scraped(prometheus: str) -> None:
     eventually(all_up, "every target is up")
 
 
-def test_both_queues_have_their_worker(prometheus: str) -> None:
+def test_both_queues_have_a_worker(prometheus: str) -> None:
     eventually(
         lambda: (
-            {one["metric"]["queue"]: one["value"][1] for one in ask(prometheus, "spellbook_queue_workers")}
+            {
+                series["metric"]["queue"]: series["value"][1]
+                for series in run_query(prometheus, "spellbook_queue_workers")
+            }
             == {"default": "1", "finance_priority": "1"}
         ),
-        "one worker a queue",
+        "one worker per queue",
     )
 
 
-def test_every_panel_has_something_to_show(prometheus: str) -> None:
+def test_every_panel_has_data(prometheus: str) -> None:
     def blank() -> set[str]:
         results = dashboard.panels(prometheus, minutes=15)
         return {result.title for result in results if not has_points(result)} - NOTHING_TO_SHOW
@@ -113,11 +116,14 @@ def without_statsd(compose: Compose) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("without_statsd")
-def test_without_statsd_tasks_run_and_an_alert_says_so(prometheus: str, airflow: Airflow) -> None:
+def test_without_statsd_tasks_run_and_an_alert_fires(prometheus: str, airflow: Airflow) -> None:
     assert finish(airflow, "my_first_spell", trigger(airflow, "my_first_spell")) == "success"
-    eventually(lambda: "MetricsPathDead" in alerts(prometheus), "the alert MetricsPathDead is on its way")
+    eventually(lambda: "MetricsPathDead" in alerts(prometheus), "the alert MetricsPathDead is active")
 
 
-def test_processes_that_lost_statsd_find_it_again(prometheus: str) -> None:
+def test_processes_reconnect_to_statsd(prometheus: str) -> None:
     query = "sum(increase(airflow_scheduler_heartbeat[1m]))"
-    eventually(lambda: [one for one in ask(prometheus, query) if float(one["value"][1]) > 0], "heartbeats are back")
+    eventually(
+        lambda: [series for series in run_query(prometheus, query) if float(series["value"][1]) > 0],
+        "heartbeats are back",
+    )

@@ -1,4 +1,4 @@
-"""The finance queue has its worker to itself, and waiting tasks hold none."""
+"""The finance queue has its worker to itself, and deferred tasks hold none."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def states(airflow: Airflow, dag_id: str, run_id: str) -> Counter[str]:
 def wait_for(airflow: Airflow, dag_id: str, run_id: str, state: str, at_least: int) -> None:
     """Wait until so many task instances are in a state."""
     deadline = time.monotonic() + 90
-    while (found := states(airflow, dag_id, run_id))[state] < at_least:
-        assert time.monotonic() < deadline, found
+    while (counts := states(airflow, dag_id, run_id))[state] < at_least:
+        assert time.monotonic() < deadline, counts
         time.sleep(POLL_SECONDS)
 
 
 def busy(compose: Compose) -> int:
-    """Return how many tasks Celery's workers hold."""
+    """Return the number of tasks that Celery's workers hold."""
     script = (
         "from deploy.compose.secrets import read; import celery;"
         "app = celery.Celery(broker=read('redis-password', 'url'));"
@@ -45,7 +45,7 @@ def busy(compose: Compose) -> int:
 
 
 def delay(airflow: Airflow, dag_id: str, run_id: str) -> float:
-    """Return the seconds from the run's making to the start of its task."""
+    """Return the seconds from the run's creation to the start of its task."""
     (task,) = airflow.task_instances(dag_id, run_id)
     run = airflow.get(f"/dags/{dag_id}/dagRuns/{run_id}")
     return (datetime.fromisoformat(task["start_date"]) - datetime.fromisoformat(run["queued_at"])).total_seconds()
@@ -53,7 +53,7 @@ def delay(airflow: Airflow, dag_id: str, run_id: str) -> float:
 
 def test_finance_starts_at_once_on_its_own_worker_while_fifty_tasks_wait(compose: Compose, airflow: Airflow) -> None:
     finance = compose.inside("airflow-worker-finance", "hostname").strip()
-    finish(airflow, "urgent", trigger(airflow, "urgent"))  # the worker has loaded what it needs
+    finish(airflow, "urgent", trigger(airflow, "urgent"))  # the worker has loaded its modules
     crowd = trigger(airflow, "crowd")
     wait_for(airflow, "crowd", crowd, "running", 3)
     run_id = trigger(airflow, "urgent")
@@ -63,7 +63,7 @@ def test_finance_starts_at_once_on_its_own_worker_while_fifty_tasks_wait(compose
     (task,) = airflow.task_instances("urgent", run_id)
     assert task["hostname"] == finance
     assert delay(airflow, "urgent", run_id) < AT_ONCE
-    airflow.patch(f"/dags/crowd/dagRuns/{crowd}", {"state": "failed"})  # nobody waits for the rest
+    airflow.patch(f"/dags/crowd/dagRuns/{crowd}", {"state": "failed"})  # the rest isn't needed
     hosts = {task["hostname"] for task in airflow.task_instances("crowd", crowd)} - {"", None}
     assert hosts == {compose.inside("airflow-worker", "hostname").strip()}
 
@@ -75,4 +75,4 @@ def test_deferred_tasks_hold_no_worker(compose: Compose, airflow: Airflow) -> No
     assert states(airflow, "patient", waiting)["deferred"] == 20
     run_id = trigger(airflow, "my_first_spell")
     assert finish(airflow, "my_first_spell", run_id) == "success"
-    airflow.patch(f"/dags/patient/dagRuns/{waiting}", {"state": "failed"})  # nobody waits for them
+    airflow.patch(f"/dags/patient/dagRuns/{waiting}", {"state": "failed"})  # they aren't needed

@@ -1,12 +1,12 @@
 """A visitor of the web UI in a real Chromium: log in, trigger the weather pipeline, watch it turn green, read its log.
 
-The pictures that it takes on the way are kept if ``SPELLBOOK_PICTURES`` names a folder.
+Its screenshots are kept if ``SPELLBOOK_PICTURES`` names a folder.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,31 +27,22 @@ def visitor(browser: Browser, compose: Compose) -> WebUI:
     return web_ui
 
 
-@pytest.fixture
-def web_ui(visitor: WebUI) -> Iterator[WebUI]:
-    """The home page, logged in; nothing red may come up in the developer tools."""
-    visitor.problems.clear()
-    visitor.go("/")
-    yield visitor
-    assert visitor.problems == []
-
-
 def keep(web_ui: WebUI, name: str) -> None:
-    """Take a picture of the page as it is, if pictures are wanted."""
+    """Take a screenshot of the page, if screenshots are requested."""
     if folder := os.environ.get("SPELLBOOK_PICTURES"):
         web_ui.settle()
         web_ui.page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def test_the_login_form_refuses_airflow_airflow(browser: Browser, compose: Compose) -> None:
-    stranger = WebUI.open(browser, compose.url)
-    stranger.offer("airflow", "airflow")
-    expect(stranger.page.get_by_text("Invalid login")).to_be_visible()
-    assert "/auth/login" in stranger.page.url
-    keep(stranger, "compose_login")
+    other_visitor = WebUI.open(browser, compose.url)
+    other_visitor.submit_login("airflow", "airflow")
+    expect(other_visitor.page.get_by_text("Invalid login")).to_be_visible()
+    assert "/auth/login" in other_visitor.page.url
+    keep(other_visitor, "compose_login")
 
 
-def test_a_triggered_pipeline_turns_green_and_its_log_says_what_was_loaded(web_ui: WebUI, airflow: Airflow) -> None:
+def test_a_triggered_pipeline_turns_green_and_logs_what_was_loaded(web_ui: WebUI, airflow: Airflow) -> None:
     page = web_ui.page
     web_ui.go("/dags/weather_data_pipeline")
     page.get_by_role("button", name="Trigger").first.click()
@@ -62,7 +53,7 @@ def test_a_triggered_pipeline_turns_green_and_its_log_says_what_was_loaded(web_u
     page.keyboard.press("Escape")
     keep(web_ui, "compose_trigger")
     form.get_by_role("button", name="Trigger").click()
-    soon(lambda: bool(manual_run(airflow)), "the run is there")
+    soon(lambda: bool(manual_run(airflow)), "the run exists")
     run_id = manual_run(airflow)
     web_ui.go(f"/dags/weather_data_pipeline/runs/{run_id}")
     for task_id in TASKS:

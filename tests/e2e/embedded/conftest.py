@@ -1,4 +1,4 @@
-"""One embedded stack with its web UI for all tests here, started and ended as a user does it."""
+"""One embedded stack with its web UI for all tests here, started and stopped as a user does."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tests.e2e.embedded.session import FinishedRun, Terminal, Up, interrupt, sur
 
 @pytest.fixture(scope="package")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """``python -m devstack up``; Ctrl-C at the end must stop all of it."""
+    """``python -m devstack up``; Ctrl-C at the end must stop all processes."""
     terminal = Terminal(tmp_path_factory.mktemp("e2e") / "state")
     try:
         with terminal.up() as running:
             yield running
             family = terminal.family()
             exit_code = interrupt(running.process)
-        left = survivors(family)
+        remaining = survivors(family)
         assert family
         assert exit_code == 0, running.log.read_text()
-        assert not left, "Ctrl-C left these running:\n" + "\n".join(left)
+        assert not remaining, "Ctrl-C left these running:\n" + "\n".join(remaining)
     finally:
         cleaned = terminal.devstack("clean")
         assert cleaned.returncode == 0, cleaned.stdout
@@ -29,5 +29,5 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 @pytest.fixture(scope="package")
 def finished_run(up: Up) -> FinishedRun:
-    """The weather pipeline, run from a second terminal while ``up`` goes on."""
+    """The weather pipeline, run from a second terminal while ``up`` is running."""
     return FinishedRun.of(up.terminal.devstack("run", "weather_data_pipeline"))

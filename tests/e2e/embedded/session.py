@@ -1,4 +1,4 @@
-"""``make up`` and ``make run`` as a user's terminal starts, reads and interrupts them."""
+"""``make up`` and ``make run`` started, read and interrupted as in a terminal."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ STOP_SECONDS = 60
 
 @dataclass(frozen=True)
 class Terminal:
-    """A shell in which ``root`` is the folder of the stack's state, and recorded data answer for the weather API."""
+    """A shell in which ``root`` is the folder of the stack's state, and recorded data replace the weather API."""
 
     root: Path
 
     def devstack(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m devstack …`` to its end; return its exit code and what it printed."""
+        """Run ``python -m devstack …`` to its end; return its exit code and output."""
         return subprocess.run(
             self._command(*arguments),
             cwd=REPOSITORY,
@@ -46,10 +46,10 @@ class Terminal:
 
     @contextmanager
     def up(self) -> Iterator[Up]:
-        """Start ``python -m devstack up`` and wait for its greeting; if it is still there at the end, interrupt it.
+        """Start ``python -m devstack up`` and wait for its greeting; if it still runs at the end, interrupt it.
 
         Raises:
-            AssertionError: with what it printed, if it ends or stays silent instead.
+            AssertionError: with its output, if it ends or prints none.
         """
         log = self.root.with_suffix(".log")
         with log.open("wb") as output:
@@ -61,7 +61,7 @@ class Terminal:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_heed_interrupts,
+                preexec_fn=_accept_interrupts,
             )
         try:
             yield Up(self, process, log, _await_greeting(process, log))
@@ -70,7 +70,7 @@ class Terminal:
                 interrupt(process)
 
     def family(self) -> list[psutil.Process]:
-        """Return every process of the stack: the recorded ones and all that they started."""
+        """Return every process of the stack: the recorded ones and their children."""
         records = (Record.read(path) for path in (self.root / "services").glob("*.json"))
         heads = [head for record in records if record and (head := record.process())]
         return list(
@@ -95,23 +95,23 @@ class Up:
 
     @property
     def url(self) -> str:
-        """Where it says that the web UI is."""
+        """The printed URL of the web UI."""
         return self.greeting["url"]
 
     @property
     def user(self) -> str:
-        """Whom it says to log in as."""
+        """The printed user name."""
         return self.greeting["user"]
 
     @property
     def password(self) -> str:
-        """With what it says to log in."""
+        """The printed password."""
         return self.greeting["password"]
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run of a DAG that ``devstack run`` has followed to its end; ``link`` is what it printed to look at it."""
+    """A run of a DAG that ``devstack run`` has followed to its end; ``link`` is the printed URL."""
 
     dag_id: str
     run_id: str
@@ -120,11 +120,11 @@ class FinishedRun:
     output: str
 
     @classmethod
-    def of(cls, done: subprocess.CompletedProcess[str]) -> FinishedRun:
-        """Read it from what the command printed."""
-        link = RUN_LINK.search(COLOUR.sub("", done.stdout))
-        assert link, done.stdout
-        return cls(link["dag_id"], link["run_id"], link[0], done.returncode, done.stdout)
+    def of(cls, process: subprocess.CompletedProcess[str]) -> FinishedRun:
+        """Parse the command's output."""
+        link = RUN_LINK.search(COLOUR.sub("", process.stdout))
+        assert link, process.stdout
+        return cls(link["dag_id"], link["run_id"], link[0], process.returncode, process.stdout)
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> int:
@@ -134,7 +134,7 @@ def interrupt(process: subprocess.Popen[bytes]) -> int:
 
 
 def survivors(family: list[psutil.Process]) -> list[str]:
-    """Return a line for each process that lives; one that waits to be collected has ended."""
+    """Return a line for each process that lives; a zombie has ended."""
     lines = []
     for member in family:
         with suppress(psutil.NoSuchProcess):
@@ -145,13 +145,13 @@ def survivors(family: list[psutil.Process]) -> list[str]:
 
 def listeners(family: list[psutil.Process]) -> set[tuple[str, str, int]]:
     """Return process name, address and port of every TCP socket that a process of the family listens on."""
-    found = set()
+    listening = set()
     for member in family:
-        with suppress(psutil.NoSuchProcess):  # the processes of tasks and parsers come and go
+        with suppress(psutil.NoSuchProcess):  # task and parser processes are short-lived
             name = member.name()
             sockets = member.net_connections("tcp")
-            found |= {(name, *socket.laddr) for socket in sockets if socket.status == psutil.CONN_LISTEN}
-    return found
+            listening |= {(name, *socket.laddr) for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    return listening
 
 
 def _await_greeting(process: subprocess.Popen[bytes], log: Path) -> re.Match[str]:
@@ -165,6 +165,6 @@ def _await_greeting(process: subprocess.Popen[bytes], log: Path) -> re.Match[str
     raise AssertionError(f"`up` printed no URL and credentials in {START_SECONDS} s:\n{log.read_text()}")
 
 
-def _heed_interrupts() -> None:
-    """Undo what a shell does to its background jobs, so that Ctrl-C means the same wherever the tests run."""
+def _accept_interrupts() -> None:
+    """Restore the handler that shells disable in background jobs, so that Ctrl-C always works."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

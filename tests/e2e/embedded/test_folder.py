@@ -1,4 +1,4 @@
-"""A checkout in a folder with a blank and an umlaut, and in the hands of an ordinary user, runs like any other."""
+"""A checkout in a folder with a space and an umlaut, owned by an ordinary user, runs like any other."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from devstack.state import REPOSITORY, STATE_VARIABLE
 
 FOLDER = "mein Ordner äöü"
 ENVIRONMENTS = (".venv", ".venv-dbt")
-SECONDS = 900  # for the environments, where they are made
+SECONDS = 900  # includes creating the environments, if necessary
 
 Make = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
 def checkout() -> Iterator[Path]:
-    """A copy of the repository's files: another user's, if root runs the tests.
+    """A copy of the repository's files, owned by another user if root runs the tests.
 
-    It shares the virtual environments of this one, or makes its own, where that user can't reach them.
+    It shares this repository's virtual environments, or creates its own if that user can't read them.
     """
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
@@ -52,13 +52,13 @@ def checkout() -> Iterator[Path]:
 def make(checkout: Path) -> Iterator[Make]:
     """Run ``make`` in the copy; stop the stack at the end."""
     account = pwd.getpwnam(SERVER_ACCOUNT) if os.geteuid() == 0 else None
-    kept = {name: value for name, value in os.environ.items() if name not in {STATE_VARIABLE, "MAKEFLAGS"}}
+    inherited = {name: value for name, value in os.environ.items() if name not in {STATE_VARIABLE, "MAKEFLAGS"}}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["make", *arguments],
             cwd=checkout,
-            env=kept | {"HOME": str(checkout.parents[1]), "SPELLBOOK_UPSTREAM": "replay"},
+            env=inherited | {"HOME": str(checkout.parents[1]), "SPELLBOOK_UPSTREAM": "replay"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -75,9 +75,9 @@ def make(checkout: Path) -> Iterator[Make]:
 
 
 @pytest.mark.parametrize("dag_id", ["weather_data_pipeline", "retail_validate", "large_data_handoff"])
-def test_a_run_succeeds_and_writes_nothing_outside(make: Make, checkout: Path, dag_id: str) -> None:
-    done = make("run", f"DAG={dag_id}")
-    assert done.returncode == 0, done.stdout
+def test_a_run_succeeds_and_writes_only_inside_the_checkout(make: Make, checkout: Path, dag_id: str) -> None:
+    process = make("run", f"DAG={dag_id}")
+    assert process.returncode == 0, process.stdout
     assert list((checkout / ".devstack/storage/weather").rglob("*.parquet"))
     assert [path.name for path in checkout.parent.iterdir()] == [checkout.name]
     assert [path.name for path in checkout.parents[1].iterdir() if not path.name.startswith(".")] == [FOLDER]

@@ -1,4 +1,4 @@
-"""`make up` tells where Airflow is and who may enter, lets in nobody else, and leaves every DAG as it was."""
+"""`make up` prints URL and credentials, refuses other logins, and keeps DAGs paused."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def token_status(up: Up, user: str, password: str) -> int:
 def test_the_url_is_on_the_loopback_interface_and_every_component_is_healthy(up: Up) -> None:
     health = requests.get(f"{up.url}/api/v2/monitor/health", timeout=30).json()
     assert urlsplit(up.url).hostname == "127.0.0.1"
-    assert {name: part["status"] for name, part in health.items()} == dict.fromkeys(
+    assert {name: component["status"] for name, component in health.items()} == dict.fromkeys(
         ("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy"
     )
 
 
-def test_the_printed_credentials_are_let_in(up: Up) -> None:
+def test_the_printed_credentials_are_accepted(up: Up) -> None:
     assert len(up.password) >= 32
     assert token_status(up, up.user, up.password) == requests.codes.created
 
@@ -45,7 +45,7 @@ def test_guessed_credentials_are_refused(up: Up, user: str, password: str) -> No
     assert token_status(up, user, password) == requests.codes.unauthorized
 
 
-def test_nobody_is_let_in_without_credentials(up: Up) -> None:
+def test_requests_without_credentials_are_refused(up: Up) -> None:
     assert requests.get(f"{up.url}/auth/token", timeout=30).status_code == requests.codes.forbidden
     assert requests.get(f"{up.url}/api/v2/dags", timeout=30).status_code == requests.codes.unauthorized
 
@@ -57,27 +57,27 @@ def test_every_socket_listens_on_the_loopback_interface_only(up: Up) -> None:
     assert not reachable, f"other machines can reach (process, address, port): {reachable}"
 
 
-def test_every_dag_is_loaded_and_paused_but_the_one_that_sends_alerts(airflow: Airflow) -> None:
+def test_every_dag_is_loaded_and_paused_except_alerts_drain(airflow: Airflow) -> None:
     inventory, deadline = set(DAG_IDS), time.monotonic() + PARSED_SECONDS
     while set(airflow.dag_ids()) != inventory and time.monotonic() < deadline:
         time.sleep(1)
-    on = {dag["dag_id"] for dag in airflow.get("/dags", limit=100)["dags"] if not dag["is_paused"]}
-    filled = {dag_id for asset in needs.assets(airflow) if asset.readers for dag_id in asset.producers}
-    assert on - filled == {"alerts_drain"}
+    active = {dag["dag_id"] for dag in airflow.get("/dags", limit=100)["dags"] if not dag["is_paused"]}
+    published = {dag_id for asset in needs.assets(airflow) if asset.readers for dag_id in asset.producers}
+    assert active - published == {"alerts_drain"}
     assert airflow.import_errors() == {}
 
 
-def test_a_second_up_is_told_where_the_first_is(up: Up) -> None:
+def test_a_second_up_names_the_url_of_the_first(up: Up) -> None:
     second = up.terminal.devstack("up")
     assert second.returncode == 1
-    assert "up already" in second.stdout
+    assert "already running" in second.stdout
     assert up.url in second.stdout
 
 
-def test_a_run_beside_it_succeeds_and_says_that_the_schedule_is_on(up: Up, airflow: Airflow) -> None:
+def test_a_run_next_to_up_succeeds_and_reports_the_active_schedule(up: Up, airflow: Airflow) -> None:
     run = FinishedRun.of(up.terminal.devstack("run", "my_first_spell"))
     assert run.exit_code == 0, run.output
-    assert f"{run.dag_id} was paused and no longer is: its schedule is on from now" in run.output
+    assert f"{run.dag_id} was paused and is now unpaused: its schedule is active" in run.output
     assert airflow.get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}")["state"] == "success"
     assert airflow.get(f"/dags/{run.dag_id}")["is_paused"] is False
     assert up.process.poll() is None

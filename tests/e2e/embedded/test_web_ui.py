@@ -1,8 +1,6 @@
-"""What a visitor of the web UI sees, in a real Chromium."""
+"""The web UI, in a real Chromium."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -14,7 +12,7 @@ from tests.e2e.dags import DAG_IDS
 from tests.e2e.embedded.session import FinishedRun, Up
 
 TASKS = ("create_table", "extract_weather", "transform_weather", "load_weather")
-CONNECTION_TYPES = {described["connection-type"]: described for described in get_provider_info()["connection-types"]}
+CONNECTION_TYPES = {info["connection-type"]: info for info in get_provider_info()["connection-types"]}
 
 
 @pytest.fixture(scope="module")
@@ -24,22 +22,13 @@ def visitor(browser: Browser, up: Up) -> WebUI:
     return web_ui
 
 
-@pytest.fixture
-def web_ui(visitor: WebUI) -> Iterator[WebUI]:
-    """The home page, logged in; nothing red may come up in the developer tools."""
-    visitor.problems.clear()
-    visitor.go("/")
-    yield visitor
-    assert visitor.problems == []
-
-
-def test_the_login_form_refuses_airflow_airflow_and_takes_the_printed_credentials(browser: Browser, up: Up) -> None:
-    stranger = WebUI.open(browser, up.url)
-    stranger.offer("airflow", "airflow")
-    expect(stranger.page.get_by_text("Invalid credentials")).to_be_visible()
-    assert "/auth/login" in stranger.page.url
-    stranger.log_in(up.user, up.password)
-    expect(stranger.page.get_by_test_id("nav-dags-link")).to_be_visible()
+def test_the_login_form_refuses_airflow_airflow_and_accepts_the_printed_credentials(browser: Browser, up: Up) -> None:
+    other_visitor = WebUI.open(browser, up.url)
+    other_visitor.submit_login("airflow", "airflow")
+    expect(other_visitor.page.get_by_text("Invalid credentials")).to_be_visible()
+    assert "/auth/login" in other_visitor.page.url
+    other_visitor.log_in(up.user, up.password)
+    expect(other_visitor.page.get_by_test_id("nav-dags-link")).to_be_visible()
 
 
 def test_every_dag_is_listed(web_ui: WebUI) -> None:
@@ -63,7 +52,7 @@ def test_the_graph_shows_each_task_of_the_run_as_a_success(web_ui: WebUI, finish
     web_ui.show_grid()
 
 
-def test_the_log_of_a_task_tells_what_was_loaded(web_ui: WebUI, finished_run: FinishedRun) -> None:
+def test_the_log_of_a_task_shows_what_was_loaded(web_ui: WebUI, finished_run: FinishedRun) -> None:
     web_ui.page.goto(finished_run.link)
     web_ui.grid_cell(finished_run.run_id, "load_weather").click()
     expect(web_ui.page.get_by_test_id("virtualized-list")).to_contain_text("3 in = 3 loaded + 0 quarantined")
@@ -77,19 +66,19 @@ def test_the_documentation_of_the_dag_is_shown(web_ui: WebUI, finished_run: Fini
 
 
 @pytest.mark.parametrize("conn_type", ["open_meteo", "openweathermap"])
-def test_the_connection_form_knows_our_types(web_ui: WebUI, conn_type: str) -> None:
-    described = CONNECTION_TYPES[conn_type]
+def test_the_connection_form_offers_our_types(web_ui: WebUI, conn_type: str) -> None:
+    connection_type = CONNECTION_TYPES[conn_type]
     web_ui.administer("Connections")
     web_ui.page.get_by_role("button", name="Add Connection").click()
     form = web_ui.page.get_by_role("dialog")
     form.get_by_role("combobox").click()
-    web_ui.page.get_by_role("option", name=described["hook-name"], exact=True).click()
-    for label in described["ui-field-behaviour"]["relabeling"].values():
+    web_ui.page.get_by_role("option", name=connection_type["hook-name"], exact=True).click()
+    for label in connection_type["ui-field-behaviour"]["relabeling"].values():
         expect(form.get_by_text(label, exact=True)).to_be_visible()
-    for name, placeholder in described["ui-field-behaviour"]["placeholders"].items():
+    for name, placeholder in connection_type["ui-field-behaviour"]["placeholders"].items():
         expect(form.locator(f"input[name={name}]")).to_have_attribute("placeholder", placeholder)
     expect(form.get_by_text("Login", exact=True)).to_have_count(0)
-    if extras := described.get("conn-fields", {}):
+    if extras := connection_type.get("conn-fields", {}):
         form.get_by_role("button", name="Extra Fields", exact=True).click()
     for extra in extras.values():
         expect(form.get_by_text(extra["label"], exact=True)).to_be_visible()

@@ -1,6 +1,6 @@
 """`spark-submit` to a standalone cluster, a master and a worker as processes: the same numbers as pandas.
 
-Among the recorded lines are some that can't be used.
+Some lines are invalid.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def submit(master: str, environment: dict[str, str], lines: Path, attempt: Path)
 
 
 @pytest.mark.skipif(
-    not spark.java_is_there(),
+    not spark.has_java(),
     reason="there is no Java: Spark was not tested; `make tools` gets it, or install Java 17 or 21",
 )
 @pytest.mark.weekly
@@ -61,7 +61,7 @@ def test_a_standalone_cluster_and_pandas_agree(tmp_path: Path) -> None:
     typed = pandas_sessions.typed(raw)
     assert published.counts == pandas_sessions.summary(raw, typed)
     assert published.counts["unreadable"] == 3
-    expected = pandas_sessions.sessions(typed[typed["fate"] == "used"], GAP)
-    found = output.load(UPath(run.parent)).to_pandas().sort_values(["customer_id", "session"], ignore_index=True)
-    pd.testing.assert_frame_equal(found, expected)
+    expected = pandas_sessions.sessions(typed[typed["status"] == "used"], GAP)
+    sessions = output.load(UPath(run.parent)).to_pandas().sort_values(["customer_id", "session"], ignore_index=True)
+    pd.testing.assert_frame_equal(sessions, expected)
     assert published.sessions > 100

@@ -1,4 +1,4 @@
-"""An outbox before real servers, with a clock that only the test moves, and every path by which an alert is seen."""
+"""An outbox in front of real servers, with a clock that only the test moves, and every path that reports an alert."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOG = "http://localhost:8080/dags/spell/runs/scheduled__2024-06-01/tasks/"
 
 
 class WithoutOutbox(Outbox):
-    """What most repositories do: send from the callback, and hope."""
+    """What most repositories do: send from the callback, without a retry."""
 
     def put(self, alert: Alert, now: datetime, **_: Any) -> None:
         del now
@@ -48,9 +48,9 @@ class WithoutOutbox(Outbox):
 
 @dataclass
 class Bench:
-    """What a scenario acts upon.
+    """What a scenario works on.
 
-    Each method that stands for a path puts the alert as that path does; ``minute`` is one round of ``alerts_drain``.
+    Each method named after a path stores the alert as that path does; ``minute`` is one round of ``alerts_drain``.
     """
 
     outbox: Outbox
@@ -75,7 +75,7 @@ class Bench:
         self.say(replace(run, failures=known))
 
     def park(self, alert: Alert) -> None:
-        """The scheduler's or the DAG processor's listener; what it parks is part of what the outbox is."""
+        """The scheduler's or the DAG processor's listener; what it parks belongs to the outbox."""
         if not isinstance(self.outbox, WithoutOutbox):
             self.pending.append(alert)
 
@@ -94,10 +94,10 @@ class Bench:
 
     def in_slack(self) -> list[tuple[str, str]]:
         """Channel and text of each message."""
-        return [(body["channel"], body["text"]) for body in self.slack.taken]
+        return [(body["channel"], body["text"]) for body in self.slack.received]
 
     def in_mail(self) -> list[tuple[str, str]]:
-        return [(str(mail["To"]), str(mail["Subject"])) for mail in self.mail.taken]
+        return [(str(mail["To"]), str(mail["Subject"])) for mail in self.mail.received]
 
     def one_alert(self, text: str, *, mails: int = 1) -> None:
         """Assert that there is one message on each channel, with this text."""

@@ -1,4 +1,4 @@
-"""Real servers for alerts: Slack, mail, and an outbox in a database of its own."""
+"""Real servers for alerts: Slack, mail, and an outbox in its own database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from devstack.postgres import Postgres
 from include.core.warehouse.connect import Session, connect
 from include.ops.alerts import delivery
 from include.ops.alerts.outbox import Outbox
@@ -19,17 +18,10 @@ from tests.integration.alerts.servers import Mail, Slack, serve
 VARIABLES = {connection.conn_id: connection for connection in CONNECTIONS}
 
 
-@pytest.fixture(scope="session")
-def alerts_database(postgres: Postgres) -> str:
-    postgres.create_database("alerts")
-    return postgres.uri("alerts")
-
-
 @pytest.fixture
-def session(alerts_database: str) -> Iterator[Session]:
-    """A session on a database without any table."""
-    with connect(alerts_database) as session:
-        session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+def session(warehouse: str) -> Iterator[Session]:
+    """A session on a warehouse without any alert."""
+    with connect(warehouse) as session:
         yield session
 
 
@@ -63,9 +55,7 @@ def make_bench(
     monkeypatch.setattr(delivery, "TIMEOUT_SECONDS", 0.5)
 
     def make(kind: type[Outbox] = Outbox) -> Bench:
-        outbox = kind(session, Routing.load(), Silences(), delivery.deliver)
-        outbox.create()
-        return Bench(outbox, slack, mail)
+        return Bench(kind(session, Routing.load(), Silences(), delivery.deliver), slack, mail)
 
     return make
 

@@ -1,4 +1,4 @@
-"""What may happen, each with the messages that must come of it: exactly these, on exactly these channels."""
+"""What may happen, each with the messages that must result: exactly these, on exactly these channels."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from include.ops.alerts.alert import Alert, Kind
-from include.ops.alerts.message import NO_WORD
+from include.ops.alerts.message import NO_ERROR
 from include.settings import CONNECTIONS
 from tests.integration.alerts.bench import RUN, Bench, failure
-from tests.integration.alerts.servers import Answer
+from tests.integration.alerts.servers import Response
 
 EMPTY = "Failed: spell. brew, try 4 of 4: ValueError: the cauldron is empty"
 SUCCEEDED = replace(RUN, kind=Kind.SUCCEEDED)
@@ -21,7 +21,7 @@ Scenario = Callable[[Bench], None]
 
 
 def fail(bench: Bench) -> None:
-    """A run fails, by every path that sees it."""
+    """A run fails, on every path that reports it."""
     bench.task_failure(failure())
     bench.run_failure(failure())
 
@@ -61,7 +61,7 @@ def a_try_is_repeated(bench: Bench) -> None:
     bench.minute(3)
     text = "Tried again: spell. brew, try 1 of 4: ValueError: the cauldron is empty"
     assert bench.in_slack() == [("#data-runs", text)]
-    assert "at 06:05:00 UTC, in 5 min" in str(bench.slack.taken[0]["blocks"])
+    assert "at 06:05:00 UTC, in 5 min" in str(bench.slack.received[0]["blocks"])
     assert bench.in_mail() == []
 
 
@@ -69,7 +69,7 @@ def out_of_memory(bench: Bench) -> None:
     """No callback of the task runs."""
     bench.run_failure(failure())
     bench.minute(3)
-    bench.one_alert(f"Failed: spell. brew, try 4 of 4: {NO_WORD}")
+    bench.one_alert(f"Failed: spell. brew, try 4 of 4: {NO_ERROR}")
 
 
 def the_worker_is_lost(bench: Bench) -> None:
@@ -77,14 +77,14 @@ def the_worker_is_lost(bench: Bench) -> None:
     bench.task_failure(failure(""))
     bench.run_failure(failure())
     bench.minute(3)
-    bench.one_alert(f"Failed: spell. brew, try 4 of 4: {NO_WORD}")
+    bench.one_alert(f"Failed: spell. brew, try 4 of 4: {NO_ERROR}")
 
 
 def the_dag_processor_is_killed(bench: Bench) -> None:
-    """Only what the scheduler stored is left."""
+    """Only what the scheduler stored remains."""
     bench.park(replace(RUN, failures=(failure(""),)))
     bench.minute(3)
-    bench.one_alert(f"Failed: spell. brew, try 4 of 4: {NO_WORD}")
+    bench.one_alert(f"Failed: spell. brew, try 4 of 4: {NO_ERROR}")
 
 
 def a_deadline_is_missed(bench: Bench) -> None:
@@ -113,7 +113,7 @@ def a_hundred_tasks_fail_at_once(bench: Bench) -> None:
     bench.one_alert(
         "Failed: spell. 100 tasks failed, the first: extract[0], try 4 of 4: ValueError: the cauldron is empty"
     )
-    assert "and 95 more" in str(bench.slack.taken[0]["blocks"])
+    assert "and 95 more" in str(bench.slack.received[0]["blocks"])
 
 
 def thirty_runs_fail_at_once(bench: Bench) -> None:
@@ -124,7 +124,7 @@ def thirty_runs_fail_at_once(bench: Bench) -> None:
     assert len(texts) == len(bench.in_mail()) == 11
     assert texts[-1].startswith("20 alerts: Failed: spell_10.")
     for day in range(30):
-        assert sum(f"Failed: spell_{day}." in str(body["blocks"]) + body["text"] for body in bench.slack.taken) == 1
+        assert sum(f"Failed: spell_{day}." in str(body["blocks"]) + body["text"] for body in bench.slack.received) == 1
 
 
 def mail_is_down(bench: Bench) -> None:
@@ -146,25 +146,25 @@ def mail_is_refused_for_now(bench: Bench) -> None:
 
 
 def slack_answers_500_three_times(bench: Bench) -> None:
-    bench.slack.answers = [Answer(500)] * 3
+    bench.slack.responses = [Response(500)] * 3
     fail(bench)
     bench.minute(10)
     bench.one_alert(EMPTY)
-    assert bench.slack.asked == 4
+    assert bench.slack.request_count == 4
 
 
 def slack_answers_429(bench: Bench) -> None:
-    bench.slack.answers = [Answer(429, headers={"Retry-After": "600"})]
+    bench.slack.responses = [Response(429, headers={"Retry-After": "600"})]
     fail(bench)
     bench.minute(9)
-    assert bench.slack.asked == 1
+    assert bench.slack.request_count == 1
     bench.minute(2)
     bench.one_alert(EMPTY)
-    assert bench.slack.asked == 2
+    assert bench.slack.request_count == 2
 
 
 def slack_hangs(bench: Bench) -> None:
-    bench.slack.answers = [Answer(delay=1.0)]
+    bench.slack.responses = [Response(delay=1.0)]
     fail(bench)
     bench.minute(2)
     bench.one_alert(EMPTY)
@@ -183,7 +183,7 @@ def both_are_down_for_an_hour(bench: Bench) -> None:
     bench.mail.stop()
     fail(bench)
     bench.minute(60)
-    assert bench.slack.asked < 12, "the pauses grow"
+    assert bench.slack.request_count < 12, "the pauses grow"
     bench.slack.down = False
     bench.mail.start()
     bench.minute(20)
@@ -191,7 +191,7 @@ def both_are_down_for_an_hour(bench: Bench) -> None:
 
 
 def order_is_kept(bench: Bench) -> None:
-    bench.slack.answers = [Answer(500)]
+    bench.slack.responses = [Response(500)]
     names = ["first", "second", "third"]
     for name in names:
         bench.now += timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""A Slack webhook and a mail server that keep what they take, and fail as they are told."""
+"""A Slack webhook and a mail server that keep what they receive, and fail on request."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 @dataclass
-class Answer:
-    """How Slack answers one request: after ``delay`` seconds, and without keeping the message unless it is a 200."""
+class Response:
+    """Slack's response to a request: after ``delay`` seconds; the message is kept only if it is a 200."""
 
     status: int = 200
     delay: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
-    error: str = ""  # what the API says in a 200
+    error: str = ""  # the API's error in a 200 response
 
 
 class Slack(ThreadingHTTPServer):
-    """An incoming webhook; ``answers`` are used up first, then it takes everything."""
+    """An incoming webhook; ``responses`` are used first, then it accepts everything."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), SlackHandler)
-        self.answers: list[Answer] = []
+        self.responses: list[Response] = []
         self.down = False
-        self.asked = 0
-        self.taken: list[dict[str, Any]] = []
+        self.request_count = 0
+        self.received: list[dict[str, Any]] = []
 
     @property
     def url(self) -> str:
@@ -45,25 +45,25 @@ class SlackHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked += 1
-        answer = self.server.answers.pop(0) if self.server.answers else Answer(503 if self.server.down else 200)
-        time.sleep(answer.delay)
+        self.server.request_count += 1
+        response = self.server.responses.pop(0) if self.server.responses else Response(503 if self.server.down else 200)
+        time.sleep(response.delay)
         try:
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
+            self.send_response(response.status)
+            for name, value in response.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(self._text(answer))
+            self.wfile.write(self._text(response))
         except OSError:
             self.close_connection = True
         else:
-            if answer.status == 200 and not answer.delay and not answer.error:
-                self.server.taken.append(body)
+            if response.status == 200 and not response.delay and not response.error:
+                self.server.received.append(body)
 
-    def _text(self, answer: Answer) -> bytes:
+    def _text(self, response: Response) -> bytes:
         if "/api/" in self.path:
-            return json.dumps({"ok": not answer.error, "error": answer.error}).encode()
-        return b"ok" if answer.status == 200 else b"not_ok"
+            return json.dumps({"ok": not response.error, "error": response.error}).encode()
+        return b"ok" if response.status == 200 else b"not_ok"
 
     def log_message(self, *_: object) -> None:
         """Keep the test's output clean."""
@@ -75,7 +75,7 @@ class Mail:
     def __init__(self, port: int) -> None:
         self.port = port
         self.refusal = ""
-        self.taken: list[EmailMessage] = []
+        self.received: list[EmailMessage] = []
         self._controller: Controller | None = None
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
@@ -84,7 +84,7 @@ class Mail:
             return self.refusal
         content = envelope.content or b""
         assert isinstance(content, bytes)
-        self.taken.append(message_from_bytes(content, policy=policy.default))
+        self.received.append(message_from_bytes(content, policy=policy.default))
         return "250 OK"
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""The callbacks that Airflow calls, with the outbox behind the connection that they look up themselves."""
+"""The callbacks that Airflow calls, with the outbox in the database of the connection that they look up themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from include.ops.alerts import callbacks
 from include.ops.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure, on_task_retry
-from include.ops.alerts.message import NO_WORD
+from include.ops.alerts.message import NO_ERROR
 from include.settings import CONNECTIONS
 from spellbook.notifiers.outbox import OutboxNotifier
 from tests.integration.alerts.bench import Bench
@@ -26,11 +26,11 @@ STARTED = datetime(2024, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _connected(bench: Bench, alerts_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _connected(bench: Bench, warehouse: str, monkeypatch: pytest.MonkeyPatch) -> None:
     del bench
-    given = conninfo_to_dict(alerts_database)
-    fields = {name: given.get(name) for name in ("host", "port", "password")}
-    value = POSTGRES.to_json(login=given.get("user"), schema=given.get("dbname"), **fields)
+    parsed = conninfo_to_dict(warehouse)
+    fields = {name: parsed.get(name) for name in ("host", "port", "password")}
+    value = POSTGRES.to_json(login=parsed.get("user"), schema=parsed.get("dbname"), **fields)
     monkeypatch.setenv(POSTGRES.variable, value)
 
 
@@ -57,19 +57,21 @@ EMPTY = {"exception": ValueError("empty")}
 FAILED = "Failed: spell. brew, try 2 of 2: ValueError: empty"
 
 
-def test_a_run_that_ends_is_told_at_once_with_the_tasks_error(bench: Bench) -> None:
+def test_a_failed_run_is_reported_at_once_with_the_error_of_its_task(bench: Bench) -> None:
     on_task_failure(context(**EMPTY))
-    assert bench.slack.asked == 0, "more tasks may fail"
+    assert bench.slack.request_count == 0, "more tasks may fail"
     on_dag_failure(context(reason="task_failure"))
     bench.one_alert(FAILED)
     on_dag_failure(context(reason="task_failure"))
     bench.one_alert(FAILED)
 
 
-def test_a_death_without_a_word_is_told_after_a_moment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "PATIENCE", 0.3)
+def test_a_failure_without_an_error_is_reported_after_a_short_wait(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "ERROR_WAIT_SECONDS", 0.3)
     on_dag_failure(context(reason="task_failure"))
-    bench.one_alert(f"Failed: spell. brew, try 2 of 2: {NO_WORD}")
+    bench.one_alert(f"Failed: spell. brew, try 2 of 2: {NO_ERROR}")
 
 
 def test_a_success(bench: Bench) -> None:
@@ -82,21 +84,21 @@ def test_a_retry(bench: Bench) -> None:
     assert bench.in_slack() == [("#data-runs", "Tried again: spell. brew, try 2 of 2: ValueError: empty")]
 
 
-def test_a_notifier_adds_its_words_to_the_one_message(bench: Bench) -> None:
+def test_a_notifier_adds_its_text_to_the_same_message(bench: Bench) -> None:
     failed = context(reason="task_failure")
     on_task_failure(context(**EMPTY))
     OutboxNotifier("Call the wizard.").notify(failed)
     on_dag_failure(failed)
     bench.one_alert(FAILED)
-    assert "• Call the wizard." in str(bench.slack.taken[0]["blocks"])
+    assert "• Call the wizard." in str(bench.slack.received[0]["blocks"])
 
 
-def test_a_dag_that_changed_since_is_left_to_what_the_scheduler_stored(bench: Bench) -> None:
+def test_a_callback_without_a_dag_sends_nothing(bench: Bench) -> None:
     on_dag_failure(cast("Context", {"dag": None, "run_id": "r1", "reason": "task_failure"}))
-    assert bench.slack.asked == 0
+    assert bench.slack.request_count == 0
 
 
-def test_a_slow_slack_and_a_slow_mail_server_do_not_hold_the_process(bench: Bench) -> None:
+def test_unreachable_slack_and_mail_servers_do_not_block_the_process(bench: Bench) -> None:
     bench.slack.down = True
     bench.mail.stop()
     started = time.monotonic()
@@ -112,7 +114,9 @@ def test_a_slow_slack_and_a_slow_mail_server_do_not_hold_the_process(bench: Benc
     assert [text for _, text in bench.in_mail()] == [FAILED]
 
 
-def test_no_trouble_gets_out_of_a_callback(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_callback_logs_errors_and_raises_none(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(POSTGRES.variable, POSTGRES.to_json(host="127.0.0.1", port=9, login="x", schema="x"))
     with caplog.at_level(logging.WARNING, "include.ops.alerts.callbacks"):
         on_dag_success(context(reason="success"))
@@ -125,7 +129,7 @@ def late(state: str) -> dict[str, Any]:
     return {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2024-06-01T06:00:00+00:00"}}
 
 
-def test_a_late_run_is_told_but_not_if_it_has_failed(bench: Bench) -> None:
+def test_a_late_run_is_reported_unless_it_failed(bench: Bench) -> None:
     for state in ("failed", "running", "running"):
         asyncio.run(on_deadline(late(state), owner="data-platform"))
     bench.now = datetime.now(UTC)

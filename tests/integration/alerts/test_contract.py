@@ -1,4 +1,4 @@
-"""Exactly one message, on the right channel, with the right words, whatever fails; and not so without the outbox."""
+"""Exactly one message, on the right channel, with the right words, whatever fails; not without the outbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dbt project on a real PostgreSQL: built twice, bit by bit and at once."""
+"""The dbt project on a real PostgreSQL: built twice, incrementally and in full."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from include.core.warehouse.schema import create_table
 from include.domains.analytics.export import export
 from include.domains.analytics.invocation import command_line, environment
 from include.domains.analytics.manifest import mart_names
-from include.domains.analytics.results import errors, judge, nodes, sources
+from include.domains.analytics.results import errors, nodes, raise_failures, sources
 from include.domains.sources import FOLDER
 from include.domains.weather.datasets import WEATHER_DATA
 
@@ -39,18 +39,18 @@ Dbt = Callable[..., None]
 
 @pytest.fixture
 def dbt(warehouse: str, tmp_path: Path) -> Dbt:
-    """Run dbt commands and judge them as a task does."""
+    """Run dbt commands and raise failures as a task does."""
 
     def run(*commands: list[str]) -> None:
-        done = subprocess.run(
+        process = subprocess.run(
             command_line(commands, tmp_path),
             env=environment(warehouse, "analytics"),
             capture_output=True,
             text=True,
             check=False,
         )
-        judge([*sources(tmp_path), *(nodes(tmp_path).values() or errors(tmp_path))])
-        assert done.returncode == 0, done.stdout
+        raise_failures([*sources(tmp_path), *(nodes(tmp_path).values() or errors(tmp_path))])
+        assert process.returncode == 0, process.stdout
 
     return run
 
@@ -83,10 +83,10 @@ def _load(session: Any, load: int, day: str, sales: list[tuple[str, int, str]]) 
 def test_the_marts_follow_their_sources(dbt: Dbt, session: Any, warehouse: str, tmp_path: Path) -> None:
     dbt(["build"])
     assert _sales(warehouse) == [("2010-12-20", 1, 1, "19.90", "9.95"), ("2010-12-21", 1, 0, "5.00", "0")]
-    [month] = _ask(warehouse, "SELECT days, mean_celsius, wet_days FROM analytics.weather_months")
+    [month] = _query(warehouse, "SELECT days, mean_celsius, wet_days FROM analytics.weather_months")
     assert month == (2, pytest.approx(20), 1)
 
-    # A day is corrected to fewer rows, another loses all, a third comes late: only loads that are new are read.
+    # One day is corrected to fewer rows, one loses all, one arrives late: only new loads are read.
     _load(session, 3, "2010-12-20", [("539993", 2, "9.95")])
     _load(session, 4, "2010-12-21", [])
     _load(session, 5, "2010-12-01", [("536365", 1, "2.55")])
@@ -96,9 +96,9 @@ def test_the_marts_follow_their_sources(dbt: Dbt, session: Any, warehouse: str, 
         ("2010-12-20", 1, 0, "19.90", "0"),
         ("2010-12-21", 0, 0, "0", "0"),
     ]
-    grown = _digest(warehouse)
+    incremental = _digest(warehouse)
     dbt(["build", "--full-refresh", "--exclude", "resource_type:snapshot"])
-    assert _digest(warehouse) == grown, "made bit by bit, and made at once"
+    assert _digest(warehouse) == incremental, "incremental and full build agree"
 
     folder = UPath(url_of(tmp_path)) / "files"
     assert export(warehouse, "analytics", mart_names(), folder) == {
@@ -114,13 +114,13 @@ def test_the_marts_follow_their_sources(dbt: Dbt, session: Any, warehouse: str, 
     assert [str(day) for day in table["day"]] == ["2010-12-01", "2010-12-20", "2010-12-21"]
 
 
-def _ask(warehouse: str, statement: str) -> list[tuple[Any, ...]]:
+def _query(warehouse: str, statement: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(warehouse) as session:
         return session.execute(statement).fetchall()
 
 
 def _sales(warehouse: str) -> list[tuple[Any, ...]]:
-    return _ask(
+    return _query(
         warehouse,
         "SELECT day::text, invoices, cancellations, gross_amount::text, cancelled_amount::text"
         " FROM analytics.daily_sales ORDER BY day",
@@ -128,4 +128,4 @@ def _sales(warehouse: str) -> list[tuple[Any, ...]]:
 
 
 def _digest(warehouse: str) -> list[tuple[Any, ...]]:
-    return _ask(warehouse, "SELECT md5(string_agg(d::text, '' ORDER BY day)) FROM analytics.daily_sales AS d")
+    return _query(warehouse, "SELECT md5(string_agg(d::text, '' ORDER BY day)) FROM analytics.daily_sales AS d")

@@ -1,4 +1,4 @@
-"""The cache on a real PostgreSQL and real files: what it saves, when it forgets, and that losing it only costs time."""
+"""The cache on a real PostgreSQL and real files: hits, expiry, and that losing it only costs time."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ Cache("things", sys.argv[1], UPath(sys.argv[2])).get("key", hang)
 
 
 class Upstream:
-    """Gives what it is told to, and counts how often it was asked."""
+    """Returns the given response, or raises it; counts its calls."""
 
-    def __init__(self, answer: bytes | Exception = b"fresh") -> None:
-        self.answer = answer
-        self.asked = 0
+    def __init__(self, response: bytes | Exception = b"fresh") -> None:
+        self.response = response
+        self.calls = 0
 
     def __call__(self) -> bytes:
-        self.asked += 1
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        self.calls += 1
+        if isinstance(self.response, Exception):
+            raise self.response
+        return self.response
 
 
 @pytest.fixture
@@ -72,14 +72,14 @@ def files(tmp_path: Path) -> list[Path]:
     return [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("answer", [b"small", b"", LARGE])
-def test_the_second_call_is_a_hit(cache: Cache, outcomes: list[Outcome], tmp_path: Path, answer: bytes) -> None:
-    upstream = Upstream(answer)
+@pytest.mark.parametrize("response", [b"small", b"", LARGE])
+def test_the_second_call_is_a_hit(cache: Cache, outcomes: list[Outcome], tmp_path: Path, response: bytes) -> None:
+    upstream = Upstream(response)
     first, second = (cache.get("key", upstream) for _ in range(2))
-    assert (upstream.asked, first.content, second.content) == (1, answer, answer)
+    assert (upstream.calls, first.content, second.content) == (1, response, response)
     assert abs(first.created_at - second.created_at) < timedelta(seconds=5)
     assert outcomes == ["miss", "hit"]
-    assert len(files(tmp_path)) == (answer is LARGE)
+    assert len(files(tmp_path)) == (response is LARGE)
 
 
 def test_inputs_code_and_name_are_part_of_the_key(cache: Cache, warehouse: str, tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_another_line_of_code_is_another_version(tmp_path: Path, monkeypatch: py
         (tmp_path / f"{name}.py").write_text(text)
         return __import__(name)
 
-    one, same, other = module("a1", "X = 1\n"), module("a2", "X = 1\n"), module("a3", "X = 2\n")
-    assert code_version(one) == code_version(same) != code_version(other)
-    assert code_version(one, other) != code_version(one)
+    original, same, other = module("a1", "X = 1\n"), module("a2", "X = 1\n"), module("a3", "X = 2\n")
+    assert code_version(original) == code_version(same) != code_version(other)
+    assert code_version(original, other) != code_version(original)
 
 
 def test_an_entry_is_fresh_for_six_hours(cache: Cache, warehouse: str, outcomes: list[Outcome]) -> None:
@@ -121,7 +121,7 @@ def test_refresh_and_invalidation(cache: Cache, tmp_path: Path) -> None:
     cache.get("key", Upstream(LARGE))
     assert cache.get("key", Upstream(LARGE[::-1]), refresh=True).content == LARGE[::-1]
     assert cache.get("key", Upstream()).content == LARGE[::-1]
-    assert len(files(tmp_path)) == 1  # the one that was replaced is gone
+    assert len(files(tmp_path)) == 1
     cache.get("other", Upstream())
     assert cache.invalidate("key") == 1
     assert files(tmp_path) == []
@@ -130,7 +130,7 @@ def test_refresh_and_invalidation(cache: Cache, tmp_path: Path) -> None:
     assert cache.invalidate() == 2
 
 
-def test_entries_of_no_more_use_go(cache: Cache, warehouse: str, tmp_path: Path) -> None:
+def test_expired_entries_are_removed(cache: Cache, warehouse: str, tmp_path: Path) -> None:
     cache.get("old", Upstream(LARGE))
     grow_older(warehouse, timedelta(hours=25))
     cache.get("new", Upstream())
@@ -138,13 +138,13 @@ def test_entries_of_no_more_use_go(cache: Cache, warehouse: str, tmp_path: Path)
     assert cache.invalidate() == 1
 
 
-def test_an_old_entry_stands_in_for_an_upstream_that_fails_for_now(cache: Cache, warehouse: str) -> None:
+def test_a_stale_entry_is_served_while_the_upstream_fails(cache: Cache, warehouse: str) -> None:
     computed = cache.get("key", Upstream()).created_at
     grow_older(warehouse, timedelta(hours=23))
     down = Upstream(TransientUpstreamError("overloaded"))
-    found = cache.get("key", down)
-    assert (found.content, found.outcome, down.asked) == (b"fresh", "stale", 1)
-    assert timedelta(hours=22, minutes=59) < computed - found.created_at < timedelta(hours=23, minutes=1)
+    entry = cache.get("key", down)
+    assert (entry.content, entry.outcome, down.calls) == (b"fresh", "stale", 1)
+    assert timedelta(hours=22, minutes=59) < computed - entry.created_at < timedelta(hours=23, minutes=1)
     with pytest.raises(PermanentUpstreamError):
         cache.get("key", Upstream(PermanentUpstreamError("this key may not ask")))
     grow_older(warehouse, timedelta(hours=2))
@@ -163,10 +163,10 @@ def test_one_worker_computes_while_the_others_wait(cache: Cache) -> None:
         running = [pool.submit(cache.get, "key", slow) for _ in range(6)]
         waiting(cache.uri, 5)
         release.set()
-        found = [each.result() for each in running]
-    assert upstream.asked == 1
-    assert sorted(each.outcome for each in found) == ["hit"] * 5 + ["miss"]
-    assert {each.content for each in found} == {LARGE}
+        results = [future.result() for future in running]
+    assert upstream.calls == 1
+    assert sorted(result.outcome for result in results) == ["hit"] * 5 + ["miss"]
+    assert {result.content for result in results} == {LARGE}
 
 
 def waiting(uri: str, count: int) -> None:
@@ -194,51 +194,49 @@ def test_a_worker_that_dies_leaves_the_lock_to_the_next(cache: Cache, tmp_path: 
         waiting(cache.uri, 1)
         assert not waiter.done()
         holder.send_signal(signal.SIGKILL)
-        assert (waiter.result(60).content, upstream.asked) == (b"fresh", 1)
+        assert (waiter.result(60).content, upstream.calls) == (b"fresh", 1)
 
 
-def test_who_waited_for_too_long_computes_by_itself(cache: Cache) -> None:
+def test_a_worker_that_waited_too_long_computes_the_value_itself(cache: Cache) -> None:
     impatient = Cache("things", cache.uri, cache.root, patience=0.2)
-    with cache._flight("key") as alone:
+    with cache._locked("key") as alone:
         assert alone
         assert impatient.get("key", Upstream()).outcome == "bypass"
 
 
-def lose_file(_: str, folder: Path) -> None:
+def delete_file(folder: Path) -> None:
     for file in files(folder):
         file.unlink()
 
 
-def spoil_file(_: str, folder: Path) -> None:
+def corrupt_file(folder: Path) -> None:
     for file in files(folder):
-        file.write_bytes(b"spoilt")
+        file.write_bytes(b"corrupt")
 
 
-def lose_table(uri: str, _: Path) -> None:
-    with psycopg.connect(uri) as session:
-        session.execute("DROP TABLE cache_entry")
-
-
-@pytest.mark.parametrize("lose", [lose_file, spoil_file, lose_table])
-def test_a_loss_only_slows(cache: Cache, tmp_path: Path, lose: Callable[[str, Path], None]) -> None:
+@pytest.mark.parametrize("damage", [delete_file, corrupt_file])
+def test_a_lost_or_corrupt_file_is_computed_again(cache: Cache, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     cache.get("key", Upstream(LARGE))
-    lose(cache.uri, tmp_path)
+    damage(tmp_path)
     upstream = Upstream(LARGE)
-    assert (cache.get("key", upstream).content, upstream.asked) == (LARGE, 1)
+    assert (cache.get("key", upstream).content, upstream.calls) == (LARGE, 1)
     assert cache.get("key", upstream).outcome == "hit"
 
 
-def test_without_the_warehouse_or_the_storage_it_still_answers(cache: Cache, tmp_path: Path) -> None:
-    nowhere = Cache("things", "postgresql://localhost:1/none", cache.root)
-    assert nowhere.get("key", Upstream()).outcome == "bypass"
+def test_without_the_warehouse_or_the_storage_values_are_computed(cache: Cache, tmp_path: Path) -> None:
+    unreachable = Cache("things", "postgresql://localhost:1/none", cache.root)
+    assert unreachable.get("key", Upstream()).outcome == "bypass"
     (tmp_path / "file").touch()
     full = Cache("things", cache.uri, UPath(url_of(tmp_path / "file")))
     upstream = Upstream(LARGE)
     assert [full.get("key", upstream).content for _ in range(2)] == [LARGE, LARGE]
-    assert upstream.asked == 2
+    assert upstream.calls == 2
+    with psycopg.connect(cache.uri) as session:
+        session.execute("DROP TABLE cache_entry")
+    assert cache.get("key", Upstream(LARGE)).content == LARGE
 
 
-def test_what_is_kept_is_when_it_was_computed(cache: Cache) -> None:
+def test_an_entry_keeps_the_time_when_it_was_computed(cache: Cache) -> None:
     before = datetime.now(UTC)
-    found = cache.get("key", Upstream(json.dumps([1]).encode()))
-    assert before - timedelta(seconds=1) < found.created_at < datetime.now(UTC) + timedelta(seconds=1)
+    entry = cache.get("key", Upstream(json.dumps([1]).encode()))
+    assert before - timedelta(seconds=1) < entry.created_at < datetime.now(UTC) + timedelta(seconds=1)

@@ -1,16 +1,19 @@
-"""customer_report on the sample API: what it adds up to, and how often the API is asked."""
+"""customer_report on the sample API: its totals, and how often the API is called."""
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
+import json
 import secrets
 from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
+from airflow.sdk import Connection
 from upath import UPath
 
 from devstack.upstreams.apis.sources import SALES as UPSTREAM
@@ -18,9 +21,9 @@ from devstack.upstreams.client import Control
 from devstack.upstreams.records import DATA
 from include.core.cache import INLINE, Cache
 from include.core.errors import PermanentUpstreamError
+from include.core.sources.client import SourceClient
 from include.core.sources.files import require_sources
 from include.core.sources.model import Source
-from include.core.sources.upstream import Login
 from include.core.storage import url_of
 from include.core.warehouse.attempt import Attempt
 from include.domains.customers import data, report
@@ -37,16 +40,17 @@ def cache(warehouse: str, tmp_path: Path) -> Cache:
 
 
 @pytest.fixture
-def login(upstreams: str) -> Login:
+def client(upstreams: str, cache: Cache) -> SourceClient:
     extra = {"calls_per_minute": 10_000, "deadline": 2}
-    return Login(f"sources_{secrets.token_hex(4)}", upstreams, None, None, None, extra)
+    connection = Connection(conn_id=f"sources_{secrets.token_hex(4)}", host=upstreams, extra=json.dumps(extra))
+    return SourceClient.of(connection, SALES, cache.uri)
 
 
-def test_the_report_is_what_was_recorded(cache: Cache, login: Login) -> None:
-    found = get_customer_data(cache, login, SALES, DAY)
-    assert len(found.content) > INLINE
+def test_the_report_equals_the_recorded_sales(cache: Cache, client: SourceClient) -> None:
+    entry = get_customer_data(cache, client, DAY)
+    assert len(entry.content) > INLINE
     attempt = Attempt("customer_report", "publish_report", "run", 1)
-    result = report.publish(found.content, DAY, found.created_at, cache.uri, attempt)
+    result = report.publish(entry.content, DAY, entry.created_at, cache.uri, attempt)
     with (DATA / "retail" / f"online_retail_{DAY}.csv").open(encoding="utf-8", newline="") as file:
         unique = {tuple(row.values()): row for row in csv.DictReader(file) if row["CustomerID"]}.values()
     expected: defaultdict[int, Decimal] = defaultdict(Decimal)
@@ -57,17 +61,17 @@ def test_the_report_is_what_was_recorded(cache: Cache, login: Login) -> None:
         [(cancelled,)] = session.execute("SELECT sum(cancelled) FROM customer_report").fetchall()
     assert dict(rows) == expected
     assert cancelled == len({row["InvoiceNo"] for row in unique if row["InvoiceNo"].startswith("C")})
-    again = report.publish(found.content, DAY, found.created_at, cache.uri, attempt)
+    again = report.publish(entry.content, DAY, entry.created_at, cache.uri, attempt)
     assert (again.digest, again.changed) == (result.digest, 0)
 
 
-def test_a_replayed_day_stays_labelled_in_the_cache(cache: Cache, login: Login, control: Control) -> None:
+def test_a_replayed_day_stays_labelled_in_the_cache(cache: Cache, client: SourceClient, control: Control) -> None:
     yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
-    get_customer_data(cache, login, SALES, yesterday)
+    get_customer_data(cache, client, yesterday)
     control.reset()
-    found = get_customer_data(cache, login, SALES, yesterday)
+    entry = get_customer_data(cache, client, yesterday)
     assert control.requests() == []
-    report.publish(found.content, yesterday, found.created_at, cache.uri, Attempt("customer_report", "p", "run", 1))
+    report.publish(entry.content, yesterday, entry.created_at, cache.uri, Attempt("customer_report", "p", "run", 1))
     with psycopg.connect(cache.uri) as session:
         [(day, replayed)] = session.execute(
             "SELECT DISTINCT day, replayed_from FROM customer_report JOIN load_log USING (load_id)"
@@ -75,30 +79,30 @@ def test_a_replayed_day_stays_labelled_in_the_cache(cache: Cache, login: Login, 
     assert (day, replayed) == (yesterday, UPSTREAM.recorded_day(yesterday))
 
 
-def test_the_api_is_asked_once_for_each_day_contract_and_code(
-    cache: Cache, login: Login, control: Control, monkeypatch: pytest.MonkeyPatch
+def test_the_api_is_called_once_for_each_day_contract_and_code(
+    cache: Cache, client: SourceClient, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def asked(day: dt.date = DAY, source: Source = SALES) -> int:
+    def request_count(day: dt.date = DAY, source: Source = SALES) -> int:
         control.reset()
-        get_customer_data(cache, login, source, day)
+        get_customer_data(cache, replace(client, source=source), day)
         return len(control.requests(path="/sales"))
 
-    assert [asked(), asked()] == [4, 0]
-    assert [asked(dt.date(2010, 12, 22)), asked()] == [1, 0]
-    assert asked(source=SALES.model_copy(update={"max_bad_share": 0.06})) == 4
+    assert [request_count(), request_count()] == [4, 0]
+    assert [request_count(dt.date(2010, 12, 22)), request_count()] == [1, 0]
+    assert request_count(source=SALES.model_copy(update={"max_bad_share": 0.06})) == 4
     monkeypatch.setattr(data, "code_version", lambda *modules: f"edited {len(modules)}")
-    assert [asked(), asked()] == [4, 0]
+    assert [request_count(), request_count()] == [4, 0]
 
 
-def test_an_outage_is_bridged_a_refusal_is_not(cache: Cache, login: Login, control: Control) -> None:
-    first = get_customer_data(cache, login, SALES, DAY)
+def test_an_outage_is_bridged_but_a_refusal_is_not(cache: Cache, client: SourceClient, control: Control) -> None:
+    first = get_customer_data(cache, client, DAY)
     with psycopg.connect(cache.uri) as session:
         session.execute("UPDATE cache_entry SET created_at = created_at - interval '7 hours'")
     with control.scenario("server_error", path="/sales", status=503):
-        found = get_customer_data(cache, login, SALES, DAY)
-    assert (found.outcome, found.content) == ("stale", first.content)
+        entry = get_customer_data(cache, client, DAY)
+    assert (entry.outcome, entry.content) == ("stale", first.content)
     with (
         control.scenario("client_error", path="/sales", status=401),
         pytest.raises(PermanentUpstreamError, match="answered 401"),
     ):
-        get_customer_data(cache, login, SALES, DAY, refresh=True)
+        get_customer_data(cache, client, DAY, refresh=True)

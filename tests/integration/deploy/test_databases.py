@@ -1,4 +1,4 @@
-"""Roles and databases on a real server: made, given their passwords, and made again without harm."""
+"""Roles and databases on a real server: created, given their passwords, and created again safely."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from devstack.postgres import Postgres
 
 @pytest.fixture
 def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Settled secrets, where the code under test looks for them."""
+    """Secrets, written where the code under test looks for them."""
     for secret in secrets.SECRETS:
         (tmp_path / secret.name).mkdir()
-    secrets.settle({}, tmp_path / "given", tmp_path)
+    secrets.write_secrets({}, tmp_path / "given", tmp_path)
     read = secrets.read
     monkeypatch.setattr(secrets, "read", lambda name, file=secrets.VALUE, volumes=tmp_path: read(name, file, volumes))
     return tmp_path
@@ -55,17 +55,17 @@ def login(server: Server, role: str, database: str) -> psycopg.Connection[tuple[
     )
 
 
-def test_each_owner_is_let_into_its_own_database_and_no_other(server: Server) -> None:
+def test_each_owner_may_connect_to_its_own_database_only(server: Server) -> None:
     prepare(server)
     for database, owner in server.databases.items():
         with login(server, owner, database) as session:
             session.execute("CREATE TABLE mine (id int)")
-        for stranger in set(server.databases.values()) - {owner}:
+        for other_owner in set(server.databases.values()) - {owner}:
             with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-                login(server, stranger, database)
+                login(server, other_owner, database)
 
 
-def test_the_monitor_reads_statistics_and_no_table(server: Server) -> None:
+def test_the_monitor_reads_statistics_but_no_tables(server: Server) -> None:
     prepare(server)
     with login(server, "airflow", "airflow") as session:
         session.execute("CREATE TABLE mine (id int)")
@@ -75,24 +75,24 @@ def test_the_monitor_reads_statistics_and_no_table(server: Server) -> None:
             session.execute("SELECT * FROM mine")
 
 
-def test_a_second_time_keeps_the_data_and_takes_the_new_password(server: Server, volumes: Path) -> None:
+def test_a_second_setup_keeps_the_data_and_applies_the_new_password(server: Server, volumes: Path) -> None:
     prepare(server)
     with login(server, "airflow", "airflow") as session:
         session.execute("CREATE TABLE kept AS SELECT 1 AS id")
-    secrets.settle({"SPELLBOOK_METADATA_PASSWORD": "another-long-one-1'\"\\"}, volumes / "given", volumes)
+    secrets.write_secrets({"SPELLBOOK_METADATA_PASSWORD": "another-long-one-1'\"\\"}, volumes / "given", volumes)
     prepare(server)
     with login(server, "airflow", "airflow") as session:
         assert session.execute("SELECT id FROM kept").fetchone() == (1,)
 
 
 def test_a_changed_superuser_password_is_explained(server: Server, volumes: Path) -> None:
-    secrets.settle({"SPELLBOOK_POSTGRES_PASSWORD": "changed-after-the-fact"}, volumes / "given", volumes)
+    secrets.write_secrets({"SPELLBOOK_POSTGRES_PASSWORD": "changed-after-the-fact"}, volumes / "given", volumes)
     with pytest.raises(SetupError, match=r"secret postgres-password was changed .* ALTER ROLE postgres PASSWORD"):
         prepare(server)
 
 
-def test_a_server_that_is_not_there_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(databases, "PATIENCE", 1)
-    gone = Server("127.0.0.1", server.superuser_secret, {}, {}, (), port=9)
-    with pytest.raises(SetupError, match=r"the server 127\.0\.0\.1 didn't answer within 1 s"):
-        prepare(gone)
+def test_an_unreachable_server_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "TIMEOUT", 1)
+    unreachable = Server("127.0.0.1", server.superuser_secret, {}, {}, (), port=9)
+    with pytest.raises(SetupError, match=r"the server 127\.0\.0\.1 didn't respond within 1 s"):
+        prepare(unreachable)

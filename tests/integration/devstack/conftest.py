@@ -1,4 +1,4 @@
-"""Stacks without Airflow, in folders of their own, and an ordinary user to try them as."""
+"""Stacks without Airflow, in separate folders, and a way to run code as an ordinary user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from devstack.postgres import Postgres
-from devstack.process import lives
+from devstack.process import is_alive
 from devstack.stack import Stack
 from devstack.state import REPOSITORY, STATE_VARIABLE, State
 
@@ -52,7 +52,7 @@ def family(stack: Stack) -> list[psutil.Process]:
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [process for process in processes if lives(process)]
+    return [process for process in processes if is_alive(process)]
 
 
 @pytest.fixture
@@ -65,15 +65,15 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """What the stack told."""
+def messages() -> list[str]:
+    """The messages of the stack."""
     return []
 
 
 @pytest.fixture
-def stack(tmp_path: Path, said: list[str]) -> Iterator[Stack]:
-    """A stack of which nothing runs; whatever a test starts is ended."""
-    stack = Stack(State.open(tmp_path / "state"), durable=False, say=said.append)
+def stack(tmp_path: Path, messages: list[str]) -> Iterator[Stack]:
+    """A stack that isn't running; whatever a test starts is stopped."""
+    stack = Stack(State.open(tmp_path / "state"), durable=False, say=messages.append)
     yield stack
     stack.stop()
     server(stack.state).remove()
@@ -81,7 +81,7 @@ def stack(tmp_path: Path, said: list[str]) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack of which everything runs that starts quickly; for tests that leave it as it is."""
+    """A running stack with the services that start quickly; for tests that don't change it."""
     stack = Stack(State.open(tmp_path_factory.mktemp("running")), durable=False)
     try:
         stack.ensure(("postgres", "sinks", "s3"))
@@ -116,8 +116,8 @@ def python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def as_ordinary_user(code: str, *arguments: str, **environment: str) -> str:
-    """Run ``code`` as an ordinary user (``nobody``, if the tests run as root); return what it prints."""
-    done = subprocess.run(
+    """Run ``code`` as an ordinary user (``nobody``, if the tests run as root); return its output."""
+    process = subprocess.run(
         [sys.executable, "-c", AS_ORDINARY_USER + code, *arguments],
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
         cwd="/",
@@ -126,5 +126,5 @@ def as_ordinary_user(code: str, *arguments: str, **environment: str) -> str:
         check=False,
         timeout=60,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout

@@ -35,10 +35,10 @@ def test_a_mail_arrives_as_a_file(running: Stack, fields: dict[str, dict[str, An
         client.send_message(mail, to_addrs=["one@example.org", "two@example.org"])
     (file,) = arrived(running, "mail")
     assert file.suffix == ".eml"
-    got = message_from_bytes(file.read_bytes(), policy=policy.default)
-    assert got["Subject"] == mail["Subject"]
-    assert got.get_all("X-Envelope-To") == ["one@example.org", "two@example.org"]
-    body = got.get_body()
+    received = message_from_bytes(file.read_bytes(), policy=policy.default)
+    assert received["Subject"] == mail["Subject"]
+    assert received.get_all("X-Envelope-To") == ["one@example.org", "two@example.org"]
+    body = received.get_body()
     assert body
     assert body.get_content().replace("\r\n", "\n") == mail.get_content()
 
@@ -46,9 +46,9 @@ def test_a_mail_arrives_as_a_file(running: Stack, fields: dict[str, dict[str, An
 def test_a_slack_message_arrives_as_it_was_posted(running: Stack, fields: dict[str, dict[str, Any]]) -> None:
     webhook = fields["AIRFLOW_CONN_SLACK_DEFAULT"]["password"]
     body = json.dumps({"text": "28 °C", "blocks": []}, ensure_ascii=False).encode()
-    answer = requests.post(webhook, data=body, headers={"Content-Type": "application/json"}, timeout=10)
-    assert (answer.status_code, answer.text) == (200, "ok")
-    assert answer.headers["Content-Type"].startswith("text/plain")
+    response = requests.post(webhook, data=body, headers={"Content-Type": "application/json"}, timeout=10)
+    assert (response.status_code, response.text) == (200, "ok")
+    assert response.headers["Content-Type"].startswith("text/plain")
     assert [file.read_bytes() for file in arrived(running, "slack")][-1] == body
 
 
@@ -62,16 +62,16 @@ def test_a_slack_message_arrives_as_it_was_posted(running: Stack, fields: dict[s
         (b'{"text": ""}', 400, "no_text"),
     ],
 )
-def test_slack_refuses_in_its_own_words(
+def test_slack_refuses_invalid_bodies_with_its_own_errors(
     running: Stack, fields: dict[str, dict[str, Any]], body: bytes, status: int, word: str
 ) -> None:
     before = arrived(running, "slack")
-    answer = requests.post(fields["AIRFLOW_CONN_SLACK_DEFAULT"]["password"], data=body, timeout=10)
-    assert (answer.status_code, answer.text) == (status, word)
+    response = requests.post(fields["AIRFLOW_CONN_SLACK_DEFAULT"]["password"], data=body, timeout=10)
+    assert (response.status_code, response.text) == (status, word)
     assert arrived(running, "slack") == before
 
 
-def test_slack_refuses_another_token(fields: dict[str, dict[str, Any]]) -> None:
+def test_slack_refuses_a_wrong_token(fields: dict[str, dict[str, Any]]) -> None:
     webhook = fields["AIRFLOW_CONN_SLACK_DEFAULT"]["password"]
-    answer = requests.post(webhook[:-1], json={"text": "hello"}, timeout=10)
-    assert (answer.status_code, answer.text) == (403, "invalid_token")
+    response = requests.post(webhook[:-1], json={"text": "hello"}, timeout=10)
+    assert (response.status_code, response.text) == (403, "invalid_token")

@@ -1,4 +1,4 @@
-"""A full disk and a folder of somebody else's: each is told with what to do."""
+"""A full disk and another user's folder: each error says what to do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Disk = Callable[[str], Path]
 
 @pytest.fixture
 def disk(open_folder: Path) -> Iterator[Disk]:
-    """A small disk of its own, of the size asked for."""
+    """Mount a small disk of the given size."""
 
     def mount(size: str) -> Path:
         program = shutil.which("mount")
@@ -46,7 +46,7 @@ def test_a_small_disk_is_refused_before_anything_starts(disk: Disk) -> None:
         State.open(disk("16m") / "state")
 
 
-def test_a_disk_without_a_byte_is_told_as_full(disk: Disk) -> None:
+def test_a_disk_without_free_space_is_reported_as_full(disk: Disk) -> None:
     folder = disk("64k")
     with pytest.raises(OSError, match="No space left"):
         (folder / "filler").write_bytes(bytes(128 * 1024))
@@ -54,7 +54,7 @@ def test_a_disk_without_a_byte_is_told_as_full(disk: Disk) -> None:
         State.open(folder / "state")
 
 
-def test_a_full_disk_leaves_the_secrets_as_they_were(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_secrets_unchanged(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_module, "MINIMUM_FREE_BYTES", 0)
     folder = disk("128k")
     state = State.open(folder / "state")
@@ -66,18 +66,18 @@ def test_a_full_disk_leaves_the_secrets_as_they_were(disk: Disk, monkeypatch: py
     assert state.secret("first") == known
 
 
-def test_a_disk_that_fills_up_under_initdb_is_told(disk: Disk) -> None:
+def test_a_disk_that_fills_up_during_initdb_is_reported(disk: Disk) -> None:
     cluster = Postgres(disk("12m") / "postgres", free_port(), "secret", durable=False)
     with pytest.raises(StackError, match=r"(?s)initdb could not create.*No space left on device"):
         cluster.start()
     cluster.remove()
 
 
-def test_a_folder_that_only_root_writes_in_is_named_with_its_owner() -> None:
-    told = as_ordinary_user(OPEN, **{STATE_VARIABLE: "/usr/spellbook"})
-    assert told == (
+def test_a_folder_that_only_root_can_write_is_named_with_its_owner() -> None:
+    output = as_ordinary_user(OPEN, **{STATE_VARIABLE: "/usr/spellbook"})
+    assert output == (
         "/usr/spellbook can't be written: /usr belongs to root. Remove /usr/spellbook as that user, "
-        f"or set {STATE_VARIABLE} to a folder of yours.\n"
+        f"or set {STATE_VARIABLE} to a folder that you own.\n"
     )
 
 
@@ -86,5 +86,5 @@ def test_a_folder_that_only_root_writes_in_is_named_with_its_owner() -> None:
 def test_a_state_that_root_left_is_named_with_its_owner(open_folder: Path, mode: int, owned: str) -> None:
     state = State.open(open_folder / "home" / "state")
     (open_folder / "home").chmod(mode)
-    told = as_ordinary_user(OPEN, **{STATE_VARIABLE: str(state.root)})
-    assert f"{open_folder / owned} belongs to root. Remove {state.root} as that user, or set {STATE_VARIABLE}" in told
+    output = as_ordinary_user(OPEN, **{STATE_VARIABLE: str(state.root)})
+    assert f"{open_folder / owned} belongs to root. Remove {state.root} as that user, or set {STATE_VARIABLE}" in output

@@ -1,4 +1,4 @@
-"""The database server: who may enter, and what it survives."""
+"""The database server: who may connect, and which failures it survives."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cluster(open_folder: Path) -> Iterator[Postgres]:
     assert not server.log.parent.exists()
 
 
-def test_only_the_password_opens_it_and_only_from_this_machine(cluster: Postgres) -> None:
+def test_only_the_password_and_this_machine_can_connect(cluster: Postgres) -> None:
     head = psutil.Process(cluster.start())
     with psycopg.connect(cluster.uri()) as connection:
         assert connection.info.password == PASSWORD
@@ -58,26 +58,26 @@ def test_a_killed_server_starts_again_with_its_data(cluster: Postgres) -> None:
         assert connection.execute("SELECT it FROM kept").fetchone() == (42,)
 
 
-def test_a_lock_file_whose_process_id_now_belongs_to_another_program_is_no_hindrance(cluster: Postgres) -> None:
+def test_a_lock_file_with_the_process_id_of_another_program_is_ignored(cluster: Postgres) -> None:
     psutil.Process(cluster.start()).kill()
     lock = cluster.log.parent / "data" / "postmaster.pid"
     _, *rest = lock.read_text().splitlines(keepends=True)
     lock.write_text("".join((f"{os.getpid()}\n", *rest)))
-    cluster.stop()  # doesn't touch the other program: the test goes on
+    cluster.stop()  # doesn't stop the other program, which is this test
     cluster.start()
     assert int(lock.read_text().split()[0]) not in {os.getpid(), NO_PROCESS}
 
 
-def test_a_cluster_that_initdb_did_not_finish_is_made_again(cluster: Postgres) -> None:
+def test_a_cluster_that_initdb_did_not_finish_is_created_again(cluster: Postgres) -> None:
     home = cluster.log.parent
-    for part in (home / "data" / "base", home / "initdb-1" / "base"):
-        part.mkdir(parents=True)
+    for folder in (home / "data" / "base", home / "initdb-1" / "base"):
+        folder.mkdir(parents=True)
     cluster.start()
     psycopg.connect(cluster.uri()).close()
     assert sorted(path.name for path in home.iterdir()) == ["data", "postgres.log"]
 
 
-def test_a_taken_port_is_told_with_the_servers_own_words(cluster: Postgres) -> None:
+def test_a_taken_port_is_reported_with_the_servers_own_message(cluster: Postgres) -> None:
     with (
         socket.create_server(("127.0.0.1", cluster.port)),
         pytest.raises(StackError, match=rf"(?s)did not start on port {cluster.port}.*postgres\.log.*already in use"),
@@ -85,7 +85,7 @@ def test_a_taken_port_is_told_with_the_servers_own_words(cluster: Postgres) -> N
         cluster.start()
 
 
-def test_databases_are_made_once(cluster: Postgres) -> None:
+def test_databases_are_created_once(cluster: Postgres) -> None:
     cluster.start()
     assert cluster.create_database('odd "name"; --')
     assert not cluster.create_database('odd "name"; --')
@@ -127,7 +127,7 @@ def test_as_root_with_programs_that_the_server_cannot_reach(tmp_path: Path, monk
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root works in a folder under /var/tmp")
-def test_as_root_a_folder_that_another_user_laid_out_is_refused(tmp_path: Path) -> None:
+def test_as_root_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     cluster = Postgres(tmp_path / "postgres", free_port(), PASSWORD, durable=False)
     home = cluster.log.parent

@@ -14,7 +14,7 @@ from devstack.stack import Stack
 from tests.integration.devstack.conftest import server
 
 
-def test_objects_come_back_as_they_were_put(running: Stack) -> None:
+def test_objects_are_read_back_unchanged(running: Stack) -> None:
     fields = json.loads(connections(running.state, running.upstream)["AIRFLOW_CONN_AWS_DEFAULT"])
     client = boto3.client(
         "s3", aws_access_key_id=fields["login"], aws_secret_access_key=fields["password"], **fields["extra"]
@@ -23,7 +23,7 @@ def test_objects_come_back_as_they_were_put(running: Stack) -> None:
     content = bytes(range(256)) * 1000
     client.put_object(Bucket="spells", Key="raw/2024-06-01.json", Body=content)
     assert client.get_object(Bucket="spells", Key="raw/2024-06-01.json")["Body"].read() == content
-    assert [found["Key"] for found in client.list_objects_v2(Bucket="spells")["Contents"]] == ["raw/2024-06-01.json"]
+    assert [item["Key"] for item in client.list_objects_v2(Bucket="spells")["Contents"]] == ["raw/2024-06-01.json"]
     with pytest.raises(client.exceptions.NoSuchKey):
         client.get_object(Bucket="spells", Key="raw/none")
     client.close()

@@ -31,7 +31,7 @@ def attempt(number: int) -> Attempt:
 
 
 def test_a_month_without_sales_is_refused(warehouse: str) -> None:
-    with pytest.raises(close.NothingToCloseError, match="sales_data has no day of 2010-12: run process_sales_data"):
+    with pytest.raises(close.NothingToCloseError, match="sales_data has no rows for 2010-12: run process_sales_data"):
         close.days_loaded(warehouse, MONTH)
 
 

@@ -1,4 +1,4 @@
-"""Calls, redirects and name look-ups against real servers: nothing is sent to where calls may not go."""
+"""Calls, redirects and name look-ups against real servers: nothing is sent to a forbidden address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from devstack.postgres import Postgres
 from devstack.upstreams.client import Control
 from include.core.errors import ForbiddenAddressError, PermanentUpstreamError, TransientUpstreamError
 from include.core.http.client import HttpApi, Limits
@@ -23,12 +22,6 @@ DAY = {"date": "2010-12-22", "limit": "1"}
 LIMITS = Limits(deadline=3, connect=1, silence=1, backoff=0.01, redirects=3)
 
 
-@pytest.fixture(scope="module")
-def ledger(postgres: Postgres) -> str:
-    postgres.create_database("http_rate_limits")
-    return postgres.uri("http_rate_limits")
-
-
 def api(ledger: str, *urls: str, egress: Egress | None = None, **options: str) -> HttpApi:
     limiter = RateLimiter(ledger, secrets.token_hex(8), calls=1000)
     return HttpApi("Sample", egress or Egress.to(*urls), limiter, LIMITS, token=options.get("token", ""))
@@ -36,8 +29,8 @@ def api(ledger: str, *urls: str, egress: Egress | None = None, **options: str) -
 
 @contextmanager
 def listener() -> Iterator[tuple[str, list[bytes]]]:
-    """A server that only notes what it is sent, and answers an empty JSON object."""
-    heard: list[bytes] = []
+    """A server that records its requests, and returns an empty JSON object."""
+    received: list[bytes] = []
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
 
         def listen() -> None:
@@ -47,12 +40,12 @@ def listener() -> Iterator[tuple[str, list[bytes]]]:
                 except OSError:
                     return
                 with connection:
-                    heard.append(connection.recv(65536))
+                    received.append(connection.recv(65536))
                     connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
 
         thread = threading.Thread(target=listen, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}", heard
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", received
         server.shutdown(socket.SHUT_RDWR)
         thread.join(5)
 
@@ -70,58 +63,58 @@ def test_a_redirect_to_elsewhere_is_refused(upstreams: str, control: Control, le
         api(ledger, upstreams).get(f"{upstreams}/sales", DAY)
 
 
-def test_a_redirect_to_another_port_reaches_nobody(upstreams: str, control: Control, ledger: str) -> None:
-    with listener() as (url, heard):
+def test_a_redirect_to_another_port_is_not_followed(upstreams: str, control: Control, ledger: str) -> None:
+    with listener() as (url, received):
         with control.scenario("redirect", path="/sales", to=url), pytest.raises(ForbiddenAddressError):
             api(ledger, upstreams).get(f"{upstreams}/sales", DAY)
-        assert heard == []
+        assert received == []
 
 
 def test_credentials_stay_with_the_first_host(upstreams: str, control: Control, ledger: str) -> None:
     token = secrets.token_hex(8)
-    with listener() as (url, heard), control.scenario("redirect", path="/sales", to=url):
+    with listener() as (url, received), control.scenario("redirect", path="/sales", to=url):
         assert api(ledger, upstreams, url, token=token).get(f"{upstreams}/sales", DAY).text == "{}"
-        assert b"authorization" not in heard[0].lower()
+        assert b"authorization" not in received[0].lower()
         api(ledger, url, token=token).get(url, {})
-        assert f"Bearer {token}".encode() in heard[1]
+        assert f"Bearer {token}".encode() in received[1]
 
 
 def test_a_name_that_resolves_to_a_private_address_is_not_connected_to(
     ledger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPELLBOOK_PRIVATE_NETWORKS", "10.0.0.0/8")
-    with listener() as (url, heard):
+    with listener() as (url, received):
         named = url.replace("127.0.0.1", "localhost")
         with pytest.raises(ForbiddenAddressError, match=r"localhost resolves to .*not a public address"):
             api(ledger, named).get(named, {})
-        assert heard == []
+        assert received == []
 
 
 def test_the_connection_goes_to_the_address_that_was_checked(ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter(["127.0.0.1", "169.254.169.254"])  # a name that is rebound after the first look-up
-    asked = []
+    addresses = iter(["127.0.0.1", "169.254.169.254"])  # the name changes its address after the first look-up
+    lookups = []
     look_up = socket.getaddrinfo
 
     def rebound(host: str | None, *arguments: Any, **options: Any) -> object:
         if host == "rebound.test":
-            asked.append(host)
-            host = next(answers)
+            lookups.append(host)
+            host = next(addresses)
         return look_up(host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", rebound)
-    with listener() as (url, heard):
+    with listener() as (url, received):
         named = url.replace("127.0.0.1", "rebound.test")
         assert api(ledger, named).get(named, {}).text == "{}"
-        assert b"Host: rebound.test" in heard[0]
-    assert len(asked) == 1
+        assert b"Host: rebound.test" in received[0]
+    assert len(lookups) == 1
 
 
-def test_a_host_that_cannot_be_found_is_tried_again_later(ledger: str) -> None:
+def test_an_unknown_host_is_a_transient_error(ledger: str) -> None:
     with pytest.raises(TransientUpstreamError, match="no-such-host"):
         api(ledger, "http://no-such-host.invalid").get("http://no-such-host.invalid/", {})
 
 
-def test_an_error_of_a_source_is_read(upstreams: str, ledger: str) -> None:
+def test_a_sources_error_message_is_read(upstreams: str, ledger: str) -> None:
     with pytest.raises(PermanentUpstreamError, match=r"answered 400 .*: since=missing"):
         api(ledger, upstreams).get(f"{upstreams}/sales", {})
     assert json.loads(api(ledger, upstreams).get(f"{upstreams}/sales", {"date": "2010-12-22"}).text)["total"] == 291

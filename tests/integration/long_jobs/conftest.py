@@ -16,7 +16,7 @@ LIMITS = Limits(deadline=4, connect=1, silence=0.5, backoff=0.01)
 
 @pytest.fixture
 def service(upstreams: str) -> JobService:
-    """The service, with little patience."""
+    """The service, with short time-outs."""
     return JobService(HttpApi("ETL jobs", Egress.to(upstreams), None, LIMITS, hints=HINTS), upstreams)
 
 

@@ -1,4 +1,4 @@
-"""What the client of the job service promises: a job is started once, and every end has its own error."""
+"""The job service's client: a job is started once, and every way to end has its own error."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from devstack.upstreams.client import Control
 from include.core.errors import PermanentUpstreamError, TransientUpstreamError
 from include.core.warehouse.attempt import Attempt
 from include.domains.long_jobs import revenue
-from include.domains.long_jobs.errors import JobCancelledError, JobFailedError, JobNotFoundError
-from include.domains.long_jobs.job import Status, idempotency_key, parse_job
+from include.domains.long_jobs.job import (
+    JobCancelledError,
+    JobFailedError,
+    JobNotFoundError,
+    Status,
+    idempotency_key,
+    parse_job,
+)
 from include.domains.long_jobs.service import JobService
 
 REQUEST = {"job": "daily_revenue", "dates": ["2010-12-20"], "seconds": 0}
@@ -31,9 +37,9 @@ def ended(service: JobService, job_id: str) -> Status:
 def test_a_job_is_started_once_and_found_by_its_key(service: JobService, key: str) -> None:
     assert service.find(key) is None
     first, again = (service.start(REQUEST, key) for _ in range(2))
-    found = service.find(key)
-    assert found
-    assert first.id == again.id == found.id
+    job_found = service.find(key)
+    assert job_found
+    assert first.id == again.id == job_found.id
     assert service.start(REQUEST, f"{key}2").id != first.id
 
 
@@ -47,16 +53,16 @@ def test_a_job_is_started_once_and_found_by_its_key(service: JobService, key: st
         ("rate_limited", {"retry_after": 1}),
     ],
 )
-def test_an_answer_that_gets_lost_starts_no_second_job(
+def test_a_lost_response_starts_no_second_job(
     service: JobService, control: Control, key: str, fault: str, options: dict[str, Any]
 ) -> None:
     with control.scenario(fault, path="/jobs", times=1, **options) as rule:
         job = service.start(REQUEST, key)
         assert rule.played == 1
-    assert [each["method"] for each in control.requests(path="/jobs")] == ["POST", "POST"]
-    found = service.find(key)
-    assert found
-    assert found.id == job.id
+    assert [request["method"] for request in control.requests(path="/jobs")] == ["POST", "POST"]
+    job_found = service.find(key)
+    assert job_found
+    assert job_found.id == job.id
 
 
 def test_the_result_of_a_job(service: JobService, key: str) -> None:
@@ -67,7 +73,7 @@ def test_the_result_of_a_job(service: JobService, key: str) -> None:
     assert (row["date"], row["rows"], replayed_from) == ("2010-12-20", 1763, None)
 
 
-def test_a_replayed_day_is_published_as_the_day_asked_for_and_labelled(
+def test_a_replayed_day_is_published_as_the_requested_day_and_labelled(
     service: JobService, key: str, warehouse: str
 ) -> None:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
@@ -79,7 +85,7 @@ def test_a_replayed_day_is_published_as_the_day_asked_for_and_labelled(
     assert revenue.published(warehouse, yesterday).endswith(f" rows (replay of {result.replayed_from})")
 
 
-def test_each_end_has_its_error(service: JobService, key: str) -> None:
+def test_each_way_a_job_ends_has_its_own_error(service: JobService, key: str) -> None:
     running = service.start(LONG, key)
     with pytest.raises(TransientUpstreamError, match=r"is (queued|running) \(0%\): it has no result yet"):
         service.result(running.id)
@@ -88,7 +94,7 @@ def test_each_end_has_its_error(service: JobService, key: str) -> None:
         service.result(running.id)
     failed = service.start(REQUEST | {"dates": ["2999-01-01"]}, f"{key}2")
     assert ended(service, failed.id) is Status.FAILED
-    with pytest.raises(JobFailedError, match="sales has nothing from 2999-01-01 to 2999-01-01 yet"):
+    with pytest.raises(JobFailedError, match="sales has no rows from 2999-01-01 to 2999-01-01 yet"):
         service.result(failed.id)
     assert service.cancel(failed.id).status is Status.FAILED
     for call in (service.job, service.cancel, service.result):
@@ -97,18 +103,20 @@ def test_each_end_has_its_error(service: JobService, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "said"),
+    ("request_", "message"),
     [
         ({"job": "nope"}, r"422 .*job='nope' is unknown; allowed: daily_revenue; correct the job's request"),
         (REQUEST | {"seconds": -1}, r"422 .*seconds=-1: allowed"),
     ],
 )
-def test_a_request_that_is_refused(service: JobService, key: str, request_: dict[str, object], said: str) -> None:
-    with pytest.raises(PermanentUpstreamError, match=said):
+def test_an_invalid_request_is_refused(
+    service: JobService, key: str, request_: dict[str, object], message: str
+) -> None:
+    with pytest.raises(PermanentUpstreamError, match=message):
         service.start(request_, key)
 
 
-def test_a_key_stands_for_one_request(service: JobService, key: str) -> None:
+def test_an_idempotency_key_belongs_to_one_request(service: JobService, key: str) -> None:
     service.start(REQUEST, key)
     with pytest.raises(PermanentUpstreamError, match=r"409 .*clear the task"):
         service.start(LONG, key)
@@ -118,16 +126,16 @@ def test_a_key_stands_for_one_request(service: JobService, key: str) -> None:
     "change",
     [{"status": "lost"}, {"progress": None}, {"created_at": "2024-06-01T00:00:00"}, {"created_at": 5}, {"id": None}],
 )
-def test_an_answer_that_is_no_job_is_refused(change: dict[str, object]) -> None:
+def test_a_response_that_is_not_a_job_is_refused(change: dict[str, object]) -> None:
     good = {"id": "1", "status": "running", "progress": 0.5, "created_at": "2024-06-01T00:00:00+00:00", "error": None}
     assert parse_job(good, "here").progress == 0.5
-    with pytest.raises(PermanentUpstreamError, match="here: the answer isn't a job in the agreed form"):
+    with pytest.raises(PermanentUpstreamError, match="here: the response isn't a valid job"):
         parse_job(good | change, "here")
     with pytest.raises(PermanentUpstreamError, match="here"):
         parse_job([], "here")
 
 
-def test_the_key_is_the_same_for_all_tries_only() -> None:
+def test_the_key_is_the_same_for_all_tries_of_a_task_only() -> None:
     key = idempotency_key("dag", "run", "task", -1, 0)
     assert key == idempotency_key("dag", "run", "task", -1, 0)
     others = {

@@ -25,8 +25,7 @@ from include.core.errors import (
 from include.core.http.async_client import AsyncHttpApi
 from include.core.http.client import Limits
 from include.core.http.egress import Egress
-from include.domains.long_jobs.errors import JobCancelledError, JobFailedError, JobNotFoundError, JobTimeoutError
-from include.domains.long_jobs.job import Status
+from include.domains.long_jobs.job import JobCancelledError, JobFailedError, JobNotFoundError, JobTimeoutError, Status
 from include.domains.long_jobs.service import JobService
 from spellbook.hooks.etl_job import EtlJobHook
 from spellbook.operators.etl_job import AwaitEtlJobOperator, StartEtlJobOperator
@@ -38,7 +37,7 @@ TIMED_OUT = {"error": "Trigger timeout"}
 
 
 def fire(trigger: EtlJobTrigger, seconds: float = 30) -> dict[str, Any]:
-    """Run a trigger as the triggerer does: from what it is stored as; return what it fires."""
+    """Run a trigger as the triggerer does, from its serialized form; return the payload of its event."""
     _, arguments = trigger.serialize()
     copy = EtlJobTrigger(**arguments)
 
@@ -57,12 +56,12 @@ def awaiting(job_id: str, timeout: timedelta = timedelta(hours=1)) -> AwaitEtlJo
 
 
 def test_the_connection_is_tested(conn_id: str, upstreams: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert EtlJobHook(conn_id).test_connection() == (True, f"{upstreams} answers")
-    for host, said in (("", "connection 'etl_jobs_default': host: empty"), (f"{upstreams}/sales", "answered 404")):
+    assert EtlJobHook(conn_id).test_connection() == (True, f"{upstreams} responded")
+    for host, text in (("", "connection 'etl_jobs_default': host: empty"), (f"{upstreams}/sales", "answered 404")):
         monkeypatch.setenv("AIRFLOW_CONN_ETL_JOBS_DEFAULT", json.dumps({"conn_type": "etl_jobs", "host": host}))
         good, message = EtlJobHook(conn_id).test_connection()
         assert not good
-        assert said in message
+        assert text in message
 
 
 def test_the_token_is_never_shown(upstreams: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,13 +87,13 @@ def test_an_outage_of_the_service_only_delays(service: JobService, conn_id: str,
         control.scenario("connection_reset", path=path, times=1) as second,
         control.scenario("rate_limited", path=path, times=1, retry_after=1) as third,
     ):
-        begun = time.monotonic()
+        started_at = time.monotonic()
         assert fire(EtlJobTrigger(job.id, conn_id, 0.05)) == {"job_id": job.id}
-        assert time.monotonic() - begun > 1
+        assert time.monotonic() - started_at > 1
         assert (first.played, second.played, third.played) == (1, 1, 1)
 
 
-def test_asking_on_is_no_use(conn_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trigger_that_can_never_succeed_fires_at_once(conn_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fire(EtlJobTrigger("nope", conn_id, 0.05)) == {"job_id": "nope"}
     with pytest.raises(JobNotFoundError):
         awaiting("nope").execute({})
@@ -140,7 +139,7 @@ def test_a_job_that_takes_too_long_is_cancelled(service: JobService, key: str) -
     job = service.start(LONG, key)
     task = awaiting(job.id, timedelta(seconds=1))
     with pytest.raises(TaskDeferred):
-        task.resume_execution("__fail__", TIMED_OUT, {})  # the clocks differ: it is not over yet
+        task.resume_execution("__fail__", TIMED_OUT, {})  # the clocks differ: the job's time isn't over yet
     time.sleep(max(0.0, 1.1 - (time.time() - job.created_at.timestamp())))
     with pytest.raises(JobTimeoutError, match=r"took longer than 0:00:01 and was cancelled at 0%"):
         task.resume_execution("__fail__", TIMED_OUT, {})
@@ -153,23 +152,23 @@ def test_a_job_that_takes_too_long_is_cancelled(service: JobService, key: str) -
 def test_a_job_that_failed_fails_the_task(service: JobService, key: str) -> None:
     job = service.start(REQUEST | {"dates": ["2999-01-01"]}, key)
     ended(service, job.id)
-    with pytest.raises(JobFailedError, match=r"sales has nothing from 2999-01-01 to 2999-01-01 yet; .* Fix that"):
+    with pytest.raises(JobFailedError, match=r"sales has no rows from 2999-01-01 to 2999-01-01 yet; .* Fix this"):
         awaiting(job.id).execute({})
 
 
 @pytest.mark.parametrize("request_", ["{", "[]", "5"])
-def test_a_request_that_is_no_object_is_refused(request_: str) -> None:
+def test_a_request_that_is_not_an_object_is_refused(request_: str) -> None:
     with pytest.raises(ConfigurationError, match=r"task start: request: .* isn't"):
         StartEtlJobOperator(task_id="start", request=request_).request_body()
 
 
 @pytest.mark.parametrize("options", [{"timeout": timedelta()}, {"poll_interval": 0}])
 def test_a_wait_without_bounds_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="give a positive time-out"):
+    with pytest.raises(ConfigurationError, match="the timeout must be positive"):
         AwaitEtlJobOperator(task_id="wait", job_id="1", **options)
 
 
-def test_a_coroutines_calls_go_where_they_may_only(
+def test_asynchronous_calls_reach_allowed_addresses_only(
     upstreams: str, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = Limits(deadline=2, silence=0.5, size=1000)

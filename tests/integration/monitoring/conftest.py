@@ -1,4 +1,4 @@
-"""The exporter of metrics as a process, and what it answers."""
+"""The metrics exporter as a process, and its samples."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ class Exporter:
         deadline = time.monotonic() + 30
         while True:
             try:
-                answer = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=20)
+                response = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=20)
                 break
             except requests.ConnectionError:
                 assert self.process.poll() is None, self.log.read_text()
                 assert time.monotonic() < deadline, self.log.read_text()
                 time.sleep(0.1)
-        assert answer.status_code == 200
+        assert response.status_code == 200
         return {
             sample.name + "".join(f"{{{value}}}" for value in sample.labels.values()): sample.value
-            for family in text_string_to_metric_families(answer.text)
+            for family in text_string_to_metric_families(response.text)
             for sample in family.samples
         }
 

@@ -1,4 +1,4 @@
-"""The StatsD client on real sockets: it never raises, never waits for long, and finds its host again."""
+"""The StatsD client on real sockets: it never raises, never blocks for long, and resolves its host again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Resolver = Callable[..., list[tuple[Any, ...]]]
 
 
 class Server:
-    """A UDP socket that keeps what comes."""
+    """A UDP socket that returns what it receives."""
 
     def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -36,7 +36,7 @@ Connect = Callable[..., ReResolvingStatsClient]
 
 @pytest.fixture
 def connect() -> Iterator[Connect]:
-    """Make clients, which are closed after the test."""
+    """Create clients, which are closed after the test."""
     clients: list[ReResolvingStatsClient] = []
 
     def connect(host: str, port: int, prefix: str | None = None) -> ReResolvingStatsClient:
@@ -45,8 +45,8 @@ def connect() -> Iterator[Connect]:
 
     yield connect
     for client in clients:
-        if client._resolution.is_alive():
-            client._resolution.join()
+        if client._lookup.is_alive():
+            client._lookup.join()
         if client._sock is not None:
             client.close()
 
@@ -59,18 +59,18 @@ def server() -> Iterator[Server]:
 
 
 class Names:
-    """The address book that stands in for the network's: real sockets, but a name that a test moves about."""
+    """Replaces name resolution: real sockets, but a host name whose address the test changes."""
 
-    def __init__(self, answer: Resolver) -> None:
-        self.answer, self.address, self.delay = answer, "", 0.0
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver, self.address, self.delay = resolver, "", 0.0
 
     def __call__(self, host: str, *arguments: Any, **options: Any) -> list[tuple[Any, ...]]:
         if host != NAME:
-            return self.answer(host, *arguments, **options)
+            return self.resolver(host, *arguments, **options)
         time.sleep(self.delay)
         if not self.address:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return self.answer(self.address, *arguments, **options)
+        return self.resolver(self.address, *arguments, **options)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 
 def eventually(send: Callable[[], None], server: Server) -> str:
-    """Send until something comes."""
+    """Send until something is received."""
     server.socket.settimeout(0.1)
     for _ in range(100):
         send()
@@ -90,14 +90,14 @@ def eventually(send: Callable[[], None], server: Server) -> str:
             return server.next()
         except TimeoutError:
             continue
-    pytest.fail("nothing came within 10 s")
+    pytest.fail("nothing was received within 10 s")
 
 
-def test_it_is_what_airflow_demands() -> None:
+def test_it_is_a_statsd_client_as_airflow_requires() -> None:
     assert issubclass(ReResolvingStatsClient, StatsClient)
 
 
-def test_tags_leave_in_the_form_that_every_server_reads(connect: Connect, server: Server) -> None:
+def test_tags_are_sent_in_dogstatsd_format(connect: Connect, server: Server) -> None:
     client = connect("127.0.0.1", server.port, "airflow")
     client.incr("ti.finish,dag_id=weather,state=failed")
     assert server.next() == "airflow.ti.finish:1|c|#dag_id:weather,state:failed"
@@ -118,7 +118,7 @@ def test_a_negative_gauge_is_set_not_lowered(connect: Connect, server: Server) -
     assert server.next().splitlines() == ["pool.open_slots:0|g|#pool_name:a", "pool.open_slots:-2|g|#pool_name:a"]
 
 
-def test_a_host_that_is_missing_at_the_start_is_found_when_it_comes(
+def test_a_host_that_is_unknown_at_the_start_is_found_later(
     connect: Connect, server: Server, names: Names, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, metrics.__name__):
@@ -128,26 +128,26 @@ def test_a_host_that_is_missing_at_the_start_is_found_when_it_comes(
             time.sleep(0.01)
     assert len([record for record in caplog.records if NAME in record.message]) == 1
     names.address = "127.0.0.1"
-    assert eventually(lambda: client.incr("late"), server) == "early:1|c", "what was sent early is kept"
+    assert eventually(lambda: client.incr("late"), server) == "early:1|c", "what was sent early is buffered"
 
 
-def test_a_host_that_moves_is_followed(connect: Connect, server: Server, names: Names) -> None:
-    moved = Server("127.0.0.2", server.port)
+def test_a_host_that_changes_its_address_is_followed(connect: Connect, server: Server, names: Names) -> None:
+    new_server = Server("127.0.0.2", server.port)
     names.address = "127.0.0.1"
     client = connect(NAME, server.port)
     client.incr("here")
     assert server.next() == "here:1|c"
     names.address = "127.0.0.2"
-    assert eventually(lambda: client.incr("there"), moved) == "there:1|c"
+    assert eventually(lambda: client.incr("there"), new_server) == "there:1|c"
     names.address = ""
     for _ in range(20):
         client.incr("still there")
         time.sleep(0.01)
-    assert moved.next().endswith("there:1|c"), "a name that is lost for a while keeps its last address"
-    moved.socket.close()
+    assert new_server.next().endswith("there:1|c"), "a name that is lost for a while keeps its last address"
+    new_server.socket.close()
 
 
-def test_a_name_server_that_hangs_holds_nobody_up(connect: Connect, server: Server, names: Names) -> None:
+def test_a_name_server_that_hangs_does_not_block(connect: Connect, server: Server, names: Names) -> None:
     names.delay = 3
     began = time.monotonic()
     client = connect(NAME, server.port)
@@ -155,14 +155,14 @@ def test_a_name_server_that_hangs_holds_nobody_up(connect: Connect, server: Serv
     for number in range(5000):
         client.incr(f"metric_{number}")
     assert time.monotonic() - began < 2
-    assert len(client._waiting) == metrics.KEPT
+    assert len(client._buffer) == metrics.MAX_BUFFERED
 
 
-def test_no_listener_a_closed_client_and_a_bad_name_raise_nothing(connect: Connect, server: Server) -> None:
+def test_a_missing_listener_a_closed_client_and_a_bad_name_raise_nothing(connect: Connect, server: Server) -> None:
     server.socket.close()
-    nobody = connect("127.0.0.1", server.port)
+    client = connect("127.0.0.1", server.port)
     for _ in range(10):
-        nobody.incr("x")
-    nobody.close()
-    nobody.incr("x")
+        client.incr("x")
+    client.close()
+    client.incr("x")
     connect("a" * 80 + ".example", server.port).incr("x")

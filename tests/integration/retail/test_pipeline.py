@@ -1,4 +1,4 @@
-"""The recorded days into the warehouse, held against the same sums worked out by pandas."""
+"""The recorded days in the warehouse, compared with the same sums computed by pandas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from upath import UPath
 
 from devstack.upstreams.apis.tills import file_of
 from devstack.upstreams.records import DATA
-from include.core.replay import mark, marked
+from include.core.replay import read_replayed_day, write_replayed_day
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.errors import LoadError
 from include.domains.retail import pipeline
@@ -27,11 +27,11 @@ ROWS = {"2010-12-01": 3108, "2010-12-19": 522, "2010-12-20": 1763, "2010-12-21":
 
 
 def expected(day: str) -> dict[str, tuple[int, int, int, Decimal]]:
-    """Lines, repeated ones, cancellations and pence by country, from the file itself."""
+    """Lines, repeated lines, cancellations and pence by country, computed from the file."""
     rows = pd.read_csv(RECORDED / f"online_retail_{day}.csv", dtype=str)
-    once = rows.drop_duplicates()
-    pence = once["Quantity"].astype(int) * once["UnitPrice"].map(Decimal)
-    cancelled = once[once["InvoiceNo"].str.startswith("C")].groupby("Country")["InvoiceNo"].nunique()
+    unique = rows.drop_duplicates()
+    pence = unique["Quantity"].astype(int) * unique["UnitPrice"].map(Decimal)
+    cancelled = unique[unique["InvoiceNo"].str.startswith("C")].groupby("Country")["InvoiceNo"].nunique()
     return {
         str(country): (
             len(group),
@@ -39,11 +39,11 @@ def expected(day: str) -> dict[str, tuple[int, int, int, Decimal]]:
             int(cancelled.get(country, 0)),
             sum(pence[group.index], Decimal()),
         )
-        for country, group in once.groupby("Country")
+        for country, group in unique.groupby("Country")
     }
 
 
-def test_every_row_is_loaded_and_added_up_as_pandas_does(warehouse: str) -> None:
+def test_every_row_is_loaded_and_the_sums_equal_pandas(warehouse: str) -> None:
     for file in find([UPath(RECORDED)], None):
         result = pipeline.validate(UPath(file["source"]), warehouse, file["partition"], ATTEMPT)
         assert (result.loaded, result.quarantined) == (ROWS[file["partition"]], 0)
@@ -53,10 +53,10 @@ def test_every_row_is_loaded_and_added_up_as_pandas_does(warehouse: str) -> None
         pipeline.transform(warehouse, day, ATTEMPT)
     with psycopg.connect(warehouse) as connection:
         for day in days:
-            found = connection.execute(
+            rows = connection.execute(
                 "SELECT country, lines, repeated, cancelled, revenue FROM retail_sales WHERE day = %s", [day]
             ).fetchall()
-            assert {country: tuple(sums) for country, *sums in found} == expected(day)
+            assert {country: tuple(sums) for country, *sums in rows} == expected(day)
         summary = connection.execute(SUMMARY, {"days": days}).fetchall()
     assert [row[0] for row in summary] == [*days, "all"]
     assert Decimal(summary[-1][2]) == sum(Decimal(row[2]) for row in summary[:-1])
@@ -68,9 +68,9 @@ def test_a_marked_file_is_labelled_in_every_table_and_in_the_report(warehouse: s
     day, recorded = "2026-06-02", dt.date(2010, 12, 22)
     file = UPath(tmp_path / f"online_retail_{day}.csv")
     file.write_bytes(file_of(dt.date.fromisoformat(day), recorded))
-    mark(file, recorded)
+    write_replayed_day(file, recorded)
     landed = UPath(land(file, UPath(tmp_path / "landed")))
-    assert [one["partition"] for one in find([landed.parent], None)] == [day]
+    assert [found_file["partition"] for found_file in find([landed.parent], None)] == [day]
     assert pipeline.validate(landed, warehouse, day, ATTEMPT).loaded == ROWS[str(recorded)]
     pipeline.transform(warehouse, day, ATTEMPT)
     with psycopg.connect(warehouse) as connection:
@@ -79,12 +79,12 @@ def test_a_marked_file_is_labelled_in_every_table_and_in_the_report(warehouse: s
         assert connection.execute("SELECT DISTINCT invoiced_at::date::text FROM retail_lines").fetchall() == [(day,)]
         periods = [row[0] for row in connection.execute(SUMMARY, {"days": [day]})]
     assert periods == [f"{day}, replay of {recorded}", "all"]
-    mark(file, None)
+    write_replayed_day(file, None)
     land(file, UPath(tmp_path / "landed"))
-    assert marked(landed) is None
+    assert read_replayed_day(landed) is None
 
 
-def test_bad_rows_are_put_aside_and_too_many_refuse_the_file(warehouse: str, tmp_path: Path) -> None:
+def test_bad_rows_are_quarantined_and_too_many_refuse_the_file(warehouse: str, tmp_path: Path) -> None:
     lines = (RECORDED / f"online_retail_{DAY}.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     cells = lines[2].split(",")
     cells[3] = "many"
@@ -93,11 +93,11 @@ def test_bad_rows_are_put_aside_and_too_many_refuse_the_file(warehouse: str, tmp
     assert (result.rows_in, result.quarantined) == (ROWS[DAY], 1)
     with psycopg.connect(warehouse) as connection:
         [(line, reason)] = connection.execute("SELECT source_row -> 'line', reason FROM quarantine").fetchall()
-        assert (line, reason) == (3, "quantity: 'many' is no integer")
+        assert (line, reason) == (3, "quantity: 'many' is not a valid integer")
         numbers = connection.execute("SELECT min(line), max(line), count(*) FROM retail_lines").fetchall()
     assert numbers == [(2, len(lines), ROWS[DAY] - 1)]
     (tmp_path / "many.csv").write_text("".join([lines[0], *[",".join(cells)] * 30, *lines[31:]]), encoding="utf-8")
-    with pytest.raises(LoadError, match=r"30 of 1763 rows are bad"):
+    with pytest.raises(LoadError, match=r"30 of 1763 rows are invalid"):
         pipeline.validate(UPath(tmp_path / "many.csv"), warehouse, DAY, ATTEMPT)
 
 

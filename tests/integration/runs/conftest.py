@@ -1,4 +1,4 @@
-"""The whole embedded stack, as `make run` starts it, with data that the tests throw away."""
+"""The whole embedded stack, as `make run` starts it, with data that the tests discard."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def started(root: Path, dags: Path, *, schedule: bool = False) -> Iterator[Stack
 
 
 def _impatient(stack: Stack) -> dict[str, str]:
-    """Tasks are tried again after a second, a call of the weather API has a few, and models train on little."""
+    """Retry tasks after a second, give up calls of the weather API after a few, and train models on little data."""
     weather = json.loads(stack.airflow_environment()["AIRFLOW_CONN_WEATHER_DEFAULT"])
     weather["extra"] = {**weather.get("extra", {}), "deadline": 6}
     return {
@@ -76,7 +76,7 @@ def _impatient(stack: Stack) -> dict[str, str]:
         wine.WINE_CANDIDATES.name: "article_recipe",
         wine.WINES.name: url_of(_few_wines(stack.state.root / "wines")),
         retail.RETAIL_PATIENCE.name: "5",
-        "LOKY_MAX_CPU_COUNT": "1",  # models are small here: no process is started to train one
+        "LOKY_MAX_CPU_COUNT": "1",  # models are small here: they are trained in this process
     }
 
 
@@ -95,19 +95,19 @@ def server(stack: Stack) -> Postgres:
 
 
 def until(stack: Stack, condition: Callable[[], T], what: str) -> T:
-    """Wait for what Airflow or one of its tasks brings about, as long as they are at work; return it."""
+    """Wait until the condition is true, as long as Airflow or one of its tasks is active; return its value."""
     return wait_for(condition, what, progress=Activity([stack.state.services / "airflow.json"]), poll=0.2)
 
 
 @dataclass(frozen=True)
-class Said:
-    """How `make run` ended, and what it printed."""
+class RunResult:
+    """Whether `make run` succeeded, and its output."""
 
     good: bool
     text: str
 
 
-Make = Callable[..., Said]
+Make = Callable[..., RunResult]
 
 
 @pytest.fixture
@@ -119,18 +119,20 @@ def make_run(stack: Stack) -> Make:
 def maker(stack: Stack) -> Make:
     """`make run` on ``stack``."""
 
-    def make(dag_id: str, day: date | None = None, to: date | None = None, kind: str = "manual", **conf: Any) -> Said:
+    def make(
+        dag_id: str, day: date | None = None, to: date | None = None, kind: str = "manual", **conf: Any
+    ) -> RunResult:
         output = StringIO()
         console = Console(file=output, width=200)
         good = run(console, stack, dag_id, Kind(kind), day, to, conf)
-        return Said(good, output.getvalue())
+        return RunResult(good, output.getvalue())
 
     return make
 
 
 @pytest.fixture
 def control(stack: Stack) -> Iterator[Control]:
-    """The sample upstreams' control, with nothing in force."""
+    """The sample upstreams' control, without active scenarios."""
     control = Control(local_url(stack.state, "upstreams"))
     control.reset()
     yield control
@@ -139,13 +141,13 @@ def control(stack: Stack) -> Iterator[Control]:
 
 @pytest.fixture(scope="session")
 def query(stack: Stack) -> Callable[..., list[tuple[Any, ...]]]:
-    """Ask the stack's warehouse."""
+    """Query the stack's warehouse."""
 
-    def ask(statement: str, *values: object) -> list[tuple[Any, ...]]:
+    def execute(statement: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(server(stack).uri("warehouse")) as connection:
             return connection.execute(statement, values).fetchall()
 
-    return ask
+    return execute
 
 
 def newest_mail(stack: Stack) -> tuple[str, str]:

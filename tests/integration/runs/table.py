@@ -1,7 +1,7 @@
 """How each DAG is run: kind, first day, last day of a backfill, conf.
 
 A DAG without a line is run by hand, and as scheduled if it has a schedule. One that has a line has one for each way in
-which it may be run, else the gate fails.
+which it may be run, otherwise the gate fails.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ ELSEWHERE = {
     "sagemaker_deployment": ["manual"],
     "titanic_ml_pipeline": ["manual"],
 }
-"""Kinds of runs that the other test files in this folder have."""
+"""Kinds of runs that the other test files in this folder cover."""
 
 
 def runs_without_a_line(kinds: dict[str, list[str]]) -> dict[str, list[Run]]:
@@ -86,16 +86,18 @@ def runs_without_a_line(kinds: dict[str, list[str]]) -> dict[str, list[Run]]:
 
 
 def wrong_lines(kinds: dict[str, list[str]], runs: dict[str, list[Run]], elsewhere: dict[str, list[str]]) -> list[str]:
-    """Return what a table lacks of the kinds in which its DAGs may be run, and what it has in vain."""
+    """Return the kinds of runs that a table lacks, and those that its DAGs don't allow."""
     table = "tests/integration/runs/table.py"
-    found = []
+    problems = []
     for dag_id, lines in runs.items():
         if dag_id not in kinds:
-            found.append(f"{table}: there is no DAG {dag_id}: remove its line")
+            problems.append(f"{table}: there is no DAG {dag_id}: remove its line")
             continue
         listed = [line[0] for line in lines] + elsewhere.get(dag_id, [])
-        found += [f"{table}: {dag_id} may be run as {kind}: add a line" for kind in kinds[dag_id] if kind not in listed]
-        found += [
+        problems += [
+            f"{table}: {dag_id} may be run as {kind}: add a line" for kind in kinds[dag_id] if kind not in listed
+        ]
+        problems += [
             f"{table}: {dag_id} can't be run as {kind}: remove it" for kind in sorted(set(listed) - set(kinds[dag_id]))
         ]
-    return found
+    return problems

@@ -1,4 +1,4 @@
-"""What assets start: DAGs that wait for one, on a stack of their own, whose schedules are on."""
+"""DAGs that assets start, on a separate stack with active schedules."""
 
 from __future__ import annotations
 
@@ -61,69 +61,69 @@ def asset_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def test_an_event_starts_the_dag_that_waits_for_it(asset_stack: Stack) -> None:
     path = asset_stack.dags / "weather_reader.py"
     path.write_text(CONSUMER)
-    said = maker(asset_stack)("weather_reader", kind="asset", note="from a test")
+    result = maker(asset_stack)("weather_reader", kind="asset", note="from a test")
     path.unlink()
-    assert said.good, said.text
-    assert "runs/asset_triggered__" in said.text
-    assert "read success (try 1)" in said.text
+    assert result.good, result.text
+    assert "runs/asset_triggered__" in result.text
+    assert "read success (try 1)" in result.text
 
 
-def test_what_a_dag_reads_is_published_before_it_where_it_never_was(asset_stack: Stack) -> None:
-    said = maker(asset_stack)("analytics_dbt", kind="asset")
-    assert said.good, said.text
-    assert "runs/asset_triggered__" in said.text
+def test_datasets_that_were_never_published_are_published_before_a_dag_that_reads_them(asset_stack: Stack) -> None:
+    result = maker(asset_stack)("analytics_dbt", kind="asset")
+    assert result.good, result.text
+    assert "runs/asset_triggered__" in result.text
     for name in ("sales_data", "marketing_data", "support_data"):
-        assert f"analytics_dbt reads {name}, which was never published: running " in said.text
+        assert f"analytics_dbt reads {name}, which was never published: running " in result.text
     assert rows(asset_stack, "SELECT count(*) FROM analytics.daily_sales") > 0
 
-    said = maker(asset_stack)("process_finance_data")
-    assert said.good, said.text
-    assert "never published" not in said.text
+    result = maker(asset_stack)("process_finance_data")
+    assert result.good, result.text
+    assert "never published" not in result.text
 
 
 def published(stack: Stack) -> list[str]:
-    """Digests of what lies in the warehouse of the day."""
+    """Digests of the day's rows in the warehouse."""
     with psycopg.connect(server(stack).uri("warehouse")) as session:
         return [table_digest(session, dataset, DAY) for dataset in (LINES, SALES)]
 
 
 def rows(stack: Stack, statement: str) -> int:
-    """The number that the warehouse answers."""
+    """The number that the statement returns."""
     with psycopg.connect(server(stack).uri("warehouse")) as session:
         [[count]] = session.execute(statement).fetchall()
     return int(count)
 
 
-def end_of(stack: Stack, dag_id: str, begun: datetime, run_type: str = "asset_triggered") -> str:
-    """How the first run of a DAG that was started in this way after ``begun`` has ended."""
+def end_of(stack: Stack, dag_id: str, start_time: datetime, run_type: str = "asset_triggered") -> str:
+    """State in which the first run of a DAG of this type after ``start_time`` ended."""
     airflow = Airflow.of(stack.state)
 
     def state() -> str:
-        states = (run["state"] for run in airflow.runs_since(dag_id, begun, run_type))
+        states = (run["state"] for run in airflow.runs_since(dag_id, start_time, run_type))
         return next((str(state) for state in states if state in FINISHED), "")
 
     return until(stack, state, f"the end of a run of {dag_id}")
 
 
-def test_one_dag_and_three_leave_the_same_rows_and_send_the_same_mail(
+def test_one_dag_and_three_write_the_same_rows_and_send_the_same_mail(
     make_run: Make, stack: Stack, asset_stack: Stack
 ) -> None:
-    alone = make_run("retail_monolith", days=[DAY.isoformat()])
-    assert alone.good, alone.text
-    airflow, begun = Airflow.of(asset_stack.state), datetime.now(UTC)
+    single_dag = make_run("retail_monolith", days=[DAY.isoformat()])
+    assert single_dag.good, single_dag.text
+    airflow, start_time = Airflow.of(asset_stack.state), datetime.now(UTC)
     asset_stack.ensure(["s3"])
     for dag_id in ("retail_arrival", *CHAIN):
         airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
-    assert end_of(asset_stack, "retail_arrival", begun, "scheduled") == "success"
+    assert end_of(asset_stack, "retail_arrival", start_time, "scheduled") == "success"
     for dag_id in CHAIN:
-        assert end_of(asset_stack, dag_id, begun) == "success"
+        assert end_of(asset_stack, dag_id, start_time) == "success"
     assert ", replay of 2010-12-" in newest_mail(asset_stack)[1], "the scheduled run was about yesterday"
-    begun = datetime.now(UTC)
+    start_time = datetime.now(UTC)
     arrival = maker(asset_stack)("retail_arrival", DAY)
     assert arrival.good, arrival.text
-    assert "nothing_came skipped" in arrival.text
+    assert "notify_no_file skipped" in arrival.text
     for dag_id in CHAIN:
-        assert end_of(asset_stack, dag_id, begun) == "success"
+        assert end_of(asset_stack, dag_id, start_time) == "success"
     assert published(asset_stack) == published(stack)
     subject, body = newest_mail(stack)
     assert subject.startswith("Retail sales: 47")
@@ -135,36 +135,36 @@ READ_BACK = {
     "analytics_dbt": "SELECT count(*) FROM analytics.daily_sales",
     "analytics_dbt_plain": "SELECT count(*) FROM analytics_plain.daily_sales",
     "etl_status_checker": "SELECT count(*) FROM etl_daily_revenue WHERE day = current_date - 1",
-    "model_monitoring": "SELECT sum(predictions) FROM model_daily WHERE date = current_date - 1 AND segment = 'all'",
+    "model_monitoring": "SELECT sum(predictions) FROM model_daily WHERE day = current_date - 1 AND segment = 'all'",
     "process_finance_data": "SELECT count(*) FROM finance_revenue WHERE month < date_trunc('month', now())",
     "retail_report": "SELECT count(*) FROM retail_sales WHERE day = current_date - 1",
     "retail_transform": "SELECT count(*) FROM retail_sales WHERE day = current_date - 1",
     "retail_validate": "SELECT count(*) FROM retail_lines WHERE day = current_date - 1",
-    "sagemaker_deployment": "SELECT 1",  # its endpoint has answered, or the run had failed
+    "sagemaker_deployment": "SELECT 1",  # its endpoint has responded, otherwise the run fails
 }
-"""What the warehouse holds after a run of each DAG that reads what another one publishes."""
+"""Query for the rows in the warehouse after a run of each DAG that reads another DAG's datasets."""
 
 
-@pytest.mark.weekly  # the Compose tests fill the same and run every DAG
-def test_after_the_first_fill_every_dag_that_needs_another_one_runs(asset_stack: Stack) -> None:
+@pytest.mark.weekly  # the Compose tests run the same fill and every DAG
+def test_after_the_first_fill_every_dag_that_reads_another_dags_dataset_runs(asset_stack: Stack) -> None:
     asset_stack.ensure(("s3", "mlflow", "model_server"))
-    airflow, said = Airflow.of(asset_stack.state), list[str]()
-    fill = Fill(airflow, asset_stack.dags, said.append)
-    assert fill.run(), said
-    replay_traffic(airflow, local_url(asset_stack.state, "model_server"), said.append)
-    assert any("answered 400 sample passengers" in line for line in said), said
+    airflow, messages = Airflow.of(asset_stack.state), list[str]()
+    fill = Fill(airflow, asset_stack.dags, messages.append)
+    assert fill.run(), messages
+    replay_traffic(airflow, local_url(asset_stack.state, "model_server"), messages.append)
+    assert any("answered 400 sample passengers" in line for line in messages), messages
 
     readers = {dag_id for asset in needs.assets(airflow) for dag_id in asset.readers} - {"weather_reader"}
     assert readers == READ_BACK.keys()
-    begun = datetime.now(UTC)
+    start_time = datetime.now(UTC)
     for dag_id in sorted(readers):
         airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
         airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None})
     for dag_id in sorted(readers):
-        assert end_of(asset_stack, dag_id, begun, "manual") == "success", dag_id
+        assert end_of(asset_stack, dag_id, start_time, "manual") == "success", dag_id
         assert rows(asset_stack, READ_BACK[dag_id]) > 0, dag_id
 
-    said.clear()
+    messages.clear()
     assert fill.run()
-    replay_traffic(airflow, local_url(asset_stack.state, "model_server"), said.append)
-    assert said == [], "nothing is filled twice"
+    replay_traffic(airflow, local_url(asset_stack.state, "model_server"), messages.append)
+    assert messages == [], "nothing is filled twice"

@@ -1,4 +1,4 @@
-"""`long_running_etl` through Airflow: what dies while a job runs, and who may cancel it."""
+"""`long_running_etl` through Airflow: processes that die while a job runs, and who may cancel it."""
 
 from __future__ import annotations
 
@@ -42,27 +42,31 @@ class Etl:
         self.run_id = self.airflow.post(f"/dags/{DAG}/dagRuns", body)["dag_run_id"]
 
     def _all_jobs(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = requests.get(
+        jobs: list[dict[str, Any]] = requests.get(
             f"{local_url(self.stack.state, 'upstreams')}/jobs", timeout=10
         ).json()["data"]
-        return found
+        return jobs
 
     def jobs(self) -> list[dict[str, Any]]:
         return [job for job in self._all_jobs() if job["id"] not in self.before]
 
     def task(self, task_id: str) -> Instance:
-        return next(one for one in self.airflow.task_instances(DAG, self.run_id) if one["task_id"] == task_id)
+        return next(ti for ti in self.airflow.task_instances(DAG, self.run_id) if ti["task_id"] == task_id)
 
     def waits(self, number: int = 1) -> bool:
-        """Tell whether the triggerer asks for the n-th job, and no worker is held."""
+        """Return whether the triggerer polls the n-th job, without holding a worker."""
         jobs = self.jobs()
         if len(jobs) < number or self.task("check_etl_status")["state"] != "deferred":
             return False
         return len(self.control.requests(path=f"/jobs/{jobs[number - 1]['id']}")) > 1
 
     def ended(self) -> str | None:
+        """Return the state of the finished run; that of a failed one with the logs of its failed tasks."""
         [run] = self.airflow.runs(DAG, [self.run_id])
-        return str(run["state"]) if run["state"] in {"success", "failed"} else None
+        if run["state"] != "failed":
+            return "success" if run["state"] == "success" else None
+        failed = [task for task in self.airflow.task_instances(DAG, self.run_id) if task["state"] == "failed"]
+        return "\n".join(["failed", *(line for task in failed for line in self.airflow.log(task))])
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ def etl(stack: Stack, control: Control) -> Iterator[Etl]:
     Airflow.of(stack.state).patch(f"/dags/{DAG}", {"is_paused": True})
 
 
-def test_a_worker_that_dies_before_the_answer_starts_no_second_job(etl: Etl, stack: Stack, control: Control) -> None:
+def test_a_worker_that_dies_before_the_response_starts_no_second_job(etl: Etl, stack: Stack, control: Control) -> None:
     with control.scenario("answer_lost", path="/jobs", times=1) as lost:
         etl.trigger(seconds=1)
         until(stack, lambda: lost.played and etl.jobs(), "a job whose answer was lost")
@@ -83,13 +87,13 @@ def test_a_worker_that_dies_before_the_answer_starts_no_second_job(etl: Etl, sta
     assert [job["status"] for job in etl.jobs()] == ["succeeded"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["shut down", "killed"])
-def test_a_triggerer_that_ends_leaves_the_job_alone(etl: Etl, stack: Stack, how: signal.Signals) -> None:
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL], ids=["shut down", "killed"])
+def test_a_triggerer_that_ends_does_not_cancel_the_job(etl: Etl, stack: Stack, signal_number: signal.Signals) -> None:
     etl.trigger(seconds=SECONDS)
     until(stack, etl.waits, "the trigger")
     triggerer = Record.read(stack.state.airflow_home / "triggerer.json")
     assert triggerer
-    os.kill(triggerer.pid, how)
+    os.kill(triggerer.pid, signal_number)
     until(stack, lambda: not stack.is_running("airflow"), "the end of Airflow")  # all components end when one does
     assert [job["status"] == "cancelled" for job in etl.jobs()] == [False]
     stack.ensure(SERVICES)
@@ -108,7 +112,7 @@ def test_clearing_starts_another_job_and_failing_cancels_it(etl: Etl, stack: Sta
         {"dry_run": False, "dag_run_id": etl.run_id, "task_ids": ["check_etl_status"], "only_failed": False},
     )
     until(stack, lambda: etl.task("check_etl_status")["try_number"] == 2 and etl.waits(), "the trigger")
-    assert [job["status"] in {"queued", "running"} for job in etl.jobs()] == [True]  # the same is waited for again
+    assert [job["status"] in {"queued", "running"} for job in etl.jobs()] == [True]  # the same job is awaited again
     etl.airflow.post(
         f"/dags/{DAG}/clearTaskInstances",
         {"dry_run": False, "dag_run_id": etl.run_id, "task_ids": ["trigger_etl_job"], "include_downstream": True,
@@ -118,4 +122,4 @@ def test_clearing_starts_another_job_and_failing_cancels_it(etl: Etl, stack: Sta
     assert [job["status"] == "cancelled" for job in etl.jobs()] == [True, False]
     etl.airflow.patch(f"/dags/{DAG}/dagRuns/{etl.run_id}/taskInstances/check_etl_status", {"new_state": "failed"})
     until(stack, lambda: [job["status"] for job in etl.jobs()] == ["cancelled", "cancelled"], "the job's end")
-    assert until(stack, etl.ended, "the end of the run") == "failed"
+    assert str(until(stack, etl.ended, "the end of the run")).startswith("failed")

@@ -1,4 +1,4 @@
-"""Every DAG on the whole stack, in each way in which it may be run; different DAGs side by side.
+"""Every DAG on the whole stack, in each kind of run that it allows; different DAGs run in parallel.
 
 A DAG's own runs follow one another. What an asset starts is in test_asset_run.py.
 """
@@ -31,7 +31,7 @@ from include.core.storage import file_name
 from include.domains.analytics.manifest import mart_names
 from include.domains.sessions import output
 from include.domains.sources import FOLDER
-from tests.integration.runs.conftest import Said, maker, server
+from tests.integration.runs.conftest import RunResult, maker, server
 from tests.integration.runs.table import LEAP_DAY, RUNS, TWO_DAYS, Run, runs_without_a_line
 
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -46,12 +46,12 @@ WEATHER = "weather_data_pipeline"
 IN_JAVA: tuple[str, ...] = ("big_data_spark",)
 SOURCES = ("sales_data", "marketing_data", "support_data")
 CASES = [(dag_id, number) for dag_id, runs in RUNS.items() for number in range(len(runs))]
-Outcomes = dict[str, Future[list[Said | Exception]]]
+Outcomes = dict[str, Future[list[RunResult | Exception]]]
 
 
 @pytest.fixture(scope="module")
 def outcomes(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Outcomes]:
-    """The runs of each DAG that a chosen test asks for, or that one of these needs, as they end."""
+    """Futures of the runs of each DAG that a selected test uses, and of the DAGs that these need."""
     chosen = {str(item.callspec.params["dag_id"]) for item in request.session.items if _is_of_a_run(item)}
     airflow = Airflow.of(stack.state)
     needs.wait_for_files(airflow, stack.dags)
@@ -71,13 +71,15 @@ def _is_of_a_run(item: pytest.Item) -> TypeGuard[pytest.Function]:
     return isinstance(item, pytest.Function) and item.path.name == "test_every_dag.py" and hasattr(item, "callspec")
 
 
-def _run_all(dag_id: str, stack: Stack, needed: list[Future[list[Said | Exception]]]) -> list[Said | Exception]:
+def _run_all(
+    dag_id: str, stack: Stack, needed: list[Future[list[RunResult | Exception]]]
+) -> list[RunResult | Exception]:
     for other in needed:
         other.result()
     return [_run(dag_id, stack, run) for run in RUNS[dag_id]]
 
 
-def _run(dag_id: str, stack: Stack, run: Run) -> Said | Exception:
+def _run(dag_id: str, stack: Stack, run: Run) -> RunResult | Exception:
     kind, first, last, *conf = run
     try:
         return maker(stack)(dag_id, first, last, kind, **(conf[0] if conf else {}))
@@ -85,16 +87,16 @@ def _run(dag_id: str, stack: Stack, run: Run) -> Said | Exception:
         return error
 
 
-def outcome(outcomes: Outcomes, dag_id: str, number: int = 0) -> Said:
-    """How a run of the table ended, once it has."""
-    said = outcomes[dag_id].result()[number]
-    if isinstance(said, Exception):
-        raise said
-    return said
+def outcome(outcomes: Outcomes, dag_id: str, number: int = 0) -> RunResult:
+    """Result of a run in the table, when it has ended."""
+    result = outcomes[dag_id].result()[number]
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def need_java() -> None:
-    if not spark.java_is_there():
+    if not spark.has_java():
         pytest.skip("there is no Java: Spark was not tested; `make tools` gets it, or install Java 17 or 21")
 
 
@@ -104,39 +106,39 @@ def need_java() -> None:
 def test_run(outcomes: Outcomes, dag_id: str, number: int) -> None:
     if dag_id in IN_JAVA:
         need_java()
-    said = outcome(outcomes, dag_id, number)
-    assert said.good, said.text
+    result = outcome(outcomes, dag_id, number)
+    assert result.good, result.text
 
 
 def test_a_dag_without_a_line_in_the_table_runs(stack: Stack) -> None:
     for dag_id, runs in runs_without_a_line({dag.dag_id: dag.kinds for dag in read()}).items():
         for run in runs:
-            said = _run(dag_id, stack, run)
-            if isinstance(said, Exception):
-                raise said
-            assert said.good, f"{dag_id} {run[0]}: {said.text}"
+            result = _run(dag_id, stack, run)
+            if isinstance(result, Exception):
+                raise result
+            assert result.good, f"{dag_id} {run[0]}: {result.text}"
 
 
-def test_the_report_says_who_answered_the_tasks_the_rows_and_shows_a_chart(
+def test_the_report_names_the_upstream_tasks_and_rows_and_draws_a_chart(
     outcomes: Outcomes, stack: Stack, query: Query
 ) -> None:
-    said = outcome(outcomes, WEATHER)
+    result = outcome(outcomes, WEATHER)
     day = datetime.now(UTC).date() - timedelta(days=1)
-    assert f"{WEATHER} manual {day}" in said.text
+    assert f"{WEATHER} manual {day}" in result.text
     recorded = f"2024-{day:%m-%d}"
     labels = query("SELECT DISTINCT source FROM weather_data WHERE date = %s", day)
     assert labels == [(f"open_meteo, replay of {recorded}",)]
-    assert re.search(rf"bundled replay, recorded data of {recorded}, CC BY-SA 4.0", said.text)
+    assert re.search(rf"bundled replay, recorded data of {recorded}, CC BY-SA 4.0", result.text)
     for task in ("create_table", "extract_weather", "transform_weather", "load_weather"):
-        assert re.search(rf"│ {task} +│ success │ +1 │ +\d+\.\d\d │", said.text), said.text
-    assert re.search(rf"│ weather_data │ {day} │ {recorded} │ +3 │ +3 │ +0 │ yes", said.text), said.text
-    assert re.search(rf"│ {day} │ London +│ +\d+\.\d │ \w+", said.text)
+        assert re.search(rf"│ {task} +│ success │ +1 │ +\d+\.\d\d │", result.text), result.text
+    assert re.search(rf"│ weather_data │ {day} │ {recorded} │ +3 │ +3 │ +0 │ yes", result.text), result.text
+    assert re.search(rf"│ {day} │ London +│ +\d+\.\d │ \w+", result.text)
     picture = stack.state.root / "reports" / "weather_data.png"
-    assert str(picture) in said.text
+    assert str(picture) in result.text
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_scheduled_run_is_made_once_and_repeated_by_clearing(outcomes: Outcomes, query: Query) -> None:
+def test_a_scheduled_run_is_created_once_and_repeated_by_clearing(outcomes: Outcomes, query: Query) -> None:
     first, again = (outcome(outcomes, WEATHER, number) for number in (1, 2))
     assert "runs/scheduled__2024-03-01" in first.text
     assert "runs/scheduled__2024-03-01" in again.text
@@ -144,7 +146,7 @@ def test_a_scheduled_run_is_made_once_and_repeated_by_clearing(outcomes: Outcome
     assert query("SELECT count(*) FROM weather_data WHERE date = %s", LEAP_DAY) == [(3,)]
 
 
-def test_a_backfill_loads_every_day_and_the_same_again(outcomes: Outcomes, query: Query) -> None:
+def test_a_repeated_backfill_loads_every_day_with_the_same_rows(outcomes: Outcomes, query: Query) -> None:
     assert all("2/2" in outcome(outcomes, WEATHER, number).text for number in (3, 4))
     rows = "SELECT count(*), count(DISTINCT date) FROM weather_data WHERE date BETWEEN %s AND %s"
     assert query(rows, *TWO_DAYS) == [(6, 2)]
@@ -167,11 +169,11 @@ def test_each_source_loaded_its_own_day(outcomes: Outcomes, query: Query) -> Non
         outcomes[f"process_{table}"].result()
     assert query("SELECT count(*) FROM sales_data WHERE day = '2010-12-20'") == [(1760,)]
     assert query("SELECT count(DISTINCT day) FROM sales_data") == [(3,)]
-    found = query("SELECT DISTINCT dag_id, dataset FROM load_log WHERE dataset = ANY(%s)", list(SOURCES))
-    assert set(found) == {(f"process_{table}", table) for table in SOURCES}
+    loads = query("SELECT DISTINCT dag_id, dataset FROM load_log WHERE dataset = ANY(%s)", list(SOURCES))
+    assert set(loads) == {(f"process_{table}", table) for table in SOURCES}
 
 
-def test_what_is_asked_for_without_a_day_is_a_replayed_yesterday_and_says_so(outcomes: Outcomes, query: Query) -> None:
+def test_a_run_without_a_day_loads_yesterday_replayed_and_labelled(outcomes: Outcomes, query: Query) -> None:
     tables = {
         "weather_data_pipeline": "weather_data",
         "long_running_etl": "etl_daily_revenue",
@@ -181,24 +183,24 @@ def test_what_is_asked_for_without_a_day_is_a_replayed_yesterday_and_says_so(out
         "process_support_data": "support_data",
     }
     for dag_id, table in tables.items():
-        said = outcomes[dag_id].result()[0]
-        assert isinstance(said, Said)
-        [run_id] = re.findall(r"/runs/(manual__\S+)", said.text)
+        result = outcomes[dag_id].result()[0]
+        assert isinstance(result, RunResult)
+        [run_id] = re.findall(r"/runs/(manual__\S+)", result.text)
         [(day, replayed_from)] = query(
             "SELECT partition_key, replayed_from::text FROM load_log WHERE (dataset, run_id) = (%s, %s)", table, run_id
         )
         assert day > "2026", "yesterday, or the day before in New York"
         assert replayed_from < "2026"
-        assert all(word in said.text for word in (day, replayed_from, "replay of")), said.text
+        assert all(word in result.text for word in (day, replayed_from, "replay of")), result.text
 
 
 def test_the_jobs_results_are_published(outcomes: Outcomes, query: Query) -> None:
     outcomes["etl_status_checker"].result()
-    found = query("SELECT day::text, sales_rows FROM etl_daily_revenue WHERE day < '2011-01-01' ORDER BY day")
-    assert found == [("2010-12-19", 522), ("2010-12-20", 1763), ("2010-12-21", 1586)]
+    rows = query("SELECT day::text, sales_rows FROM etl_daily_revenue WHERE day < '2011-01-01' ORDER BY day")
+    assert rows == [("2010-12-19", 522), ("2010-12-20", 1763), ("2010-12-21", 1586)]
 
 
-def test_a_day_is_asked_for_once(outcomes: Outcomes, query: Query) -> None:
+def test_a_day_is_requested_once(outcomes: Outcomes, query: Query) -> None:
     for dag_id in ("customer_report", "process_sales_data"):
         outcomes[dag_id].result()
     assert query("SELECT count(*) FROM cache_entry WHERE cache_name = 'customers'") == [(3,)]
@@ -224,14 +226,14 @@ def test_both_engines_published_the_same(outcomes: Outcomes, stack: Stack) -> No
     pd.testing.assert_frame_equal(sessions[0], sessions[1])
 
 
-def test_the_marts_are_published_documented_and_free_of_personal_data(
+def test_the_marts_are_published_and_documented_without_personal_data(
     outcomes: Outcomes, stack: Stack, query: Query
 ) -> None:
     for dag_id in ("analytics_dbt", "analytics_dbt_plain"):
         outcomes[dag_id].result()
-    [(sold,)] = query("SELECT sum(quantity * unit_price) FROM sales_data")
-    assert query("SELECT sum(gross_amount - cancelled_amount) FROM analytics.daily_sales") == [(sold,)]
-    assert query("SELECT sum(gross_amount - cancelled_amount) FROM analytics_plain.daily_sales") == [(sold,)]
+    [(total,)] = query("SELECT sum(quantity * unit_price) FROM sales_data")
+    assert query("SELECT sum(gross_amount - cancelled_amount) FROM analytics.daily_sales") == [(total,)]
+    assert query("SELECT sum(gross_amount - cancelled_amount) FROM analytics_plain.daily_sales") == [(total,)]
     assert query("SELECT count(*) FROM analytics_snapshots.support_status") == query(
         "SELECT count(*) FROM support_data"
     )
@@ -242,7 +244,7 @@ def test_the_marts_are_published_documented_and_free_of_personal_data(
     personal = {name for source in require_sources(FOLDER).values() for name, c in source.columns.items() if c.pii}
     of_people = [
         columns for mart, columns in published.items() if mart != "weather_months"
-    ]  # its city is nobody's home
+    ]  # its cities aren't personal data
     assert not personal & set().union(*of_people)
 
     assert "<html" in (storage / "dbt" / "docs" / "index.html").read_text()
@@ -254,17 +256,17 @@ def test_the_marts_are_published_documented_and_free_of_personal_data(
             assert {name for name, c in described[key]["columns"].items() if c["description"]} == columns, key
 
 
-def test_a_broken_test_fails_its_own_task_which_runs_dbt_when_cleared(outcomes: Outcomes, stack: Stack) -> None:
+def test_a_failed_dbt_test_fails_its_own_task_which_runs_dbt_when_cleared(outcomes: Outcomes, stack: Stack) -> None:
     outcomes["analytics_dbt_plain"].result()
     airflow, task = Airflow.of(stack.state), "marts.daily_sales.test"
     with psycopg.connect(server(stack).uri("warehouse"), autocommit=True) as warehouse:
         warehouse.execute(SALE_WITHOUT_LOAD)
-        said = maker(stack)("analytics_dbt")
+        result = maker(stack)("analytics_dbt")
         warehouse.execute("DELETE FROM sales_data WHERE invoice_no = 'none'")
-    assert f"{task} failed (try 1)" in said.text, said.text
-    assert "1 of 4 failed: test daily_sales_equal_the_source of daily_sales: Got 1 result" in said.text
-    assert "dbt_build success (try 1)" in said.text
-    assert "load_data running" not in said.text
+    assert f"{task} failed (try 1)" in result.text, result.text
+    assert "1 of 4 failed: test daily_sales_equal_the_source of daily_sales: Got 1 result" in result.text
+    assert "dbt_build success (try 1)" in result.text
+    assert "load_data running" not in result.text
 
     run = airflow.get("/dags/analytics_dbt/dagRuns", order_by="-run_after", limit=1)["dag_runs"][0]["dag_run_id"]
     airflow.patch("/dags/analytics_dbt", {"is_paused": False})
@@ -272,7 +274,7 @@ def test_a_broken_test_fails_its_own_task_which_runs_dbt_when_cleared(outcomes: 
     while airflow.runs("analytics_dbt", [run])[0]["state"] not in FINISHED:
         time.sleep(0.5)
     airflow.patch("/dags/analytics_dbt", {"is_paused": True})
-    tries = {one["task_id"]: (one["state"], one["try_number"]) for one in airflow.task_instances("analytics_dbt", run)}
+    tries = {ti["task_id"]: (ti["state"], ti["try_number"]) for ti in airflow.task_instances("analytics_dbt", run)}
     assert tries[task] == ("success", 2)
     assert tries["load_data"] == ("success", 1)
     assert tries["dbt_build"] == ("success", 1)

@@ -1,4 +1,4 @@
-"""`maintenance` on Airflow's own database: it tells first, and removes only when it is asked to."""
+"""`maintenance` on Airflow's own database: it reports first, and deletes only on request."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ MARK = "written a hundred days ago"
 
 @pytest.fixture
 def old_rows(stack: Stack) -> Callable[[], int]:
-    """Puts a row into the audit log that is too old, and counts how many of it are left."""
+    """Insert an expired row into the audit log; return a function that counts such rows."""
 
     def count() -> int:
         with psycopg.connect(server(stack).uri("airflow")) as connection:
-            found = connection.execute("SELECT count(*) FROM log WHERE event = %s", [MARK]).fetchone()
-        assert found is not None
-        return int(found[0])
+            row = connection.execute("SELECT count(*) FROM log WHERE event = %s", [MARK]).fetchone()
+        assert row is not None
+        return int(row[0])
 
     with psycopg.connect(server(stack).uri("airflow")) as connection:
         connection.execute("INSERT INTO log (dttm, event) VALUES (now() - interval '100 days', %s)", [MARK])
     return count
 
 
-def test_old_rows_are_told_then_deleted(make_run: Make, old_rows: Callable[[], int]) -> None:
-    told = make_run("maintenance")
-    assert told.good, told.text
+def test_old_rows_are_reported_then_deleted(make_run: Make, old_rows: Callable[[], int]) -> None:
+    dry_run = make_run("maintenance")
+    assert dry_run.good, dry_run.text
     assert old_rows() == 1
-    done = make_run("maintenance", dry_run=False)
-    assert done.good, done.text
-    assert "room_left success" in done.text
+    result = make_run("maintenance", dry_run=False)
+    assert result.good, result.text
+    assert "room_left success" in result.text
     assert old_rows() == 0

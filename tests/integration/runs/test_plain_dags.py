@@ -1,4 +1,4 @@
-"""DAG files of others, dropped in unchanged: Airflow's own examples run, with a note of what the gate will ask for."""
+"""Unchanged DAG files of others: Airflow's own examples run, with a note of what the gate will ask for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import airflow.providers.standard.example_dags
 import pytest
 
 from devstack.stack import Stack
-from tests.integration.runs.conftest import Said, maker
+from tests.integration.runs.conftest import RunResult, maker
 
 AT_ONCE = 4
 EXAMPLES = {
@@ -29,8 +29,8 @@ EXAMPLES = {
 
 
 @pytest.fixture(scope="module")
-def runs(stack: Stack) -> Iterator[dict[str, Said]]:
-    """What `make run` said of each example."""
+def runs(stack: Stack) -> Iterator[dict[str, RunResult]]:
+    """Result of `make run` for each example."""
     folders = [
         Path(str(package.__file__)).parent
         for package in (airflow.example_dags, airflow.providers.standard.example_dags)
@@ -46,7 +46,7 @@ def runs(stack: Stack) -> Iterator[dict[str, Said]]:
 
 
 @pytest.mark.parametrize("file", EXAMPLES)
-def test_an_example_of_airflow_runs_unchanged(runs: dict[str, Said], file: str) -> None:
+def test_an_example_of_airflow_runs_unchanged(runs: dict[str, RunResult], file: str) -> None:
     assert runs[file].good, runs[file].text
     assert "What the gate will ask for" in runs[file].text
     assert "no owner on task" in runs[file].text

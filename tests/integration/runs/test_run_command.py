@@ -1,4 +1,4 @@
-"""`make run`: each kind of run, and what it says when something is wrong."""
+"""`make run`: each kind of run, and its messages when something is wrong."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Query = Callable[..., list[tuple[Any, ...]]]
 
 @pytest.fixture
 def dag_file(stack: Stack) -> Iterator[Path]:
-    """A DAG file that is gone after the test."""
+    """A DAG file that is deleted after the test."""
     path = stack.dags / "dropped_in.py"
     yield path
     path.unlink(missing_ok=True)
@@ -60,21 +60,21 @@ dropped_in()
 def test_conf_names_the_cities(make_run: Make, query: Query) -> None:
     day = date(2014, 7, 1)
     seattle = {"name": "Seattle", "latitude": 47.61, "longitude": -122.33}
-    said = make_run(WEATHER, date(2024, 7, 1), cities=["London"])
-    assert said.good, said.text
+    result = make_run(WEATHER, date(2024, 7, 1), cities=["London"])
+    assert result.good, result.text
     assert query("SELECT city FROM weather_data WHERE date = '2024-07-01'") == [("London",)]
-    said = make_run(WEATHER, day, cities=[seattle])
-    assert not said.good, "the archive of that day has no mean temperature"
-    assert "Seattle" in said.text
+    result = make_run(WEATHER, day, cities=[seattle])
+    assert not result.good, "the archive of that day has no mean temperature"
+    assert "Seattle" in result.text
 
 
-def test_a_day_before_the_dag_begins_is_no_success(make_run: Make) -> None:
-    said = make_run(WEATHER, date(2011, 12, 31))
-    assert not said.good
-    assert "no task ran" in said.text
+def test_a_day_before_the_dags_start_date_fails(make_run: Make) -> None:
+    result = make_run(WEATHER, date(2011, 12, 31))
+    assert not result.good
+    assert "no task ran" in result.text
 
 
-def test_a_success_that_loaded_nothing_is_no_success(make_run: Make, stack: Stack, query: Query) -> None:
+def test_a_successful_run_that_loaded_nothing_is_reported_as_failed(make_run: Make, stack: Stack, query: Query) -> None:
     assert make_run(WEATHER, date(2024, 8, 1)).good
     airflow = Airflow.of(stack.state)
     run = airflow.get(f"/dags/{WEATHER}/dagRuns", order_by="-run_after", limit=1)["dag_runs"][0]
@@ -91,14 +91,15 @@ def test_an_unknown_city_is_refused_by_name(make_run: Make) -> None:
         make_run(WEATHER, date(2024, 7, 2), cities=["Atlantis"])
 
 
-def test_an_unknown_dag_lists_the_near_names(make_run: Make) -> None:
+def test_an_unknown_dag_lists_similar_names(make_run: Make) -> None:
     with pytest.raises(
-        StackError, match=r"there is no DAG 'wether_data_pipline'; did you mean weather_data_pipeline( or \w+){0,2}\?"
+        StackError,
+        match=r"DAG 'wether_data_pipline' does not exist; did you mean weather_data_pipeline( or \w+){0,2}\?",
     ):
         make_run("wether_data_pipline")
 
 
-def test_a_dag_without_assets_says_how_else_to_run_it(make_run: Make) -> None:
+def test_a_dag_without_assets_names_another_kind_of_run(make_run: Make) -> None:
     with pytest.raises(StackError, match=r"waits for no asset.*AS=manual"):
         make_run(WEATHER, kind="asset")
 
@@ -107,11 +108,11 @@ def test_a_dag_dropped_in_runs_at_once_and_an_edit_is_seen(make_run: Make, dag_f
     dag_file.write_text(dropped_in("print('one')"))
     assert make_run("dropped_in").good
     dag_file.write_text(dropped_in("raise ValueError('two')"))
-    said = make_run("dropped_in")
-    assert not said.good
-    assert "say failed; the end of its log:" in said.text
-    assert "ValueError: two" in said.text
-    assert "What to do:" in said.text
+    result = make_run("dropped_in")
+    assert not result.good
+    assert "say failed; the end of its log:" in result.text
+    assert "ValueError: two" in result.text
+    assert "What to do:" in result.text
 
 
 def test_a_file_with_an_error_gives_that_error_and_no_traceback_of_airflow(make_run: Make, dag_file: Path) -> None:
@@ -121,16 +122,16 @@ def test_a_file_with_an_error_gives_that_error_and_no_traceback_of_airflow(make_
     with pytest.raises(StackError) as caught:
         make_run("dropped_in")
     message = str(caught.value)
-    assert message.startswith("dags/dropped_in.py does not load:")
+    assert message.startswith("dags/dropped_in.py failed to load:")
     assert "NameError: name 'undefined_name' is not defined" in message
     assert 'File "dags/dropped_in.py", line' in message
     assert "site-packages" not in message
-    assert make_run("my_first_spell").good, "other DAGs run on"
+    assert make_run("my_first_spell").good, "other DAGs still run"
 
 
 def test_a_new_file_with_an_error_gives_that_error(make_run: Make, dag_file: Path) -> None:
     dag_file.write_text("def dropped_in(:\n")
-    with pytest.raises(StackError, match=r"(?s)dags/dropped_in\.py does not load:.*SyntaxError"):
+    with pytest.raises(StackError, match=r"(?s)dags/dropped_in\.py failed to load:.*SyntaxError"):
         make_run("dropped_in")
 
 

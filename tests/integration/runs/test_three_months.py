@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from include.core.warehouse.digest import table_digest
 from include.domains.weather import pipeline
 from include.domains.weather.cities import load_cities
 from include.domains.weather.datasets import WEATHER_DATA
-from spellbook.hooks.open_meteo import OpenMeteoHook
+from spellbook.hooks.weather import WeatherHook
 from tests.integration.runs.conftest import Make, server
 
 FIRST, LAST = date(2023, 3, 1), date(2023, 5, 31)
@@ -27,23 +28,27 @@ SEED = 20230301
 
 
 @pytest.mark.weekly
-def test_the_order_and_number_of_runs_leave_no_trace(
+def test_the_order_and_number_of_runs_do_not_change_the_table(
     make_run: Make, stack: Stack, warehouse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = server(stack).uri("warehouse")
     digests = []
     for _ in range(2):
-        said = make_run("weather_data_pipeline", FIRST, LAST, kind="backfill")
-        assert said.good, said.text
+        result = make_run("weather_data_pipeline", FIRST, LAST, kind="backfill")
+        assert result.good, result.text
         digests.append(_digest(published))
 
     monkeypatch.setenv("AIRFLOW_CONN_WEATHER_DEFAULT", stack.airflow_environment()["AIRFLOW_CONN_WEATHER_DEFAULT"])
+    monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DEFAULT", warehouse)
     pipeline.create_table(warehouse)
-    hook = OpenMeteoHook(limiter=RateLimiter(warehouse, "open_meteo", calls=10_000))
+    client = WeatherHook().get_conn()
+    client = replace(client, api=replace(client.api, limiter=RateLimiter(warehouse, "open_meteo", calls=10_000)))
     root = ObjectStoragePath(url_of(tmp_path))
     for day in random.Random(SEED).sample(DAYS, len(DAYS)):
         cities = [city.name for city in load_cities()]
-        raw = pipeline.extract(hook, root, wanted=cities, date=day, asked_on=date(2024, 12, 31), run_id="shuffled")
+        raw = pipeline.extract(
+            client, root, cities=cities, date=day, requested_on=date(2024, 12, 31), run_id="shuffled"
+        )
         pipeline.load(
             ObjectStoragePath(pipeline.transform(ObjectStoragePath(raw))),
             warehouse,

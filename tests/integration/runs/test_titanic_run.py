@@ -1,4 +1,4 @@
-"""`titanic_ml_pipeline` through Airflow: a human's answer, and how a run ends whose candidate is refused."""
+"""`titanic_ml_pipeline` through Airflow: a human's answer, and how a run with a refused candidate ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from devstack.load import load
 from devstack.stack import Stack
 from include.core.ml.serving.client import ModelServer
 from include.domains.titanic.spec import TITANIC
-from tests.integration.runs.conftest import Make, Said, until
+from tests.integration.runs.conftest import Make, RunResult, until
 
 DAG = "titanic_ml_pipeline"
 DAY = date(2024, 6, 2)
@@ -25,21 +25,21 @@ HOURS = "float(titanic.TITANIC_APPROVAL_HOURS.read())"
 
 
 class Question:
-    """The task of a run that asks a human."""
+    """The task of a run that asks a human for approval."""
 
     def __init__(self, stack: Stack, airflow: Airflow, run_id: str) -> None:
         self.stack, self.airflow, self.run_id, self.run = stack, airflow, run_id, f"/dags/{DAG}/dagRuns/{run_id}"
 
     def state(self, task_id: str) -> str:
-        return next(str(one["state"]) for one in self.instances() if one["task_id"] == task_id)
+        return next(str(ti["state"]) for ti in self.instances() if ti["task_id"] == task_id)
 
     def instances(self) -> list[dict[str, Any]]:
         return self.airflow.task_instances(DAG, self.run_id)
 
-    def answer(self, word: str) -> None:
-        """Answer, as a human would, some rounds of the scheduler after it was asked.
+    def answer(self, option: str) -> None:
+        """Answer, as a human would, a few scheduler loops after the question.
 
-        Airflow 3.3.2 takes a task for failed that resumes before the scheduler has seen its first part end
+        Airflow 3.3.2 marks a task failed that resumes before the scheduler has seen its first part end
         (https://github.com/apache/airflow/issues/72716).
         """
         until(self.stack, lambda: self.state("approve_model") == "awaiting_input" or self.ended(), "the question")
@@ -50,7 +50,7 @@ class Question:
             return len(beats) > 2
 
         until(self.stack, rounds, "two heartbeats of the scheduler")
-        body = {"chosen_options": [word], "params_input": {}}
+        body = {"chosen_options": [option], "params_input": {}}
         self.airflow.patch(f"{self.run}/taskInstances/approve_model/-1/hitlDetails", body)
 
     def ask_again(self) -> None:
@@ -78,22 +78,22 @@ def airflow(stack: Stack) -> Iterator[Airflow]:
     airflow.patch(f"/dags/{DAG}", {"is_paused": True})
 
 
-def asked(stack: Stack, airflow: Airflow, begun: datetime, running: Future[Said]) -> Question:
-    """The question of the run that was started after ``begun``."""
-    until(stack, lambda: bool(airflow.runs_since(DAG, begun, "manual")) or running.done(), "a run")
-    [run] = airflow.runs_since(DAG, begun, "manual")
+def find_question(stack: Stack, airflow: Airflow, start_time: datetime, running: Future[RunResult]) -> Question:
+    """The question of the run that was started after ``start_time``."""
+    until(stack, lambda: bool(airflow.runs_since(DAG, start_time, "manual")) or running.done(), "a run")
+    [run] = airflow.runs_since(DAG, start_time, "manual")
     return Question(stack, airflow, run["dag_run_id"])
 
 
-def test_approved_rejected_and_left_unanswered(airflow: Airflow, stack: Stack, make_run: Make) -> None:
-    begun = datetime.now(UTC)
+def test_approval_rejection_and_time_out(airflow: Airflow, stack: Stack, make_run: Make) -> None:
+    start_time = datetime.now(UTC)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(make_run, DAG, DAY, approval=True, **QUICK)
-        question = asked(stack, airflow, begun, running)
+        question = find_question(stack, airflow, start_time, running)
         question.answer("Approve")
-        said = running.result()
-    assert said.good, said.text
-    assert "deploy_model success" in said.text
+        result = running.result()
+    assert result.good, result.text
+    assert "deploy_model success" in result.text
     server = ModelServer(local_url(stack.state, "model_server"), TITANIC)
     approved = server.health()["version"]
     assert approved
@@ -111,20 +111,20 @@ def test_approved_rejected_and_left_unanswered(airflow: Airflow, stack: Stack, m
     question.ask_again()
     assert question.outcome() == "failed"
     file.write_text(patient)
-    [task] = [one for one in question.instances() if one["task_id"] == "approve_model"]
+    [task] = [ti for ti in question.instances() if ti["task_id"] == "approve_model"]
     assert (task["state"], task["try_number"]) == ("failed", 3)
     assert any("HITLTimeoutError" in line for line in airflow.log(task))
     assert server.health()["version"] == approved
 
 
 @pytest.mark.parametrize("on_refusal", ["fail", "skip"])
-def test_a_refused_candidate_fails_the_run_or_skips_as_set(make_run: Make, on_refusal: str) -> None:
+def test_a_refused_candidate_fails_or_skips_the_run_as_configured(make_run: Make, on_refusal: str) -> None:
     refused: dict[str, Any] = {"models": ["gender_rule"], "repeats": 1, "on_refusal": on_refusal}
-    said = make_run(DAG, DAY, **refused)
+    result = make_run(DAG, DAY, **refused)
     if on_refusal == "fail":
-        assert not said.good
-        assert "evaluate_model failed (try 1)" in said.text
-        assert "RefusedError: accuracy: mean accuracy 0.78" in said.text
+        assert not result.good
+        assert "evaluate_model failed (try 1)" in result.text
+        assert "RefusedError: accuracy: mean accuracy 0.78" in result.text
     else:
-        assert said.good, said.text
-        assert "deploy_model skipped" in said.text
+        assert result.good, result.text
+        assert "deploy_model skipped" in result.text

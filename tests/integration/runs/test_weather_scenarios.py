@@ -1,4 +1,4 @@
-"""The weather API misbehaves, through Airflow: how the run ends, which rows are there afterwards, what is reported.
+"""The weather API misbehaves, through Airflow: how the run ends, the rows afterwards, and the report.
 
 One scenario for each way in which a run can end; `tests/integration/weather` has all scenarios, without Airflow.
 """
@@ -18,7 +18,7 @@ from devstack.environment import local_url
 from devstack.load import load
 from devstack.stack import Stack
 from devstack.upstreams.client import Control
-from tests.integration.runs.conftest import Said, maker
+from tests.integration.runs.conftest import RunResult, maker
 
 DAG = "weather_data_pipeline"
 ALL = ["London", "New York", "Tokyo"]
@@ -30,13 +30,13 @@ Query = Callable[..., list[tuple[Any, ...]]]
 
 @dataclass(frozen=True)
 class Case:
-    """A scenario of the sample upstreams and what must come of it.
+    """A scenario of the sample upstreams and the expected result.
 
     Attributes:
         scenario: its name.
         options: its options.
         times: how often it is played; ``None`` means always.
-        cities: whose rows are there afterwards.
+        cities: whose rows exist afterwards.
         says: words of the report, if the run is to fail.
         tries: tries of ``extract_weather``.
         quarantined: rows in quarantine.
@@ -71,7 +71,7 @@ DAYS = {name: FIRST_DAY + timedelta(days=number) for number, name in enumerate(C
 class Played:
     """How a case ended: its report, how often the scenario played, and the day's rows before."""
 
-    said: Said
+    result: RunResult
     times: int
     before: list[tuple[Any, ...]]
 
@@ -81,10 +81,10 @@ ROWS = "SELECT city, temperature FROM weather_data WHERE date = %s ORDER BY city
 
 @pytest.fixture(scope="module")
 def ended(stack: Stack, query: Query) -> Iterator[dict[str, Future[Played]]]:
-    """The run of each case, side by side: each has a day of its own."""
+    """The runs of all cases in parallel, each for its own day."""
     control, airflow = Control(local_url(stack.state, "upstreams")), Airflow.of(stack.state)
     load(airflow, DAG, stack)
-    airflow.patch(f"/dags/{DAG}", {"is_paused": False})  # else the run that ends first would pause the others
+    airflow.patch(f"/dags/{DAG}", {"is_paused": False})  # otherwise the run that ends first would pause the others
 
     def play(name: str, case: Case) -> Played:
         make_run, day = maker(stack), DAYS[name]
@@ -101,16 +101,18 @@ def ended(stack: Stack, query: Query) -> Iterator[dict[str, Future[Played]]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_answered(name: str, ended: dict[str, Future[Played]], query: Query) -> None:
+def test_each_response_leads_to_the_expected_run_and_rows(
+    name: str, ended: dict[str, Future[Played]], query: Query
+) -> None:
     case, day = CASES[name], DAYS[name]
     played = ended[name].result()
-    said = played.said
-    assert played.times, "the scenario was never asked for"
-    assert said.good is not bool(case.says), said.text
+    result = played.result
+    assert played.times, "the scenario was never played"
+    assert result.good is not bool(case.says), result.text
     for words in case.says:
-        assert words in said.text
+        assert words in result.text
     outcome = "success" if case.cities or case.quarantined else "failed"
-    assert f"extract_weather {outcome} (try {case.tries})" in said.text
+    assert f"extract_weather {outcome} (try {case.tries})" in result.text
     rows = query(ROWS, day)
     assert [city for city, _ in rows] == case.cities
     assert not case.loaded_before or rows == played.before

@@ -1,4 +1,4 @@
-"""The sensor against a server that refuses for a while: how often it asks, and that it ends."""
+"""The sensor against a server that refuses for a while: how often it polls, and that it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spellbook.sensors.http import PacedHttpSensor, PacedHttpTrigger
 
 PAUSE = 0.4
 NOT_YET = "2099-12-25"  # a day that the sample upstreams don't have yet
-# The provider's own sensor still imports it from where it was.
+# The provider's own sensor still imports it from its old module.
 pytestmark = pytest.mark.filterwarnings("ignore:.*determine_kwargs")
 
 
@@ -23,7 +23,7 @@ def _tills(upstreams: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trigger_for(day: str) -> PacedHttpTrigger:
-    """What the sensor hands to the triggerer after its first question."""
+    """What the sensor hands to the triggerer after its first request."""
     sensor = PacedHttpSensor(
         task_id="wait",
         http_conn_id="tills_default",
@@ -50,14 +50,14 @@ async def first_event(trigger: PacedHttpTrigger, seconds: float) -> object:
 
 
 @pytest.mark.parametrize("status", [401, 404])
-def test_whatever_the_server_says_it_is_asked_again_after_the_interval(control: Control, status: int) -> None:
+def test_the_server_is_polled_at_the_interval_whatever_it_responds(control: Control, status: int) -> None:
     trigger = trigger_for(NOT_YET)
     with control.scenario("client_error", path="/sales", match={}, times=None, status=status) as rule:
         assert asyncio.run(first_event(trigger, 4 * PAUSE)) is None
         assert 2 <= rule.played <= 5
 
 
-def test_it_fires_when_the_day_is_closed(control: Control) -> None:
+def test_the_trigger_fires_when_the_day_is_closed(control: Control) -> None:
     trigger = trigger_for(NOT_YET)
     trigger.data = {"date": "2010-12-20", "limit": "1"}
     with control.scenario("client_error", path="/sales", match={}, times=1, status=404):

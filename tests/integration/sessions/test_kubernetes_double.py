@@ -1,4 +1,4 @@
-"""The double of the Kubernetes API, asked by Kubernetes's own Python client."""
+"""The double of the Kubernetes API, called by Kubernetes's own Python client."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = subprocess.Popen(command, cwd=REPOSITORY, env=process_environment() | {BEARER_VARIABLE: BEARER})
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: answers(url))
+        wait_for(lambda: responds(url))
         yield url
     finally:
         server.terminate()
         server.wait(20)
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     try:
         return requests.get(f"{url}/healthz", timeout=1).ok
     except requests.ConnectionError:
@@ -61,12 +61,12 @@ def connect(url: str, bearer: str) -> client.CoreV1Api:
     return client.CoreV1Api(client.ApiClient(configuration))
 
 
-def wait_for(what: Callable[[], Any], patience: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], patience: float = 60) -> Any:
     deadline = time.monotonic() + patience
-    while not (found := what()):
+    while not (value := condition()):
         assert time.monotonic() < deadline, "it took too long"
         time.sleep(0.05)
-    return found
+    return value
 
 
 @contextmanager
@@ -88,10 +88,10 @@ def phase(core: client.CoreV1Api, name: str) -> str:
 
 
 def log(core: client.CoreV1Api, name: str, *, follow: bool = False) -> str:
-    answer = core.read_namespaced_pod_log(name, SPACE, follow=follow, _preload_content=False)
-    warning, _, said = answer.data.decode().partition("\n")
-    assert "no Kubernetes" in warning
-    return str(said)
+    response = core.read_namespaced_pod_log(name, SPACE, follow=follow, _preload_content=False)
+    warning, _, text = response.data.decode().partition("\n")
+    assert "not Kubernetes" in warning
+    return str(text)
 
 
 def ended(core: client.CoreV1Api, name: str) -> client.V1ContainerStateTerminated:
@@ -101,7 +101,7 @@ def ended(core: client.CoreV1Api, name: str) -> client.V1ContainerStateTerminate
     return wait_for(look)
 
 
-def test_it_says_that_it_is_a_double(core: client.CoreV1Api) -> None:
+def test_the_server_identifies_itself_as_a_double(core: client.CoreV1Api) -> None:
     assert "double" in client.VersionApi(core.api_client).get_code().git_version
     with running(core, "plain", "print('hello')") as name:
         ended(core, name)
@@ -109,7 +109,7 @@ def test_it_says_that_it_is_a_double(core: client.CoreV1Api) -> None:
             event.message
             for event in core.list_namespaced_event(SPACE, field_selector=f"involvedObject.name={name}").items
         ]
-        assert any("no Kubernetes" in message for message in messages)
+        assert any("not Kubernetes" in message for message in messages)
 
 
 def test_a_pod_succeeds_and_its_log_is_followed(core: client.CoreV1Api) -> None:
@@ -139,7 +139,7 @@ def test_deletion_ends_the_command(core: client.CoreV1Api, tmp_path: Path) -> No
     assert refused.value.status == 404
 
 
-def test_the_deadline_ends_it_too(core: client.CoreV1Api) -> None:
+def test_the_deadline_ends_the_command(core: client.CoreV1Api) -> None:
     with running(core, "late", "import time; time.sleep(600)", deadline=1) as name:
         ended(core, name)
         pod = core.read_namespaced_pod(name, SPACE)
@@ -161,7 +161,7 @@ def test_secrets_are_resolved_by_name(core: client.CoreV1Api) -> None:
         assert "key other in Secret a-secret" in waiting.message
 
 
-def test_labels_are_patched_and_selected_by(core: client.CoreV1Api) -> None:
+def test_pods_are_labelled_and_selected_by_label(core: client.CoreV1Api) -> None:
     with running(core, "marked", "print()") as name:
         core.patch_namespaced_pod(name, SPACE, {"metadata": {"labels": {"already_checked": "True"}}})
         for selector, number in (("test=marked", 1), ("test=marked,already_checked!=True", 0), ("already_checked", 1)):
@@ -169,17 +169,17 @@ def test_labels_are_patched_and_selected_by(core: client.CoreV1Api) -> None:
         assert not core.list_namespaced_pod("elsewhere").items
 
 
-def test_a_watch_sees_a_pod_come_and_go(core: client.CoreV1Api) -> None:
-    seen: list[str] = []
+def test_a_watch_reports_the_phases_of_a_pod(core: client.CoreV1Api) -> None:
+    phases: list[str] = []
     with running(core, "watched", "print()") as name:
         for event in watch.Watch().stream(core.list_namespaced_pod, SPACE, label_selector=f"test={name}"):
-            seen.append(event["object"].status.phase)
-            if seen[-1] == "Succeeded":
+            phases.append(event["object"].status.phase)
+            if phases[-1] == "Succeeded":
                 break
-    assert seen
+    assert phases
 
 
-def test_what_it_refuses(core: client.CoreV1Api, url: str) -> None:
+def test_invalid_requests_are_refused(core: client.CoreV1Api, url: str) -> None:
     with running(core, "twice", "print()") as name, pytest.raises(ApiException) as refused:
         core.create_namespaced_pod(SPACE, core.read_namespaced_pod(name, SPACE))
     assert (refused.value.status, json.loads(refused.value.body)["reason"]) == (409, "AlreadyExists")

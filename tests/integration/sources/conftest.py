@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 from datetime import date
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import Connection
 from upath import UPath
 
 from include.core.sources import pipeline
+from include.core.sources.client import SourceClient
 from include.core.sources.files import load_source
 from include.core.sources.model import Source
-from include.core.sources.upstream import Login
 from include.core.storage import url_of
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.loader import LoadResult
@@ -22,25 +24,26 @@ from include.domains.sources import FOLDER
 
 
 @pytest.fixture
-def login(upstreams: str) -> Login:
-    """A connection to the sample upstreams, with little patience and a budget of its own."""
+def connection(upstreams: str) -> Connection:
+    """A connection to the sample upstreams, with short time-outs and its own rate limit."""
     extra = {"calls_per_minute": 10_000, "deadline": 4}
-    return Login(f"sources_{secrets.token_hex(4)}", upstreams, None, None, None, extra)
+    return Connection(conn_id=f"sources_{secrets.token_hex(4)}", host=upstreams, extra=json.dumps(extra))
 
 
 Run = Callable[..., list[LoadResult]]
 
 
 @pytest.fixture
-def run(login: Login, warehouse: str, tmp_path: Path) -> Run:
-    """The four steps, one after the other, for some days of a source."""
+def run(connection: Connection, warehouse: str, tmp_path: Path) -> Run:
+    """Run the four steps for some days of a source."""
 
     def steps(source: Source | str, *days: date, attempt: int = 1, **changes: Any) -> list[LoadResult]:
         if isinstance(source, str):
             source = load_source(FOLDER / f"{source}.yaml")
         source = source.model_copy(update=changes)
         root = UPath(url_of(tmp_path))
-        raw = [UPath(file) for file in pipeline.extract(source, login, warehouse, root, days, "run")]
+        client = SourceClient.of(connection, source, warehouse)
+        raw = [UPath(file) for file in pipeline.extract(client, root, days, "run")]
         raw = [UPath(file) for file in pipeline.process(source, raw)]
         pipeline.check(source, raw)
         return pipeline.load(source, raw, warehouse, Attempt(source.dag_id, "load", "run", attempt))

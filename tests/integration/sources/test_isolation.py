@@ -1,4 +1,4 @@
-"""One bad file of a source, as Airflow sees it: one import error that names it, and every other DAG as before."""
+"""A bad file of a source, as Airflow sees it: one import error that names it; all other DAGs load."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ print(json.dumps({"dags": sorted(bag.dags), "errors": {k.split("/")[-1]: v for k
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A copy of what DAG files need."""
+    """A copy of the files that DAG files need."""
     shutil.copytree(REPOSITORY / "include", tmp_path / "include", ignore=shutil.ignore_patterns("data", "__pycache__"))
     shutil.copytree(REPOSITORY / "plugins", tmp_path / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "dags").mkdir()
@@ -33,28 +33,28 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def look(repository: Path) -> tuple[set[str], dict[str, str]]:
+def load_dags(repository: Path) -> tuple[set[str], dict[str, str]]:
     environment = os.environ | {"PYTHONPATH": f"{repository}:{repository / 'plugins'}"}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", LOOK, str(repository / "dags")],
         cwd=repository, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    found = json.loads(done.stdout.splitlines()[-1])
-    return set(found["dags"]), found["errors"]
+    bag = json.loads(process.stdout.splitlines()[-1])
+    return set(bag["dags"]), bag["errors"]
 
 
-def test_a_bad_source_is_one_import_error_and_takes_no_other_dag(repository: Path) -> None:
-    before, errors = look(repository)
+def test_a_bad_source_is_one_import_error_and_affects_no_other_dag(repository: Path) -> None:
+    before, errors = load_dags(repository)
     assert errors == {}
     sales = repository / "include" / "domains" / "sources" / "sales.yaml"
     sales.write_text(sales.read_text().replace('"0 0 * * *"', '"99 0 * * *"'))
     (repository / "include" / "domains" / "sources" / "evil.yaml").write_text(
         "name: !!python/object/apply:os.system [reboot]\n"
     )
-    after, errors = look(repository)
+    after, errors = load_dags(repository)
     assert before - after == {"process_sales_data", "check_sources"}
-    [(file, said)] = errors.items()
+    [(file, error)] = errors.items()
     assert file == "check_sources.py"
-    assert "sources/sales.yaml:5: schedule: give a cron expression of five fields" in said
-    assert "(got '99 0 * * *')" in said
-    assert "sources/evil.yaml:1: the tag tag:yaml.org,2002:python/object/apply:os.system isn't allowed" in said
+    assert "sources/sales.yaml:5: schedule: must be a cron expression of five fields" in error
+    assert "(got '99 0 * * *')" in error
+    assert "sources/evil.yaml:1: the tag tag:yaml.org,2002:python/object/apply:os.system isn't allowed" in error

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from airflow.sdk import Connection
 from upath import UPath
 
 from devstack.upstreams.apis.sources import SOURCES
@@ -24,11 +24,11 @@ from include.core.errors import (
     TransientUpstreamError,
 )
 from include.core.sources import pipeline
+from include.core.sources.client import SourceClient
 from include.core.sources.dataset import dataset_of
 from include.core.sources.errors import PublishGateError
 from include.core.sources.files import load_source, require_sources
 from include.core.sources.tables import create_tables
-from include.core.sources.upstream import Login
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.connect import connect
 from include.core.warehouse.digest import table_digest
@@ -45,19 +45,19 @@ Query = Callable[..., list[tuple[Any, ...]]]
 
 @pytest.fixture
 def query(warehouse: str) -> Query:
-    def ask(statement: str, *values: object) -> list[tuple[Any, ...]]:
+    def execute(statement: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(warehouse) as session:
             return session.execute(statement, values).fetchall()
 
-    return ask
+    return execute
 
 
 def test_sales_as_recorded(run: Run, query: Query) -> None:
     results = run("sales", *RETAIL_DAYS)
-    assert [(one.rows_in, one.quarantined) for one in results] == [
+    assert [(result.rows_in, result.quarantined) for result in results] == [
         (3108, 44), (522, 20), (1763, 3), (1586, 2), (291, 1),
     ]  # fmt: skip
-    assert all(one.complete for one in results)
+    assert all(result.complete for result in results)
     recorded = set()
     for path in (DATA / "retail").glob("*.csv"):
         with path.open(encoding="utf-8", newline="") as lines:
@@ -84,12 +84,12 @@ def test_sales_as_recorded(run: Run, query: Query) -> None:
 
 def test_marketing_as_recorded(run: Run, query: Query) -> None:
     results = run("marketing", *(date(2010, 12, day) for day in range(1, 23)))
-    assert sum(one.loaded for one in results) == 4119
+    assert sum(result.loaded for result in results) == 4119
     assert query("SELECT count(*) FROM marketing_data WHERE subscribed = 'yes'") == [(451,)]
     assert query("SELECT count(*) FROM marketing_data WHERE job = 'unknown'") == [(0,)]
 
 
-def test_support_keeps_new_yorks_clocks(run: Run, query: Query) -> None:
+def test_support_times_are_converted_from_new_york_time(run: Run, query: Query) -> None:
     [result] = run("support", date(2025, 3, 9))
     assert result.complete
     times = {row[0]: row[1] for row in query("SELECT created_at, closed_at FROM support_data")}
@@ -104,13 +104,13 @@ def test_every_day_of_support_is_loaded_whatever_the_order(run: Run, warehouse: 
     with connect(warehouse) as session:
         before = table_digest(session, dataset_of(load_source(FOLDER / "support.yaml")))
     results = run("support", *reversed(days), attempt=2)
-    assert {one.changed for one in results} == {0}
+    assert {result.changed for result in results} == {0}
     with connect(warehouse) as session:
         assert table_digest(session, dataset_of(load_source(FOLDER / "support.yaml"))) == before
 
 
 @pytest.mark.parametrize("name", ["sales", "marketing", "support"])
-def test_a_replayed_day_is_loaded_as_the_day_asked_for_and_labelled(
+def test_a_replayed_day_is_loaded_as_the_requested_day_and_labelled(
     run: Run, query: Query, control: Control, tmp_path: Path, name: str
 ) -> None:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
@@ -122,16 +122,16 @@ def test_a_replayed_day_is_loaded_as_the_day_asked_for_and_labelled(
     assert (day, recorded in recorded_days(name)) == (yesterday, True)
     [label] = tmp_path.rglob("*.replayed")
     assert label.read_text() == recorded.isoformat()
-    [genuine] = run(name, recorded, attempt=2)
-    assert (genuine.rows_in, genuine.quarantined) == (result.rows_in, result.quarantined)
+    [recorded_result] = run(name, recorded, attempt=2)
+    assert (recorded_result.rows_in, recorded_result.quarantined) == (result.rows_in, result.quarantined)
     assert list(tmp_path.rglob("*.replayed")) == [label]
     assert query("SELECT replayed_from FROM load_log ORDER BY load_id") == [(recorded,), (None,)]
-    assert query(f"SELECT count(*) FROM {name}_data") == [(result.loaded + genuine.loaded,)]  # noqa: S608
+    assert query(f"SELECT count(*) FROM {name}_data") == [(result.loaded + recorded_result.loaded,)]  # noqa: S608
     assert control.requests(path=f"/{name}")
 
 
 def recorded_days(name: str) -> set[date]:
-    return set(next(each for each in SOURCES if each.name == name).load())
+    return set(next(source for source in SOURCES if source.name == name).load())
 
 
 PASSING = [
@@ -145,7 +145,7 @@ PASSING = [
 
 
 @pytest.mark.parametrize(("scenario", "options", "times"), PASSING)
-def test_what_passes_is_loaded(
+def test_a_fault_that_passes_does_not_change_the_rows(
     run: Run, control: Control, scenario: str, options: dict[str, Any], times: int | None
 ) -> None:
     with control.scenario(scenario, path="/sales", times=times, **options) as rule:
@@ -155,16 +155,16 @@ def test_what_passes_is_loaded(
 
 
 FAILING: list[tuple[str, dict[str, Any], type[Exception], str]] = [
-    ("client_error", {"status": 403}, PermanentUpstreamError, "these credentials may not ask for this"),
+    ("client_error", {"status": 403}, PermanentUpstreamError, "these credentials lack the permission"),
     ("server_error", {}, TransientUpstreamError, "answered 500"),
     ("oversized", {"megabytes": 6}, PermanentUpstreamError, "larger than 5000000 bytes"),
     ("redirect", {"to": "http://169.254.169.254/"}, ForbiddenAddressError, "169.254.169.254:80 may not be called"),
     ("next_link", {}, ForbiddenAddressError, "169.254.169.254:80 may not be called"),
     ("next_link", {"to": "//evil.test/sales"}, ForbiddenAddressError, "evil.test:80 may not be called"),
-    ("wrong_total", {}, TransientUpstreamError, "1764 rows were announced, 1763 came"),
-    ("duplicate_rows", {}, TransientUpstreamError, "1763 rows were announced, 1767 came"),
-    ("missing_city", {}, TransientUpstreamError, "1763 rows were announced, 0 came"),
-    ("wrong_types", {}, PublishGateError, "100.0%; allowed: 5.0%"),
+    ("wrong_total", {}, TransientUpstreamError, "1764 rows announced, 1763 received"),
+    ("duplicate_rows", {}, TransientUpstreamError, "1763 rows announced, 1767 received"),
+    ("missing_city", {}, TransientUpstreamError, "1763 rows announced, 0 received"),
+    ("wrong_types", {}, PublishGateError, r"100.0%\); allowed: 5.0%"),
     ("nan", {"fields": "Quantity"}, PublishGateError, "1763 x quantity: must be a finite number"),
     ("null_values", {"fields": "UnitPrice"}, PublishGateError, "1763 x unit_price: a value is missing"),
     ("out_of_range", {}, PublishGateError, "1763 x unit_price: must be at least 0"),
@@ -175,9 +175,9 @@ FAILING: list[tuple[str, dict[str, Any], type[Exception], str]] = [
 @pytest.mark.parametrize(
     ("scenario", "options", "error", "message"),
     FAILING,
-    ids=[f"{each[0]}-{place}" for place, each in enumerate(FAILING)],
+    ids=[f"{case[0]}-{number}" for number, case in enumerate(FAILING)],
 )
-def test_what_does_not_pass_leaves_what_was_loaded(
+def test_a_fault_that_persists_keeps_the_loaded_rows(
     run: Run,
     control: Control,
     query: Query,
@@ -194,7 +194,7 @@ def test_what_does_not_pass_leaves_what_was_loaded(
     assert query("SELECT count(*), max(load_id) FROM sales_data") == before
 
 
-def test_a_day_without_rows_is_refused_unless_it_may_have_none(run: Run, tmp_path: Path, warehouse: str) -> None:
+def test_a_day_without_rows_is_refused_unless_the_contract_allows_it(run: Run, tmp_path: Path, warehouse: str) -> None:
     quiet = SALES.model_copy(update={"minimum_rows": 0})
     run("sales", DAY)
     file = UPath(tmp_path / "sources" / "sales" / f"day={DAY}" / "empty.raw.jsonl")
@@ -202,15 +202,15 @@ def test_a_day_without_rows_is_refused_unless_it_may_have_none(run: Run, tmp_pat
     pipeline.process(SALES, [file])
     pipeline.check(SALES, [file])
     attempt = Attempt(SALES.dag_id, "load", "empty", 1)
-    with pytest.raises(LoadError, match=r"at least 1 row\(s\) come"):
+    with pytest.raises(LoadError, match=r"at least 1 row\(s\) are expected"):
         pipeline.load(SALES, [file], warehouse, attempt)
     [result] = pipeline.load(quiet, [file], warehouse, attempt)
     assert (result.loaded, result.removed) == (0, 1760)
 
 
-def test_more_rows_than_the_contract_has_are_refused(run: Run) -> None:
+def test_more_rows_than_the_contract_allows_are_refused(run: Run) -> None:
     few = SALES.limits.model_copy(update={"rows": 1000})
-    with pytest.raises(PermanentUpstreamError, match=r"more than 1000 rows come; .* raise limits.rows in sales.yaml"):
+    with pytest.raises(PermanentUpstreamError, match=r"more than 1000 rows; .* raise limits.rows in sales.yaml"):
         run("sales", DAY, limits=few)
 
 
@@ -224,11 +224,11 @@ def test_more_rows_than_the_contract_has_are_refused(run: Run) -> None:
         ({"extra": {"calls_per_minute": -1}}, r"extra.calls_per_minute: -1 isn't a positive number"),
     ],
 )
-def test_a_wrong_connection_is_named(
-    login: Login, warehouse: str, tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ConfigurationError, match=rf"connection '{login.conn_id}': {message}"):
-        pipeline.extract(SALES, replace(login, **change), warehouse, UPath(tmp_path), [DAY], "run")
+def test_a_wrong_connection_is_named(warehouse: str, change: dict[str, Any], message: str) -> None:
+    fields = {"host": "https://api.test"} | change
+    connection = Connection.from_json(json.dumps(fields), conn_id="sources_x")
+    with pytest.raises(ConfigurationError, match=rf"connection 'sources_x': {message}"):
+        SourceClient.of(connection, SALES, warehouse)
 
 
 def test_the_tables_of_all_sources(warehouse: str, query: Query) -> None:

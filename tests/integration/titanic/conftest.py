@@ -1,4 +1,4 @@
-"""A model server and a warehouse, as real processes; each test has a registered model of its own."""
+"""A model server and a warehouse, as real processes; each test has its own registered model."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def candidate(trained: Path, tmp_path: Path) -> UPath:
-    """A trained candidate that no other test has."""
+    """A trained candidate for this test only."""
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     return UPath(tmp_path / "titanic" / "run" / "candidate" / "evaluation.json")
 
 
 @pytest.fixture
 def registry(mlflow: Process) -> Registry:
-    """A registered model that no other test has."""
+    """A registered model for this test only."""
     return Registry(mlflow.url, f"titanic-{secrets.token_hex(4)}")
 
 
@@ -67,7 +67,7 @@ class Serving:
 
 @pytest.fixture
 def serve_process(mlflow: Process, warehouse: str, tmp_path: Path) -> Iterator[Callable[[str], Serving]]:
-    """Start a model server as it is started in production, for a registered model."""
+    """Start a model server for a registered model, as in production."""
     started: list[Process] = []
 
     def start(model: str) -> Serving:
@@ -96,7 +96,7 @@ def serve_process(mlflow: Process, warehouse: str, tmp_path: Path) -> Iterator[C
 
 @pytest.fixture
 def serve(mlflow: Process, warehouse: str, tmp_path: Path) -> Iterator[Callable[..., Serving]]:
-    """Start a model server in a thread, which takes less time than a process, for a registered model."""
+    """Start a model server for a registered model in a thread, which is faster than a process."""
     stops: list[Callable[[], None]] = []
 
     def start(model: str, follow: type[Follower] = Follower) -> Serving:
@@ -122,12 +122,12 @@ def serve(mlflow: Process, warehouse: str, tmp_path: Path) -> Iterator[Callable[
         stop()
 
 
-def accepted(candidate: UPath, registry: Registry) -> None:
-    """Judge a candidate that is to pass."""
+def accept(candidate: UPath, registry: Registry) -> None:
+    """Evaluate a candidate that must be accepted."""
     verdict = pipeline.evaluate(TITANIC, candidate, registry)
     assert verdict.accepted, verdict.refusals
 
 
 def deploy(candidate: UPath, registry: Registry, serving: Serving) -> int:
-    """Deploy with little patience."""
+    """Deploy with a short time-out."""
     return pipeline.deploy(TITANIC, candidate, registry, serving.server, patience=20, keep=20)

@@ -1,4 +1,4 @@
-"""SageMaker's steps against moto's server, behind a gate that throttles and refuses as AWS does."""
+"""SageMaker's steps against moto's server, behind a proxy that throttles and refuses as AWS does."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from include.domains.titanic import settings
 from include.domains.titanic.spec import TITANIC
 from spellbook.operators import sagemaker
 from spellbook.operators.sagemaker import CreateEndpointConfigOperator, CreateEndpointOperator, CreateModelOperator
-from tests.integration.titanic.conftest import accepted
+from tests.integration.titanic.conftest import accept
 
 USER = "test"
 
 
 class Gate:
-    """Answers calls of one SageMaker action itself, as often as it is told to; passes all others on."""
+    """Refuses calls of one SageMaker action a given number of times; forwards all others."""
 
-    def __init__(self, behind: str) -> None:
-        self.behind, self.url = behind, ""
+    def __init__(self, upstream: str) -> None:
+        self.upstream, self.url = upstream, ""
         self.action, self.times, self.code, self.message = "", 0, "", ""
-        self.seen: list[str] = []
+        self.actions: list[str] = []
 
     def refuse(self, action: str, times: int, code: str, message: str = "Rate exceeded") -> None:
         self.action, self.times, self.code, self.message = action, times, code, message
@@ -52,34 +52,35 @@ def gate() -> Iterator[Gate]:
     gate = Gate(f"http://{host}:{port}")
 
     class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
+        def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             action = self.headers.get("X-Amz-Target", "").removeprefix("SageMaker.")
-            gate.seen.append(action)
+            gate.actions.append(action)
             if action and action == gate.action and gate.times > 0:
                 gate.times -= 1
-                said = json.dumps({"__type": gate.code, "message": gate.message}).encode()
+                content = json.dumps({"__type": gate.code, "message": gate.message}).encode()
                 status, headers = 400, {"Content-Type": "application/x-amz-json-1.1"}
             else:
-                kept = {name: value for name, value in self.headers.items() if name.lower() != "transfer-encoding"}
-                passed = requests.request(
-                    self.command, gate.behind + self.path, data=body, headers=kept, timeout=30, allow_redirects=False
-                )
-                said, status = passed.content, passed.status_code
-                left = {"transfer-encoding", "content-length", "connection", "content-encoding", "date", "server"}
-                headers = {name: value for name, value in passed.headers.items() if name.lower() not in left}
+                forwarded = {name: value for name, value in self.headers.items() if name.lower() != "transfer-encoding"}
+                response = requests.request(
+                    self.command, gate.upstream + self.path, data=body, headers=forwarded, timeout=30,
+                    allow_redirects=False,
+                )  # fmt: skip
+                content, status = response.content, response.status_code
+                dropped = {"transfer-encoding", "content-length", "connection", "content-encoding", "date", "server"}
+                headers = {name: value for name, value in response.headers.items() if name.lower() not in dropped}
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Keep the test's output clean."""
 
     for method in ("GET", "PUT", "POST", "DELETE"):
-        setattr(Handler, f"do_{method}", Handler.answer)
+        setattr(Handler, f"do_{method}", Handler.respond)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -93,9 +94,9 @@ def gate() -> Iterator[Gate]:
 
 @pytest.fixture
 def aws(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """A client of a service, and the connection `aws_default`, both through the gate."""
-    requests.post(f"{gate.behind}/moto-api/reset", timeout=10)
-    gate.seen.clear()
+    """A client of a service, and the connection `aws_default`, both through the proxy."""
+    requests.post(f"{gate.upstream}/moto-api/reset", timeout=10)
+    gate.actions.clear()
     extra = {"endpoint_url": gate.url, "region_name": "us-east-1"}
     connection = {"conn_type": "aws", "login": USER, "password": USER, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
@@ -125,24 +126,24 @@ def create_endpoint(name: str) -> CreateEndpointOperator:
     )
 
 
-def test_an_endpoint_is_made_and_waited_for_and_made_but_once(aws: Callable[[str], Any], gate: Gate) -> None:
+def test_an_endpoint_is_created_once_and_waited_for(aws: Callable[[str], Any], gate: Gate) -> None:
     create_model("one").execute({})
     create_config("one").execute({})
     for _ in range(2):
         with pytest.raises(TaskDeferred) as waiting:
             create_endpoint("one").execute({})
         assert isinstance(waiting.value.trigger, SageMakerTrigger)
-    assert gate.seen.count("CreateEndpoint") == 1
+    assert gate.actions.count("CreateEndpoint") == 1
     create_endpoint("one").execute_complete({}, {"status": "success", "job_name": "one"})
     assert aws("sagemaker").describe_endpoint(EndpointName="one")["EndpointStatus"] == "InService"
 
 
-def test_what_is_throttled_is_tried_again_and_then_left_to_airflow(
+def test_throttled_calls_are_retried_and_then_left_to_airflow(
     aws: Callable[[str], Any], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate.refuse("CreateModel", 2, "ThrottlingException")
     create_model("throttled").execute({})
-    assert gate.seen.count("CreateModel") == 3
+    assert gate.actions.count("CreateModel") == 3
     assert aws("sagemaker").describe_model(ModelName="throttled")
     monkeypatch.setitem(sagemaker.BOTOCORE, "retries", {"mode": "standard", "max_attempts": 2})
     gate.refuse("CreateModel", 99, "ThrottlingException")
@@ -151,21 +152,21 @@ def test_what_is_throttled_is_tried_again_and_then_left_to_airflow(
     gate.refuse("CreateModel", 0, "")
 
 
-def test_what_is_refused_is_not_tried_again(aws: Callable[[str], Any], gate: Gate) -> None:
+def test_refused_calls_are_not_retried(aws: Callable[[str], Any], gate: Gate) -> None:
     del aws
     gate.refuse("CreateModel", 1, "AccessDeniedException", "not authorized to perform sagemaker:CreateModel")
     with pytest.raises(RefusedCallError, match="not authorized"):
         create_model("refused").execute({})
-    assert gate.seen.count("CreateModel") == 1
+    assert gate.actions.count("CreateModel") == 1
 
 
-def test_what_exists_already_counts_as_made(aws: Callable[[str], Any], gate: Gate) -> None:
+def test_an_existing_model_counts_as_created(aws: Callable[[str], Any], gate: Gate) -> None:
     del aws
     gate.refuse("CreateModel", 1, "ValidationException", 'Cannot create already existing model "arn:..."')
     create_model("again").execute({})
 
 
-def test_a_deployment_is_removed_whole_and_no_other(aws: Callable[[str], Any]) -> None:
+def test_a_deployment_is_removed_completely_and_no_other(aws: Callable[[str], Any]) -> None:
     for name in ("old", "old-2"):
         create_model(name).execute({})
         create_config(name).execute({})
@@ -174,10 +175,10 @@ def test_a_deployment_is_removed_whole_and_no_other(aws: Callable[[str], Any]) -
     client = aws("sagemaker")
     assert deployment.remove(client, "old") == ["endpoint", "configuration", "model"]
     assert deployment.remove(client, "old") == []
-    assert [one["EndpointName"] for one in client.list_endpoints()["Endpoints"]] == ["old-2"]
+    assert [endpoint["EndpointName"] for endpoint in client.list_endpoints()["Endpoints"]] == ["old-2"]
 
 
-def test_the_champion_is_packed_and_must_answer_rightly(
+def test_the_champion_is_packaged_and_its_predictions_are_verified(
     aws: Callable[[str], Any], gate: Gate, candidate: UPath, registry: Registry
 ) -> None:
     s3 = aws("s3")
@@ -185,10 +186,12 @@ def test_the_champion_is_packed_and_must_answer_rightly(
     place = deployment.Bucket(s3, "models", registry.name)
     with pytest.raises(NoChampionError, match="train and deploy one first"):
         deployment.package(TITANIC, registry, place, "run")
-    accepted(candidate, registry)
-    found = candidates.read(candidate)
+    accept(candidate, registry)
+    evaluation = candidates.read(candidate)
     registry.promote(
-        registry.publish(found.name, found.sha256, Path(str(candidate.parent)), card.record(TITANIC, found))
+        registry.publish(
+            evaluation.name, evaluation.sha256, Path(str(candidate.parent)), card.record(TITANIC, evaluation)
+        )
     )
     packed = deployment.package(TITANIC, registry, place, "run")
     assert packed == deployment.package(TITANIC, registry, place, "run")
@@ -198,19 +201,19 @@ def test_the_champion_is_packed_and_must_answer_rightly(
     place.switch(packed)
     assert place.live() == packed
 
-    def says(body: str) -> None:
+    def set_response(body: str) -> None:
         results = {"results": [{"Body": body, "ContentType": "application/json"}]}
-        requests.post(f"{gate.behind}/moto-api/static/sagemaker/endpoint-results", json=results, timeout=10)
+        requests.post(f"{gate.upstream}/moto-api/static/sagemaker/endpoint-results", json=results, timeout=10)
 
-    runtime, asked = aws("sagemaker-runtime"), deployment.requests(registry, 1)
-    right = [[1 - one.probability, one.probability] for one in asked]
-    says(json.dumps({"predictions": right}))
-    deployment.ask(TITANIC, runtime, packed, asked, compare=True)
-    requests.post(f"{gate.behind}/moto-api/reset", timeout=10)
-    says(json.dumps({"predictions": [[0.5, 0.5]] * len(asked)}))
+    runtime, requests_ = aws("sagemaker-runtime"), deployment.requests(registry, 1)
+    expected = [[1 - request.probability, request.probability] for request in requests_]
+    set_response(json.dumps({"predictions": expected}))
+    deployment.verify(TITANIC, runtime, packed, requests_, compare=True)
+    requests.post(f"{gate.upstream}/moto-api/reset", timeout=10)
+    set_response(json.dumps({"predictions": [[0.5, 0.5]] * len(requests_)}))
     with pytest.raises(EndpointError, match="when the model was trained"):
-        deployment.ask(TITANIC, runtime, packed, asked, compare=True)
-    requests.post(f"{gate.behind}/moto-api/reset", timeout=10)
-    says("Service Unavailable")
+        deployment.verify(TITANIC, runtime, packed, requests_, compare=True)
+    requests.post(f"{gate.upstream}/moto-api/reset", timeout=10)
+    set_response("Service Unavailable")
     with pytest.raises(EndpointError, match="instead of predictions"):
-        deployment.ask(TITANIC, runtime, packed, asked, compare=True)
+        deployment.verify(TITANIC, runtime, packed, requests_, compare=True)

@@ -1,4 +1,4 @@
-"""Judge, publish, serve, roll back: against a real MLflow and a real model server."""
+"""Evaluate, publish, serve and roll back, with a real MLflow and a real model server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from include.domains.titanic.features import segment
 from include.domains.titanic.passengers import prepare
 from include.domains.titanic.spec import TITANIC
 from tests.integration.process import Process
-from tests.integration.titanic.conftest import FOLDS, LIST, QUICK, Serving, accepted, deploy
+from tests.integration.titanic.conftest import FOLDS, LIST, QUICK, Serving, accept, deploy
 
 Serve = Callable[..., Serving]
 
@@ -46,73 +46,81 @@ def train(folder: Path, table: pd.DataFrame, names: list[str] = QUICK, run: str 
     return UPath(pipeline.train(TITANIC, UPath(passengers), FOLDS, names))
 
 
-def renamed(candidate: UPath, name: str) -> UPath:
-    """The same candidate as another training would have left it."""
+def copy_as(candidate: UPath, name: str) -> UPath:
+    """A copy of the candidate, as another training run would write it."""
     origin = Path(str(candidate.parent))
     folder = origin.with_name(name)
     shutil.copytree(origin, folder)
-    found = candidates.read(candidate)
-    (folder / "evaluation.json").write_text(found.model_copy(update={"name": name}).model_dump_json())
+    evaluation = candidates.read(candidate)
+    (folder / "evaluation.json").write_text(evaluation.model_copy(update={"name": name}).model_dump_json())
     return UPath(folder / "evaluation.json")
 
 
-def test_an_accepted_candidate_answers_real_requests(candidate: UPath, registry: Registry, serve: Serve) -> None:
+@pytest.fixture
+def serving(candidate: UPath, registry: Registry, serve: Serve) -> Serving:
+    """A model server whose champion is the candidate."""
+    model_server = serve(registry.name)
+    accept(candidate, registry)
+    deploy(candidate, registry, model_server)
+    return model_server
+
+
+def test_an_accepted_candidate_serves_predictions(candidate: UPath, registry: Registry, serve: Serve) -> None:
     serving = serve(registry.name)
     assert serving.server.health()["version"] is None
-    accepted(candidate, registry)
+    accept(candidate, registry)
     assert deploy(candidate, registry, serving) == 1
     health = serving.server.health()
     assert (health["version"], health["model_error"]) == (1, None)
     assert health["sha256"] == candidates.read(candidate).sha256
-    [answer] = serving.server.predict([KELLY])["predictions"]
-    assert not answer["survived"]
-    assert 0 < answer["probability"] < 0.5
+    [prediction] = serving.server.predict([KELLY])["predictions"]
+    assert not prediction["survived"]
+    assert 0 < prediction["probability"] < 0.5
     champion = registry.champion()
     assert champion
     for path in (*card.FILES, "reference.parquet", "model/MLmodel"):
         assert registry.file(champion, path)
-    assert deploy(candidate, registry, serving) == 1  # a task that is cleared publishes nothing twice
+    assert deploy(candidate, registry, serving) == 1  # a cleared task publishes nothing twice
 
 
 def test_every_prediction_is_kept(candidate: UPath, registry: Registry, serve_process: Serve) -> None:
     serving = serve_process(registry.name)
-    accepted(candidate, registry)
+    accept(candidate, registry)
     deploy(candidate, registry, serving)
-    serving.warehouse_file.write_text(serving.warehouse.replace("127.0.0.1:", "127.0.0.1:1"))  # the warehouse is away
-    begun = time.monotonic()
+    serving.warehouse_file.write_text(serving.warehouse.replace("127.0.0.1:", "127.0.0.1:1"))  # unreachable
+    started_at = time.monotonic()
     first = serving.server.predict([KELLY, KELLY])["predictions"]
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - started_at < 2
     wait(lambda: serving.server.health()["log_error"] is not None)
-    serving.kill()  # and then the server dies
+    serving.kill()  # then the server dies
     serving.warehouse_file.write_text(serving.warehouse)
     serving.start()
     wait(lambda: serving.server.health()["log_waiting"] == 0)
     with psycopg.connect(serving.warehouse) as connection:
-        kept = connection.execute(
+        stored = connection.execute(
             "SELECT prediction_id::text, model_version, inputs->>'Name', probability, outcome FROM predictions"
             " WHERE purpose = 'live'"
         ).fetchall()
-    expected = {(one["prediction_id"], 1, KELLY["Name"], one["probability"], one["survived"]) for one in first}
-    assert set(kept) == expected
+    expected = {
+        (prediction["prediction_id"], 1, KELLY["Name"], prediction["probability"], prediction["survived"])
+        for prediction in first
+    }
+    assert set(stored) == expected
 
 
 def test_a_bad_request_is_refused_and_not_kept(candidate: UPath, registry: Registry, serve: Serve) -> None:
     serving = serve(registry.name)
-    with pytest.raises(ServingError, match=r"was answered 503: .*no version of titanic-.* is champion"):
+    wait(lambda: "being loaded" not in str(serving.server.health()["model_error"]))
+    with pytest.raises(ServingError, match=r"returned 503: .*no version of titanic-.* is champion"):
         serving.server.predict([KELLY])
-    accepted(candidate, registry)
+    accept(candidate, registry)
     deploy(candidate, registry, serving)
     for wrong in ({"Sex": "x"}, {"Pclass": 9}, {"Surname": "Kelly"}, {"Name": "a\u0000b"}):
-        with pytest.raises(ServingError, match="was answered 422"):
+        with pytest.raises(ServingError, match="returned 422"):
             serving.server.predict([KELLY | wrong])
 
 
-def test_a_bad_candidate_is_refused_and_the_champion_stays(
-    candidate: UPath, registry: Registry, serve: Serve, tmp_path: Path
-) -> None:
-    serving = serve(registry.name)
-    accepted(candidate, registry)
-    deploy(candidate, registry, serving)
+def test_a_refused_candidate_keeps_the_champion(registry: Registry, serving: Serving, tmp_path: Path) -> None:
     bad = train(tmp_path, pd.read_csv(LIST), ["gender_rule"])
     verdict = pipeline.evaluate(TITANIC, bad, registry)
     assert [refusal.split(":")[0] for refusal in verdict.refusals] == [
@@ -137,10 +145,8 @@ def test_a_candidate_that_is_bad_in_one_segment_is_refused(registry: Registry, t
 
 
 @pytest.mark.parametrize("path", ["model/model.skops", "reference.parquet"])
-def test_a_corrupted_or_exchanged_file_is_refused(
-    candidate: UPath, registry: Registry, path: str, serve: Serve
-) -> None:
-    accepted(candidate, registry)
+def test_a_corrupt_or_replaced_file_is_refused(candidate: UPath, registry: Registry, path: str, serve: Serve) -> None:
+    accept(candidate, registry)
     file = Path(str(candidate.parent / path))
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
@@ -150,13 +156,10 @@ def test_a_corrupted_or_exchanged_file_is_refused(
     assert registry.champion() is None
 
 
-def test_the_server_keeps_serving_when_the_registrys_file_is_exchanged(
-    candidate: UPath, registry: Registry, serve: Serve, mlflow: Process
+def test_the_server_keeps_serving_when_the_registrys_file_is_replaced(
+    candidate: UPath, registry: Registry, serving: Serving, mlflow: Process
 ) -> None:
-    serving = serve(registry.name)
-    accepted(candidate, registry)
-    deploy(candidate, registry, serving)
-    other = renamed(candidate, "other")
+    other = copy_as(candidate, "other")
     version = registry.publish(
         "other",
         candidates.read(candidate).sha256,
@@ -169,62 +172,56 @@ def test_the_server_keeps_serving_when_the_registrys_file_is_exchanged(
     wait(lambda: serving.server.health()["model_error"] is not None)
     health = serving.server.health()
     assert health["version"] == 1
-    assert "was exchanged" in health["model_error"]
+    assert "was replaced" in health["model_error"]
     assert serving.server.predict([KELLY])["version"] == 1
 
 
-def test_a_failed_check_gives_the_former_champion_back(candidate: UPath, registry: Registry, serve: Serve) -> None:
-    serving = serve(registry.name)
-    accepted(candidate, registry)
-    deploy(candidate, registry, serving)
-    found = candidates.read(candidate)
-    folder = renamed(candidate, "wrong").parent
-    wrong = found.model_copy(update={"name": "wrong"})
-    wrong.requests[0].probability += 0.1  # what the endpoint says isn't what was trained
+def test_a_failed_check_keeps_the_champion(candidate: UPath, registry: Registry, serving: Serving) -> None:
+    evaluation = candidates.read(candidate)
+    folder = copy_as(candidate, "wrong").parent
+    wrong = evaluation.model_copy(update={"name": "wrong"})
+    wrong.requests[0].probability += 0.1  # the endpoint's prediction differs from the training's
     (folder / "evaluation.json").write_text(wrong.model_dump_json())
     with pytest.raises(RefusedError, match="when the model was trained"):
         deploy(UPath(folder / "evaluation.json"), registry, serving)
     serving.stop()
-    with pytest.raises(ServingError, match="doesn't answer"):  # before the alias moves
-        deploy(renamed(candidate, "unseen"), registry, serving)
+    with pytest.raises(ServingError, match="doesn't respond"):  # before the alias changes
+        deploy(copy_as(candidate, "unseen"), registry, serving)
     champion = registry.champion()
     assert champion
     assert champion.number == 1
 
 
-def test_a_server_that_does_not_take_it_up_gets_the_former_champion_back(
-    candidate: UPath, registry: Registry, serve: Serve, mlflow: Process
+def test_a_version_that_the_server_does_not_load_is_rolled_back(
+    candidate: UPath, registry: Registry, serving: Serving, mlflow: Process
 ) -> None:
-    serving = serve(registry.name)
-    accepted(candidate, registry)
-    deploy(candidate, registry, serving)
-    elsewhere = Registry(mlflow.url, f"{registry.name}-elsewhere")  # which the server doesn't follow
-    accepted(candidate, elsewhere)
+    elsewhere = Registry(mlflow.url, f"{registry.name}-elsewhere")  # the server doesn't follow this one
+    accept(candidate, elsewhere)
     pipeline.deploy(TITANIC, candidate, elsewhere, serving.server, patience=5, keep=20)
     with pytest.raises(
-        ServingError, match=r"version 2 was taken back, version 1 is champion again: .* still serves version 1"
+        ServingError, match=r"version 2 was rolled back, version 1 is champion again: .* still serves version 1"
     ):
-        pipeline.deploy(TITANIC, renamed(candidate, "later"), elsewhere, serving.server, patience=2, keep=20)
+        pipeline.deploy(TITANIC, copy_as(candidate, "later"), elsewhere, serving.server, patience=2, keep=20)
     champion = elsewhere.champion()
     assert champion
     assert champion.number == 1
 
 
-def test_a_first_version_that_is_not_taken_up_leaves_no_champion(
+def test_a_first_version_that_the_server_does_not_load_leaves_no_champion(
     candidate: UPath, registry: Registry, serve: Serve
 ) -> None:
     serving = serve(f"{registry.name}-elsewhere")
-    accepted(candidate, registry)
-    with pytest.raises(ServingError, match="version 1 was taken back, no version is champion"):
+    accept(candidate, registry)
+    with pytest.raises(ServingError, match="version 1 was rolled back, no version is champion"):
         pipeline.deploy(TITANIC, candidate, registry, serving.server, patience=1, keep=20)
     assert registry.champion() is None
 
 
 class Shifted(Follower):
-    """Serves the champion with other libraries than it was trained with, as its answers show from version 2 on."""
+    """From version 2 on, predicts as if served with other libraries than it was trained with."""
 
-    def look(self) -> None:
-        super().look()
+    def poll(self) -> None:
+        super().poll()
         if self.current and self.current.version > 1 and not isinstance(self.current.model, Shift):
             self.current = replace(self.current, model=Shift(self.current.model))
 
@@ -239,27 +236,24 @@ class Shift:
         return np.asarray(self.model.predict_proba(passengers)) * 0.99
 
 
-def test_a_server_that_answers_wrongly_gets_the_former_champion_back(
-    candidate: UPath, registry: Registry, serve: Serve
-) -> None:
+def test_a_version_with_wrong_predictions_is_rolled_back(candidate: UPath, registry: Registry, serve: Serve) -> None:
     serving = serve(registry.name, Shifted)
-    accepted(candidate, registry)
+    accept(candidate, registry)
     assert deploy(candidate, registry, serving) == 1
-    with pytest.raises(ServingError, match=r"version 2 was taken back, version 1 is champion again: .* when the model"):
-        deploy(renamed(candidate, "later"), registry, serving)
+    with pytest.raises(
+        ServingError, match=r"version 2 was rolled back, version 1 is champion again: .* when the model"
+    ):
+        deploy(copy_as(candidate, "later"), registry, serving)
     wait(lambda: serving.server.health()["version"] == 1)
     assert serving.server.predict([KELLY])["version"] == 1
 
 
-def test_a_first_version_that_is_taken_back_serves_no_more(candidate: UPath, registry: Registry, serve: Serve) -> None:
-    serving = serve(registry.name)
-    accepted(candidate, registry)
-    deploy(candidate, registry, serving)
+def test_a_first_version_that_is_rolled_back_is_no_longer_served(registry: Registry, serving: Serving) -> None:
     champion = registry.champion()
     assert champion
     registry.roll_back(champion)
     wait(lambda: serving.server.health()["version"] is None)
-    with pytest.raises(ServingError, match="was answered 503"):
+    with pytest.raises(ServingError, match="returned 503"):
         serving.server.predict([KELLY])
 
 
@@ -277,11 +271,11 @@ pipeline.deploy(TITANIC, UPath(evaluation), registry, ModelServer(server, TITANI
 """
 
 
-def test_a_deployment_killed_between_upload_and_promotion_is_taken_up(
+def test_a_deployment_killed_between_upload_and_promotion_is_resumed(
     candidate: UPath, registry: Registry, serve: Serve, mlflow: Process
 ) -> None:
     serving = serve(registry.name)
-    accepted(candidate, registry)
+    accept(candidate, registry)
     for step in ("create_model_version", "set_registered_model_alias"):
         killed = subprocess.run(
             [sys.executable, "-c", KILLED, step, str(candidate), mlflow.url, registry.name, serving.server.url],
@@ -299,13 +293,10 @@ def test_a_deployment_killed_between_upload_and_promotion_is_taken_up(
     assert len(registry._client.search_runs([experiment.experiment_id])) == 1
 
 
-def test_mlflow_away_loses_no_training(
-    candidate: UPath, registry: Registry, serve: Serve, mlflow: Process, monkeypatch: pytest.MonkeyPatch
+def test_an_mlflow_outage_loses_no_training(
+    candidate: UPath, registry: Registry, serving: Serving, mlflow: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serving = serve(registry.name)
-    accepted(candidate, registry)
-    deploy(candidate, registry, serving)
-    later = renamed(candidate, "later")
+    later = copy_as(candidate, "later")
     mlflow.stop()
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     try:
@@ -318,50 +309,47 @@ def test_mlflow_away_loses_no_training(
     assert serving.server.predict([KELLY])["version"] == 2
 
 
-def test_requests_during_a_change_of_champion_are_all_answered(
+def test_no_request_fails_during_a_change_of_champion(candidate: UPath, registry: Registry, serving: Serving) -> None:
+    later, evaluation = copy_as(candidate, "later"), candidates.read(candidate)
+    registry.promote(
+        registry.publish("later", evaluation.sha256, Path(str(later.parent)), card.record(TITANIC, evaluation))
+    )
+    versions: set[int] = set()
+
+    def second_version_responds() -> bool:
+        versions.add(serving.server.predict([KELLY])["version"])
+        return 2 in versions
+
+    wait(second_version_responds)
+    assert versions == {1, 2}
+
+
+def test_old_versions_are_deleted_except_the_champion_and_its_predecessor(
     candidate: UPath, registry: Registry, serve: Serve
 ) -> None:
     serving = serve(registry.name)
-    accepted(candidate, registry)
-    deploy(candidate, registry, serving)
-    later, found = renamed(candidate, "later"), candidates.read(candidate)
-    registry.promote(registry.publish("later", found.sha256, Path(str(later.parent)), card.record(TITANIC, found)))
-    seen: set[int] = set()
-
-    def answered_by_the_second() -> bool:
-        seen.add(serving.server.predict([KELLY])["version"])
-        return 2 in seen
-
-    wait(answered_by_the_second)
-    assert seen == {1, 2}
-
-
-def test_old_versions_go_but_not_the_champion_and_the_one_before(
-    candidate: UPath, registry: Registry, serve: Serve
-) -> None:
-    serving = serve(registry.name)
-    accepted(candidate, registry)
+    accept(candidate, registry)
     for name in ("a", "b", "c"):
-        pipeline.deploy(TITANIC, renamed(candidate, name), registry, serving.server, patience=20, keep=1)
-    left = registry._client.search_model_versions(f"name = '{registry.name}'")
-    assert sorted(int(one.version) for one in left) == [2, 3]
+        pipeline.deploy(TITANIC, copy_as(candidate, name), registry, serving.server, patience=20, keep=1)
+    remaining = registry._client.search_model_versions(f"name = '{registry.name}'")
+    assert sorted(int(version.version) for version in remaining) == [2, 3]
 
 
-def test_the_card_says_what_was_measured(candidate: UPath, registry: Registry) -> None:
-    accepted(candidate, registry)
+def test_the_model_card_shows_the_measurements(candidate: UPath, registry: Registry) -> None:
+    accept(candidate, registry)
     text = (candidate.parent / card.CARD).read_text()
-    found = candidates.read(candidate)
-    assert f"{found.results['logistic_regression'].metrics['accuracy']:.4f}" in text
+    evaluation = candidates.read(candidate)
+    assert f"{evaluation.results['logistic_regression'].metrics['accuracy']:.4f}" in text
     assert text.count("- passed: ") == 13
     for path in card.FILES[1:]:
         assert (candidate.parent / path).read_bytes().startswith(b"\x89PNG")
         assert f"({path})" in text
 
 
-def test_the_candidate_is_compared_anew_when_the_data_has_changed(
+def test_the_champion_is_retrained_for_the_comparison_when_the_data_has_changed(
     candidate: UPath, registry: Registry, serve: Serve, tmp_path: Path
 ) -> None:
-    accepted(candidate, registry)
+    accept(candidate, registry)
     deploy(candidate, registry, serve(registry.name))
     fewer = train(tmp_path, pd.read_csv(LIST).sample(800, random_state=1))
     pipeline.evaluate(TITANIC, fewer, registry)

@@ -1,4 +1,4 @@
-"""One genuine call of each kind of API."""
+"""One valid call of each kind of API."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ARCHIVE = {
 }
 
 
-def archive(base_url: str, **query: str) -> requests.Response:
-    return requests.get(f"{base_url}/v1/archive", params=ARCHIVE | query, timeout=2)
+def archive(upstreams: str, **query: str) -> requests.Response:
+    return requests.get(f"{upstreams}/v1/archive", params=ARCHIVE | query, timeout=10)
 
 
-def weather(base_url: str) -> requests.Response:
+def weather(upstreams: str) -> requests.Response:
     query = {"q": "London", "appid": uuid4().hex, "units": "metric"}
-    return requests.get(f"{base_url}/data/2.5/weather", params=query, timeout=2)
+    return requests.get(f"{upstreams}/data/2.5/weather", params=query, timeout=10)
 
 
-def sales(base_url: str) -> requests.Response:
-    return requests.get(f"{base_url}/sales", params={"date": "2010-12-20", "limit": "3"}, timeout=2)
+def sales(upstreams: str) -> requests.Response:
+    return requests.get(f"{upstreams}/sales", params={"date": "2010-12-20", "limit": "3"}, timeout=10)

@@ -16,38 +16,41 @@ from devstack.upstreams.server import PortTakenError, serve
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-def test_about_names_days_licence_and_attribution_of_each_data_set(base_url: str) -> None:
-    about = requests.get(f"{base_url}/about", timeout=10).json()
+def test_about_names_days_licence_and_attribution_of_each_data_set(upstreams: str) -> None:
+    about = requests.get(f"{upstreams}/about", timeout=10).json()
     assert (about["first_day"], about["last_day"]) == ("2010-12-01", "2025-03-14")
-    assert [each["name"] for each in about["datasets"]] == [each.name for each in DATASETS]
-    for each in about["datasets"]:
-        assert all(each[name] for name in ("first_day", "last_day", "licence", "attribution", "note"))
+    assert [dataset["name"] for dataset in about["datasets"]] == [dataset.name for dataset in DATASETS]
+    for dataset in about["datasets"]:
+        assert all(dataset[name] for name in ("first_day", "last_day", "licence", "attribution", "note"))
 
 
-def test_every_answer_is_marked_as_sample_data(base_url: str) -> None:
+def test_every_response_is_marked_as_sample_data(upstreams: str) -> None:
     for path in ("/about", "/health", "/nowhere", "/v1/archive", "/control/requests"):
-        assert requests.get(base_url + path, timeout=10).headers["x-sample-data"] == "recorded; see /about"
+        assert requests.get(upstreams + path, timeout=10).headers["x-sample-data"] == "recorded; see /about"
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("POST", "/v1/archive", 405)])
-def test_what_is_not_served_is_refused_as_json(base_url: str, method: str, path: str, status: int) -> None:
-    answer = requests.request(method, base_url + path, timeout=10)
-    assert answer.status_code == status
-    assert answer.json()["error"]["message"].endswith("GET /about lists what is served")
+def test_unknown_paths_and_methods_are_refused_as_json(upstreams: str, method: str, path: str, status: int) -> None:
+    response = requests.request(method, upstreams + path, timeout=10)
+    assert response.status_code == status
+    assert response.json()["error"]["message"].endswith("GET /about lists the APIs")
 
 
-def test_a_taken_port_is_refused_by_name(base_url: str) -> None:
-    port = urlsplit(base_url).port
+def test_a_taken_port_is_refused_by_name(upstreams: str) -> None:
+    port = urlsplit(upstreams).port
     assert port
     with pytest.raises(PortTakenError, match=rf"port {port} of 127.0.0.1 is taken"), serve(port):
         pytest.fail("served on a taken port")
     command = [sys.executable, "-m", "devstack.upstreams", "--port", str(port)]
     refused = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
     assert refused.returncode == 1
-    assert refused.stderr == f"port {port} of 127.0.0.1 is taken: stop what listens there or give another --port\n"
+    assert (
+        refused.stderr
+        == f"port {port} of 127.0.0.1 is taken: stop the program that listens there or choose another --port\n"
+    )
 
 
-def test_the_command_serves_until_it_is_told_to_stop_even_with_a_caller_that_hangs() -> None:
+def test_the_command_stops_on_sigterm_even_while_a_request_hangs() -> None:
     command = [sys.executable, "-m", "devstack.upstreams", "--port", "0"]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -64,7 +67,7 @@ def test_the_command_serves_until_it_is_told_to_stop_even_with_a_caller_that_han
         assert time.monotonic() - started < 5
 
 
-def test_a_thread_of_its_own_serves_and_stops() -> None:
+def test_a_server_in_a_thread_serves_and_stops() -> None:
     with serve() as url:
         assert requests.get(f"{url}/health", timeout=10).ok
     with pytest.raises(requests.ConnectionError):

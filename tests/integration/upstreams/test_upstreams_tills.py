@@ -35,47 +35,47 @@ def content(s3: Any, key: str) -> str:
     return s3.get_object(Bucket=RETAIL_BUCKET.read(), Key=key)["Body"].read().decode()  # type: ignore[no-any-return]
 
 
-def test_a_recorded_day_is_delivered_as_it_is(tills: str, s3: Any) -> None:
-    answer = requests.get(tills, params={"date": "2010-12-21"}, timeout=30)
+def test_a_recorded_day_is_delivered_unchanged(tills: str, s3: Any) -> None:
+    response = requests.get(tills, params={"date": "2010-12-21"}, timeout=30)
     key = "retail/online_retail_2010-12-21.csv"
-    assert answer.json() == {"date": "2010-12-21", "closed": True, "file": key}
-    assert HEADER not in answer.headers
+    assert response.json() == {"date": "2010-12-21", "closed": True, "file": key}
+    assert HEADER not in response.headers
     assert content(s3, key) == (DATA / key).read_text(encoding="utf-8")
     with pytest.raises(ClientError, match="NoSuchKey"):
         content(s3, key + SUFFIX)
 
 
 def test_another_day_is_delivered_with_its_label_and_the_rows_of_the_sales_api(tills: str, s3: Any) -> None:
-    answer = requests.get(tills, params={"date": YESTERDAY.isoformat()}, timeout=30)
-    key = answer.json()["file"]
+    response = requests.get(tills, params={"date": YESTERDAY.isoformat()}, timeout=30)
+    key = response.json()["file"]
     assert key == f"retail/online_retail_{YESTERDAY}.csv"
-    assert content(s3, key + SUFFIX) == answer.headers[HEADER]
+    assert content(s3, key + SUFFIX) == response.headers[HEADER]
     delivered = list(csv.DictReader(content(s3, key).splitlines()))
     query = {"date": YESTERDAY.isoformat(), "limit": "1000"}
     page = requests.get(tills.replace("/tills", "/sales"), params=query, timeout=30).json()
     assert len(delivered) == page["total"]
     for row, sold in zip(delivered, page["data"], strict=False):
         assert row == {name: "" if value is None else str(value) for name, value in sold.items()}
-    recorded = (DATA / "retail" / f"online_retail_{answer.headers[HEADER]}.csv").read_text(encoding="utf-8")
+    recorded = (DATA / "retail" / f"online_retail_{response.headers[HEADER]}.csv").read_text(encoding="utf-8")
     assert content(s3, key).splitlines()[0] == recorded.splitlines()[0]
 
 
-def test_a_day_is_open_until_it_is_there(tills: str) -> None:
+def test_a_future_day_is_not_closed_yet(tills: str) -> None:
     tomorrow = (replay.today() + timedelta(days=1)).isoformat()
-    answer = requests.get(tills, params={"date": tomorrow}, timeout=30)
-    assert (answer.status_code, answer.json()["error"]["message"]) == (404, f"{tomorrow} is not closed yet")
+    response = requests.get(tills, params={"date": tomorrow}, timeout=30)
+    assert (response.status_code, response.json()["error"]["message"]) == (404, f"{tomorrow} is not closed yet")
 
 
-def test_one_day_must_be_named(tills: str) -> None:
-    answer = requests.get(tills, params={"since": "2010-12-20", "until": "2010-12-21"}, timeout=30)
-    assert (answer.status_code, answer.json()["error"]["message"]) == (
-        400, "since=2010-12-20, until=2010-12-21: give one day",
+def test_a_single_day_must_be_requested(tills: str) -> None:
+    response = requests.get(tills, params={"since": "2010-12-20", "until": "2010-12-21"}, timeout=30)
+    assert (response.status_code, response.json()["error"]["message"]) == (
+        400, "since=2010-12-20, until=2010-12-21: request one day",
     )  # fmt: skip
 
 
-def test_tills_that_cannot_deliver_say_so() -> None:
+def test_tills_that_cannot_deliver_report_an_error() -> None:
     with serve(s3="http://127.0.0.1:9") as url:
-        answer = requests.get(f"{url}/tills", params={"date": "2010-12-21"}, timeout=60)
-    assert answer.status_code == 503
-    message = answer.json()["error"]["message"]
+        response = requests.get(f"{url}/tills", params={"date": "2010-12-21"}, timeout=60)
+    assert response.status_code == 503
+    message = response.json()["error"]["message"]
     assert message.startswith("retail/online_retail_2010-12-21.csv can't be delivered to http://127.0.0.1:9: ")

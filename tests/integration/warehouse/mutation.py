@@ -1,4 +1,4 @@
-"""Copies of modules with one guard taken out."""
+"""Copies of modules with one guard removed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What must not go wrong, as functions: each runs one danger and returns what stands afterwards.
+"""Failure scenarios, as functions: each runs one and returns the published rows afterwards.
 
-The tests run them on the code as it is, and on copies with one guard taken out.
+The tests run them on the code as it is, and on copies with one guard removed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GATE = 42
 
 @dataclass(frozen=True)
 class Outcome:
-    """Temperatures that stand, rows in quarantine, and the class of the error that the last load raised."""
+    """Published temperatures, rows in quarantine, and the class of the error that the last load raised."""
 
     temperatures: dict[str, float]
     quarantined: int = 0
@@ -40,7 +40,7 @@ class Outcome:
 
 
 def repeated(uri: str, load: Load) -> Outcome:
-    """The same task instance loads twice: its commit went through, but the reply got lost."""
+    """The same task instance loads twice: its commit succeeded, but the reply was lost."""
     with connect(uri) as session:
         create_table(session, WEATHER)
         rejected = [Rejected({"city": "London"}, "no temperature")]
@@ -54,7 +54,7 @@ def repeated(uri: str, load: Load) -> Outcome:
 
 
 def outlived(uri: str, load: Load) -> Outcome:
-    """A first try that was given up long ago wakes up after the second has loaded."""
+    """A first try that was abandoned continues after the second has loaded."""
     with connect(uri) as session:
         create_table(session, WEATHER)
         return _last_of(
@@ -87,7 +87,7 @@ def withdrawn(uri: str, load: Load) -> Outcome:
 
 
 def incomplete(uri: str, load: Load) -> Outcome:
-    """A complete load, then one that lacks two of the cities asked for."""
+    """A complete load, then one without two of the expected cities."""
     with connect(uri) as session:
         create_table(session, WEATHER)
         return _last_of(
@@ -98,7 +98,7 @@ def incomplete(uri: str, load: Load) -> Outcome:
 
 
 def overlapped(uri: str, load: Load) -> Outcome:
-    """Two runs load different rows for one day, both at the point before its commit if nothing stops them."""
+    """Two runs load different rows for one day, both waiting before their commit if nothing prevents it."""
     with connect(uri) as session:
         create_table(session, WEATHER)
         session.execute(
@@ -127,9 +127,9 @@ def overlapped(uri: str, load: Load) -> Outcome:
 
 def _last_of(session: Session, *loads: Callable[[], LoadResult]) -> Outcome:
     """Run ``loads``; all but the last must succeed."""
-    *former, last = loads
-    for each in former:
-        each()
+    *earlier, last = loads
+    for run_load in earlier:
+        run_load()
     error = None
     try:
         last()

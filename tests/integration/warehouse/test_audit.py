@@ -1,4 +1,4 @@
-"""Rows that break a rule are refused with the whole load, and what stood before still stands."""
+"""Rows that break a rule are refused with the whole load, and the earlier rows stay."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REFUSED = {
     "null": (TOKYO | {"conditions": None}, r"conditions is not null: 1 row\(s\)\n.*Tokyo"),
     "another day": (TOKYO | {"date": DAY - timedelta(days=1)}, r"date is 2024-06-01: 1 row\(s\)\n.*2024-05-31"),
     "repeated key": (observation("London", 3), r"share the key \(date, city\): 2 row\(s\)\n.*London.*\n.*London"),
-    "not asked for": (observation("Paris"), r"asked for: London, New York, Tokyo: 1 row\(s\)\n.*Paris"),
+    "not asked for": (observation("Paris"), r"expected: London, New York, Tokyo: 1 row\(s\)\n.*Paris"),
     "text for a number": (TOKYO | {"temperature": "25,0"}, r'type .*"25,0".*\n.*line 3, column temperature'),
     "not a day": (TOKYO | {"date": "2024-02-30"}, r'type .*2024-02-30.*\n.*column date'),
 }  # fmt: skip
@@ -56,8 +56,8 @@ def test_every_broken_rule_is_listed_with_the_first_rows(session: Session) -> No
     rows = [observation(f"City {number}", 99) for number in range(12)] + [observation("Nowhere", None)]
     with pytest.raises(AuditError) as refused:
         load(session, WEATHER, partition=DAY, rows=rows, attempt=FIRST)
-    found = [(violation.rule, violation.rows, len(violation.examples)) for violation in refused.value.violations]
-    assert found == [("temperature is not null", 1, 1), ("temperature is at most 60", 12, 5)]
+    violations = [(violation.rule, violation.rows, len(violation.examples)) for violation in refused.value.violations]
+    assert violations == [("temperature is not null", 1, 1), ("temperature is at most 60", 12, 5)]
     assert "... and 7 more" in str(refused.value)
 
 
@@ -67,15 +67,15 @@ def test_missing_values_of_a_frame_are_null(session: Session) -> None:
         load(session, WEATHER, partition=DAY, rows=frame, attempt=FIRST)
 
 
-def test_an_empty_answer_is_refused(session: Session) -> None:
+def test_an_empty_response_is_refused(session: Session) -> None:
     load(session, WEATHER, partition=DAY, rows=observations(), attempt=FIRST)
-    with pytest.raises(AuditError, match=r"at least 1 row\(s\) come: 0"):
+    with pytest.raises(AuditError, match=r"at least 1 row\(s\) are expected: 0"):
         load(session, WEATHER, partition=DAY, rows=[], attempt=FIRST)
     assert count(session, "weather_data") == 3
 
 
-def test_another_number_of_rows_than_announced_is_refused(session: Session) -> None:
-    with pytest.raises(AuditError, match=r"exactly 4 row\(s\) come: 3"):
+def test_a_wrong_number_of_rows_is_refused(session: Session) -> None:
+    with pytest.raises(AuditError, match=r"exactly 4 row\(s\) are expected: 3"):
         load(session, WEATHER, partition=DAY, rows=observations(), attempt=FIRST, expected_rows=4)
     assert load(session, WEATHER, partition=DAY, rows=observations(), attempt=FIRST, expected_rows=3).complete
 
@@ -93,12 +93,12 @@ def test_rows_must_have_the_declared_columns(session: Session, row: dict[str, ob
     assert count(session, "weather_data") == 0
 
 
-def test_rows_that_a_trigger_swallows_are_noticed(session: Session) -> None:
+def test_rows_discarded_by_a_trigger_are_detected(session: Session) -> None:
     session.execute(
         "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " IF new.city = 'Tokyo' THEN RETURN NULL; END IF; RETURN new; END $$;"
         "CREATE TRIGGER swallow BEFORE INSERT ON weather_data FOR EACH ROW EXECUTE FUNCTION swallow()"
     )
-    with pytest.raises(LoadError, match=r"3 row.* came, but 2 were loaded and 0 quarantined"):
+    with pytest.raises(LoadError, match=r"3 row.* received, but 2 loaded and 0 quarantined"):
         load(session, WEATHER, partition=DAY, rows=observations(), attempt=FIRST)
     assert count(session, "weather_data") == 0

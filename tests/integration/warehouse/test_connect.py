@@ -16,11 +16,11 @@ from tests.integration.warehouse.cases import FIRST
 
 def test_a_session_has_the_name_of_its_attempt_and_time_limits(warehouse: str) -> None:
     with connect(warehouse, FIRST, statement_timeout=7, lock_timeout=2.5, idle_timeout=9) as session:
-        found = session.execute(
+        rows = session.execute(
             "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)",
             [["application_name", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]],
         ).fetchall()
-    assert {str(name): setting for name, setting in found} == {
+    assert {str(name): setting for name, setting in rows} == {
         "application_name": "weather_data_pipeline.load_weather#1 scheduled__2024-06-01",
         "statement_timeout": "7000",
         "lock_timeout": "2500",
@@ -43,7 +43,7 @@ def test_a_statement_ends_at_its_limit(warehouse: str) -> None:
     ],
 )
 def test_the_uri_of_an_airflow_connection_opens_a_session(warehouse: str, extra: dict[str, object]) -> None:
-    """A password with every character that a URI gives a meaning to, and extras with spaces, arrive as they are."""
+    """A password with reserved URI characters, and extras with spaces, arrive unchanged."""
     role, password = "o'brien@sales", "p@ss:w/rd?#%25 +&=ü"
     parts = urlsplit(warehouse)
     with connect(warehouse) as session:

@@ -1,4 +1,4 @@
-"""Killed processes, lost replies, waiting for locks and servers that go away."""
+"""Killed processes, lost replies, and waiting for locks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ with connect(sys.argv[1], FIRST) as session:
 """
 
 
-def test_a_process_killed_while_it_copies_leaves_nothing_behind(session: Session, warehouse: str) -> None:
+def test_a_process_killed_during_copy_leaves_no_rows(session: Session, warehouse: str) -> None:
     load(session, WEATHER, partition=DAY, rows=observations(temperature=1), attempt=replace(FIRST, run_id="before"))
     with subprocess.Popen(
         [sys.executable, "-c", STUCK_IN_COPY, warehouse], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -73,10 +73,10 @@ def test_a_stale_attempt_is_refused_by_name(session: Session) -> None:
     assert count(session, "load_log") == 1
 
 
-def test_a_run_that_was_deleted_and_created_anew_may_load(session: Session) -> None:
+def test_a_run_that_was_deleted_and_recreated_may_load(session: Session) -> None:
     load(session, WEATHER, partition=DAY, rows=observations(temperature=2), attempt=replace(FIRST, try_number=4))
-    anew = replace(FIRST, run_started=FIRST.run_started.replace(hour=9))
-    load(session, WEATHER, partition=DAY, rows=observations(temperature=3), attempt=anew)
+    recreated = replace(FIRST, run_started=FIRST.run_started.replace(hour=9))
+    load(session, WEATHER, partition=DAY, rows=observations(temperature=3), attempt=recreated)
     assert published(session) == dict.fromkeys(CITIES, 3)
     with pytest.raises(StaleAttemptError):
         load(session, WEATHER, partition=DAY, rows=observations(), attempt=replace(FIRST, try_number=5))
@@ -94,11 +94,11 @@ def test_other_runs_tasks_and_partitions_have_fences_of_their_own(session: Sessi
 def test_a_rerun_after_a_lost_commit_reply_changes_nothing(session: Session, warehouse: str) -> None:
     rows = observations()
     with (
-        CommitReplyLost(warehouse) as through,
-        connect(through, FIRST) as doomed,
+        CommitReplyLost(warehouse) as uri,
+        connect(uri, FIRST) as lost_session,
         pytest.raises(psycopg.OperationalError),
     ):
-        load(doomed, WEATHER, partition=DAY, rows=rows, attempt=FIRST, expected=CITIES)
+        load(lost_session, WEATHER, partition=DAY, rows=rows, attempt=FIRST, expected=CITIES)
     assert published(session) == dict.fromkeys(CITIES, 20.5)
     again = load(session, WEATHER, partition=DAY, rows=observations(), attempt=SECOND, expected=CITIES)
     assert (again.changed, again.removed) == (0, 0)
@@ -106,7 +106,7 @@ def test_a_rerun_after_a_lost_commit_reply_changes_nothing(session: Session, war
     assert digests == [(again.digest,)]
 
 
-def test_waiting_for_another_load_ends(session: Session, warehouse: str) -> None:
+def test_waiting_for_another_load_times_out(session: Session, warehouse: str) -> None:
     with connect(warehouse, lock_timeout=0.2) as impatient, session.transaction():
         lock(session, WEATHER.name, DAY.isoformat())
         with pytest.raises(psycopg.errors.LockNotAvailable):
@@ -116,7 +116,7 @@ def test_waiting_for_another_load_ends(session: Session, warehouse: str) -> None
         assert load(impatient, WEATHER, partition=next_day, rows=rows, attempt=FIRST).loaded == 3
 
 
-def test_a_session_that_lies_idle_in_its_transaction_is_ended(session: Session, warehouse: str) -> None:
+def test_a_session_that_is_idle_in_its_transaction_is_ended(session: Session, warehouse: str) -> None:
     idle = connect(warehouse, idle_timeout=0.1)
     idle.execute("BEGIN")
     lock(idle, WEATHER.name, DAY.isoformat())
@@ -126,8 +126,8 @@ def test_a_session_that_lies_idle_in_its_transaction_is_ended(session: Session, 
     assert load(session, WEATHER, partition=DAY, rows=observations(), attempt=FIRST).loaded == 3
 
 
-def test_many_runs_of_one_day_at_once_leave_one_of_them(session: Session, warehouse: str) -> None:
-    """Eight loads with different rows; whichever committed last stands alone."""
+def test_of_concurrent_runs_of_one_day_only_the_last_remains(session: Session, warehouse: str) -> None:
+    """Eight loads with different rows; only the last committed one remains."""
     sets = [[f"City {number}", f"Town {number}"] for number in range(8)]
     start = threading.Barrier(len(sets))
 
@@ -168,17 +168,17 @@ class CommitReplyLost:
     def _forward(self) -> None:
         client, _ = self.listener.accept()
         with client, socket.create_connection(self.server) as server:
-            answers = threading.Thread(target=self._copy, args=[server, client])
-            answers.start()
+            replies = threading.Thread(target=self._copy, args=[server, client])
+            replies.start()
             for data in self._received(client):
                 if b"COMMIT\0" in data:
                     client.shutdown(socket.SHUT_WR)
                     server.sendall(data)
                     break
                 server.sendall(data)
-            # The server has committed once it has read our end of the stream.
+            # The server has committed once it has read the end of our stream.
             server.shutdown(socket.SHUT_WR)
-            answers.join(timeout=20)
+            replies.join(timeout=20)
 
     @staticmethod
     def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""Every guard of the load is needed: each scenario ends well with it and badly with it taken out."""
+"""Every guard of the load is needed: each scenario succeeds with it and fails without it."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ WITHOUT: dict[str, tuple[tuple[ModuleType, str, str], Scenario, Outcome]] = {
 
 
 @pytest.mark.parametrize("scenario", GOOD, ids=lambda scenario: scenario.__name__)
-def test_the_rows_that_stand_are_right(warehouse: str, scenario: Scenario) -> None:
+def test_the_published_rows_are_correct(warehouse: str, scenario: Scenario) -> None:
     assert scenario(warehouse, loader.load) == GOOD[scenario]
 
 
 @pytest.mark.parametrize("guard", WITHOUT)
-def test_without_the_guard_they_are_not(
+def test_without_the_guard_they_are_wrong(
     warehouse: str, guard: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (module, text, replacement), scenario, bad = WITHOUT[guard]

@@ -1,4 +1,4 @@
-"""Which load says how fresh a table is."""
+"""Which load determines the freshness of a table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOTALS = Dataset("totals", (Column("code", "text"),), ("code",))
 NOW = datetime(2024, 6, 3, 6, 0, tzinfo=UTC)
 
 
-def loaded(session: Session, dataset: str, partition: str, hours: float, *, complete: bool = True) -> None:
+def write_load(session: Session, dataset: str, partition: str, hours: float, *, complete: bool = True) -> None:
     """Write a load of ``hours`` ago into ``load_log``."""
     when = NOW - timedelta(hours=hours)
     session.execute(
@@ -29,17 +29,17 @@ def loaded(session: Session, dataset: str, partition: str, hours: float, *, comp
     )
 
 
-def test_it_is_the_last_complete_load_and_by_day_that_of_the_newest_day(session: Session) -> None:
-    loaded(session, "weather_data", "2024-06-01", 30)
-    loaded(session, "weather_data", "2024-06-02", 7)
-    loaded(session, "weather_data", "2024-06-02", 6)
-    loaded(session, "weather_data", "2024-06-01", 1)
-    loaded(session, "weather_data", "2024-06-03", 1, complete=False)
-    loaded(session, "months", "2024-05-01", 3)
-    loaded(session, "months", "2024-04-01", 2)
-    loaded(session, "totals", "all", 5)
-    loaded(session, "totals", "all", 4)
-    loaded(session, "not_asked_for", "all", 1)
+def test_the_last_load_is_the_last_complete_one_of_the_newest_day(session: Session) -> None:
+    write_load(session, "weather_data", "2024-06-01", 30)
+    write_load(session, "weather_data", "2024-06-02", 7)
+    write_load(session, "weather_data", "2024-06-02", 6)
+    write_load(session, "weather_data", "2024-06-01", 1)
+    write_load(session, "weather_data", "2024-06-03", 1, complete=False)
+    write_load(session, "months", "2024-05-01", 3)
+    write_load(session, "months", "2024-04-01", 2)
+    write_load(session, "totals", "all", 5)
+    write_load(session, "totals", "all", 4)
+    write_load(session, "not_asked_for", "all", 1)
     assert last_loads(session, [WEATHER, MONTHS, TOTALS]) == [
         LastLoad("months", "dag of months", NOW - timedelta(hours=3)),
         LastLoad("totals", "dag of totals", NOW - timedelta(hours=4)),
@@ -47,12 +47,12 @@ def test_it_is_the_last_complete_load_and_by_day_that_of_the_newest_day(session:
     ]
 
 
-def test_a_table_that_was_never_loaded_completely_has_none(session: Session) -> None:
-    loaded(session, "weather_data", "2024-06-02", 1, complete=False)
+def test_a_table_that_was_never_loaded_completely_has_no_last_load(session: Session) -> None:
+    write_load(session, "weather_data", "2024-06-02", 1, complete=False)
     assert not last_loads(session, [WEATHER])
     assert not last_loads(session, [])
 
 
-def test_an_empty_warehouse_has_none(warehouse: str) -> None:
+def test_an_empty_warehouse_has_no_last_load(warehouse: str) -> None:
     with connect(warehouse) as session:
         assert not last_loads(session, [WEATHER])

@@ -1,4 +1,4 @@
-"""Many workers, one budget: never more calls in any window than allowed, and nearly all of them used."""
+"""Many workers, one budget: never more calls in any window than allowed, and nearly all of the budget used."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_four_processes_never_exceed_the_limit_in_any_window(warehouse: str) -> 
     assert calls[-1] - calls[0] < 2 * SECONDS + PATIENCE, "the limiter lets fewer calls through than it may"
 
 
-def test_a_limit_that_is_used_up_is_an_error_at_once(warehouse: str) -> None:
+def test_an_exhausted_limit_raises_at_once(warehouse: str) -> None:
     rate = RateLimiter(warehouse, "upstream", calls=2, seconds=60)
     rate.acquire(timeout=0)
     rate.acquire(timeout=0)
@@ -63,18 +63,18 @@ def test_a_caller_waits_for_the_window_to_pass(warehouse: str) -> None:
     assert rate.acquire(timeout=10) >= 0.5
 
 
-def test_a_retry_after_holds_back_every_worker(warehouse: str) -> None:
-    one, other = (RateLimiter(warehouse, "upstream", calls=10, seconds=1) for _ in range(2))
+def test_a_retry_after_delays_every_worker(warehouse: str) -> None:
+    first_limiter, second_limiter = (RateLimiter(warehouse, "upstream", calls=10, seconds=1) for _ in range(2))
     start = time.monotonic()
-    one.penalise(2.5)
-    one.penalise(0.1)
+    first_limiter.penalise(2.5)
+    first_limiter.penalise(0.1)
     with pytest.raises(RateLimitError, match=r"no call is free within 0\.0 s"):
-        other.acquire(timeout=0)
-    other.acquire(timeout=10)
+        second_limiter.acquire(timeout=0)
+    second_limiter.acquire(timeout=10)
     assert time.monotonic() - start >= 2.5
 
 
-def test_a_retry_after_holds_back_those_who_wait_already(warehouse: str) -> None:
+def test_a_retry_after_delays_callers_that_already_wait(warehouse: str) -> None:
     rate = RateLimiter(warehouse, "upstream", calls=1, seconds=0.5, slack=0.2)
     rate.acquire()
     waited: list[float] = []
@@ -86,16 +86,16 @@ def test_a_retry_after_holds_back_those_who_wait_already(warehouse: str) -> None
     assert waited[0] >= 1.5
 
 
-def test_two_who_ask_at_once_never_get_the_same_slot(warehouse: str) -> None:
+def test_concurrent_callers_never_get_the_same_slot(warehouse: str) -> None:
     assert _granted_at_once(warehouse, limiter) == 1
 
 
-def test_without_the_row_lock_they_do(warehouse: str, tmp_path: Path) -> None:
+def test_without_the_row_lock_concurrent_callers_get_the_same_slot(warehouse: str, tmp_path: Path) -> None:
     assert _granted_at_once(warehouse, mutate(limiter, " FOR UPDATE", "", tmp_path)) == 2
 
 
 def _granted_at_once(uri: str, module: ModuleType) -> int:
-    """Let two callers ask for the only call of a window while its row is locked; return how many get it."""
+    """Let two callers request the only call of a window while its row is locked; return how many get it."""
     rate = module.RateLimiter(uri, "upstream", calls=1, seconds=60)
     rate.penalise(0)
     granted: list[float] = []
@@ -118,8 +118,8 @@ def _granted_at_once(uri: str, module: ModuleType) -> int:
     return len(granted)
 
 
-def test_limits_must_make_sense(warehouse: str) -> None:
+def test_invalid_limits_are_refused(warehouse: str) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         RateLimiter(warehouse, "upstream", calls=0)
-    with pytest.raises(ValueError, match="give 0 or more"):
+    with pytest.raises(ValueError, match="use 0 or more"):
         RateLimiter(warehouse, "upstream").penalise(-1)

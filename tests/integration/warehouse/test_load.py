@@ -1,4 +1,4 @@
-"""What stands after a load, a repeat, a shuffle and an incomplete answer."""
+"""The table after a load, a repeat, a shuffle and an incomplete response."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_days_loaded_twice_and_in_any_order_give_one_digest(session: Session) ->
     assert count(session, "weather_data") == 90
 
 
-def test_a_digest_sees_every_published_value_but_not_the_session(session: Session) -> None:
+def test_a_digest_depends_on_every_published_value_but_not_on_the_session(session: Session) -> None:
     dataset = Dataset(
         "readings",
         (Column("id", "integer"), Column("at", "timestamp with time zone"), Column("note", "text", nullable=True)),
@@ -110,12 +110,12 @@ def test_a_complete_load_replaces_the_partition_and_no_other(session: Session) -
     assert published(session) == {"London": 20.5, "Paris": 9}
 
 
-def test_a_load_of_a_part_removes_nothing(session: Session) -> None:
+def test_a_partial_load_removes_nothing(session: Session) -> None:
     load(session, WEATHER, partition=DAY, rows=observations(), attempt=FIRST, expected=CITIES)
-    part = load(
+    result = load(
         session, WEATHER, partition=DAY, rows=observations("Paris"), attempt=FIRST, expected=["Paris"], replace=False
     )
-    assert part.removed == 0
+    assert result.removed == 0
     assert set(published(session)) == {*CITIES, "Paris"}
 
 
@@ -141,9 +141,9 @@ def test_rejected_rows_go_to_quarantine_and_none_is_lost(session: Session) -> No
             expected=CITIES,
         )  # fmt: skip
         assert (result.rows_in, result.loaded, result.quarantined, result.missing) == (3, 2, 1, ("London",))
-    kept = session.execute("SELECT load_id, source_row, reason FROM quarantine").fetchall()
+    quarantined = session.execute("SELECT load_id, source_row, reason FROM quarantine").fetchall()
     source_row = {"city": "London", "temperature": "nan", "seen": "2024-06-01"}
-    assert kept == [(result.load_id, source_row, "temperature is NaN")]
+    assert quarantined == [(result.load_id, source_row, "temperature is NaN")]
     load(
         session, WEATHER, partition=DAY, rows=observations(), attempt=replace(FIRST, run_id="manual"), rejected=rejected
     )
@@ -160,14 +160,14 @@ def test_without_expectations_a_rejected_row_makes_the_load_incomplete(session: 
         result.require_complete()
 
 
-def test_an_answer_without_any_city_is_incomplete_not_empty(session: Session) -> None:
+def test_a_response_without_any_city_is_incomplete_not_empty(session: Session) -> None:
     load(session, WEATHER, partition=DAY, rows=observations(), attempt=FIRST, expected=CITIES)
     result = load(session, WEATHER, partition=DAY, rows=[], attempt=FIRST, expected=CITIES)
     assert (result.missing, result.loaded) == (CITIES, 0)
     assert count(session, "weather_data") == 3
 
 
-def test_a_dataset_without_partition_is_replaced_whole(session: Session) -> None:
+def test_a_dataset_without_partition_is_replaced_completely(session: Session) -> None:
     dataset = Dataset("passengers", (Column("id", "integer"), Column("age", "numeric", nullable=True)), key=("id",))
     create_table(session, dataset)
     load(session, dataset, partition=None, rows=[{"id": 1, "age": None}, {"id": 2, "age": 40}], attempt=FIRST)

@@ -1,4 +1,4 @@
-"""Whatever text comes: it is stored as it is, or put into quarantine with the reason."""
+"""Any text is stored unchanged, or quarantined with the reason."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def stored(session: Session) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("text", POISON)
-def test_poisoned_text_is_stored_as_it_is(session: Session, text: str) -> None:
+def test_special_characters_are_stored_unchanged(session: Session, text: str) -> None:
     load(session, WEATHER, partition=DAY, rows=[observation(f"city {text}", conditions=text)], attempt=FIRST)
     assert stored(session) == {f"city {text}": text}
 
 
 @pytest.mark.parametrize("text", UNSTORABLE)
-def test_text_that_postgresql_cannot_hold_is_put_into_quarantine(session: Session, text: str) -> None:
+def test_text_that_postgresql_cannot_store_is_quarantined(session: Session, text: str) -> None:
     rows = [observation("London"), observation("Tokyo", conditions=text)]
     result = load(session, WEATHER, partition=DAY, rows=rows, attempt=FIRST, expected=["London", "Tokyo"])
     assert (result.loaded, result.quarantined, result.missing) == (1, 1, ("Tokyo",))
@@ -43,7 +43,7 @@ def test_text_that_postgresql_cannot_hold_is_put_into_quarantine(session: Sessio
     assert row == observation("Tokyo") | {
         "date": "2024-06-01", "conditions": text.replace("\0", "\\x00").replace("\ud83c", "\\ud83c"),
     }  # fmt: skip
-    assert str(reason).startswith("conditions: the text holds a NUL character or half a surrogate pair")
+    assert str(reason).startswith("conditions: the text contains a NUL character or a lone surrogate")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,4 +1,4 @@
-"""Extract, transform and load together: which rows stand, and what the load log says."""
+"""Extract, transform and load together: the rows in the table, and the load log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from include.core.warehouse.digest import table_digest
 from include.core.warehouse.errors import IncompleteLoadError
 from include.domains.weather import pipeline
 from include.domains.weather.datasets import WEATHER_DATA
-from tests.integration.weather.conftest import ASKED_ON, DAY, PATHS, TODAY, YESTERDAY, Build
+from tests.integration.weather.conftest import DAY, PATHS, REQUESTED_ON, TODAY, YESTERDAY, Build
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +42,12 @@ def run(build: Build, warehouse: str, tmp_path: Path) -> Run:
         date: dt.date = DAY,
         cities: list[str | dict[str, Any]] | None = None,
         run_id: str = "run",
-        asked_on: dt.date = ASKED_ON,
+        requested_on: dt.date = REQUESTED_ON,
     ) -> None:
         root = ObjectStoragePath(url_of(tmp_path))
-        raw = pipeline.extract(build(api), root, wanted=cities or NAMES, date=date, asked_on=asked_on, run_id=run_id)
+        raw = pipeline.extract(
+            build(api), root, cities=cities or NAMES, date=date, requested_on=requested_on, run_id=run_id
+        )
         attempt = Attempt("weather_data_pipeline", "load_weather", f"{run_id}-{date}", 1)
         pipeline.load(ObjectStoragePath(pipeline.transform(ObjectStoragePath(raw))), warehouse, attempt)
 
@@ -79,20 +81,22 @@ def test_a_day_is_loaded_once_however_often_it_runs(run: Run, warehouse: str, co
 
 @pytest.mark.parametrize("api", PATHS)
 @pytest.mark.parametrize("day", [YESTERDAY, dt.date(2013, 6, 1)])
-def test_a_replayed_day_is_loaded_as_the_day_asked_for_and_labelled(
+def test_a_replayed_day_is_loaded_as_the_requested_day_and_labelled(
     run: Run, warehouse: str, tmp_path: Path, api: str, day: dt.date
 ) -> None:
-    run(api, date=day, asked_on=TODAY)
+    run(api, date=day, requested_on=TODAY)
     recorded = day.replace(year=2024)
     with psycopg.connect(warehouse) as session:
-        found = session.execute(
+        labels = session.execute(
             "SELECT date, city, source, replayed_from FROM weather_data JOIN load_log USING (load_id) ORDER BY city"
         ).fetchall()
-    assert found == [(day, city, f"{api}, replay of {recorded}", recorded) for city in sorted(NAMES)]
-    [raw] = tmp_path.glob(f"weather/raw/date={day}/*.json")
-    assert {answer["replayed_from"] for answer in json.loads(raw.read_text())["answers"]} == {recorded.isoformat()}
+    assert labels == [(day, city, f"{api}, replay of {recorded}", recorded) for city in sorted(NAMES)]
+    [raw] = tmp_path.glob(f"weather/raw/day={day}/*.json")
+    assert {response["replayed_from"] for response in json.loads(raw.read_text())["responses"]} == {
+        recorded.isoformat()
+    }
     replayed = rows(warehouse)
-    run(api, date=recorded, asked_on=TODAY)
+    run(api, date=recorded, requested_on=TODAY)
     assert [row[1:] for row in rows(warehouse) if row[0] == recorded] == [row[1:] for row in replayed]
     with psycopg.connect(warehouse) as session:
         assert session.execute("SELECT replayed_from FROM load_log ORDER BY load_id DESC LIMIT 1").fetchone() == (None,)
@@ -112,7 +116,7 @@ def test_a_missing_city_fails_by_name_after_the_others_are_loaded(run: Run, ware
 
 
 @pytest.mark.parametrize("scenario", ["wrong_types", "nan", "null_values", "out_of_range", "stale_date"])
-def test_when_nothing_is_good_nothing_is_published(run: Run, warehouse: str, control: Control, scenario: str) -> None:
+def test_without_valid_rows_nothing_is_published(run: Run, warehouse: str, control: Control, scenario: str) -> None:
     run()
     before = rows(warehouse)
     with control.scenario(scenario), pytest.raises(IncompleteLoadError, match="missing: London, New York, Tokyo"):
@@ -124,7 +128,7 @@ def test_when_nothing_is_good_nothing_is_published(run: Run, warehouse: str, con
     assert reasons == [(True, True)]
 
 
-def test_copies_are_quarantined_and_the_day_is_complete(run: Run, warehouse: str, control: Control) -> None:
+def test_duplicates_are_quarantined_and_the_day_is_complete(run: Run, warehouse: str, control: Control) -> None:
     with control.scenario("duplicate_rows"):
         run()
     assert len(rows(warehouse)) == 3
@@ -144,19 +148,19 @@ def test_an_unknown_city_is_refused_before_any_call(run: Run, control: Control) 
     assert control.requests() == []
 
 
-def test_the_raw_answer_is_kept_by_date_and_run(run: Run, tmp_path: Path, control: Control) -> None:
+def test_the_raw_response_is_stored_by_date_and_run(run: Run, tmp_path: Path, control: Control) -> None:
     run()
     run()
     files = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
     assert files == [
-        "weather/observations/date=2024-06-01/run.parquet",
-        "weather/raw/date=2024-06-01/run.json",
-        "weather/rejected/date=2024-06-01/run.jsonl",
+        "weather/observations/day=2024-06-01/run.parquet",
+        "weather/raw/day=2024-06-01/run.json",
+        "weather/rejected/day=2024-06-01/run.jsonl",
     ]
     assert control.requests()
 
 
-def test_days_in_any_order_give_the_same_table(run: Run, warehouse: str, control: Control) -> None:
+def test_days_loaded_in_any_order_give_the_same_table(run: Run, warehouse: str, control: Control) -> None:
     days = [dt.date(2024, 3, 1) + dt.timedelta(days=number) for number in range(10)]
 
     def digest(order: list[dt.date], run_id: str) -> str:

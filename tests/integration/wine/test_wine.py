@@ -1,4 +1,4 @@
-"""The wine experiment as a real MLflow shows it."""
+"""The wine experiment in a real MLflow."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "EXPERIMENT", "wine_quality_tests")
 
 
-def test_a_training_is_shown_once_with_all_that_it_has(mlflow: Process, tmp_path: Path) -> None:
+def test_a_training_is_recorded_once_with_all_artifacts(mlflow: Process, tmp_path: Path) -> None:
     evaluation = UPath(pipeline.train(SOURCE, UPath(tmp_path), "red", "run-1", NAMES))
     run_id = tracking.record(evaluation, mlflow.url)
     assert tracking.record(evaluation, mlflow.url) == run_id
@@ -43,7 +43,7 @@ def test_a_training_is_shown_once_with_all_that_it_has(mlflow: Process, tmp_path
     assert run.inputs is not None
     [dataset] = run.inputs.dataset_inputs
     assert dataset.dataset.digest == digest((SOURCE / "winequality-red.csv").read_bytes())[:36]
-    shown = {file.path for file in api.list_artifacts(run_id)} | {
+    artifacts = {file.path for file in api.list_artifacts(run_id)} | {
         file.path for file in api.list_artifacts(run_id, "model")
     }
     assert {
@@ -52,7 +52,7 @@ def test_a_training_is_shown_once_with_all_that_it_has(mlflow: Process, tmp_path
         "model/MLmodel",
         "model/model.skops",
         "model/input_example.json",
-    } <= shown
+    } <= artifacts
     children = api.search_runs(
         [run.info.experiment_id],
         f"tags.{tracking.PARENT} = '{run_id}'".replace("tags.mlflow", "tags.`mlflow").replace("Id =", "Id` ="),
@@ -61,7 +61,7 @@ def test_a_training_is_shown_once_with_all_that_it_has(mlflow: Process, tmp_path
     assert all(child.data.params["max_depth"] for child in children)
 
 
-def test_the_oldest_trainings_go_with_their_candidates(mlflow: Process, tmp_path: Path) -> None:
+def test_the_oldest_trainings_are_deleted_with_their_candidates(mlflow: Process, tmp_path: Path) -> None:
     runs = [
         tracking.record(
             UPath(pipeline.train(SOURCE, UPath(tmp_path), "red", f"prune-{number}", NAMES)),
@@ -72,18 +72,18 @@ def test_the_oldest_trainings_go_with_their_candidates(mlflow: Process, tmp_path
     tracking.prune(mlflow.url, keep=2)
     api = client(mlflow.url)
     experiment_id = api.get_run(runs[0]).info.experiment_id
-    left = api.search_runs([experiment_id])
-    assert {run.info.run_id for run in left if tracking.PARENT not in run.data.tags} == set(runs[1:])
-    assert len(left) == 2 * (1 + len(experiment.CANDIDATES))
+    remaining = api.search_runs([experiment_id])
+    assert {run.info.run_id for run in remaining if tracking.PARENT not in run.data.tags} == set(runs[1:])
+    assert len(remaining) == 2 * (1 + len(experiment.CANDIDATES))
 
 
-def test_an_exchanged_file_is_not_shown(mlflow: Process, tmp_path: Path) -> None:
-    evaluation = UPath(pipeline.train(SOURCE, UPath(tmp_path), "red", "spoilt", NAMES))
+def test_a_replaced_file_is_refused(mlflow: Process, tmp_path: Path) -> None:
+    evaluation = UPath(pipeline.train(SOURCE, UPath(tmp_path), "red", "corrupt", NAMES))
     (evaluation.parent / "confusion_matrix.png").write_bytes(b"another picture")
-    with pytest.raises(ArtifactError, match=r"confusion_matrix\.png isn't what the training wrote"):
+    with pytest.raises(ArtifactError, match=r"confusion_matrix\.png has changed since the training"):
         tracking.record(evaluation, mlflow.url)
 
 
-def test_a_candidate_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_an_unknown_candidate_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="SPELLBOOK_WINE_CANDIDATES: 'forest'; allowed: article_recipe,"):
         pipeline.train(SOURCE, UPath(tmp_path), "red", "run-1", ["forest"])

@@ -1,4 +1,4 @@
-"""What alerts say, read line by line."""
+"""The text of alerts, line by line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from include.ops.alerts.alert import Alert, Failure, Kind
-from include.ops.alerts.message import HEADER_LENGTH, NO_WORD, TITLES, Facts, compose, digest
+from include.ops.alerts.message import HEADER_LENGTH, NO_ERROR, TITLES, Facts, compose, digest
 
 ALERT = Alert(
     kind=Kind.FAILED,
@@ -69,7 +69,7 @@ MAIL = """\
 
 
 def rendered(blocks: list[dict[str, Any]]) -> str:
-    """The blocks as lines of text, as a reader meets them."""
+    """The blocks as lines of text, in reading order."""
     lines = []
     for block in blocks:
         if block["type"] == "header":
@@ -84,7 +84,7 @@ def rendered(blocks: list[dict[str, Any]]) -> str:
 
 
 def check_limits(blocks: list[dict[str, Any]]) -> None:
-    """Slack refuses a message beyond these."""
+    """Check Slack's limits for a message."""
     assert len(blocks) <= 50
     for block in blocks:
         assert len(block.get("fields", [])) <= 10
@@ -94,7 +94,7 @@ def check_limits(blocks: list[dict[str, Any]]) -> None:
             assert len(block["text"]["text"]) <= HEADER_LENGTH
 
 
-def test_slack_line_by_line() -> None:
+def test_a_slack_message_line_by_line() -> None:
     message = compose(FACTS)
     assert rendered(message.blocks) == GOLDEN
     assert message.summary == (
@@ -103,20 +103,20 @@ def test_slack_line_by_line() -> None:
     check_limits(message.blocks)
 
 
-def test_mail_line_by_line() -> None:
+def test_a_mail_line_by_line() -> None:
     assert compose(FACTS).html == MAIL
 
 
-def test_a_first_failure_says_so() -> None:
+def test_a_first_failure_is_labelled() -> None:
     assert "FIELD *History*\nfirst failure" in rendered(compose(replace(FACTS, streak=0)).blocks)
 
 
-def test_a_death_without_a_word_names_the_usual_reasons() -> None:
+def test_a_failure_without_an_error_names_the_usual_reasons() -> None:
     facts = replace(FACTS, failures=(replace(FAILURE, error=""),))
-    assert f"• load_weather, try 4 of 4: {NO_WORD}" in rendered(compose(facts).blocks)
+    assert f"• load_weather, try 4 of 4: {NO_ERROR}" in rendered(compose(facts).blocks)
 
 
-def test_a_retry_says_when_the_next_try_comes_and_asks_for_nothing() -> None:
+def test_a_retry_names_the_time_of_the_next_try_and_asks_for_no_action() -> None:
     alert = replace(ALERT, kind=Kind.RETRY, next_try="at 14:05:00 UTC, in 5 min")
     text = rendered(compose(Facts(alert, "notify", (replace(FAILURE, try_number=1),))).blocks)
     assert text.startswith("HEADER :large_blue_circle: Tried again: weather_data_pipeline\n• load_weather, try 1 of 4:")
@@ -124,7 +124,7 @@ def test_a_retry_says_when_the_next_try_comes_and_asks_for_nothing() -> None:
     assert "What to do" not in text
 
 
-def test_a_path_is_no_link() -> None:
+def test_a_path_is_not_a_link() -> None:
     text = rendered(compose(replace(FACTS, runbook="docs/runbooks/weather_data_pipeline.md")).blocks)
     assert text.endswith("· Runbook: `docs/runbooks/weather_data_pipeline.md`")
 
@@ -140,9 +140,9 @@ def test_many_failures_are_counted() -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_fits_into_slack(kind: Kind) -> None:
-    wordy = dict.fromkeys(("subject", "schedule", "advice", "text", "next_try"), "x" * 400)
+    long_texts = dict.fromkeys(("subject", "schedule", "advice", "text", "next_try"), "x" * 400)
     failures = tuple(replace(FAILURE, map_index=index, error="&" * 300) for index in range(20))
-    alert = Alert(**(vars(ALERT) | wordy | {"kind": kind, "dag_id": "d" * 250, "failures": failures}))
+    alert = Alert(**(vars(ALERT) | long_texts | {"kind": kind, "dag_id": "d" * 250, "failures": failures}))
     message = compose(Facts(alert, "act", failures, 3, RUNBOOK, "a remark"))
     check_limits(message.blocks)
     assert TITLES[kind] in message.summary
@@ -155,7 +155,7 @@ def test_a_digest_of_hundreds_fits_into_slack() -> None:
     assert "and 200 more: table alert_outbox" in rendered(message.blocks)
 
 
-def test_an_alert_survives_storage() -> None:
+def test_an_alert_is_restored_from_storage() -> None:
     alert = replace(ALERT, failures=(FAILURE,))
     again = Alert.from_dict(alert.to_dict() | {"a_field_of_a_later_version": 1})
     assert again == alert

@@ -17,7 +17,7 @@ NOW = datetime(2024, 6, 1, 14, 0, tzinfo=UTC)
 
 
 def context(**fields: Any) -> dict[str, Any]:
-    """What Airflow gives to a task's callback."""
+    """The context that Airflow passes to a task's callback."""
     task = SimpleNamespace(
         retries=3,
         retry_delay=timedelta(minutes=5),
@@ -50,7 +50,7 @@ def test_a_failed_run() -> None:
     assert failure.error == "ValueError: empty"
 
 
-def test_every_path_makes_the_same_key() -> None:
+def test_every_callback_creates_the_same_key() -> None:
     by_task, by_dag = run_alert(Kind.FAILED, context()), run_alert(Kind.FAILED, context(reason="task_failure"))
     assert by_task.key == by_dag.key
     assert run_alert(Kind.SUCCEEDED, context(reason="success")).key != by_task.key
@@ -73,7 +73,7 @@ def test_an_attempt_that_never_started() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("fields", "text"),
     [
         ({}, "between 14:05:00 and 14:10:00 UTC"),
         ({"try_number": 4}, "between 14:40:00 and 15:00:00 UTC"),
@@ -82,11 +82,11 @@ def test_an_attempt_that_never_started() -> None:
         ({"max_retry_delay": None, "try_number": 9}, "at 15:00:00 UTC, in 1 h"),
     ],
 )
-def test_when_the_next_try_comes(given: dict[str, Any], words: str) -> None:
-    assert _next_try(context(**given), NOW) == words
+def test_the_time_of_the_next_try(fields: dict[str, Any], text: str) -> None:
+    assert _next_try(context(**fields), NOW) == text
 
 
-def test_a_retry_policy_says_when() -> None:
+def test_a_retry_policy_sets_the_time_of_the_next_try() -> None:
     params = {"delay": 5, "cap": 15, "minute": 0.2}
     waits = [
         _next_try(context(try_number=number, retry_policy=BackoffInParams(), params=params), NOW)

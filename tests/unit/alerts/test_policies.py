@@ -1,4 +1,4 @@
-"""What the cluster policy adds to a DAG beside what it has of its own, and what it says of one that lacks something."""
+"""What the cluster policy adds to a DAG, and its note on a DAG that breaks house rules."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LACKING: dict[str, Any] = {"doc_md": None, "tags": [], "default_args": {}}
 
 
 def own(context: Any) -> None:
-    """A callback of the DAG's author."""
+    """The author's own callback."""
 
 
 async def own_deadline() -> None:
-    """A deadline's callback of the DAG's author."""
+    """The author's own deadline callback."""
 
 
 def after_policy(dag_id: str = "spell", *, task_callback: Any = None, **arguments: Any) -> DAG:
@@ -42,12 +42,12 @@ def after_policy(dag_id: str = "spell", *, task_callback: Any = None, **argument
         brew()
     for _ in range(2):
         policies.dag_policy(dag)
-        for each in dag.tasks:
-            policies.task_policy(each)
+        for operator in dag.tasks:
+            policies.task_policy(operator)
     return dag
 
 
-def test_a_dag_that_says_nothing_gets_everything() -> None:
+def test_a_dag_without_settings_gets_all_callbacks_and_a_deadline() -> None:
     dag = after_policy()
     assert dag.on_failure_callback == [on_dag_failure]
     assert dag.on_success_callback == [on_dag_success]
@@ -69,36 +69,36 @@ def test_a_dag_that_says_nothing_gets_everything() -> None:
     assert len(stored["deadline"]) == 1
 
 
-def test_own_callbacks_and_deadlines_stay() -> None:
+def test_own_callbacks_and_deadlines_are_kept() -> None:
     deadline = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, timedelta(hours=1), AsyncCallback(own_deadline))
     dag = after_policy(on_failure_callback=own, on_success_callback=[own], task_callback=own, deadline=deadline)
     assert dag.on_failure_callback == [own, on_dag_failure]
     assert dag.on_success_callback == [own, on_dag_success]
     assert dag.tasks[0].on_failure_callback == [own, on_task_failure]
     assert isinstance(dag.deadline, list)
-    assert [each.callback.path.rpartition(".")[2] for each in dag.deadline] == ["own_deadline", "on_deadline"]
+    assert [alert.callback.path.rpartition(".")[2] for alert in dag.deadline] == ["own_deadline", "on_deadline"]
 
 
-def test_an_own_time_for_our_deadline_is_enough() -> None:
+def test_an_own_deadline_with_our_callback_replaces_the_default() -> None:
     deadline = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, timedelta(hours=1), AsyncCallback(on_deadline))
     assert after_policy(deadline=deadline).deadline == [deadline]
 
 
-def test_what_delivers_alerts_gets_none() -> None:
+def test_the_dag_that_delivers_alerts_gets_none() -> None:
     dag = after_policy("alerts_drain")
     assert not dag.on_failure_callback
     assert not dag.on_success_callback
     assert not dag.deadline
 
 
-def test_a_dag_that_lacks_nothing_stays_as_it_is() -> None:
+def test_a_complete_dag_is_not_changed() -> None:
     dag = after_policy()
     assert dag.doc_md == DOC
     assert dag.tags == {"example"}
 
 
 @pytest.mark.parametrize("doc", [None, "## What\nIt brews."])
-def test_a_dag_that_lacks_something_runs_with_a_note_and_everything_else(doc: str | None) -> None:
+def test_an_incomplete_dag_runs_with_a_note_and_all_callbacks(doc: str | None) -> None:
     dag = after_policy(**LACKING | {"doc_md": doc})
     assert dag.on_failure_callback == [on_dag_failure]
     assert dag.tasks[0].on_failure_callback == [on_task_failure]
@@ -106,25 +106,25 @@ def test_a_dag_that_lacks_something_runs_with_a_note_and_everything_else(doc: st
     assert house_rules.documentation_of(dag) == (doc or "")
     note = house_rules.note_in(DagSerialization.to_dict(dag)["dag"]["doc_md"])
     assert note.count("What the gate will ask for") == 1
-    for wanted in ("no owner on task brew", "no tags", "no heading 'On failure'" if doc else "no doc_md"):
-        assert note.count(wanted) == 1
+    for problem in ("no owner on task brew", "no tags", "no heading 'On failure'" if doc else "no doc_md"):
+        assert note.count(problem) == 1
 
 
-def test_the_note_lists_what_the_gate_says_without_the_note() -> None:
+def test_the_note_lists_the_gates_problems() -> None:
     dag = after_policy(**LACKING)
-    problems = house_rules.broken(dag, house_rules.RULES.values())
+    problems = house_rules.broken_rules(dag, house_rules.RULES.values())
     assert problems
     assert house_rules.note_in(dag.doc_md).endswith("\n".join(f"- {problem}" for problem in problems))
 
 
-def test_a_link_to_a_runbook_that_is_not_there_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_link_to_a_missing_runbook_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     doc = f"{DOC} docs/runbooks/no_such_page.md"
     assert "docs/runbooks/no_such_page.md, which doesn't exist" in (after_policy(doc_md=doc).doc_md or "")
     monkeypatch.setattr(house_rules, "RUNBOOKS", tmp_path / "missing")
-    assert after_policy(doc_md=doc).doc_md == doc, "where docs isn't there, nothing is known"
+    assert after_policy(doc_md=doc).doc_md == doc, "without docs nothing can be checked"
 
 
-def test_a_strict_airflow_refuses_it_and_says_all_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strict_airflow_refuses_an_incomplete_dag_and_lists_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STRICT_MODE.name, "true")
     after_policy()
     with pytest.raises(AirflowClusterPolicyViolation, match=r"(?s)'spell' is refused.*no owner.*no tags.*no doc_md"):

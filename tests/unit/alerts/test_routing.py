@@ -1,4 +1,4 @@
-"""Where alerts go, and what is kept back."""
+"""Where alerts are sent, and which are silenced."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def test_this_repositorys_files_load_and_use_declared_connections() -> None:
         assert {route.conn_id for route in routes} <= declared
 
 
-def test_what_asks_for_action_goes_by_mail_too() -> None:
+def test_alerts_that_need_action_are_also_mailed() -> None:
     routing = Routing.load()
     for kind in Kind:
         media = {route.medium for route in routing.routes(Alert(kind, dag_id="spell"))}
-        acts = routing.kinds[kind] is Severity.ACT
-        assert media == ({Medium.SLACK, Medium.MAIL} if acts else {Medium.SLACK})
+        needs_action = routing.kinds[kind] is Severity.ACT
+        assert media == ({Medium.SLACK, Medium.MAIL} if needs_action else {Medium.SLACK})
 
 
 def test_mail_goes_to_the_owner() -> None:
     routing = Routing.load()
-    to = {
+    recipients = {
         owner: routing.routes(Alert(Kind.FAILED, "spell", owner=owner))[1].recipient for owner in ("data-platform", "x")
     }
-    assert to == {"data-platform": "data-platform@example.org", "x": "data-alerts@example.org"}
+    assert recipients == {"data-platform": "data-platform@example.org", "x": "data-alerts@example.org"}
 
 
-def test_what_delivers_alerts_has_no_alerts() -> None:
+def test_dags_that_deliver_alerts_have_no_alerts() -> None:
     for dag_id in UNWATCHED:
         assert Routing.load().routes(Alert(Kind.FAILED, dag_id)) == []
 
@@ -55,7 +55,7 @@ def test_what_delivers_alerts_has_no_alerts() -> None:
         ({"severities": {"act": {"slack": {"connection": "slack_default", "channel": "alerts"}}}}, "slack.channel"),
     ],
 )
-def test_a_mistake_is_named(tmp_path: Path, change: dict[str, object], words: str) -> None:
+def test_an_invalid_routing_file_is_refused(tmp_path: Path, change: dict[str, object], words: str) -> None:
     content = yaml.safe_load((FOLDER / "routing.yaml").read_text())
     path = tmp_path / "routing.yaml"
     path.write_text(yaml.safe_dump(content | change))
@@ -81,9 +81,9 @@ def test_silences_by_pattern_kind_and_day() -> None:
     assert silences.reason(Alert(Kind.LATE, "weather"), NOW) == ""
     assert silences.reason(Alert(Kind.FAILED, "spell"), NOW) == ""
     assert silences.expired(late, NOW) == ""
-    over = NOW.replace(day=3)
-    assert silences.reason(late, over) == ""
-    assert "2024-06-03 (slow) is over" in silences.expired(late, over)
+    expiry = NOW.replace(day=3)
+    assert silences.reason(late, expiry) == ""
+    assert "2024-06-03 (slow) has expired" in silences.expired(late, expiry)
 
 
 def test_a_silence_of_a_file_that_does_not_load() -> None:

@@ -15,11 +15,11 @@ def test_the_first_link_is_the_dags_runbook() -> None:
 
 
 @pytest.mark.parametrize("doc", [None, "", "Clear it.", "See docs/alerts.md.", "docs/runbooks/", "docs/runbooks/a.txt"])
-def test_no_link_no_runbook(doc: str | None) -> None:
+def test_a_doc_without_a_link_has_no_runbook(doc: str | None) -> None:
     assert runbook_of(doc) == ""
 
 
-def test_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_of_a_runbook(monkeypatch: pytest.MonkeyPatch) -> None:
     assert address_of("retail.md") == "docs/runbooks/retail.md"
     monkeypatch.setenv(RUNBOOKS.name, "https://example.org/docs/runbooks/")
     assert address_of("retail.md") == "https://example.org/docs/runbooks/retail.md"

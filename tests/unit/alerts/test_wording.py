@@ -1,4 +1,4 @@
-"""Schedules, durations, errors and advice in words; secrets in none of them."""
+"""Schedules, durations, errors and advice in words; without secrets."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_an_error_is_one_line() -> None:
     assert error_in_a_line(KeyError()) == "KeyError"
     assert error_in_a_line("killed") == "killed"
     assert error_in_a_line(None) == ""
-    long = error_in_a_line(ValueError("x" * 1000))
-    assert len(long) == ERROR_LENGTH
-    assert long.endswith("…")
+    line = error_in_a_line(ValueError("x" * 1000))
+    assert len(line) == ERROR_LENGTH
+    assert line.endswith("…")
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,23 @@ def test_an_error_is_one_line() -> None:
         "token xoxb-sesame-1001",
     ],
 )
-def test_secrets_that_nobody_registered_are_hidden(text: str) -> None:
-    said = error_in_a_line(ConnectionError(text))
-    assert "sesame" not in said
-    assert "***" in said
+def test_unregistered_secrets_are_hidden(text: str) -> None:
+    line = error_in_a_line(ConnectionError(text))
+    assert "sesame" not in line
+    assert "***" in line
 
 
-def test_secrets_that_airflow_knows_are_hidden() -> None:
+def test_registered_secrets_are_hidden() -> None:
     mask_secret("open-sesame-2002")
     assert "2002" not in error_in_a_line(ValueError("it said open-sesame-2002 aloud"))
 
 
-def test_words_about_secrets_stay() -> None:
+def test_words_about_secrets_are_kept() -> None:
     text = "ValueError: password is too short, token count 12, tokenizer: none"
     assert error_in_a_line(text) == text
 
 
-def test_advice_is_what_the_doc_says_on_failure() -> None:
+def test_advice_is_the_docs_section_on_failure() -> None:
     doc = "Title.\n\n## What\nIt works.\n\n## On failure\nClear the run.\nThen tell `sales`.\n\n## More\nNothing."
     assert advice_of(doc) == "Clear the run. Then tell `sales`."
     assert advice_of("no headings") == advice_of(None) == ""

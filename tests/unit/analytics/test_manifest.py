@@ -1,4 +1,4 @@
-"""The manifest that the DAG is made of is the one of the dbt project as it is now."""
+"""The manifest that the DAG is built from is up to date with the dbt project."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pathlib import Path
 import pytest
 
 from include.domains.analytics import manifest
-from include.domains.analytics.errors import DbtError
+from include.domains.analytics.results import DbtError
 
 
 def test_the_manifest_is_fresh() -> None:
-    assert manifest.MANIFEST.read_text() == manifest.make(), "include/dbt has changed: run `make manifest`"
+    assert manifest.MANIFEST.read_text() == manifest.generate(), "include/dbt has changed: run `make manifest`"
 
 
-def test_a_project_that_does_not_parse_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_project_that_does_not_parse_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = shutil.copytree(manifest.PROJECT, tmp_path / "dbt")
     (project / "models" / "marts" / "daily_sales.sql").write_text("SELECT 1 FROM {{ ref('nowhere') }}")
     monkeypatch.setattr(manifest, "PROJECT", project)
     with pytest.raises(DbtError, match="nowhere"):
-        manifest.make()
+        manifest.generate()
 
 
 def test_the_marts() -> None:
     assert manifest.mart_names() == ["campaign_results", "daily_sales", "support_resolution", "weather_months"]
 
 
-def test_each_node_comes_after_those_that_it_reads_with_its_tests_after_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_node_follows_its_parents_and_precedes_its_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def node(kind: str, *parents: str, materialized: str = "table") -> dict[str, object]:
         return {"name": parents[0], "resource_type": kind, "materialized": materialized, "parents": parents[1:]}
 

@@ -1,4 +1,4 @@
-"""Airflow's own example DAGs, unchanged: all of them load, be it without owner, tags of ours and documentation."""
+"""Airflow's own example DAGs, unchanged: all of them load, even without owner, our tags and documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that is made from the DAGs, and the table of their runs."""
+"""The page generated from the DAGs, and the table of their runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAG = Facts(
     file="a_b.py",
     runbook="a.md",
     summary="Sums | more.",
-    schedule="When `x` is there",
+    schedule="When `x` is published",
     kinds=["manual", "asset"],
     owners=["me"],
     tags=["example"],
@@ -40,18 +40,18 @@ def dags() -> list[Facts]:
     return read()
 
 
-def test_every_runbook_is_that_of_a_dag(dags: list[Facts]) -> None:
+def test_every_runbook_belongs_to_a_dag(dags: list[Facts]) -> None:
     pages = {path.name for path in (REPOSITORY / "docs" / "runbooks").iterdir()}
     assert {dag.runbook for dag in dags if dag.runbook} == pages - {"alerts.md"}, "alerts.md is for Prometheus"
 
 
-def test_what_a_dag_reads_is_published(dags: list[Facts]) -> None:
+def test_every_asset_that_a_dag_reads_is_published(dags: list[Facts]) -> None:
     published = {asset for dag in dags for asset in dag.assets_out} | {TRAFFIC}
-    wanted = {(dag.dag_id, asset) for dag in dags for asset in (*dag.assets_in, *dag.assets_read)}
-    assert [(dag_id, asset) for dag_id, asset in sorted(wanted) if asset not in published] == []
+    required = {(dag.dag_id, asset) for dag in dags for asset in (*dag.assets_in, *dag.assets_read)}
+    assert [(dag_id, asset) for dag_id, asset in sorted(required) if asset not in published] == []
 
 
-def test_a_line_too_few_or_too_many_is_seen() -> None:
+def test_missing_and_superfluous_lines_are_reported() -> None:
     table = "tests/integration/runs/table.py: "
     assert wrong_lines({"a": ["manual", "asset"]}, {"a": [MANUAL]}, {"a": ["asset"]}) == []
     assert wrong_lines({"a": ["manual", "scheduled"]}, {"a": [MANUAL]}, {}) == [
@@ -73,7 +73,7 @@ def test_groups_mapped_tasks_and_assets_are_drawn() -> None:
     text = page([DAG])
     assert "    asset_x([x]) --> a_b" in text
     assert "    asset_z([z]) -.-> a_b" in text
-    assert "asset_y" not in text, "nobody reads it"
+    assert "asset_y" not in text, "no DAG reads it"
     assert "| runbook | [a.md](runbooks/a.md) |" in text
     assert "| runbook |" not in page([replace(DAG, runbook="")])
     assert "Sums \\| more." in text

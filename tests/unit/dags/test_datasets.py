@@ -1,4 +1,4 @@
-"""Every table is published by a DAG, and whoever waits for one is told when it isn't loaded in time."""
+"""Every table is published by a DAG, and an alert reports it when it isn't loaded in time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def dags() -> list[Facts]:
 
 
 def loaded_on_a_schedule(dags: list[Facts]) -> set[str]:
-    """Assets of the DAGs that run on a schedule, and of those that these start."""
+    """Assets of the DAGs that run on a schedule, and of the DAGs that these start."""
     published: set[str] = set()
     for _ in dags:
         for dag in dags:

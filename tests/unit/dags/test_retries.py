@@ -1,4 +1,4 @@
-"""Which errors end a task at once, which only take time, and that every task has the policy that says so."""
+"""Which errors fail a task at once, which are retried, and that every task has this policy."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ OWN = ExceptionRetryPolicy([])
         SchemaMismatchError,
     ],
 )
-def test_an_error_that_no_retry_can_help_ends_the_task(error: type[PermanentError]) -> None:
+def test_a_permanent_error_fails_the_task(error: type[PermanentError]) -> None:
     assert RETRY_POLICY.evaluate(error("no"), 1, 3).action is RetryAction.FAIL
 
 
 @pytest.mark.parametrize("error", [MissingInputError, NoChampionError])
-def test_a_missing_input_is_looked_for_again_each_minute(error: type[MissingInputError]) -> None:
+def test_a_missing_input_is_retried_every_minute(error: type[MissingInputError]) -> None:
     decision = RETRY_POLICY.evaluate(error("no sales"), 1, 3)
     assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("error", [OSError, ServingError, ThrottledError, TransientUpstreamError, ValueError])
-def test_any_other_error_is_tried_again_with_the_tasks_own_delay(error: type[Exception]) -> None:
+def test_any_other_error_is_retried_with_the_tasks_own_delay(error: type[Exception]) -> None:
     assert RETRY_POLICY.evaluate(error("away"), 1, 3).action is RetryAction.DEFAULT
 
 
-class Patient(BaseSensorOperator):
-    """A sensor that sees it at once."""
+class InstantSensor(BaseSensorOperator):
+    """A sensor whose condition is already true."""
 
     def poke(self, context: Any) -> bool:
         del context
@@ -73,7 +73,7 @@ class Patient(BaseSensorOperator):
 
 
 def plain_dag() -> DAG:
-    """A DAG that says nothing of retries but in one task, after the policy, which may be applied more than once."""
+    """A DAG that sets retries in one task only, after the policy, which may be applied more than once."""
     with DAG("plain", schedule=None, start_date=datetime(2024, 1, 1)) as dag:
 
         @task
@@ -86,30 +86,30 @@ def plain_dag() -> DAG:
 
         work()
         work.override(task_id="mapped").expand(number=[1, 2])
-        Patient(task_id="sensor")
+        InstantSensor(task_id="sensor")
         other()
-    for each in dag.tasks * 2:
-        task_policy(each)
+    for operator in dag.tasks * 2:
+        task_policy(operator)
     return dag
 
 
-def test_every_task_has_the_policy_and_its_own_one_wins() -> None:
+def test_every_task_has_the_policy_unless_it_has_its_own() -> None:
     dag = plain_dag()
-    assert {each.task_id: each.retry_policy for each in dag.tasks} == {
+    assert {op.task_id: op.retry_policy for op in dag.tasks} == {
         "work": RETRY_POLICY,
         "mapped": RETRY_POLICY,
         "sensor": RETRY_POLICY,
         "other": OWN,
     }
-    found = dag.get_task("mapped")
-    assert isinstance(found, MappedOperator)
-    mapped: Any = found.unmap({"op_kwargs": {"number": 1}})
+    mapped_operator = dag.get_task("mapped")
+    assert isinstance(mapped_operator, MappedOperator)
+    mapped: Any = mapped_operator.unmap({"op_kwargs": {"number": 1}})
     assert state_after(mapped, LoadError("no")) is TaskInstanceState.FAILED
     assert state_after(mapped, OSError("away")) is TaskInstanceState.UP_FOR_RETRY
-    assert all(each.has_retry_policy for each in DagSerialization.from_dict(DagSerialization.to_dict(dag)).tasks)
+    assert all(op.has_retry_policy for op in DagSerialization.from_dict(DagSerialization.to_dict(dag)).tasks)
 
 
 def test_a_dag_file_that_is_dropped_in_gets_the_policy() -> None:
     folder = REPOSITORY / "tests" / "gate" / "planted" / "dags"
     dags = DagBag(dag_folder=str(folder / "plain.py")).dags
-    assert [each.retry_policy for dag in dags.values() for each in dag.tasks] == [RETRY_POLICY] * len(dags)
+    assert [operator.retry_policy for dag in dags.values() for operator in dag.tasks] == [RETRY_POLICY] * len(dags)

@@ -28,5 +28,5 @@ def test_the_day_of_a_run(start: dt.datetime | None, run_after: dt.datetime, day
     assert day_of(None, start, run_after) == day
 
 
-def test_the_day_that_was_asked_for() -> None:
+def test_the_requested_day() -> None:
     assert day_of("2024-06-01", None, dt.datetime(2024, 6, 9, tzinfo=dt.UTC)) == DAY

@@ -1,4 +1,4 @@
-"""What the Compose files say, read as files: who holds which secret, what is published, what is pinned."""
+"""The content of the Compose files: secrets, published ports, pinned images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy import derived
 from deploy.compose.health import CHECKS
 from deploy.compose.secrets import SECRETS
 from devstack.state import REPOSITORY
@@ -21,16 +22,16 @@ ENVIRONMENT_FILE = (REPOSITORY / ".env.example").read_text()
 
 
 def services() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    services_: dict[str, dict[str, Any]] = {}
     for file in FILES:
-        found |= yaml.safe_load((REPOSITORY / file).read_text())["services"]
-    return found
+        services_ |= yaml.safe_load((REPOSITORY / file).read_text())["services"]
+    return services_
 
 
 SERVICES = services()
 
 
-def held(service: str) -> list[str]:
+def secrets_of(service: str) -> list[str]:
     """Names of the secrets whose volumes a service mounts."""
     mounted = {mount.split(":")[0] for mount in SERVICES[service].get("volumes", ()) if isinstance(mount, str)}
     return [name for name in NAMES if name in mounted]
@@ -43,11 +44,11 @@ def documented() -> dict[str, list[str]]:
     return {service: NAMES if text == "every one" else text.split(", ") for service, text in rows}
 
 
-def test_the_document_says_which_service_holds_which_secret() -> None:
-    assert {service: held(service) for service in SERVICES if held(service)} == documented()
+def test_the_document_lists_the_secrets_of_each_service() -> None:
+    assert {service: secrets_of(service) for service in SERVICES if secrets_of(service)} == documented()
 
 
-def test_only_the_job_that_makes_secrets_may_write_them() -> None:
+def test_only_the_job_that_generates_secrets_may_write_them() -> None:
     for service, definition in SERVICES.items():
         for mount in definition.get("volumes", ()):
             if isinstance(mount, str) and mount.split(":")[0] in NAMES and service != "secrets":
@@ -56,7 +57,7 @@ def test_only_the_job_that_makes_secrets_may_write_them() -> None:
 
 @pytest.mark.parametrize("worker", ["airflow-worker", "airflow-worker-finance"])
 def test_a_worker_holds_neither_database_nor_signing_key(worker: str) -> None:
-    assert not {"metadata-password", "jwt-secret", "fernet-key", "loader-password"} & set(held(worker))
+    assert not {"metadata-password", "jwt-secret", "fernet-key", "loader-password"} & set(secrets_of(worker))
 
 
 def test_no_secret_has_a_default() -> None:
@@ -67,13 +68,13 @@ def test_no_secret_has_a_default() -> None:
     assert not re.search(r"(?i)(password|secret|token|key)\w*: *(?!cat |/run/)[\"']?[a-z0-9]{4,}", text)
 
 
-def test_every_secret_has_a_folder_in_the_image_from_which_its_volume_takes_its_owner() -> None:
-    made = re.search(r"/run/secrets/\{([^}]+)\}", (REPOSITORY / "Dockerfile").read_text())
-    assert made
-    assert sorted(re.sub(r"[\\\s]", "", made[1]).split(",")) == sorted(NAMES)
+def test_every_secret_has_a_folder_in_the_image() -> None:
+    folders = re.search(r"/run/secrets/\{([^}]+)\}", (REPOSITORY / "Dockerfile").read_text())
+    assert folders
+    assert sorted(re.sub(r"[\\\s]", "", folders[1]).split(",")) == sorted(NAMES)
 
 
-def test_everything_that_can_be_set_is_in_the_example() -> None:
+def test_every_setting_is_in_the_example() -> None:
     text = "".join((REPOSITORY / file).read_text() for file in (*FILES, "deploy/compose/base.yaml"))
     offered = set(re.findall(r"^#(SPELLBOOK_\w+)=", ENVIRONMENT_FILE, re.MULTILINE))
     assert offered == set(re.findall(r"\$\{(SPELLBOOK_\w+)", text))
@@ -82,9 +83,14 @@ def test_everything_that_can_be_set_is_in_the_example() -> None:
 def test_every_environment_key_reaches_the_containers() -> None:
     base = yaml.safe_load((REPOSITORY / "deploy/compose/base.yaml").read_text())
     environment = base["services"]["airflow"]["environment"]
-    given = {key.name for key in settings.ENVIRONMENT if f"${{{key.name}:-" in environment.get(key.name, "")}
-    given |= set(re.findall(r"^ENV (SPELLBOOK_\w+)=", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE))
-    assert given == {key.name for key in settings.ENVIRONMENT}
+    passed = {key.name for key in settings.ENVIRONMENT if f"${{{key.name}:-" in environment.get(key.name, "")}
+    passed |= set(re.findall(r"^ENV (SPELLBOOK_\w+)=", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE))
+    assert passed == {key.name for key in settings.ENVIRONMENT}
+
+
+def test_generated_files_are_up_to_date() -> None:
+    stale = [path for path, text in derived.texts().items() if (REPOSITORY / path).read_text() != text]
+    assert stale == [], "run `make fix`"
 
 
 def test_the_example_sets_nothing() -> None:
@@ -108,7 +114,7 @@ def test_every_queue_has_a_worker() -> None:
     assert served == {queue.name for queue in settings.QUEUES}
 
 
-def test_every_health_check_names_one_that_exists() -> None:
+def test_every_health_check_exists() -> None:
     named = {
         definition["healthcheck"]["test"][-1]
         for definition in SERVICES.values()
@@ -117,11 +123,11 @@ def test_every_health_check_names_one_that_exists() -> None:
     assert named == set(CHECKS)
 
 
-def test_the_connections_add_up_and_fit() -> None:
+def test_the_connections_add_up_to_less_than_the_limit() -> None:
     section = DOCUMENT.split("## Database connections")[1].split("\n## ")[0]
     rows = re.findall(r"^\| .+ \| (\d+) \| (\d+) \| (\d+) \|$", section, re.MULTILINE)
-    products = [int(processes) * int(each) for processes, each, _ in rows]
-    assert products == [int(most) for _, _, most in rows]
+    products = [int(processes) * int(connections) for processes, connections, _ in rows]
+    assert products == [int(product) for _, _, product in rows]
     total = re.search(r"^\| all \| +\| +\| (\d+) \|$", section, re.MULTILINE)
     limit = re.search(r"SPELLBOOK_MAX_CONNECTIONS:-(\d+)", Path(REPOSITORY / FILES[0]).read_text())
     assert total

@@ -1,6 +1,6 @@
-"""deploy/helm against what the repository itself says.
+"""deploy/helm agrees with the repository's own settings.
 
-Whether the chart accepts the values, only the chart can say: docs/deploy.md has the command.
+Only the chart itself can validate the values: docs/deploy.md has the command.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ IS_SECRET = re.compile(r"(?i)(password|pass|secret|fernetKey|jwt|token|brokerUrl
 
 
 def read(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((HELM / name).read_text())
-    return found
+    document: dict[str, Any] = yaml.safe_load((HELM / name).read_text())
+    return document
 
 
 VALUES = read("values.yaml")
@@ -47,16 +47,16 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def options() -> dict[tuple[str, str], str]:
-    ours = configparser.ConfigParser(interpolation=None)
-    ours.read(REPOSITORY / "airflow.cfg")
-    return {(section, name): value for section in ours.sections() for name, value in ours[section].items()}
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(REPOSITORY / "airflow.cfg")
+    return {(section, name): value for section in config.sections() for name, value in config[section].items()}
 
 
 @pytest.mark.parametrize(("section", "name"), options())
-def test_an_option_of_airflow_cfg_is_the_same_in_the_chart_which_replaces_the_file(section: str, name: str) -> None:
-    wanted = STRICTER.get((section, name), options()[section, name])
-    found = VALUES["config"].get(section, {}).get(name)
-    assert found == wanted, f"deploy/helm/values.yaml, config.{section}: write  {name}: {wanted!r}"
+def test_the_chart_has_every_option_of_airflow_cfg(section: str, name: str) -> None:
+    expected = STRICTER.get((section, name), options()[section, name])
+    value = VALUES["config"].get(section, {}).get(name)
+    assert value == expected, f"deploy/helm/values.yaml, config.{section}: write  {name}: {expected!r}"
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -65,36 +65,36 @@ def test_an_overlay_contradicts_no_option(overlay: str) -> None:
     assert [(section, name) for section in config for name in config[section] if (section, name) in options()] == []
 
 
-def test_every_queue_has_workers_that_are_scaled_by_that_queue_alone() -> None:
+def test_every_queue_has_workers_scaled_by_that_queue_only() -> None:
     assert {workers["queue"] for workers in SETS} == {queue.name for queue in settings.QUEUES}
     for workers in SETS:
         assert re.findall(r"queue = '(\w+)'", workers["keda"]["query"]) == [workers["queue"]]
 
 
-def test_workers_may_finish_the_longest_task_before_they_are_ended() -> None:
+def test_workers_may_finish_the_longest_task_before_they_are_stopped() -> None:
     longest = int(options()["core", "default_task_execution_timeout"])
     assert VALUES["workers"]["celery"]["terminationGracePeriodSeconds"] > longest
     assert read("values-kubernetes.yaml")["workers"]["kubernetes"]["terminationGracePeriodSeconds"] > longest
 
 
-def test_only_our_environment_keys_are_given_and_no_pod_keeps_shared_files_to_itself() -> None:
-    given = {entry["name"]: entry["value"] for entry in VALUES["env"]}
-    assert set(given) <= {key.name for key in settings.ENVIRONMENT}
-    assert given[STRICT_MODE.name] == "true"
-    storage = given[OBJECT_STORAGE.name]
+def test_only_our_environment_keys_are_set_and_storage_is_shared() -> None:
+    environment = {entry["name"]: entry["value"] for entry in VALUES["env"]}
+    assert set(environment) <= {key.name for key in settings.ENVIRONMENT}
+    assert environment[STRICT_MODE.name] == "true"
+    storage = environment[OBJECT_STORAGE.name]
     assert storage.startswith("s3://")
     assert VALUES["config"]["common.io"]["xcom_objectstorage_path"] == f"{storage}/xcom"
 
 
-def test_the_document_gives_every_connection_that_is_needed() -> None:
-    needed = [connection for connection in settings.CONNECTIONS if not connection.optional]
-    needed += [connection for connection in settings.CONNECTIONS if connection.conn_id == "aws_default"]
-    assert [each.variable for each in needed if f"--from-literal={each.variable}=" not in DOCUMENT] == []
-    assert VALUES["config"]["logging"]["remote_log_conn_id"] in {each.conn_id for each in settings.CONNECTIONS}
+def test_the_document_creates_every_required_connection() -> None:
+    needed = [conn for conn in settings.CONNECTIONS if not conn.optional]
+    needed += [conn for conn in settings.CONNECTIONS if conn.conn_id == "aws_default"]
+    assert [conn.variable for conn in needed if f"--from-literal={conn.variable}=" not in DOCUMENT] == []
+    assert VALUES["config"]["logging"]["remote_log_conn_id"] in {conn.conn_id for conn in settings.CONNECTIONS}
 
 
 @pytest.mark.parametrize("file", ["values.yaml", *OVERLAYS])
-def test_secrets_are_named_never_given(file: str) -> None:
+def test_secrets_are_referenced_never_included(file: str) -> None:
     for path, value in leaves(read(file)):
         if IS_SECRET.search(path) and not SECRET_NAME.search(path):
             assert value is None, f"{file}: {path}"
@@ -102,26 +102,26 @@ def test_secrets_are_named_never_given(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", ["values.yaml", *OVERLAYS])
-def test_the_document_makes_every_secret_that_is_named(file: str) -> None:
+def test_the_document_creates_every_referenced_secret(file: str) -> None:
     names = {str(value) for path, value in leaves(read(file)) if value and SECRET_NAME.search(path)}
     names |= set(re.findall(r"name: ([\w-]+)", read(file).get("extraEnvFrom", "")))
     assert [name for name in sorted(names) if not re.search(rf"secret \w[\w-]* {name}\b", DOCUMENT)] == []
 
 
-def test_image_and_chart_agree_with_the_lock_on_the_version() -> None:
+def test_image_and_chart_have_the_locked_version() -> None:
     locked = re.search(r"^apache-airflow==(\S+)", (REPOSITORY / "requirements.txt").read_text(), re.MULTILINE)
     assert locked
     assert VALUES["airflowVersion"] == locked[1]
     assert VALUES["defaultAirflowTag"].startswith(f"{locked[1]}-")
 
 
-def test_the_document_installs_the_chart_for_which_the_values_were_written() -> None:
+def test_the_document_installs_the_chart_version_of_the_values() -> None:
     version = re.search(r"apache-airflow/airflow (\d+\.\d+\.\d+)", (HELM / "values.yaml").read_text())
     assert version
     assert set(re.findall(r"--version (\S+)", DOCUMENT)) == {version[1]}
 
 
-def test_metrics_go_to_the_exporter_that_is_deployed_as_in_compose() -> None:
+def test_metrics_are_sent_to_the_same_exporter_as_in_compose() -> None:
     documents = list(yaml.safe_load_all((HELM / "statsd-exporter.yaml").read_text()))
     deployment, service = documents
     assert VALUES["config"]["metrics"]["statsd_host"] == service["metadata"]["name"]

@@ -13,23 +13,23 @@ from deploy.compose.errors import SetupError
 from deploy.compose.preflight import check
 from deploy.compose.written import Written
 
-SOMEBODY = 65534
+ORDINARY_UID = 65534
 
 
-def as_somebody(action: Callable[[], None]) -> str:
-    """Run an action in a child process that is an ordinary user; return what it refused."""
+def as_ordinary_user(action: Callable[[], None]) -> str:
+    """Run an action in a child process that is an ordinary user; return the message of its refusal."""
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
-        said = ""
+        message = ""
         try:
             if os.getuid() == 0:
-                os.setgid(SOMEBODY)
-                os.setuid(SOMEBODY)
+                os.setgid(ORDINARY_UID)
+                os.setuid(ORDINARY_UID)
             action()
         except SetupError as error:
-            said = str(error)
+            message = str(error)
         finally:
-            os.write(writer, said.encode())
+            os.write(writer, message.encode())
             os._exit(0)
     os.close(writer)
     os.waitpid(child, 0)
@@ -39,26 +39,26 @@ def as_somebody(action: Callable[[], None]) -> str:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that other users can come to."""
+    """A folder that other users can reach."""
     with tempfile.TemporaryDirectory() as scratch:
         Path(scratch).chmod(0o755)
-        made = Path(scratch) / "logs"
-        made.mkdir()
-        yield made
+        logs = Path(scratch) / "logs"
+        logs.mkdir()
+        yield logs
 
 
 def test_good_folders_pass(folder: Path) -> None:
     (folder / "dag.py").write_text("")
     folder.chmod(0o777)
-    assert as_somebody(lambda: check([folder], [folder])) == ""
+    assert as_ordinary_user(lambda: check([folder], [folder])) == ""
 
 
 def test_a_folder_that_cannot_be_written_is_named_with_owner_and_fix(folder: Path) -> None:
     folder.chmod(0o555)
-    said = as_somebody(lambda: check([folder], []))
-    assert said.startswith(f"{folder} can't be written by uid ")
-    assert f"it belongs to uid {folder.stat().st_uid}, gid {folder.stat().st_gid}, mode 0555" in said
-    assert "--entrypoint chown airflow-init -R" in said
+    message = as_ordinary_user(lambda: check([folder], []))
+    assert message.startswith(f"{folder} can't be written by uid ")
+    assert f"it belongs to uid {folder.stat().st_uid}, gid {folder.stat().st_gid}, mode 0555" in message
+    assert "--entrypoint chown airflow-init -R" in message
 
 
 def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
@@ -66,9 +66,9 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
     secret.write_text("")
     secret.chmod(0)
     folder.chmod(0o755)
-    said = as_somebody(lambda: check([], [folder]))
-    assert said.startswith(f"{secret} can't be read by uid ")
-    assert "chmod -R a+rX logs" in said
+    message = as_ordinary_user(lambda: check([], [folder]))
+    assert message.startswith(f"{secret} can't be read by uid ")
+    assert "chmod -R a+rX logs" in message
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -79,10 +79,10 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
         check([], [missing])
 
 
-def test_what_was_written_is_told_from_what_was_changed_since(tmp_path: Path) -> None:
+def test_written_values_are_distinguished_from_changed_ones(tmp_path: Path) -> None:
     path = tmp_path / "written.json"
-    Written(path).note("admin", "first")
-    assert Written(path).was("admin", "first")
-    assert not Written(path).was("admin", "second")
-    assert not Written(path).was("weather_default", "first")
+    Written(path).record("admin", "first")
+    assert Written(path).matches("admin", "first")
+    assert not Written(path).matches("admin", "second")
+    assert not Written(path).matches("weather_default", "first")
     assert "first" not in path.read_text()

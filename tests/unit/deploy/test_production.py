@@ -1,4 +1,4 @@
-"""docker-compose.prod.yaml, as Compose itself reads it; no engine is asked."""
+"""docker-compose.prod.yaml, as Compose itself reads it; no engine is needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from devstack.state import REPOSITORY
 
 DEVELOPMENT = ("docker-compose.yaml",)
 PRODUCTION = (*DEVELOPMENT, "docker-compose.prod.yaml")
-GIVEN = {"SPELLBOOK_IMAGE": "registry.example.com/spellbook:1", "SPELLBOOK_URL": "https://airflow.example.com"}
+REQUIRED = {"SPELLBOOK_IMAGE": "registry.example.com/spellbook:1", "SPELLBOOK_URL": "https://airflow.example.com"}
 DAGS = "/opt/airflow/dags"
 STRICT = {"SPELLBOOK_STRICT": "true", "AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL": "error"}
 OF_THE_PROXY = (
@@ -26,16 +26,16 @@ OF_THE_PROXY = (
 )
 
 
-def compose(files: tuple[str, ...], **given: str) -> subprocess.CompletedProcess[str]:
-    """`docker compose config` of every profile; only ``given`` and what finds the command is in its environment."""
-    found = shutil.which("docker")
-    if not found or subprocess.run([found, "compose", "version"], capture_output=True, check=False).returncode:
+def compose(files: tuple[str, ...], **variables: str) -> subprocess.CompletedProcess[str]:
+    """`docker compose config` of every profile; its environment holds only ``variables``, PATH and HOME."""
+    docker = shutil.which("docker")
+    if not docker or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("NOT TESTED: docker-compose.prod.yaml needs `docker compose` on PATH (no engine)")
-    chosen = [part for file in files for part in ("--file", file)]
+    chosen = [option for file in files for option in ("--file", file)]
     return subprocess.run(
-        [found, "compose", "--env-file", os.devnull, *chosen, "--profile", "*", "config", "--format", "json"],
+        [docker, "compose", "--env-file", os.devnull, *chosen, "--profile", "*", "config", "--format", "json"],
         cwd=REPOSITORY,
-        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | given,
+        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -43,10 +43,10 @@ def compose(files: tuple[str, ...], **given: str) -> subprocess.CompletedProcess
 
 
 def services(files: tuple[str, ...]) -> dict[str, Any]:
-    outcome = compose(files, **GIVEN)
+    outcome = compose(files, **REQUIRED)
     assert outcome.returncode == 0, outcome.stderr
-    found: dict[str, Any] = json.loads(outcome.stdout)["services"]
-    return found
+    resolved: dict[str, Any] = json.loads(outcome.stdout)["services"]
+    return resolved
 
 
 def targets(service: dict[str, Any]) -> list[str]:
@@ -58,41 +58,43 @@ def test_no_folder_of_dags_is_mounted() -> None:
     assert [name for name, service in services(PRODUCTION).items() if DAGS in targets(service)] == []
 
 
-def test_the_image_is_the_given_one_and_nothing_is_built() -> None:
-    found = services(PRODUCTION)
-    assert {found[name]["image"] for name in found if name.startswith("airflow-")} == {GIVEN["SPELLBOOK_IMAGE"]}
-    assert [name for name in found if "build" in found[name]] == []
+def test_the_configured_image_is_used_and_nothing_is_built() -> None:
+    resolved = services(PRODUCTION)
+    assert {resolved[name]["image"] for name in resolved if name.startswith("airflow-")} == {
+        REQUIRED["SPELLBOOK_IMAGE"]
+    }
+    assert [name for name in resolved if "build" in resolved[name]] == []
 
 
-def test_the_api_server_believes_its_proxy_and_sends_cookies_over_tls_only() -> None:
+def test_the_api_server_trusts_its_proxy_and_sends_cookies_over_tls_only() -> None:
     api_server = services(PRODUCTION)["airflow-apiserver"]
     assert "--proxy-headers" in api_server["command"]
     assert {api_server["environment"][name] for name in OF_THE_PROXY[1:3]} == {"true"}
     assert {port["host_ip"] for port in api_server["ports"]} == {"127.0.0.1"}
 
 
-def test_dags_that_lack_something_or_vary_are_refused() -> None:
+def test_incomplete_and_varying_dags_are_refused() -> None:
     environment = services(PRODUCTION)["airflow-dag-processor"]["environment"]
     assert {name: environment[name] for name in STRICT} == STRICT
 
 
-def test_nothing_else_differs() -> None:
-    expected, found = copy.deepcopy(services(DEVELOPMENT)), services(PRODUCTION)
+def test_production_has_no_other_differences() -> None:
+    expected, resolved = copy.deepcopy(services(DEVELOPMENT)), services(PRODUCTION)
     for service in expected.values():
         service.pop("build", None)
         if DAGS in targets(service):
             service["volumes"] = [mount for mount in service["volumes"] if mount["target"] != DAGS]
-    for both in (expected, found):
+    for both in (expected, resolved):
         both["airflow-apiserver"].pop("command")
         for name in OF_THE_PROXY:
             both["airflow-apiserver"]["environment"].pop(name, None)
         for name in STRICT:
             both["airflow-dag-processor"]["environment"].pop(name, None)
-    assert found == expected
+    assert resolved == expected
 
 
-@pytest.mark.parametrize("missing", GIVEN)
-def test_what_has_no_sensible_default_is_asked_for(missing: str) -> None:
-    outcome = compose(PRODUCTION, **{name: value for name, value in GIVEN.items() if name != missing})
+@pytest.mark.parametrize("missing", REQUIRED)
+def test_settings_without_a_default_are_required(missing: str) -> None:
+    outcome = compose(PRODUCTION, **{name: value for name, value in REQUIRED.items() if name != missing})
     assert outcome.returncode != 0
     assert f"{missing} is missing a value: set it in .env to the" in outcome.stderr

@@ -1,4 +1,4 @@
-"""The chart of ``make run``, as text and as a picture."""
+"""The chart of ``make run``, as text and as an image."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_a_city_without_a_day_is_still_drawn() -> None:
     assert "London" in chart.in_terminal(rows)
 
 
-def test_the_table_tells_how_many_rows_it_leaves_out() -> None:
+def test_a_shortened_table_shows_the_number_of_rows() -> None:
     drawn = chart.table(published(5, CITIES), most=12)
     assert drawn.row_count == 12
     assert drawn.title == "weather_data: 15 rows, the first 12"
 
 
 @pytest.mark.parametrize("days", [1, 30])
-def test_the_picture_is_really_drawn(tmp_path: Path, days: int) -> None:
+def test_the_picture_is_not_blank(tmp_path: Path, days: int) -> None:
     path = tmp_path / "folder" / "chart.png"
     chart.picture(published(days, CITIES), CREDIT, path)
     pixels = imread(path)

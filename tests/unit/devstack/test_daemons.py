@@ -1,7 +1,8 @@
-"""The embedded stack's scheduler and DAG processor: their pace, and what they tell of a parse."""
+"""The embedded stack's scheduler and DAG processor: their polling, and the outcome of a parse."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,13 +11,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
 
 from devstack import airflow_daemons, scheduler
 from devstack.dag_processor import DagProcessor
-from devstack.scheduler import BRISK_SECONDS, CALM_SECONDS, Scheduler
+from devstack.scheduler import FAST_POLL_SECONDS, IDLE_POLL_SECONDS, Scheduler
 from devstack.state import STATE_VARIABLE, State
 
 
@@ -31,13 +31,13 @@ def processor(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A processor of one bundle that is parsing ``busy.py``."""
     monkeypatch.setattr(DagFileProcessorManager, "claim_priority_files", lambda _: [])
     monkeypatch.setattr(DagFileProcessorManager, "handle_parsing_result", lambda *_, **__: None)
-    found: Any = object.__new__(DagProcessor)
-    found._dag_bundles = [SimpleNamespace(name="dags-folder", path=Path("/dags"))]
-    found._processors = {DagFileInfo(Path("busy.py"), bundle_name="dags-folder"): None}
-    return found
+    instance: Any = object.__new__(DagProcessor)
+    instance._dag_bundles = [SimpleNamespace(name="dags-folder", path=Path("/dags"))]
+    instance._processors = {DagFileInfo(Path("busy.py"), bundle_name="dags-folder"): None}
+    return instance
 
 
-def test_a_request_for_a_file_that_is_being_parsed_waits_for_the_end_of_it(state: State, processor: Any) -> None:
+def test_a_request_for_a_file_waits_for_the_end_of_its_current_parse(state: State, processor: Any) -> None:
     state.parses.request(["busy.py", "free.py"])
     assert [str(file.rel_path) for file in processor.claim_priority_files()] == ["free.py"]
     assert processor.claim_priority_files() == []
@@ -46,16 +46,16 @@ def test_a_request_for_a_file_that_is_being_parsed_waits_for_the_end_of_it(state
     assert state.parses.requested() == []
 
 
-def test_files_that_nobody_asked_for_are_held_back_after_the_start(
+def test_unrequested_files_are_held_back_after_the_start(
     state: State, processor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[str] = []
+    started: list[str] = []
 
-    def begin(self: Any) -> None:
+    def start_processes(self: Any) -> None:
         while self._file_queue:
-            begun.append(str(self._file_queue.popitem(last=False)[0].rel_path))
+            started.append(str(self._file_queue.popitem(last=False)[0].rel_path))
 
-    monkeypatch.setattr(DagFileProcessorManager, "_start_new_processes", begin)
+    monkeypatch.setattr(DagFileProcessorManager, "_start_new_processes", start_processes)
     files = {name: DagFileInfo(Path(name), bundle_name="dags-folder") for name in ("asked.py", "called.py", "other.py")}
     processor._file_queue = OrderedDict.fromkeys(files.values())
     processor._callback_to_execute = {files["called.py"]: ["a run has ended"]}
@@ -64,11 +64,11 @@ def test_files_that_nobody_asked_for_are_held_back_after_the_start(
     state.parses.request(["asked.py"])
     processor.claim_priority_files()
     processor._start_new_processes()
-    assert begun == ["asked.py", "called.py"]
+    assert started == ["asked.py", "called.py"]
     assert list(processor._file_queue) == [files["other.py"]]
     processor._held_until = 0.0
     processor._start_new_processes()
-    assert begun == ["asked.py", "called.py", "other.py"]
+    assert started == ["asked.py", "called.py", "other.py"]
 
 
 def outcome_of(processor: Any, state: State, result: Any, *, had_callbacks: bool = False) -> Any:
@@ -78,20 +78,20 @@ def outcome_of(processor: Any, state: State, result: Any, *, had_callbacks: bool
     return state.parses.outcome("spell.py", since)
 
 
-def test_the_outcome_of_a_parse_tells_its_dags_or_its_error(state: State, processor: Any) -> None:
+def test_the_outcome_of_a_parse_has_its_dags_or_its_error(state: State, processor: Any) -> None:
     parsed = SimpleNamespace(import_errors=None, serialized_dags=[SimpleNamespace(dag_id="spell")])
-    found = outcome_of(processor, state, parsed)
-    assert (found.dag_ids, found.error) == (["spell"], "")
+    result = outcome_of(processor, state, parsed)
+    assert (result.dag_ids, result.error) == (["spell"], "")
     broken = SimpleNamespace(import_errors={"spell.py": "NameError"}, serialized_dags=[])
     assert outcome_of(processor, state, broken).error == "NameError"
-    assert "ended its process" in outcome_of(processor, state, None).error
+    assert "terminated its process" in outcome_of(processor, state, None).error
 
 
-def test_a_callback_is_no_parse(state: State, processor: Any) -> None:
+def test_a_callback_does_not_count_as_a_parse(state: State, processor: Any) -> None:
     assert outcome_of(processor, state, None, had_callbacks=True) is None
 
 
-def test_the_scheduler_is_fast_while_something_runs_or_is_awaited(
+def test_the_scheduler_polls_fast_while_something_runs_or_is_awaited(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
@@ -100,32 +100,46 @@ def test_the_scheduler_is_fast_while_something_runs_or_is_awaited(
     runner: Any = object.__new__(Scheduler)
     runner.executors = [executor]
     runner._scheduler_idle_sleep_time = 7
-    assert runner._scheduler_idle_sleep_time == CALM_SECONDS
+    assert runner._scheduler_idle_sleep_time == IDLE_POLL_SECONDS
     executor.running.add("task")
-    assert runner._scheduler_idle_sleep_time == BRISK_SECONDS
+    assert runner._scheduler_idle_sleep_time == FAST_POLL_SECONDS
     executor.running.clear()
     now += 1
-    assert runner._scheduler_idle_sleep_time == BRISK_SECONDS, "the next task of a run comes in a moment"
+    assert runner._scheduler_idle_sleep_time == FAST_POLL_SECONDS, "the next task of a run follows soon"
     now += 2
-    assert runner._scheduler_idle_sleep_time == CALM_SECONDS
+    assert runner._scheduler_idle_sleep_time == IDLE_POLL_SECONDS
     state.note_waiting()
-    assert runner._scheduler_idle_sleep_time == BRISK_SECONDS
+    assert runner._scheduler_idle_sleep_time == FAST_POLL_SECONDS
 
 
-DEAF_ONCE = """
+STUBBORN = """
 import signal, sys
-told = []
-signal.signal(signal.SIGTERM, lambda *_: told.append(1) or (len(told) > 1 and sys.exit()))
+received = []
+signal.signal(signal.SIGTERM, lambda *_: received.append(1) or (len(received) > int(sys.argv[1]) and sys.exit()))
 print("ready", flush=True)
 while True:
     signal.pause()
 """
 
 
-def test_a_component_that_misses_the_signal_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(airflow_daemons, "TOLD_AGAIN_SECONDS", 0.1)
-    with subprocess.Popen([sys.executable, "-c", DEAF_ONCE], stdout=subprocess.PIPE, text=True) as component:
-        assert component.stdout
-        component.stdout.readline()
-        airflow_daemons._end({component.pid: "scheduler"})
-        assert not psutil.pid_exists(component.pid)
+@pytest.mark.parametrize(("ignored", "killed"), [(1, False), (1000, True)])
+def test_a_component_that_misses_the_signal_is_signalled_again(
+    monkeypatch: pytest.MonkeyPatch, ignored: int, killed: bool
+) -> None:
+    monkeypatch.setattr(airflow_daemons, "SIGNAL_SECONDS", 0.05)
+    component = subprocess.Popen([sys.executable, "-c", STUBBORN, str(ignored)], stdout=subprocess.PIPE, text=True)
+    assert component.stdout
+    component.stdout.readline()
+    statuses = []
+    wait = os.waitpid
+
+    def waitpid(process: int, options: int) -> tuple[int, int]:
+        pid, status = wait(process, options)
+        statuses.extend([status] if pid else [])
+        return pid, status
+
+    monkeypatch.setattr(os, "waitpid", waitpid)
+    airflow_daemons._stop({component.pid: "scheduler"})
+    component.stdout.close()
+    component.returncode = 0  # waited for above
+    assert os.WIFSIGNALED(statuses[0]) == killed

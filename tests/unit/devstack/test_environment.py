@@ -1,4 +1,4 @@
-"""The environment that Airflow's processes get."""
+"""The environment of Airflow's processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PORTS = (
 
 @pytest.fixture
 def state(tmp_path: Path) -> State:
-    """A state whose ports are chosen already."""
+    """A state with fixed ports."""
     state = State.open(tmp_path / "state")
     (state.root / "ports.json").write_text(json.dumps({name: 5000 + index for index, name in enumerate(PORTS)}))
     return state
@@ -44,42 +44,42 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
-def test_nothing_of_another_airflow_or_server_leaks_in(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_another_airflow_or_server_are_dropped(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AIRFLOW_HOME", "AIRFLOW_CONN_POSTGRES_DEFAULT", "AIRFLOW_CONN_MINE", "AIRFLOW__CORE__EXECUTOR",
                  "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY", "AIRFLOW_VAR_X", "PGSSLMODE", "AWS_PROFILE",
                  "MLFLOW_TRACKING_URI", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"):  # fmt: skip
         monkeypatch.setenv(name, "/callers/own")
     monkeypatch.setenv("CALLER", "stays")
-    made = airflow(state, Upstream.REPLAY, schedule=False)
-    assert [name for name, value in made.items() if "/callers/own" in value] == []
-    assert "PYTHONDONTWRITEBYTECODE" not in made
-    assert made["CALLER"] == "stays"
-    assert made["PYTHONPATH"].split(":") == [str(REPOSITORY), str(REPOSITORY / "plugins")]
+    variables = airflow(state, Upstream.REPLAY, schedule=False)
+    assert [name for name, value in variables.items() if "/callers/own" in value] == []
+    assert "PYTHONDONTWRITEBYTECODE" not in variables
+    assert variables["CALLER"] == "stays"
+    assert variables["PYTHONPATH"].split(":") == [str(REPOSITORY), str(REPOSITORY / "plugins")]
 
 
-@pytest.mark.parametrize("theirs", ["", "corp.example"])
-def test_no_proxy_stands_before_the_stacks_own_servers(theirs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("existing", ["", "corp.example"])
+def test_the_stacks_own_servers_bypass_the_proxy(existing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.setenv("NO_PROXY", theirs)
+    monkeypatch.setenv("NO_PROXY", existing)
     direct = process_environment()["no_proxy"].split(",")
-    assert direct == ["127.0.0.1", "localhost", *([theirs] if theirs else [])]
+    assert direct == ["127.0.0.1", "localhost", *([existing] if existing else [])]
 
 
 @pytest.mark.parametrize("upstream", list(Upstream))
 def test_every_declared_connection_has_a_variable(state: State, upstream: Upstream) -> None:
-    made = connections(state, upstream)
-    assert set(made) == {declared.variable for declared in settings.CONNECTIONS}
+    variables = connections(state, upstream)
+    assert set(variables) == {declared.variable for declared in settings.CONNECTIONS}
     for declared in settings.CONNECTIONS:
-        assert json.loads(made[declared.variable])["conn_type"] == declared.conn_type
-    live = json.loads(made["AIRFLOW_CONN_WEATHER_DEFAULT"])["host"] == environment.LIVE_WEATHER
-    assert live == (upstream is Upstream.LIVE)
+        assert json.loads(variables[declared.variable])["conn_type"] == declared.conn_type
+    is_live = json.loads(variables["AIRFLOW_CONN_WEATHER_DEFAULT"])["host"] == environment.LIVE_WEATHER
+    assert is_live == (upstream is Upstream.LIVE)
 
 
 def test_connections_are_loopback_and_follow_the_ports(state: State) -> None:
-    made = connections(state, Upstream.REPLAY)
-    assert json.loads(made["AIRFLOW_CONN_POSTGRES_DEFAULT"])["port"] == state.port("postgres")
-    assert json.loads(made["AIRFLOW_CONN_SMTP_DEFAULT"])["host"] == "127.0.0.1"
-    assert urlsplit(json.loads(made["AIRFLOW_CONN_SLACK_DEFAULT"])["password"]).netloc == (
+    variables = connections(state, Upstream.REPLAY)
+    assert json.loads(variables["AIRFLOW_CONN_POSTGRES_DEFAULT"])["port"] == state.port("postgres")
+    assert json.loads(variables["AIRFLOW_CONN_SMTP_DEFAULT"])["host"] == "127.0.0.1"
+    assert urlsplit(json.loads(variables["AIRFLOW_CONN_SLACK_DEFAULT"])["password"]).netloc == (
         f"127.0.0.1:{state.port('slack')}"
     )
 
@@ -88,7 +88,7 @@ def test_connections_are_loopback_and_follow_the_ports(state: State) -> None:
     "changed",
     ["airflow.cfg", "include/settings.py", "include/domains/weather/settings.py", "plugins/airflow_local_settings.py"],
 )
-def test_what_long_lived_processes_load_changes_the_fingerprint(repository: Path, changed: str) -> None:
+def test_files_that_long_lived_processes_load_change_the_fingerprint(repository: Path, changed: str) -> None:
     before = fingerprint({})
     path = repository / changed
     path.write_text(path.read_text() + "\n# changed\n")
@@ -101,7 +101,7 @@ def test_a_new_plugin_changes_the_fingerprint(repository: Path) -> None:
     assert fingerprint({}) != before
 
 
-def test_a_dag_file_leaves_the_fingerprint_alone(repository: Path) -> None:
+def test_a_dag_file_does_not_change_the_fingerprint(repository: Path) -> None:
     before = fingerprint({})
     (repository / "dags" / "new.py").write_text("print()")
     assert fingerprint({}) == before
@@ -114,7 +114,7 @@ def test_the_fingerprint_reads_airflows_variables_only() -> None:
 
 def test_an_unknown_upstream_is_refused_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPELLBOOK_UPSTREAM", "nonsense")
-    with pytest.raises(StackError, match="SPELLBOOK_UPSTREAM=nonsense is none of live, replay, auto"):
-        Upstream.in_force()
+    with pytest.raises(StackError, match="SPELLBOOK_UPSTREAM=nonsense is not one of live, replay, auto"):
+        Upstream.from_environment()
     monkeypatch.setenv("SPELLBOOK_UPSTREAM", "replay")
-    assert Upstream.in_force() is Upstream.REPLAY
+    assert Upstream.from_environment() is Upstream.REPLAY

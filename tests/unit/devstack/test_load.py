@@ -1,4 +1,4 @@
-"""A DAG is found however parsing and asking interleave, and each outcome is told as it is."""
+"""A DAG is found however parses and requests interleave, and each outcome is reported."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from devstack.state import State
 
 @dataclass
 class Airflow:
-    """Knows the DAGs that a parse has stored; each question can come between two steps of the DAG processor."""
+    """Knows the DAGs that a parse has stored; each request can happen between two steps of the DAG processor."""
 
     stored: dict[str, str]
     between: Callable[[], None] = lambda: None
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
     def dag(self, dag_id: str) -> dict[str, Any] | None:
-        self.asked.append(dag_id)
+        self.requested.append(dag_id)
         file = self.stored.get(dag_id)
         self.between()
         return {"dag_id": dag_id, "relative_fileloc": file} if file else None
@@ -45,72 +45,72 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 @pytest.fixture
 def parses(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Parses:
-    """What the DAG processor reads and writes; Airflow runs as far as the stack can see."""
+    """The DAG processor's files; the stack sees a running Airflow."""
     monkeypatch.setattr(Stack, "require_running", lambda *_: None)
     Record(1, 0, "").write(stack.state.airflow_home / "dag-processor.json")
     return stack.state.parses
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, parses: Parses, outcomes: dict[str, Outcome]) -> None:
-    """Let each request be answered by ``outcomes``, whose times count from the request."""
+def set_outcomes(monkeypatch: pytest.MonkeyPatch, parses: Parses, outcomes: dict[str, Outcome]) -> None:
+    """Answer each request with ``outcomes``, whose times are relative to the request."""
     request = parses.request
 
-    def answered(self: Parses, files: Any) -> float:
+    def record_outcomes(self: Parses, files: Any) -> float:
         names = list(files)
         since = request(names)
         for name in names:
-            found = outcomes[name]
-            self.note(name, Outcome(since + found.began, found.dag_ids, found.error))
+            outcome = outcomes[name]
+            self.record(name, Outcome(since + outcome.started_at, outcome.dag_ids, outcome.error))
         return since
 
-    monkeypatch.setattr(Parses, "request", answered)
+    monkeypatch.setattr(Parses, "request", record_outcomes)
 
 
-def test_a_dag_that_is_stored_between_two_questions_is_found(stack: Stack, parses: Parses) -> None:
-    """The parse of the file ends right after Airflow was asked for the DAG, and before what was parsed is looked at."""
+def test_a_dag_that_is_stored_between_two_requests_is_found(stack: Stack, parses: Parses) -> None:
+    """The parse ends right after Airflow was queried for the DAG, and before its outcome is read."""
     (stack.dags / "spell.py").write_text("")
     airflow = Airflow({})
 
     def finish_the_parse() -> None:
         airflow.stored["spell"] = "spell.py"
-        parses.note("spell.py", Outcome(time.time() + 1, ["spell"], ""))
+        parses.record("spell.py", Outcome(time.time() + 1, ["spell"], ""))
 
     airflow.between = finish_the_parse
     assert load(airflow, "spell", stack)["relative_fileloc"] == "spell.py"  # type: ignore[arg-type]
 
 
 def test_a_parse_that_began_before_the_request_does_not_count(parses: Parses) -> None:
-    parses.note("spell.py", Outcome(time.time() - 1, ["spell"], ""))
+    parses.record("spell.py", Outcome(time.time() - 1, ["spell"], ""))
     since = parses.request(["spell.py"])
     assert parses.outcome("spell.py", since) is None
-    parses.note("spell.py", Outcome(since + 1, [], "now broken"))
-    found = parses.outcome("spell.py", since)
-    assert found
-    assert found.error == "now broken"
+    parses.record("spell.py", Outcome(since + 1, [], "now broken"))
+    outcome = parses.outcome("spell.py", since)
+    assert outcome
+    assert outcome.error == "now broken"
 
 
-def test_a_request_stays_until_it_is_taken(parses: Parses) -> None:
+def test_a_request_is_kept_until_it_is_processed(parses: Parses) -> None:
     parses.request(["a.py", "folder/b ü.py"])
     assert sorted(parses.requested()) == ["a.py", "folder/b ü.py"]
     parses.begin("a.py")
     assert parses.requested() == ["folder/b ü.py"]
 
 
-def test_the_file_that_is_named_like_the_dag_tells_its_error_first(
+def test_the_error_of_the_file_named_like_the_dag_comes_first(
     stack: Stack, parses: Parses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, text in (("a_broken.py", "'spell'"), ("spell.py", ""), ("other.py", "")):
         (stack.dags / name).write_text(text)
     broken = "Traceback\nNameError: in {}"
     outcomes = {name: Outcome(1, [], broken.format(name)) for name in ("a_broken.py", "spell.py")}
-    answering(monkeypatch, parses, outcomes)
+    set_outcomes(monkeypatch, parses, outcomes)
     with pytest.raises(StackError) as caught:
         load(Airflow({}), "spell", stack)  # type: ignore[arg-type]
     assert str(caught.value).splitlines() == [
-        "dags/spell.py does not load:",
+        "dags/spell.py failed to load:",
         "Traceback",
         "NameError: in spell.py",
-        "dags/a_broken.py: not loaded either",
+        "dags/a_broken.py: failed to load too",
     ]
 
 
@@ -119,15 +119,17 @@ def test_a_dag_that_moved_to_another_file_is_found(
 ) -> None:
     (stack.dags / "old.py").write_text("")
     (stack.dags / "spell.py").write_text("")
-    answering(monkeypatch, parses, {"old.py": Outcome(1, [], ""), "spell.py": Outcome(1, ["spell"], "")})
+    set_outcomes(monkeypatch, parses, {"old.py": Outcome(1, [], ""), "spell.py": Outcome(1, ["spell"], "")})
     airflow = Airflow({"spell": "old.py"})
     assert load(airflow, "spell", stack)["dag_id"] == "spell"  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("parses")
-def test_an_unknown_dag_lists_the_near_names(stack: Stack) -> None:
+def test_an_unknown_dag_lists_similar_names(stack: Stack) -> None:
     airflow: Any = Airflow({"weather_data_pipeline": "w.py", "my_first_spell": "m.py"})
-    with pytest.raises(StackError, match=r"no DAG 'wether_pipeline'; did you mean weather_data_pipeline\?"):
+    with pytest.raises(StackError, match=r"DAG 'wether_pipeline' does not exist; did you mean weather_data_pipeline\?"):
         load(airflow, "wether_pipeline", stack)
-    with pytest.raises(StackError, match=r"no DAG 'zzz'; there are: my_first_spell, weather_data_pipeline"):
+    with pytest.raises(
+        StackError, match=r"DAG 'zzz' does not exist; known DAGs: my_first_spell, weather_data_pipeline"
+    ):
         load(airflow, "zzz", stack)

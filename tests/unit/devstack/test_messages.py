@@ -1,4 +1,4 @@
-"""Which of the messages in the sinks are shown under a run."""
+"""Which messages in the sinks are shown for a run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from include.ops.alerts.message import Facts, compose
 MANUAL, SCHEDULED = "manual__2026-03-02T10:00:00.123456+00:00", "scheduled__2026-03-02T00:00:00+00:00"
 
 
-def arrive(state: State, kind: Kind, run_id: str) -> None:
-    """Put what is sent about a run of the DAG `shop` where the sinks put it."""
+def put_messages(state: State, kind: Kind, run_id: str) -> None:
+    """Write the messages about a run of the DAG `shop` as the sinks do."""
     message = compose(Facts(Alert(kind, dag_id="shop", run_id=run_id), "act"))
     mail = EmailMessage()
     mail["To"], mail["Subject"] = "team@localhost", message.summary
@@ -33,9 +33,9 @@ def arrive(state: State, kind: Kind, run_id: str) -> None:
 
 
 def test_a_message_about_another_run_of_the_dag_is_not_shown(tmp_path: Path) -> None:
-    state, begun = State(tmp_path), datetime.now(UTC)
-    arrive(state, Kind.FAILED, SCHEDULED)
-    arrive(state, Kind.SUCCEEDED, MANUAL)
-    assert [text for *_, text in messages._slack(state, begun, MANUAL)] == ["Succeeded: shop."]
-    assert [text for *_, text in messages._mail(state, begun, MANUAL)] == ["Succeeded: shop."]
-    assert [text for *_, text in messages._mail(state, begun, SCHEDULED)] == ["Failed: shop."]
+    state, start_time = State(tmp_path), datetime.now(UTC)
+    put_messages(state, Kind.FAILED, SCHEDULED)
+    put_messages(state, Kind.SUCCEEDED, MANUAL)
+    assert [text for *_, text in messages._slack(state, start_time, MANUAL)] == ["Succeeded: shop."]
+    assert [text for *_, text in messages._mail(state, start_time, MANUAL)] == ["Succeeded: shop."]
+    assert [text for *_, text in messages._mail(state, start_time, SCHEDULED)] == ["Failed: shop."]

@@ -1,4 +1,4 @@
-"""What DAGs need of one another, derived from assets as the REST API describes them."""
+"""The dependencies of DAGs on one another, derived from assets as the REST API describes them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from devstack import needs
 from devstack.needs import Asset
 
 
-def described(name: str, producers: str, starts: str = "", consumers: str = "", *, published: bool = False) -> Any:
-    """An asset; DAG ids are separated by blanks."""
+def asset_json(name: str, producers: str, starts: str = "", consumers: str = "", *, published: bool = False) -> Any:
+    """An asset; DAG ids are separated by spaces."""
     keys = {"producing_tasks": producers, "scheduled_dags": starts, "consuming_tasks": consumers}
     references = {key: [{"dag_id": dag_id} for dag_id in ids.split()] for key, ids in keys.items()}
     event = {"id": 7, "timestamp": "2026-03-01T12:00:00Z"} if published else {"id": None, "timestamp": None}
@@ -19,33 +19,33 @@ def described(name: str, producers: str, starts: str = "", consumers: str = "", 
 
 
 CHAIN = [
-    described("file", "arrival", starts="validate"),
-    described("lines", "validate", starts="transform", consumers="report", published=True),
-    described("sales", "transform shop", starts="report"),
-    described("traffic", "", consumers="report"),
+    asset_json("file", "arrival", starts="validate"),
+    asset_json("lines", "validate", starts="transform", consumers="report", published=True),
+    asset_json("sales", "transform shop", starts="report"),
+    asset_json("traffic", "", consumers="report"),
 ]
 
 
-class Known:
-    """An Airflow that has parsed some files, one more each time that it is asked."""
+class ParsingAirflow:
+    """An Airflow that has parsed some files, one more at each request."""
 
     def __init__(self, *files: str) -> None:
-        self.left = list(files)
-        self.there: set[str] = set()
+        self.remaining = list(files)
+        self.parsed: set[str] = set()
 
     def assets(self) -> list[dict[str, Any]]:
-        return [described("sales", "shop" if "shop.py" in self.there else "", starts="report")]
+        return [asset_json("sales", "shop" if "shop.py" in self.parsed else "", starts="report")]
 
     def files(self) -> set[str]:
-        self.there.update(self.left[:1])
-        del self.left[:1]
-        return self.there
+        self.parsed.update(self.remaining[:1])
+        del self.remaining[:1]
+        return self.parsed
 
     def import_errors(self) -> dict[str, Any]:
         return {}
 
 
-def test_a_dag_needs_those_that_publish_what_starts_it_or_what_its_tasks_read() -> None:
+def test_a_dag_needs_the_dags_that_publish_its_assets() -> None:
     graph = needs.graph(map(Asset.of, CHAIN))
     assert graph == {
         "arrival": set(),
@@ -56,8 +56,8 @@ def test_a_dag_needs_those_that_publish_what_starts_it_or_what_its_tasks_read() 
     }
 
 
-def test_a_dag_that_reads_what_it_published_itself_needs_nothing() -> None:
-    assert needs.graph([Asset.of(described("history", "model", consumers="model"))]) == {"model": set()}
+def test_a_dag_that_reads_its_own_asset_needs_no_other() -> None:
+    assert needs.graph([Asset.of(asset_json("history", "model", consumers="model"))]) == {"model": set()}
 
 
 def test_an_asset_without_an_event_was_never_published() -> None:
@@ -70,7 +70,7 @@ def test_the_file_that_publishes_may_be_parsed_later(tmp_path: Path) -> None:
     for name in ("report", "shop", "other"):
         (tmp_path / f"{name}.py").write_text("from airflow.sdk import dag")
     (tmp_path / "notes.py").write_text("# no such thing here")
-    airflow: Any = Known("report.py", "shop.py", "other.py")
+    airflow: Any = ParsingAirflow("report.py", "shop.py", "other.py")
     [asset] = needs.missing(airflow, tmp_path, "report")
     assert asset.producers == {"shop"}
     assert needs.missing(airflow, tmp_path, "shop") == []

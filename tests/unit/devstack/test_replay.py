@@ -1,4 +1,4 @@
-"""What is replayed for a day that was not recorded: which recorded day, and how its rows are moved there."""
+"""Which recorded day is replayed for an unrecorded one, and how its rows are shifted."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ each_case = pytest.mark.parametrize(
 
 
 @pytest.fixture(autouse=True)
-def later(monkeypatch: pytest.MonkeyPatch) -> None:
+def fixed_today(monkeypatch: pytest.MonkeyPatch) -> None:
     """Today is the last of the days."""
     monkeypatch.setattr(replay, "today", lambda: DAYS[-1])
 
 
 @each_source
-def test_a_recorded_day_is_as_it_was_recorded(source: Source) -> None:
+def test_a_recorded_day_is_served_unchanged(source: Source) -> None:
     for day, rows in source.load().items():
         assert source.recorded_day(day) == day
         assert source.rows(day) == rows
-        assert replay.label([(day, day)]) == {}
+        assert replay.replay_header([(day, day)]) == {}
 
 
 @each_case
-def test_every_other_day_has_the_rows_of_a_recorded_one_moved_by_whole_days(source: Source, days: list[date]) -> None:
+def test_every_other_day_has_the_rows_of_a_recorded_day_shifted_by_whole_days(source: Source, days: list[date]) -> None:
     for day in days:
         origin = source.recorded_day(day)
         assert origin
@@ -67,26 +67,26 @@ def test_every_other_day_has_the_rows_of_a_recorded_one_moved_by_whole_days(sour
             for name in source.times:
                 assert bool(row[name]) == bool(old[name])
                 if old[name]:
-                    before, after = (datetime.fromisoformat(str(each[name])) for each in (old, row))
-                    wanted = before + (day - origin)
-                    assert after == wanted or (after == wanted + timedelta(hours=1) and skipped(wanted, source.zone))
+                    before, after = (datetime.fromisoformat(str(item[name])) for item in (old, row))
+                    moved = before + (day - origin)
+                    assert after == moved or (after == moved + timedelta(hours=1) and skipped(moved, source.zone))
             same = set(row) - set(source.times) - set(source.identifiers)
             assert all(row[name] == old[name] for name in same)
 
 
 def skipped(local: datetime, zone: ZoneInfo) -> bool:
-    """Tell whether no clock in ``zone`` showed that time."""
+    """Return whether the time doesn't exist in ``zone``."""
     return local.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local
 
 
 @each_source
-def test_every_recorded_day_gets_its_turn(source: Source) -> None:
-    turns = [source.recorded_day(day) for day in DAYS[-len(source.load()) :]]
-    assert sorted(turn for turn in turns if turn) == sorted(source.load())
+def test_every_recorded_day_is_replayed_in_turn(source: Source) -> None:
+    origins = [source.recorded_day(day) for day in DAYS[-len(source.load()) :]]
+    assert sorted(origin for origin in origins if origin) == sorted(source.load())
 
 
 @each_case
-def test_every_other_day_keeps_the_contract_as_the_recorded_one_does(source: Source, days: list[date]) -> None:
+def test_replayed_days_keep_the_contract(source: Source, days: list[date]) -> None:
     contract = CONTRACTS[source.name]
     for day in days:
         good, rejected = split_rows(contract, day, map(json.dumps, source.rows(day)), "")
@@ -94,7 +94,7 @@ def test_every_other_day_keeps_the_contract_as_the_recorded_one_does(source: Sou
 
 
 @pytest.mark.parametrize(("source", "name"), [(SALES, "InvoiceNo"), (SUPPORT, "ticket_id")], ids=["sales", "support"])
-def test_no_two_days_share_an_identifier_and_each_keeps_the_contract(source: Source, name: str) -> None:
+def test_no_two_days_share_an_identifier(source: Source, name: str) -> None:
     contract = CONTRACTS[source.name]
     [pattern] = (column.pattern for key, column in contract.columns.items() if (column.source or key) == name)
     assert pattern
@@ -103,14 +103,14 @@ def test_no_two_days_share_an_identifier_and_each_keeps_the_contract(source: Sou
     for day in dict.fromkeys([*rows, *DAYS]):
         origin = source.recorded_day(day)
         assert origin
-        numbers = {str(source.on(day, origin, row)[name]) for row in rows[origin].values()}
-        assert len(numbers) == len(rows[origin]), "two became one"
+        numbers = {str(source.move_row(day, origin, row)[name]) for row in rows[origin].values()}
+        assert len(numbers) == len(rows[origin]), "two numbers became equal"
         for number in numbers:
             assert re.fullmatch(pattern, number)
             assert owners.setdefault(number, day) == day
 
 
-def test_the_recorded_invoices_lie_where_no_other_day_has_its_own() -> None:
+def test_recorded_invoice_numbers_are_reserved() -> None:
     for rows in SALES.load().values():
         numbers = {int(str(row["InvoiceNo"])[-6:]) for row in rows}
         assert numbers <= set(RECORDED_INVOICES)
@@ -130,30 +130,36 @@ def test_the_recorded_invoices_lie_where_no_other_day_has_its_own() -> None:
         (DAYS[-1] + timedelta(days=1), None),
     ],
 )
-def test_weather_is_that_of_the_same_date_in_the_newest_recorded_year(day: date, expected: date | None) -> None:
+def test_weather_is_replayed_from_the_same_date_of_the_newest_recorded_year(day: date, expected: date | None) -> None:
     assert replay.same_date(day, LONDON) == expected
 
 
-def test_a_date_that_no_recorded_year_has_is_the_newest_recorded_day() -> None:
+def test_a_date_that_no_recorded_year_has_replays_the_newest_recorded_day() -> None:
     assert replay.same_date(date(2012, 2, 29), frozenset({date(2015, 2, 28), date(2015, 2, 27)})) == date(2015, 2, 28)
 
 
 @each_source
-def test_what_lies_after_today_is_not_there_yet(source: Source) -> None:
+def test_future_days_have_no_rows_yet(source: Source) -> None:
     tomorrow = DAYS[-1] + timedelta(days=1)
     assert source.recorded_day(tomorrow) is None
-    with pytest.raises(LookupError, match=f"{source.name} has nothing from {tomorrow} to {tomorrow} yet"):
+    with pytest.raises(LookupError, match=f"{source.name} has no rows from {tomorrow} to {tomorrow} yet"):
         source.rows(tomorrow)
 
 
-def test_a_time_that_no_clock_shows_is_an_hour_later() -> None:
+def test_a_nonexistent_local_time_is_shifted_by_an_hour() -> None:
     new_york = ZoneInfo("America/New_York")
-    assert replay.moved("2025-01-10T02:30:00", date(2026, 3, 8) - date(2025, 1, 10), new_york) == "2026-03-08T03:30:00"
-    assert replay.moved("2025-01-10T01:30:00", date(2026, 11, 1) - date(2025, 1, 10), new_york) == "2026-11-01T01:30:00"
-    assert replay.moved("2025-01-10 02:30:00", timedelta(days=1), new_york) == "2025-01-11 02:30:00"
+    assert (
+        replay.shift_time("2025-01-10T02:30:00", date(2026, 3, 8) - date(2025, 1, 10), new_york)
+        == "2026-03-08T03:30:00"
+    )
+    assert (
+        replay.shift_time("2025-01-10T01:30:00", date(2026, 11, 1) - date(2025, 1, 10), new_york)
+        == "2026-11-01T01:30:00"
+    )
+    assert replay.shift_time("2025-01-10 02:30:00", timedelta(days=1), new_york) == "2025-01-11 02:30:00"
 
 
 def test_the_label_names_each_replayed_day_once() -> None:
     day, other, recorded_day = DAYS[0], DAYS[1], date(2024, 2, 1)
     pairs = [(day, recorded_day), (other, recorded_day), (recorded_day, recorded_day)]
-    assert replay.label(pairs) == {HEADER: "2024-02-01"}
+    assert replay.replay_header(pairs) == {HEADER: "2024-02-01"}

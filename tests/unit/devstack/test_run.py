@@ -1,4 +1,4 @@
-"""What ``make run`` says of DAG files and of ids that it doesn't know."""
+"""``make run``: tracebacks of DAG files, periods, and the services that a DAG needs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_a_traceback_keeps_the_repositorys_own_frames(tmp_path: Path, monkeypatc
     try:
         imported(folder / "broken.py").dag(imported(library / "foreign.py").call)
     except ZeroDivisionError:
-        kept = load.own_part(traceback.format_exc(), folder)
-    assert [line.strip() for line in kept.splitlines() if not set(line) <= set(" ~^")] == [
+        frames = load.own_frames(traceback.format_exc(), folder)
+    assert [line.strip() for line in frames.splitlines() if not set(line) <= set(" ~^")] == [
         "Traceback (most recent call last):",
         'File "dags/broken.py", line 2, in dag',
         "call(lambda: 1 / 0)",
@@ -50,14 +50,14 @@ def imported(path: Path) -> Any:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.BACKFILL])
-def test_only_a_backfill_makes_several_runs(kind: Kind) -> None:
+def test_only_a_backfill_creates_several_runs(kind: Kind) -> None:
     check_period(kind, FIRST, FIRST)
     check_period(kind, None, None)
-    with pytest.raises(StackError, match=f"TO=2024-06-03 needs AS=backfill; AS={kind} makes one run"):
+    with pytest.raises(StackError, match=f"TO=2024-06-03 needs AS=backfill; AS={kind} creates a single run"):
         check_period(kind, FIRST, LAST)
 
 
-def test_a_backfill_goes_forward_from_a_day() -> None:
+def test_a_backfill_needs_a_first_day_before_the_last() -> None:
     check_period(Kind.BACKFILL, FIRST, LAST)
     with pytest.raises(StackError, match="TO=2024-06-01 is before DATE=2024-06-03"):
         check_period(Kind.BACKFILL, LAST, FIRST)
@@ -76,7 +76,7 @@ def test_a_dag_needs_the_services_behind_its_connections(source: str, upstream: 
     assert run._services_of(source, upstream) == services
 
 
-def test_the_dags_that_a_dag_triggers_have_to_run_too() -> None:
+def test_the_dags_that_a_dag_triggers_are_found() -> None:
     source = "Trigger(trigger_dag_id='b')\nTrigger(\n    trigger_dag_id=\"a.c\",\n)\nTrigger(trigger_dag_id='b')"
     assert run.triggered(source) == ["a.c", "b"]
     assert run.triggered("trigger_dag_id=ETL") == []

@@ -1,4 +1,4 @@
-"""What is kept between runs, and what is said when it can't be used."""
+"""The state kept between runs, and the errors if it can't be used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pytest
 from devstack import state as state_module
 from devstack.errors import StackError
 from devstack.process import Record
-from devstack.state import MINIMUM_FREE_BYTES, STATE_VARIABLE, State
+from devstack.state import MINIMUM_FREE_BYTES, STATE_VARIABLE, State, free_port
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def test_the_variable_chooses_the_folder(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_record_finds_its_process_again(tmp_path: Path) -> None:
     Record.of(os.getpid(), "print").write(tmp_path / "record.json")
-    found = Record.read(tmp_path / "record.json")
-    assert found
-    assert found.fingerprint == "print"
-    assert found.process() == psutil.Process()
+    record = Record.read(tmp_path / "record.json")
+    assert record
+    assert record.fingerprint == "print"
+    assert record.process() == psutil.Process()
 
 
 def test_a_record_of_an_ended_process_is_stale() -> None:
@@ -53,7 +53,7 @@ def test_a_record_of_an_ended_process_is_stale() -> None:
     assert record.process() is None
 
 
-def test_a_process_that_ended_but_was_not_collected_counts_as_ended() -> None:
+def test_a_zombie_process_counts_as_ended() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         record = Record.of(child.pid, "")
         while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
@@ -61,13 +61,13 @@ def test_a_process_that_ended_but_was_not_collected_counts_as_ended() -> None:
         assert record.process() is None
 
 
-def test_a_process_that_got_the_same_id_later_is_another_one() -> None:
-    mine = Record.of(os.getpid(), "")
-    assert Record(mine.pid, mine.created - 60, "").process() is None
+def test_a_later_process_with_the_same_id_is_a_different_one() -> None:
+    own = Record.of(os.getpid(), "")
+    assert Record(own.pid, own.created - 60, "").process() is None
 
 
 @pytest.mark.parametrize("content", ["", '{"pid": 1, "cre', "[]", '{"pid": 1}', "null"])
-def test_a_record_cut_short_is_no_record(tmp_path: Path, content: str) -> None:
+def test_a_truncated_record_is_ignored(tmp_path: Path, content: str) -> None:
     path = tmp_path / "record.json"
     path.write_text(content)
     assert Record.read(path) is None
@@ -75,15 +75,15 @@ def test_a_record_cut_short_is_no_record(tmp_path: Path, content: str) -> None:
 
 def test_secrets_differ_and_only_their_owner_reads_them(state: State, tmp_path: Path) -> None:
     names = ("postgres", "slack", "jwt")
-    mine = [state.secret(name) for name in names]
-    others = [State.open(tmp_path / "other").secret(name) for name in names]
-    assert len({*mine, *others}) == 6
-    assert [state.secret(name) for name in names] == mine
-    assert min(map(len, mine)) >= 32
+    own = [state.secret(name) for name in names]
+    other = [State.open(tmp_path / "other").secret(name) for name in names]
+    assert len({*own, *other}) == 6
+    assert [state.secret(name) for name in names] == own
+    assert min(map(len, own)) >= 32
     assert stat.S_IMODE((state.root / "secrets.json").stat().st_mode) == 0o600
 
 
-def test_commands_that_start_at_once_agree_on_a_secret(state: State) -> None:
+def test_concurrent_commands_agree_on_a_secret(state: State) -> None:
     program = "from devstack.state import State; [print(State.open().secret(f'n{i}')) for i in range(20)]"
     environment = os.environ | {STATE_VARIABLE: str(state.root), "PYTHONPATH": str(state_module.REPOSITORY)}
 
@@ -93,17 +93,17 @@ def test_commands_that_start_at_once_agree_on_a_secret(state: State) -> None:
         ).stdout
 
     with ThreadPoolExecutor(4) as pool:
-        told = set(pool.map(command, range(4)))
-    assert told == {"\n".join(json.loads((state.root / "secrets.json").read_text()).values()) + "\n"}
+        outputs = set(pool.map(command, range(4)))
+    assert outputs == {"\n".join(json.loads((state.root / "secrets.json").read_text()).values()) + "\n"}
 
 
 @pytest.mark.parametrize("content", ["", '{"postgres": 54', "[]", "null"])
 @pytest.mark.parametrize("file", ["secrets.json", "ports.json"])
-def test_a_damaged_file_is_named_with_the_fix(state: State, file: str, content: str) -> None:
+def test_a_corrupt_file_is_named_with_the_fix(state: State, file: str, content: str) -> None:
     (state.root / file).write_text(content)
-    ask = state.secret if file == "secrets.json" else state.port
-    with pytest.raises(StackError, match=r"is damaged.*`make clean` starts afresh") as refusal:
-        ask("postgres")
+    read = state.secret if file == "secrets.json" else state.port
+    with pytest.raises(StackError, match=r"is corrupt.*`make clean` deletes the state") as refusal:
+        read("postgres")
     assert str(state.root / file) in str(refusal.value)
 
 
@@ -115,20 +115,20 @@ def test_a_nearly_full_disk_is_refused_with_the_fix(tmp_path: Path, monkeypatch:
     State.open(tmp_path / "state")
 
 
-def test_what_frees_space_works_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_that_free_space_work_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", disk_with(0))
-    State.open(tmp_path / "state", to_use=False)
+    State.open(tmp_path / "state", for_use=False)
 
 
-def test_a_look_at_the_state_is_no_use_of_it(state: State) -> None:
+def test_reading_the_state_does_not_count_as_use(state: State) -> None:
     os.utime(state.last_used, (1, 1))
-    State.open(state.root, to_use=False)
+    State.open(state.root, for_use=False)
     assert state.last_used.stat().st_mtime == 1
     State.open(state.root)
     assert state.last_used.stat().st_mtime > 1
 
 
-def test_a_full_disk_is_told_from_other_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_distinguished_from_other_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, *_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
@@ -144,14 +144,18 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_no_two_services_get_the_same_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system may name a port again as long as nothing listens there."""
-    named = iter([50001, 50001, 50001, 50002])
-
-    class Probe:
-        def getsockname(self) -> tuple[str, int]:
-            return "127.0.0.1", next(named)
-
-    monkeypatch.setattr(socket, "create_server", lambda _: nullcontext(Probe()))
+    """A port that was assigned is not assigned again, even if nothing listens there yet."""
+    monkeypatch.setattr(state_module, "PORTS", range(50001, 50004))
+    monkeypatch.setattr(socket, "create_server", lambda _: nullcontext())
     state = State.open(tmp_path / "state")
-    assert [state.port(name) for name in ("slack", "smtp")] == [50001, 50002]
-    assert state.port("slack") == 50001
+    names = ("slack", "smtp", "s3")
+    ports = [state.port(name) for name in names]
+    assert sorted(ports) == [50001, 50002, 50003]
+    assert [state.port(name) for name in names] == ports
+    with pytest.raises(StackError, match="no free TCP port"):
+        state.port("api")
+
+
+def test_ports_are_outside_the_ephemeral_range() -> None:
+    """Such a connection could hold the port when the stack's server starts."""
+    assert all(port < 32768 for port in (free_port() for _ in range(50)))

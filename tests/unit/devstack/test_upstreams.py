@@ -34,7 +34,7 @@ def test_no_window_of_sixty_seconds_ever_holds_more_than_the_limit() -> None:
         clock.now = tenth / 10
         if window.admit("key"):
             admitted.append(clock.now)
-    assert max(sum(start <= each < start + 60 for each in admitted) for start in admitted) == 60
+    assert max(sum(start <= time < start + 60 for time in admitted) for start in admitted) == 60
     assert admitted[59:61] == [5.9, 60.0]
     assert window.admit("another key")
 
@@ -50,9 +50,9 @@ def test_refused_calls_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("city", ["London", "New York", "Tokyo"])
-def test_sunrise_and_sunset_agree_with_recorded_answers_to_three_minutes(city: str) -> None:
+def test_sunrise_and_sunset_agree_with_recorded_responses_to_three_minutes(city: str) -> None:
     group = json.loads((DATA / "api_samples/openweathermap/group_20cities_2025-08-28.json").read_text(encoding="utf-8"))
-    recorded = next(each for each in group["list"] if each["name"] == city)
+    recorded = next(city_data for city_data in group["list"] if city_data["name"] == city)
     served = sunrise_and_sunset(date(2025, 8, 28), recorded["coord"]["lat"], recorded["coord"]["lon"])
     assert served == pytest.approx((recorded["sys"]["sunrise"], recorded["sys"]["sunset"]), abs=180)
 
@@ -73,8 +73,8 @@ def test_every_recorded_condition_has_codes() -> None:
     }  # fmt: skip
 
 
-def test_recordings_hold_the_days_that_about_states() -> None:
-    stated = {each.name: (each.first_day, each.last_day) for each in DATASETS}
+def test_recordings_hold_the_days_that_about_lists() -> None:
+    stated = {dataset.name: (dataset.first_day, dataset.last_day) for dataset in DATASETS}
     for name, file in (
         ("openweather_daily", "owm_daily_newyork_london_tokyo"),
         ("noaa_daily", "noaa_daily_seattle_newyork"),
@@ -92,13 +92,13 @@ def test_recordings_hold_the_days_that_about_states() -> None:
     ("latitude", "longitude", "name"),
     [(51.5, -0.25, "London"), (40.64, -73.78, "New York"), (35.55, 139.78, "Tokyo"), (47.45, -122.31, "Seattle")],
 )
-def test_the_nearest_city_answers_for_its_surroundings(latitude: float, longitude: float, name: str) -> None:
+def test_the_nearest_city_serves_its_surroundings(latitude: float, longitude: float, name: str) -> None:
     station = stations.nearest(latitude, longitude)
     assert station
     assert station.name == name
 
 
-def test_no_city_answers_from_far_away() -> None:
+def test_no_city_serves_distant_coordinates() -> None:
     assert stations.nearest(52.48, -1.9) is None
 
 

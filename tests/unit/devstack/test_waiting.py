@@ -1,4 +1,4 @@
-"""A wait ends with its condition or with progress, however slow the machine is."""
+"""A wait ends when its condition is true or progress stops, however slow the machine is."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_it_waits_as_long_as_something_moves(clock: Clock) -> None:
+def test_it_waits_as_long_as_there_is_progress(clock: Clock) -> None:
     assert wait_for(lambda: clock.now > 10_000, "it", progress=lambda: clock.now // 60, poll=1.0)
 
 
-def test_it_gives_up_when_nothing_moves_and_says_where_to_look(clock: Clock) -> None:
-    with pytest.raises(StackError, match=r"nothing has moved for 90 s while waiting for it\. See it\.log"):
+def test_it_gives_up_without_progress_and_names_the_log(clock: Clock) -> None:
+    with pytest.raises(StackError, match=r"no progress for 90 s while waiting for it\. See it\.log"):
         wait_for(lambda: False, "it", progress=lambda: None, hint=lambda: "See it.log", poll=1.0)
     assert 90 < clock.now < 93
 
 
-def test_a_condition_that_came_true_in_the_last_moment_counts(clock: Clock) -> None:
-    """The process was held for longer than the patience: the state that is read last decides."""
+def test_a_condition_that_becomes_true_at_the_last_moment_counts(clock: Clock) -> None:
+    """The process was suspended for longer than the time limit: the last state decides."""
     moments = iter([False, True])
 
     def condition() -> bool:
@@ -59,7 +59,7 @@ def test_a_condition_that_came_true_in_the_last_moment_counts(clock: Clock) -> N
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A process that works for a while whenever it is told to, and the file with its record."""
+    """A process that uses CPU time on request, and the file with its record."""
     code = "import sys, time\nfor line in sys.stdin:\n  end = time.process_time() + 0.5\n"
     code += "  while time.process_time() < end: pass\n  print('done', flush=True)"
     pipe = subprocess.PIPE
@@ -71,7 +71,7 @@ def worker(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     process.communicate()
 
 
-def test_activity_is_cpu_time_or_a_log_that_grows(worker: tuple[subprocess.Popen[str], Path], tmp_path: Path) -> None:
+def test_activity_is_cpu_time_or_a_growing_log(worker: tuple[subprocess.Popen[str], Path], tmp_path: Path) -> None:
     process, record = worker
     assert process.stdin
     assert process.stdout
@@ -87,7 +87,7 @@ def test_activity_is_cpu_time_or_a_log_that_grows(worker: tuple[subprocess.Popen
     assert activity() > second
 
 
-def test_a_process_that_has_ended_is_no_activity(tmp_path: Path) -> None:
+def test_an_ended_process_is_not_active(tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     Record(2**22 + 1, 0.0, "").write(record)
     activity = Activity([record])

@@ -1,4 +1,4 @@
-"""Business days over the years, and the runs that follow from them."""
+"""Business days of many years, and the runs scheduled on them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_every_month_of_fifty_years_has_its_run() -> None:
         last = info.data_interval
 
 
-def test_without_catchup_only_the_newest_month_is_made() -> None:
+def test_without_catchup_only_the_newest_month_is_scheduled() -> None:
     restriction = TimeRestriction(pendulum.datetime(2010, 12, 1), None, False)
     timetable = MonthEndTimetable(business_day=2)
     for now, month in (("2024-05-03T06:00:00", 4), ("2024-05-03T05:59:00", 3), ("2024-05-20T00:00:00", 4)):
@@ -80,9 +80,9 @@ def test_the_end_of_a_schedule_and_its_absence() -> None:
     )
 
 
-def test_it_survives_storage_and_refuses_nonsense() -> None:
-    again = MonthEndTimetable.deserialize(MonthEndTimetable(3, 7).serialize())
-    assert (again.business_day, again.hour, again.summary) == (3, 7, "month end + 3 business day(s), 07:00")
+def test_the_timetable_is_restored_from_storage_and_validated() -> None:
+    restored = MonthEndTimetable.deserialize(MonthEndTimetable(3, 7).serialize())
+    assert (restored.business_day, restored.hour, restored.summary) == (3, 7, "month end + 3 business day(s), 07:00")
     with pytest.raises(ValueError, match="allowed: 1 to 15"):
         MonthEndTimetable(16).validate()
     with pytest.raises(ValueError, match="hour=24; allowed: 0 to 23"):
@@ -95,7 +95,7 @@ def test_the_month_of_a_run() -> None:
     assert month_of(None, dt.datetime(2024, 1, 1, tzinfo=UTC)) == dt.date(2023, 12, 1)
 
 
-def test_the_revenue_may_be_as_old_as_the_next_close_is_far() -> None:
+def test_the_freshness_of_revenue_covers_the_longest_time_between_closes() -> None:
     closes = [business_day(year, month, 2) for year in range(2024, 2124) for month in range(1, 13)]
     longest = max(after - before for before, after in pairwise(closes))
     assert REVENUE.freshness

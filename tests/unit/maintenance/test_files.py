@@ -1,4 +1,4 @@
-"""Old files go, young ones and what isn't ours stay, and a dry run touches nothing."""
+"""Old files are deleted, new and foreign ones are kept, and a dry run deletes nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from include.core.run_folders import folder_of
-from include.core.storage import url_of
-from include.ops.maintenance.files import Found, old_handoffs, old_logs
+from include.core.storage import handoff_folder, url_of
+from include.ops.maintenance.files import Expired, old_handoffs, old_logs
 
 NOW = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -32,7 +31,7 @@ def test_old_logs(tmp_path: Path, dry_run: bool) -> None:
     other = put(logs / "notes.txt", 99 * DAY)
     target = put(elsewhere / "kept.log", 99 * DAY)
     (logs / "link.log").symlink_to(target)
-    assert old_logs(logs, 30 * DAY, NOW, dry_run=dry_run) == Found(1, 4, not dry_run)
+    assert old_logs(logs, 30 * DAY, NOW, dry_run=dry_run) == Expired(1, 4, not dry_run)
     assert old.exists() is old.parent.exists() is dry_run
     assert young.exists()
     assert other.exists()
@@ -43,15 +42,15 @@ def test_old_logs(tmp_path: Path, dry_run: bool) -> None:
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_old_handoffs(tmp_path: Path, dry_run: bool) -> None:
     root = UPath(url_of(tmp_path))
-    old, young = (Path(folder_of(root, run).path) for run in ("old", "young"))
+    old, young = (Path(handoff_folder(root, run).path) for run in ("old", "young"))
     put(old / "lines.parquet", 3 * DAY)
     put(young / "lines.parquet", 3 * DAY)
     put(young / "amounts.parquet", DAY)
-    assert old_handoffs(root, 2 * DAY, NOW, dry_run=dry_run) == Found(1, 0, not dry_run)
+    assert old_handoffs(root, 2 * DAY, NOW, dry_run=dry_run) == Expired(1, 0, not dry_run)
     assert old.exists() is dry_run
     assert young.exists()
 
 
 def test_nothing_to_remove(tmp_path: Path) -> None:
-    assert old_handoffs(UPath(url_of(tmp_path)), DAY, NOW, dry_run=False) == Found(0, 0, True)
-    assert old_logs(tmp_path, DAY, NOW, dry_run=False) == Found(0, 0, True)
+    assert old_handoffs(UPath(url_of(tmp_path)), DAY, NOW, dry_run=False) == Expired(0, 0, True)
+    assert old_logs(tmp_path, DAY, NOW, dry_run=False) == Expired(0, 0, True)

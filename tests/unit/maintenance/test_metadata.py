@@ -1,4 +1,4 @@
-"""What `airflow db clean` says is read, and which connections it is given."""
+"""Parsing the output of `airflow db clean`, and the URL of its database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_rows_by_table() -> None:
     assert counts(OUTPUT) == {"log": 1234}
 
 
-def test_the_url_is_sqlalchemys() -> None:
+def test_the_url_is_converted_for_sqlalchemy() -> None:
     assert sqlalchemy_url("postgres://me@host:5432/airflow") == "postgresql+psycopg2://me@host:5432/airflow"
     with pytest.raises(CleanError, match="type 'mysql'; allowed: postgres"):
         sqlalchemy_url("mysql://host/airflow")

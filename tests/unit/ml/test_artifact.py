@@ -1,4 +1,4 @@
-"""Model files: what is refused, and that nothing in them is run."""
+"""Model files: which are refused, and that none of their code is run."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, artifact.save(LogisticRegression().fit(ROWS, LABELS), folder, ROWS, [])
 
 
-def test_a_saved_model_answers_as_before(saved: tuple[Path, str]) -> None:
+def test_a_saved_model_predicts_as_before(saved: tuple[Path, str]) -> None:
     folder, sha256 = saved
     content = (folder / artifact.MODEL_FILE).read_bytes()
     loaded = artifact.load(content, sha256, [], "test")
     assert loaded.predict(ROWS).tolist() == LABELS
-    described = (folder / "MLmodel").read_text()
-    assert "signature:" in described
-    assert "serialization_format: skops" in described
+    metadata = (folder / "MLmodel").read_text()
+    assert "signature:" in metadata
+    assert "serialization_format: skops" in metadata
     assert (folder / "input_example.json").exists()
     assert not list(folder.glob("*.pkl"))
 
@@ -51,7 +51,7 @@ def test_a_changed_byte_is_refused(saved: tuple[Path, str], place: int) -> None:
 
 def test_a_type_that_is_not_trusted_is_refused() -> None:
     content = skops.io.dumps(DecisionTreeClassifier().fit(ROWS, LABELS))
-    with pytest.raises(ArtifactError, match=r"test: holds types that aren't trusted: sklearn\.tree\._tree\.Tree"):
+    with pytest.raises(ArtifactError, match=r"test: contains types that aren't trusted: sklearn\.tree\._tree\.Tree"):
         artifact.load(content, artifact.digest(content), [], "test")
     assert artifact.load(content, artifact.digest(content), [TREE], "test").predict(ROWS).tolist() == LABELS
 
@@ -60,7 +60,7 @@ def test_a_function_in_a_model_is_refused_and_not_run(tmp_path: Path) -> None:
     content = skops.io.dumps(FunctionTransformer(os.system))
     with pytest.raises(ArtifactError, match=r"posix\.system"):
         artifact.load(content, artifact.digest(content), [TREE], "test")
-    with pytest.raises(ArtifactError, match=r"the model to be saved: holds types .* posix\.system"):
+    with pytest.raises(ArtifactError, match=r"the model to save: contains types .* posix\.system"):
         artifact.save(FunctionTransformer(os.system), tmp_path / "model", ROWS, [TREE])
 
 
@@ -69,9 +69,9 @@ class Bomb:
         return os.system, ("touch exploded",)
 
 
-def test_a_pickle_is_no_model_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     content = pickle.dumps(Bomb())
-    with pytest.raises(ArtifactError, match="not a model in skops format"):
+    with pytest.raises(ArtifactError, match="not a skops model"):
         artifact.load(content, artifact.digest(content), [TREE], "test")
     assert not (tmp_path / "exploded").exists()

@@ -1,4 +1,4 @@
-"""Metrics and comparisons, against values worked out another way."""
+"""Metrics and comparisons, against values computed in another way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = pd.DataFrame({"x": GENERATOR.normal(size=200)})
 LABELS = (ROWS["x"] + GENERATOR.normal(size=200) > 0).to_numpy().astype(np.int64)
 
 
-def test_every_row_is_predicted_once_a_repeat_by_a_model_that_has_not_seen_it() -> None:
+def test_every_row_is_predicted_out_of_fold_once_per_repeat() -> None:
     scores = cross_validate(LogisticRegression(), ROWS, LABELS, Folds(5, 2), jobs=1)
     assert scores.probabilities.shape == (2, 200)
     assert not np.isnan(scores.probabilities).any()
@@ -26,17 +26,17 @@ def test_every_row_is_predicted_once_a_repeat_by_a_model_that_has_not_seen_it() 
 
 
 def test_the_same_seed_gives_the_same_folds() -> None:
-    one, other = (Folds(5, 1, seed=3).of(LABELS) for _ in range(2))
-    assert all(np.array_equal(a[1], b[1]) for a, b in zip(one, other, strict=True))
+    first, second = (Folds(5, 1, seed=3).of(LABELS) for _ in range(2))
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(first, second, strict=True))
 
 
 def test_metrics_of_known_predictions() -> None:
     labels = np.array([1, 1, 1, 0, 0])
     scores = Scores(np.array([[0.9, 0.8, 0.2, 0.4, 0.6]]), np.array([0.6, 0.6]))
-    found = metrics(scores, labels)
-    assert (found.precision, found.recall, found.f1) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
-    assert found.brier == pytest.approx((0.01 + 0.04 + 0.64 + 0.16 + 0.36) / 5)
-    assert found.auc == pytest.approx(4 / 6)
+    result = metrics(scores, labels)
+    assert (result.precision, result.recall, result.f1) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
+    assert result.brier == pytest.approx((0.01 + 0.04 + 0.64 + 0.16 + 0.36) / 5)
+    assert result.auc == pytest.approx(4 / 6)
 
 
 def test_segments_are_counted() -> None:
@@ -46,14 +46,14 @@ def test_segments_are_counted() -> None:
     assert (b.name, b.rows, b.accuracy) == ("b", 1, 0.0)
 
 
-def test_the_t_test_is_wider_than_one_that_takes_folds_for_independent() -> None:
+def test_the_t_test_is_wider_than_one_for_independent_folds() -> None:
     differences = np.array([0.02, 0.03, -0.01, 0.04, 0.01, 0.02, 0.0, 0.03, 0.02, 0.01])
-    found = compare(0.8 + differences, np.full(10, 0.8), test_share=1 / 9)
+    comparison = compare(0.8 + differences, np.full(10, 0.8), test_share=1 / 9)
     naive = stats.ttest_1samp(differences, 0)
     widened = naive.statistic / np.sqrt(1 + 10 / 9)  # (1/J + n2/n1) over 1/J
-    assert found.difference == pytest.approx(differences.mean())
-    assert found.p_value == pytest.approx(2 * stats.t.sf(widened, 9))
-    assert found.p_value > naive.pvalue
+    assert comparison.difference == pytest.approx(differences.mean())
+    assert comparison.p_value == pytest.approx(2 * stats.t.sf(widened, 9))
+    assert comparison.p_value > naive.pvalue
 
 
 def test_equal_models_do_not_differ() -> None:

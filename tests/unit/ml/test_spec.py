@@ -1,4 +1,4 @@
-"""What is particular to a model comes from its spec: a model of houses, served and watched without a word of ours."""
+"""Everything specific to a model comes from its spec: a model of houses is served and checked without other code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from include.core.ml.candidate import Request
 from include.core.ml.drift.checks import Limits, check
 from include.core.ml.serving.app import create_app
 from include.core.ml.serving.spool import Spool
-from include.core.ml.spec import CardText, ModelSpec, Watched, plain
+from include.core.ml.spec import CardText, ModelSpec, Watched, to_records
 
 GENERATOR = np.random.default_rng(7)
 
@@ -67,7 +67,7 @@ def app(tmp_path: Path) -> FastAPI:
     return create_app(HOUSES, "houses", follower, spool)
 
 
-def ask(app: FastAPI, method: str, path: str, body: Any = None) -> httpx.Response:
+def request(app: FastAPI, method: str, path: str, body: Any = None) -> httpx.Response:
     """Call the application without a socket."""
 
     async def call() -> httpx.Response:
@@ -77,16 +77,16 @@ def ask(app: FastAPI, method: str, path: str, body: Any = None) -> httpx.Respons
     return asyncio.run(call())
 
 
-def test_the_server_speaks_of_what_the_spec_names(app: FastAPI) -> None:
+def test_the_server_uses_the_names_of_the_spec(app: FastAPI) -> None:
     body = {"houses": [{"street": "Elm Street", "rooms": 5}, {"street": "Oak Lane", "rooms": 2, "area": 40}]}
-    answer = ask(app, "POST", "/predictions", body)
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["version"] == 4
-    predictions = answer.json()["predictions"]
-    assert [(one["sold"], one["probability"]) for one in predictions] == [(True, 1.0), (False, 0.0)]
+    response = request(app, "POST", "/predictions", body)
+    assert response.status_code == 200, response.text
+    assert response.json()["version"] == 4
+    predictions = response.json()["predictions"]
+    assert [(item["sold"], item["probability"]) for item in predictions] == [(True, 1.0), (False, 0.0)]
     outcome = {"outcomes": [{"prediction_id": predictions[0]["prediction_id"], "sold": False}]}
-    assert ask(app, "POST", "/outcomes", outcome).status_code == 202
-    assert ask(app, "GET", "/health").json()["log_waiting"] == 3
+    assert request(app, "POST", "/outcomes", outcome).status_code == 202
+    assert request(app, "GET", "/health").json()["log_waiting"] == 3
 
 
 @pytest.mark.parametrize(
@@ -98,25 +98,25 @@ def test_the_server_speaks_of_what_the_spec_names(app: FastAPI) -> None:
         {"houses": [{"street": "Elm Street", "rooms": 5, "Pclass": 1}]},
     ],
 )
-def test_what_the_spec_does_not_know_is_refused(app: FastAPI, body: dict[str, Any]) -> None:
-    assert ask(app, "POST", "/predictions", body).status_code == 422
+def test_fields_that_the_spec_does_not_define_are_refused(app: FastAPI, body: dict[str, Any]) -> None:
+    assert request(app, "POST", "/predictions", body).status_code == 422
 
 
 def test_the_checks_compare_what_the_spec_watches() -> None:
     rooms = GENERATOR.integers(1, 7, 400)
     rows = pd.DataFrame({"street": "Elm Street", "rooms": rooms, "area": GENERATOR.normal(80, 10, 400)})
     served = rows.assign(area=rows["area"] + 100)
-    answers = np.where(rooms > 3, 0.8, 0.2)
-    found = check(HOUSES, rows, answers, served, answers, Limits())
-    assert {one.segment for one in found} == {"all", "large", "small"}
-    assert {one.feature for one in found if one.alarm} == {"out of range area"}
-    assert "predicted to sell" in {one.feature for one in found}
+    probabilities = np.where(rooms > 3, 0.8, 0.2)
+    findings = check(HOUSES, rows, probabilities, served, probabilities, Limits())
+    assert {finding.segment for finding in findings} == {"all", "large", "small"}
+    assert {finding.feature for finding in findings if finding.alarm} == {"out of range area"}
+    assert "predicted to sell" in {finding.feature for finding in findings}
 
 
-def test_rows_come_back_as_they_were_sent() -> None:
+def test_rows_are_restored_unchanged() -> None:
     sent = [House(street="Elm Street", rooms=5), House(street="Oak Lane", rooms=2, area=40)]
-    assert plain(HOUSES.frame(sent)) == [house.model_dump() for house in sent]
+    assert to_records(HOUSES.frame(sent)) == [house.model_dump() for house in sent]
 
 
-def test_a_candidate_that_was_registered_before_is_read() -> None:
+def test_a_candidate_of_an_earlier_version_is_read() -> None:
     assert Request.model_validate({"passenger": {"Name": "Kelly"}, "probability": 0.1}).row == {"Name": "Kelly"}

@@ -15,15 +15,15 @@ TESTS = sorted((MONITORING / "prometheus" / "tests").glob("*.yaml"))
 
 
 def program(name: str, package: str) -> str:
-    """Path of ``name``; skips the test loudly where it is missing."""
-    found = shutil.which(name)
-    if found is None:
+    """Path of ``name``; skips the test if it is missing."""
+    path = shutil.which(name)
+    if path is None:
         pytest.skip(f"{name} is not on PATH; `make tools` gets it, or install {package}")
-    return found
+    return path
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run promtool; returns its exit status and what it says."""
+    """Run promtool; return its exit status and output."""
     return subprocess.run(
         [program("promtool", "prometheus"), *map(str, arguments)],
         stdout=subprocess.PIPE,

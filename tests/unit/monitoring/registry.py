@@ -1,4 +1,4 @@
-"""The metrics that exist: Airflow's own registry and what the exporters are known to give."""
+"""The metrics that exist: Airflow's own registry and the exporters' known metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alertmanager takes its configuration, and routes and silences what it should."""
+"""Alertmanager accepts its configuration, and routes and silences alerts correctly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIGURATION = yaml.safe_load(FILE.read_text())
 
 
 def amtool(*arguments: str) -> str:
-    """Run amtool, and return what it prints."""
+    """Run amtool, and return its output."""
     return subprocess.run(
         [program("amtool", "prometheus-alertmanager"), *arguments],
         capture_output=True,
@@ -42,17 +42,17 @@ def test_an_alert_goes_to_its_receiver(labels: list[str], receiver: str) -> None
 
 
 def silenced_by(alert: str) -> set[str]:
-    found = set()
+    alerts = set()
     for rule in CONFIGURATION["inhibit_rules"]:
         [source] = [text for text in rule["source_matchers"] if text.startswith("alertname")]
         pattern = re.search(r'"(.*)"', source)
         if pattern and re.fullmatch(pattern[1], alert):
             for target in rule["target_matchers"]:
-                found |= set(re.findall(r"\w+", target.partition('"')[2]))
-    return found
+                alerts |= set(re.findall(r"\w+", target.partition('"')[2]))
+    return alerts
 
 
-def test_a_dead_metrics_path_silences_what_is_drawn_from_airflow() -> None:
+def test_a_dead_metrics_path_silences_alerts_on_airflow_metrics() -> None:
     groups = [
         group for file in RULES if file.name == "airflow.yaml" for group in yaml.safe_load(file.read_text())["groups"]
     ]
@@ -75,5 +75,5 @@ def test_only_alerts_that_exist_are_silenced() -> None:
 
 def test_slack_is_reached_through_a_file() -> None:
     assert "api_url:" not in FILE.read_text()
-    slack = [each["slack_configs"][0] for each in CONFIGURATION["receivers"] if "slack_configs" in each]
-    assert {each["api_url_file"] for each in slack} == {"/run/secrets/slack-webhook/value"}
+    slack = [receiver["slack_configs"][0] for receiver in CONFIGURATION["receivers"] if "slack_configs" in receiver]
+    assert {receiver["api_url_file"] for receiver in slack} == {"/run/secrets/slack-webhook/value"}

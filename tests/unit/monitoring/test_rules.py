@@ -1,4 +1,4 @@
-"""Every alert rule says what is needed, and its tests would notice if it were wrong."""
+"""Every alert rule is complete, and its tests fail if it is wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HANDBOOK = REPOSITORY / "docs" / "monitoring.md"
 
 @dataclass(frozen=True)
 class Alert:
-    """One rule and the file it stands in."""
+    """One rule and its file."""
 
     file: Path
     rule: dict[str, Any]
@@ -59,7 +59,7 @@ def test_the_rules_pass_their_tests() -> None:
 
 
 @every_alert
-def test_it_says_how_bad_it_is_what_it_measured_and_what_to_do(alert: Alert) -> None:
+def test_it_has_a_severity_a_measurement_and_a_runbook(alert: Alert) -> None:
     assert alert.rule["labels"]["severity"] in {"page", "ticket"}
     annotations = alert.rule["annotations"]
     assert annotations["summary"]
@@ -69,8 +69,8 @@ def test_it_says_how_bad_it_is_what_it_measured_and_what_to_do(alert: Alert) -> 
     assert anchor == str(alert).lower()
     section = re.search(rf"^## {alert}\n(.*?)(?=^## |\Z)", RUNBOOK.read_text(), re.MULTILINE | re.DOTALL)
     assert section, f"{path} has no section {alert}"
-    for part in ("**Means**", "**Look at**", "**Do**"):
-        assert part in section.group(1)
+    for heading in ("**Means**", "**Look at**", "**Do**"):
+        assert heading in section.group(1)
 
 
 @every_alert
@@ -97,12 +97,12 @@ def test_it_has_a_test_that_fires_and_one_that_does_not(alert: Alert) -> None:
 
 
 def passes(folder: Path, alert: Alert, expression: str) -> bool:
-    """Tell whether the alert's tests pass if its rule has this expression."""
+    """Return whether the alert's tests pass if its rule has this expression."""
     rules = folder / "rules.yaml"
     rules.write_text(yaml.safe_dump({"groups": [{"name": "mutant", "rules": [alert.rule | {"expr": expression}]}]}))
     content = yaml.safe_load((MONITORING / "prometheus" / "tests" / alert.file.name).read_text())
     content["rule_files"] = [str(rules)]
-    content["tests"] = [each for each in content["tests"] if each["alert_rule_test"][0]["alertname"] == str(alert)]
+    content["tests"] = [test for test in content["tests"] if test["alert_rule_test"][0]["alertname"] == str(alert)]
     tests = folder / "tests.yaml"
     tests.write_text(yaml.safe_dump(content))
     outcome = promtool("test", "rules", tests)
@@ -111,13 +111,13 @@ def passes(folder: Path, alert: Alert, expression: str) -> bool:
 
 
 @every_alert
-def test_a_rule_that_never_fires_is_noticed(alert: Alert, tmp_path: Path) -> None:
+def test_a_rule_that_never_fires_is_detected(alert: Alert, tmp_path: Path) -> None:
     assert passes(tmp_path, alert, alert.rule["expr"])
     assert not passes(tmp_path, alert, "vector(1) > 2")
 
 
 @pytest.mark.parametrize("alert", [alert for alert in ALERTS if str(alert) != "Watchdog"], ids=str)
-def test_a_rule_that_always_fires_is_noticed(alert: Alert, tmp_path: Path) -> None:
+def test_a_rule_that_always_fires_is_detected(alert: Alert, tmp_path: Path) -> None:
     assert not passes(tmp_path, alert, f"({alert.rule['expr']}) or vector(0)")
 
 
@@ -142,8 +142,8 @@ def test_a_rule_that_always_fires_is_noticed(alert: Alert, tmp_path: Path) -> No
         ("DiskAlmostFull", r'\{mountpoint=~"/volumes/.\+"\}'),
     ],
 )
-def test_a_rule_without_one_of_its_conditions_is_noticed(name: str, left_out: str, tmp_path: Path) -> None:
-    [alert] = [each for each in ALERTS if str(each) == name]
+def test_a_rule_without_one_of_its_conditions_is_detected(name: str, left_out: str, tmp_path: Path) -> None:
+    [alert] = [alert for alert in ALERTS if str(alert) == name]
     expression = " ".join(alert.rule["expr"].split())
     mutant = re.sub(left_out, "", expression)
     assert mutant != expression, f"{left_out!r} is no part of {expression!r}"

@@ -23,7 +23,7 @@ from tests.unit.outcome import state_after
         (ConnectionError("the warehouse is away"), TaskInstanceState.UP_FOR_RETRY),
     ],
 )
-def test_only_an_error_that_a_retry_can_help_is_retried(
+def test_only_a_transient_error_is_retried(
     monkeypatch: pytest.MonkeyPatch, error: Exception, state: TaskInstanceState
 ) -> None:
     def fails(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Sessions by hand: gaps, repeats, cancellations, rows that can't be used."""
+"""Sessions computed by hand: gaps, repeats, cancellations, rows that can't be used."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def file(tmp_path: Path) -> Path:
 
 def test_sessions(file: Path) -> None:
     lines = pandas_sessions.typed(pandas_sessions.read(url_of(file)))
-    found = pandas_sessions.sessions(lines[lines["fate"] == "used"], gap_minutes=30)
+    result = pandas_sessions.sessions(lines[lines["status"] == "used"], gap_minutes=30)
     begin, end, cancel = (pd.Timestamp(f"2010-12-01 {time}") for time in ("08:00", "08:30", "09:00:01"))
-    assert found.to_numpy().tolist() == [
+    assert result.to_numpy().tolist() == [
         [17850, 1, begin, end, 1, 0, 2, 3, 300],
         [17850, 2, cancel, cancel, 1, 1, 1, -2, -250],
     ]
@@ -46,6 +46,6 @@ def test_main_accounts_for_every_row(file: Path, tmp_path: Path, monkeypatch: py
     arguments = ["main", "--input", url_of(file), "--output", url_of(attempt)]
     monkeypatch.setattr(sys, "argv", arguments)
     pandas_sessions.main()
-    found = output.publish(UPath(attempt.parent))
-    assert found.counts == {"read": 7, "unreadable": 2, "repeated": 1, "anonymous": 1, "used": 3}
-    assert found.sessions == 2
+    published = output.publish(UPath(attempt.parent))
+    assert published.counts == {"read": 7, "unreadable": 2, "repeated": 1, "anonymous": 1, "used": 3}
+    assert published.sessions == 2

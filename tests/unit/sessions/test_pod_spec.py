@@ -1,4 +1,4 @@
-"""The pod's template, and what a pod may not be."""
+"""The pod's template, and which pods are refused."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ POD = spec.from_template(TEMPLATE, IMAGE)
 
 
 def container(pod: Pod) -> Pod:
-    found: Pod = pod["spec"]["containers"][0]
-    return found
+    result: Pod = pod["spec"]["containers"][0]
+    return result
 
 
 def test_the_template() -> None:
     spec.check(POD)
 
 
-def test_what_the_operator_makes_of_it() -> None:
+def test_the_operator_builds_a_valid_pod() -> None:
     from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 
     pandas_task = KubernetesPodOperator(
@@ -36,10 +36,10 @@ def test_what_the_operator_makes_of_it() -> None:
     )
     pod = ApiClient().sanitize_for_serialization(pandas_task.build_pod_request_obj(dry_run=True))
     spec.check(pod)
-    made = container(pod)
-    assert made["command"] == container(POD)["command"]
-    assert made["resources"] == container(POD)["resources"]
-    assert made["env"] == container(POD)["env"]
+    base = container(pod)
+    assert base["command"] == container(POD)["command"]
+    assert base["resources"] == container(POD)["resources"]
+    assert base["env"] == container(POD)["env"]
     assert pod["spec"]["automountServiceAccountToken"] is False
 
 
@@ -49,20 +49,23 @@ BROKEN: list[tuple[Callable[[Pod], Any], str]] = [
     (lambda pod: container(pod).update(image="host:5000/spellbook"), "isn't pinned"),
     (lambda pod: container(pod).update(image=None), "isn't pinned"),
     (lambda pod: container(pod).update(resorces={}), r"containers\[0\].resorces: unknown field"),
-    (lambda pod: container(pod).update(command="python"), "'python' is of type str; it must be list"),
+    (lambda pod: container(pod).update(command="python"), "'python' has type str; expected: list"),
     (lambda pod: container(pod).pop("resources"), "resources.requests.cpu: missing"),
     (lambda pod: container(pod)["resources"]["limits"].update(memory="1 GB"), "limits.memory: 1 GB"),
-    (lambda pod: container(pod)["env"].append({"name": "API_TOKEN", "value": "x"}), r"env\[API_TOKEN\]: a secret's"),
+    (
+        lambda pod: container(pod)["env"].append({"name": "API_TOKEN", "value": "x"}),
+        r"env\[API_TOKEN\]: contains a secret's",
+    ),
     (lambda pod: pod["spec"].update(restartPolicy="Always"), "restartPolicy: must be Never"),
     (lambda pod: pod["spec"].pop("activeDeadlineSeconds"), "activeDeadlineSeconds: must be set"),
-    (lambda pod: pod["spec"].update(activeDeadlineSeconds="1h"), "'1h' is of type str; it must be int"),
-    (lambda pod: pod["spec"].update(activeDeadlineSeconds=True), "it must be int"),
-    (lambda pod: pod["spec"].update(containers=[]), "containers: none"),
+    (lambda pod: pod["spec"].update(activeDeadlineSeconds="1h"), "'1h' has type str; expected: int"),
+    (lambda pod: pod["spec"].update(activeDeadlineSeconds=True), "expected: int"),
+    (lambda pod: pod["spec"].update(containers=[]), "containers: missing"),
 ]
 
 
 @pytest.mark.parametrize(("breaks", "words"), BROKEN)
-def test_what_is_refused(breaks: Callable[[Pod], Any], words: str) -> None:
+def test_an_invalid_pod_is_refused(breaks: Callable[[Pod], Any], words: str) -> None:
     pod = copy.deepcopy(POD)
     breaks(pod)
     with pytest.raises(ConfigurationError, match=words):
@@ -76,8 +79,8 @@ def test_pinned_images(image: str) -> None:
     spec.check(spec.from_template(TEMPLATE, image))
 
 
-@pytest.mark.parametrize(("text", "words"), [("a: [", "is no YAML"), ("- a", "must hold one object")])
-def test_templates_that_are_none(tmp_path: Any, text: str, words: str) -> None:
+@pytest.mark.parametrize(("text", "words"), [("a: [", "isn't valid YAML"), ("- a", "must contain one mapping")])
+def test_an_invalid_template_is_refused(tmp_path: Any, text: str, words: str) -> None:
     file = tmp_path / "pod.yaml"
     file.write_text(text)
     with pytest.raises(ConfigurationError, match=words):

@@ -1,4 +1,4 @@
-"""A folder with one good source, beside which a bad one may be put."""
+"""A folder with one valid source, to which tests add invalid ones."""
 
 from __future__ import annotations
 

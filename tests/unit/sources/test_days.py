@@ -1,4 +1,4 @@
-"""Each day belongs to exactly one of the data intervals that follow each other, summer time or not."""
+"""Each day belongs to exactly one of consecutive data intervals, even across daylight saving time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_scheduled_day_of_a_shipped_source_is_the_day_of_its_interval(file: st
         start = end
 
 
-def test_a_run_without_interval_is_about_the_last_day_that_is_over() -> None:
+def test_a_run_without_interval_processes_the_last_complete_day() -> None:
     zone = ZoneInfo("America/New_York")
     assert days_of(None, None, dt.datetime(2025, 3, 10, 3, 59, tzinfo=UTC), zone) == [dt.date(2025, 3, 8)]
     assert days_of(None, None, dt.datetime(2025, 3, 10, 4, 0, tzinfo=UTC), zone) == [dt.date(2025, 3, 9)]

@@ -1,4 +1,4 @@
-"""The DAGs that come of the sources: each its own, none affected by the file of another."""
+"""The DAGs created from sources: one each, none affected by another source's file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_dag_for_each_source() -> None:
 
 
 def sources_in(dag: DAG) -> set[str]:
-    """Names of the sources that the callables of a DAG hold."""
+    """Names of the sources that the callables of a DAG use."""
     names = set()
     for task in dag.tasks:
         assert isinstance(task, DecoratedOperator)
@@ -59,6 +59,6 @@ def test_a_worker_reads_the_file_of_its_task_only(folder: Path, monkeypatch: pyt
     assert create_dags(folder, "postgres_default") == {}
 
 
-def test_a_bad_file_takes_its_own_dag_only(folder: Path) -> None:
+def test_a_bad_file_affects_its_own_dag_only(folder: Path) -> None:
     (folder / "refunds.yaml").write_text(GOOD.replace("name: orders", "name: refunds").replace("0 6", "99 6"))
     assert list(create_dags(folder, "postgres_default")) == ["process_orders_data"]

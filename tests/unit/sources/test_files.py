@@ -1,4 +1,4 @@
-"""A source's file: what is taken, and how each fault is named while every other source stays as it is."""
+"""A source's file: what is accepted, and how each fault is named without affecting other sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.core.sources.errors import SourceError, SourcesError
-from include.core.sources.files import load_source, load_sources, require_sources, source_of
+from include.core.sources.files import load_source, load_sources, parse_source, require_sources
 from include.core.sources.model import Source
 from include.core.sources.scaffold import SCHEMA, schema_text
 from include.domains.sources import FOLDER
@@ -38,24 +38,24 @@ JUNK = st.one_of(
 
 
 def places(node: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Every value within a source, by its place."""
+    """The path of every value in a source."""
     own = [place] if place else []
     if isinstance(node, dict):
-        return own + [found for key, value in node.items() for found in places(value, (*place, key))]
+        return own + [nested for key, value in node.items() for nested in places(value, (*place, key))]
     return own
 
 
 def changed(place: tuple[str | int, ...], value: object) -> str:
     content = copy.deepcopy(CONTENT)
-    holder = content
+    parent = content
     for step in place[:-1]:
-        holder = holder[step]
-    holder[place[-1]] = value
+        parent = parent[step]
+    parent[place[-1]] = value
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_shipped_sources_are_well(path: Path) -> None:
+def test_the_shipped_sources_are_valid(path: Path) -> None:
     source = load_source(path)
     assert source.dag_id == f"process_{path.stem}_data"
     assert f"$schema={SCHEMA}" in path.read_text().splitlines()[0]
@@ -66,17 +66,17 @@ def test_the_articles_schedules() -> None:
     assert {file: load_source(FOLDER / file).schedule for file in schedules} == schedules
 
 
-def test_the_schema_for_editors_is_the_models() -> None:
+def test_the_schema_for_editors_matches_the_model() -> None:
     assert (FOLDER / SCHEMA).read_text() == schema_text(), "run: .venv/bin/python -m devstack.sources schema"
     assert set(json.loads(schema_text())["properties"]) == set(Source.model_fields)
 
 
 @settings(max_examples=150, deadline=None)
 @given(place=st.sampled_from(places(CONTENT)), value=JUNK)
-def test_any_change_of_any_field_is_taken_or_named(place: tuple[str | int, ...], value: object) -> None:
+def test_any_change_of_any_field_is_accepted_or_named(place: tuple[str | int, ...], value: object) -> None:
     text = changed(place, value)
     try:
-        source = source_of(text, PATH)
+        source = parse_source(text, PATH)
     except SourceError as error:
         message = str(error)
         assert re.match(r"sources/orders\.yaml(:\d+)?: ", message), message
@@ -91,11 +91,11 @@ def test_any_change_of_any_field_is_taken_or_named(place: tuple[str | int, ...],
 def test_a_value_of_the_wrong_type_is_named_with_its_line(place: tuple[str, ...]) -> None:
     text = changed(place, {"surprise": [1]})
     with pytest.raises(SourceError) as caught:
-        source_of(text, PATH)
+        parse_source(text, PATH)
     lines = text.splitlines()
-    found = [int(number) for number in re.findall(r"orders\.yaml:(\d+): ", str(caught.value))]
-    assert found
-    assert any(place[-1] in lines[number - 1] or "surprise" in lines[number - 1] for number in found), str(caught.value)
+    numbers = [int(n) for n in re.findall(r"orders\.yaml:(\d+): ", str(caught.value))]
+    assert numbers
+    assert any(place[-1] in lines[n - 1] or "surprise" in lines[n - 1] for n in numbers), str(caught.value)
     assert ".".join(place) in str(caught.value)
 
 
@@ -103,39 +103,39 @@ def test_a_value_of_the_wrong_type_is_named_with_its_line(place: tuple[str, ...]
 def test_a_missing_field_is_named(name: str) -> None:
     content = {key: value for key, value in CONTENT.items() if key != name}
     with pytest.raises(SourceError, match=rf"{name}: is missing; add it"):
-        source_of(yaml.safe_dump(content), PATH)
+        parse_source(yaml.safe_dump(content), PATH)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("schedule: ", "shedule: ", r"orders.yaml:4: shedule: is no such field; allowed: name, description, owner"),
-        ("minimum: 1", "minium: 1", r"orders.yaml:14: columns.id.minium: is no such field; allowed: type, from, null"),
-        ("rows: 1000", "row: 1000", r"orders.yaml:18: limits.row: is no such field; allowed: page_size, rows"),
-        ('"0 6 * * *"', '"0 6 * *"', r"orders.yaml:4: schedule: give a cron expression of five fields.*got '0 6"),
-        ('"0 6 * * *"', '"0 0 31 2 *"', r"orders.yaml:4: schedule: give a cron expression of five fields"),
-        ('"0 6 * * *"', '"0 25 * * *"', r"orders.yaml:4: schedule: give a cron expression of five fields"),
-        ("Europe/Berlin", "Berlin", r"orders.yaml:8: timezone: give a time zone of the IANA database.*got 'Berlin'"),
+        ("schedule: ", "shedule: ", r"orders.yaml:4: shedule: unknown field; allowed: name, description, owner"),
+        ("minimum: 1", "minium: 1", r"orders.yaml:14: columns.id.minium: unknown field; allowed: type, from, null"),
+        ("rows: 1000", "row: 1000", r"orders.yaml:18: limits.row: unknown field; allowed: page_size, rows"),
+        ('"0 6 * * *"', '"0 6 * *"', r"orders.yaml:4: schedule: must be a cron expression of five fields.*got '0 6"),
+        ('"0 6 * * *"', '"0 0 31 2 *"', r"orders.yaml:4: schedule: must be a cron expression of five fields"),
+        ('"0 6 * * *"', '"0 25 * * *"', r"orders.yaml:4: schedule: must be a cron expression of five fields"),
+        ("Europe/Berlin", "Berlin", r"orders.yaml:8: timezone: must be a time zone of the IANA database.*got 'Berlin'"),
         ("sources_default", "salesforce", r"orders.yaml:6: connection: allowed: .*sources_default.*got 'salesforce'"),
-        ("path: /orders", "path: /a/../b", r"orders.yaml:7: path: give a path below the connection's host"),
-        ("path: /orders", "path: //evil.net/x", r"orders.yaml:7: path: give a path below the connection's host"),
+        ("path: /orders", "path: /a/../b", r"orders.yaml:7: path: must be a path below the connection's host"),
+        ("path: /orders", "path: //evil.net/x", r"orders.yaml:7: path: must be a path below the connection's host"),
         ("path: /orders", "path: http://evil.net/", r"orders.yaml:7: path: String should match pattern"),
         ("name: orders", "name: ../orders", r"orders.yaml:1: name: String should match pattern.*got '../orders'"),
         ("name: orders", "name: invoices", r"orders.yaml:1: name: 'invoices' isn't the file's name"),
-        ("key: [id]", "key: [number]", r"key: 'number' is none of the columns: id, ordered_at, state, email, line"),
+        ("key: [id]", "key: [number]", r"key: 'number' isn't one of the columns: id, ordered_at, state, email, line"),
         ("key: [id]", "key: [email]", r"key: 'email' may not be nullable"),
-        ("key: [id]", "key: [id, id]", r"key: a column stands twice"),
+        ("key: [id]", "key: [id, id]", r"key: a column is repeated"),
         ("day_column: ordered_at", "day_column: id", r"day_column: 'id' must be a date or a timestamp"),
-        ("day_column: ordered_at", "day_column: when", r"day_column: 'when' is none of the columns"),
+        ("day_column: ordered_at", "day_column: when", r"day_column: 'when' isn't one of the columns"),
         ("id: {type: integer", "id: {type: int", r"orders.yaml:14: columns.id.type: Input should be 'text', 'integer'"),
         ("maximum: 999999", "maximum: 0", r"orders.yaml:14: columns.id: minimum 1 is larger than maximum 0"),
         ("  state: {type: text", "  state: {type: date", r"allowed and pattern are for the type text, not for date"),
-        ('pattern: ".+@.+"', 'pattern: "["', r"orders.yaml:17: columns.email.pattern: give a regular expression"),
-        ("  state:", "  load_id:", r"columns: load_id is a name that every source's table has"),
+        ('pattern: ".+@.+"', 'pattern: "["', r"orders.yaml:17: columns.email.pattern: must be a regular expression"),
+        ("  state:", "  load_id:", r"columns: load_id is reserved"),
         ("max_bad_share: 0.1", "freshness: 0", r"orders.yaml:11: freshness: Input should be greater than 0"),
         ("max_bad_share: 0.1", "freshness: 30h", r"orders.yaml:11: freshness: Input should be a valid number"),
         ("max_bad_share: 0.1", "max_bad_share: 1.5", r"orders.yaml:11: max_bad_share: Input should be less than 1"),
-        ("name: orders\n", "name: orders\nname: orders\n", r"orders.yaml:2: the key 'name' stands twice"),
+        ("name: orders\n", "name: orders\nname: orders\n", r"orders.yaml:2: the key 'name' is repeated"),
         ("owner: shop", "owner: !!python/object:os.system x", r"orders.yaml:3: the tag .*python/object"),
         ("owner: shop", "owner: !!python/name:os.system", r"orders.yaml:3: the tag .* isn't allowed"),
         ("owner: shop", "owner: &a shop", r"orders.yaml:3: anchors and aliases"),
@@ -148,13 +148,13 @@ def test_a_missing_field_is_named(name: str) -> None:
 def test_each_fault_is_named(old: str, new: str, message: str) -> None:
     assert old in GOOD
     with pytest.raises(SourceError, match=message):
-        source_of(GOOD.replace(old, new, 1), PATH, ["sources_default"])
+        parse_source(GOOD.replace(old, new, 1), PATH, ["sources_default"])
 
 
-def test_all_problems_of_a_file_are_told_at_once() -> None:
+def test_all_problems_of_a_file_are_reported_at_once() -> None:
     text = GOOD.replace('"0 6 * * *"', '"x"').replace("Europe/Berlin", "Berlin")
     with pytest.raises(SourceError) as caught:
-        source_of(text, PATH)
+        parse_source(text, PATH)
     assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == ["schedule", "timezone"]
 
 
@@ -178,7 +178,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_file_spoils_no_other(folder: Path, name: str) -> None:
+def test_a_bad_file_affects_no_other(folder: Path, name: str) -> None:
     content, message = BAD_FILES[name]
     (folder / f"{name}.yaml").write_bytes(content)
     started = time.process_time()
@@ -191,7 +191,7 @@ def test_a_bad_file_spoils_no_other(folder: Path, name: str) -> None:
         require_sources(folder)
 
 
-def test_a_file_that_cannot_be_read_spoils_no_other(folder: Path) -> None:
+def test_an_unreadable_file_affects_no_other(folder: Path) -> None:
     (folder / "folder.yaml").mkdir()
     (folder / "dangling.yaml").symlink_to(folder / "nowhere")
     (folder / "loop.yaml").symlink_to(folder / "loop.yaml")
@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_read_spoils_no_other(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["copy.yaml", "orders.yml", "Orders.yaml"])
-def test_a_name_cannot_stand_twice(folder: Path, name: str) -> None:
+def test_a_name_cannot_be_used_twice(folder: Path, name: str) -> None:
     (folder / name).write_text(GOOD)
     sources, [error] = load_sources(folder)
     assert list(sources) == ["orders"]

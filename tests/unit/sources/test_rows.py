@@ -1,4 +1,4 @@
-"""Values, rows and keys: what is taken, what is refused, and what is said about it."""
+"""Values, rows and keys: what is accepted, what is refused, and the reasons."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.core.sources.files import source_of
+from include.core.sources.files import parse_source
 from include.core.sources.model import ColumnContract, Source
-from include.core.sources.rows import HIDDEN, split_rows
-from include.core.sources.values import UnfitError, convert
+from include.core.sources.rows import split_rows
+from include.core.sources.values import InvalidValueError, convert
+from include.core.warehouse.dataset import HIDDEN
 from tests.unit.sources.conftest import GOOD
 
-SOURCE = source_of(GOOD, Path("sources/orders.yaml"))
+SOURCE = parse_source(GOOD, Path("sources/orders.yaml"))
 DAY = dt.date(2024, 6, 1)
 ROW = {"id": 1, "orderedAt": "2024-06-01T08:30:00", "state": "new", "email": "a@b.test"}
 UTC = dt.UTC
 
 
-def parted(*rows: object, source: Source = SOURCE, day: dt.date = DAY) -> tuple[list[dict[str, Any]], list[str]]:
+def split(*rows: object, source: Source = SOURCE, day: dt.date = DAY) -> tuple[list[dict[str, Any]], list[str]]:
     good, rejected = split_rows(source, day, [json.dumps(row) for row in rows], "file")
     assert len(good) + len(rejected) == len(rows)
-    return good, [each.reason for each in rejected]
+    return good, [record.reason for record in rejected]
 
 
 def column(kind: str, **options: Any) -> ColumnContract:
@@ -36,7 +37,7 @@ def column(kind: str, **options: Any) -> ColumnContract:
 
 
 def test_a_row() -> None:
-    [row], reasons = parted(ROW)
+    [row], reasons = split(ROW)
     assert reasons == []
     assert row == {
         "day": DAY,
@@ -59,23 +60,23 @@ def test_a_row() -> None:
         ({"id": 10**30}, "id: must fit into 64 bits (got 1000000000000000000000000000000)"),
         ({"id": None}, "id: a value is missing"),
         ({"state": "lost"}, "state: must be one of new, paid (got 'lost')"),
-        ({"state": ["new"]}, "state: must be a text (got ['new'])"),
+        ({"state": ["new"]}, "state: must be a string (got ['new'])"),
         ({"email": "nobody"}, "email: must match .+@.+"),
-        ({"orderedAt": "2024-05-31T08:30:00"}, "ordered_at: must lie on 2024-06-01, the day that was"),
-        ({"orderedAt": "2024-06-01"}, "ordered_at: must be a time as ISO 8601 has it"),
-        ({"orderedAt": 1717223400}, "ordered_at: must be a time as ISO 8601 has it"),
+        ({"orderedAt": "2024-05-31T08:30:00"}, "ordered_at: must lie on 2024-06-01, the requested day"),
+        ({"orderedAt": "2024-06-01"}, "ordered_at: must be an ISO 8601 time"),
+        ({"orderedAt": 1717223400}, "ordered_at: must be an ISO 8601 time"),
         ({"id": 0, "state": "lost"}, "id: must be at least 1 (got 0); state: must be one of new, paid (got 'lost')"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_named(change: dict[str, object], reason: str) -> None:
-    good, [said] = parted(ROW | change)
+    good, [message] = split(ROW | change)
     assert good == []
-    assert said.startswith(reason)
+    assert message.startswith(reason)
 
 
 @pytest.mark.parametrize("row", [None, 1, "x", [], [ROW]])
-def test_what_is_no_row_is_refused(row: object) -> None:
-    assert parted(row) == ([], ["must be an object of fields"])
+def test_a_value_that_is_not_a_row_is_refused(row: object) -> None:
+    assert split(row) == ([], ["must be an object of fields"])
 
 
 def test_personal_and_unknown_values_are_hidden_in_quarantine(caplog: pytest.LogCaptureFixture) -> None:
@@ -88,27 +89,27 @@ def test_personal_and_unknown_values_are_hidden_in_quarantine(caplog: pytest.Log
         "row": {"id": 0, "email": HIDDEN, "phone": HIDDEN, "orderedAt": ROW["orderedAt"], "state": "new"},
     }
     assert "someone" not in rejected.reason
-    assert "fields that the contract doesn't have, with their rows: {'phone': 1}" in caplog.text
+    assert "fields not in the contract, with their number of rows: {'phone': 1}" in caplog.text
 
 
-def test_words_for_nothing() -> None:
-    [row], _ = parted(ROW | {"email": "-"})
+def test_null_words_become_none() -> None:
+    [row], _ = split(ROW | {"email": "-"})
     assert row["email"] is None
-    [row], _ = parted({name: value for name, value in ROW.items() if name != "email"})
+    [row], _ = split({name: value for name, value in ROW.items() if name != "email"})
     assert row["email"] is None
 
 
-def test_copies_and_contradictions() -> None:
+def test_duplicates_and_contradictions_are_rejected() -> None:
     other = ROW | {"id": 2}
-    good, reasons = parted(ROW, other, ROW, other | {"state": "paid"})
+    good, reasons = split(ROW, other, ROW, other | {"state": "paid"})
     assert [row["id"] for row in good] == [1]
-    alike = "id: the lines 2, 4 have the same key and contradict each other"
-    assert reasons == [alike, "id: copy of line 1, which is loaded", alike]
+    contradiction = "id: the lines 2, 4 have the same key but different values"
+    assert reasons == [contradiction, "id: copy of line 1, which is loaded", contradiction]
 
 
-def test_a_line_may_be_the_key() -> None:
-    source = source_of(GOOD.replace("key: [id]", "key: [line]"), Path("sources/orders.yaml"))
-    good, reasons = parted(ROW, ROW, {}, ROW, source=source)
+def test_the_line_number_may_be_the_key() -> None:
+    source = parse_source(GOOD.replace("key: [id]", "key: [line]"), Path("sources/orders.yaml"))
+    good, reasons = split(ROW, ROW, {}, ROW, source=source)
     assert [row["line"] for row in good] == [1, 2, 4]
     assert len(reasons) == 1
 
@@ -125,19 +126,19 @@ def test_a_line_may_be_the_key() -> None:
     ],
 )
 def test_local_times(local: str, ambiguous: str, moment: str) -> None:
-    found = convert(local, column("timestamp", ambiguous=ambiguous), SOURCE.zone)
-    assert found == dt.datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    result = convert(local, column("timestamp", ambiguous=ambiguous), SOURCE.zone)
+    assert result == dt.datetime.fromisoformat(moment).replace(tzinfo=UTC)
 
 
-def test_times_that_no_clock_showed_or_two_did() -> None:
-    with pytest.raises(UnfitError, match=r"no clock in Europe/Berlin showed that time"):
+def test_nonexistent_and_ambiguous_times_are_refused() -> None:
+    with pytest.raises(InvalidValueError, match=r"this time doesn't exist in Europe/Berlin"):
         convert("2024-03-31T02:30:00", column("timestamp"), SOURCE.zone)
-    with pytest.raises(UnfitError, match=r"showed that time twice"):
+    with pytest.raises(InvalidValueError, match=r"this time occurs twice"):
         convert("2024-10-27T02:30:00", column("timestamp", ambiguous="reject"), SOURCE.zone)
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "found"),
+    ("value", "kind", "expected"),
     [
         (17850.0, "integer", 17850),
         (0.85, "decimal", Decimal("0.85")),
@@ -147,8 +148,8 @@ def test_times_that_no_clock_showed_or_two_did() -> None:
         ("2024-02-29", "date", dt.date(2024, 2, 29)),
     ],
 )
-def test_values(value: object, kind: str, found: object) -> None:
-    assert convert(value, column(kind), SOURCE.zone) == found
+def test_values(value: object, kind: str, expected: object) -> None:
+    assert convert(value, column(kind), SOURCE.zone) == expected
 
 
 @pytest.mark.parametrize(
@@ -158,8 +159,8 @@ def test_values(value: object, kind: str, found: object) -> None:
         (0, "boolean"), ("2024-02-30", "date"), ("20240201", "date"), ("W", "date"),
     ],
 )  # fmt: skip
-def test_values_that_do_not_fit(value: object, kind: str) -> None:
-    with pytest.raises(UnfitError):
+def test_invalid_values_are_refused(value: object, kind: str) -> None:
+    with pytest.raises(InvalidValueError):
         convert(value, column(kind), SOURCE.zone)
 
 
@@ -183,7 +184,7 @@ ROWS = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ROWS | JSON, max_size=6))
 def test_every_row_is_either_good_or_rejected_with_a_reason(rows: list[object]) -> None:
-    good, reasons = parted(*rows)
+    good, reasons = split(*rows)
     assert all(reasons)
     keys = [row["id"] for row in good]
     assert len(keys) == len(set(keys))

@@ -1,4 +1,4 @@
-"""A new source comes with a file that loads, and a test that passes."""
+"""A new source has a file that loads, and a test that passes."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def root(tmp_path: Path) -> Path:
 def test_a_new_source(root: Path) -> None:
     config, test = new_source("refunds", root)
     assert load_source(config).dag_id == "process_refunds_data"
-    with pytest.raises(FileExistsError, match=r"include/domains/sources/refunds\.yaml exists already"):
+    with pytest.raises(FileExistsError, match=r"include/domains/sources/refunds\.yaml already exists"):
         new_source("refunds", root)
-    run = (
+    code = (
         "import sys, pathlib, pytest, include.domains.sources as sources;"
         f"sources.FOLDER = pathlib.Path({str(config.parent)!r});"
         f"sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', {str(test)!r}]))"
     )
-    done = subprocess.run([sys.executable, "-c", run], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 @pytest.mark.parametrize("name", ["../evil", "Big", "a b", "", "9lives"])
-def test_a_name_that_cannot_be_is_refused_and_nothing_written(root: Path, name: str) -> None:
+def test_an_invalid_name_is_refused_and_nothing_is_written(root: Path, name: str) -> None:
     before = sorted(root.rglob("*"))
     with pytest.raises(SourceError, match="name: "):
         new_source(name, root)

@@ -1,4 +1,4 @@
-"""A path comes back from its URL, whatever is in it, and nothing else makes URLs of paths."""
+"""A URL leads back to its path, whatever characters it contains, and no other code creates file URLs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def test_a_file_is_written_where_its_url_says(
     file = tmp_path / name / "deeper" / "file"
     url = write(kind(url_of(tmp_path / name)) / "deeper" / "file", b"content")
     assert file.read_bytes() == b"content"
-    assert url == url_of(file), "what a task hands on in XCom"
+    assert url == url_of(file), "what a task returns in XCom"
     assert kind(url).read_bytes() == b"content"
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_only_one_function_makes_urls_of_paths() -> None:
+def test_only_one_function_creates_file_urls() -> None:
     folders = ("benchmarks", "dags", "deploy", "devstack", "include", "plugins", "tests")
     files = [file for folder in folders for file in (REPOSITORY / folder).rglob("*.py")]
     assert files

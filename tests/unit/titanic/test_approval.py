@@ -1,4 +1,4 @@
-"""An approval that nobody gives."""
+"""An approval that times out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from devstack.state import REPOSITORY
 from tests.unit.outcome import state_after
 
 
-def test_it_is_not_asked_for_again() -> None:
+def test_a_timed_out_approval_is_not_retried() -> None:
     bag = DagBag(dag_folder=str(REPOSITORY / "dags" / "titanic_ml_pipeline.py"))
     approve: Any = bag.dags["titanic_ml_pipeline"].get_task("approve_model")
     assert state_after(approve, HITLTimeoutError("nobody")) is TaskInstanceState.FAILED

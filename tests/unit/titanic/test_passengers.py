@@ -1,4 +1,4 @@
-"""The passenger list: the real one is read whole, and what breaks a rule is named."""
+"""The passenger list: the real one is read completely, and rule violations are named."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from include.domains.titanic.spec import TITANIC
 LIST = (REPOSITORY / "include/data/titanic/train.csv").read_bytes()
 
 
-def changed(place: int, **values: Any) -> bytes:
+def changed(index: int, **values: Any) -> bytes:
     table = pd.read_csv(REPOSITORY / "include/data/titanic/train.csv").astype(object)
     for name, value in values.items():
-        table.loc[place, name] = value
+        table.loc[index, name] = value
     return table.to_csv(index=False).encode()
 
 
-def test_the_list_is_read_whole() -> None:
+def test_the_list_is_read_completely() -> None:
     table = read(LIST)
     assert (len(table), int(table[LABEL].sum())) == (891, 342)
     assert table.isna().sum()[lambda count: count > 0].to_dict() == {"Age": 177, "Cabin": 687, "Embarked": 2}
     assert content_digest(table) == content_digest(read(LIST))
 
 
-def test_a_request_is_read_as_a_row_of_the_list_is() -> None:
+def test_a_request_is_read_like_a_row_of_the_list() -> None:
     table = read(LIST)[list(COLUMNS)].head(20)
-    plain = table.astype(object).where(table.notna(), None).to_dict("records")
-    pd.testing.assert_frame_equal(TITANIC.frame([Passenger.model_validate(row) for row in plain]), table)
+    records = table.astype(object).where(table.notna(), None).to_dict("records")
+    pd.testing.assert_frame_equal(TITANIC.frame([Passenger.model_validate(row) for row in records]), table)
 
 
-@pytest.mark.parametrize(("values", "words"), [
-    ({"Sex": "unknown"}, r"line 12, column Sex: .*'male' or 'female' \(found 'unknown'\)"),
+@pytest.mark.parametrize(("values", "message"), [
+    ({"Sex": "unknown"}, r"line 12, column Sex: .*'male' or 'female' \(got 'unknown'\)"),
     ({"Pclass": 4}, r"line 12, column Pclass: .*1, 2 or 3"),
     ({"Fare": -1.0}, r"line 12, column Fare: .*greater than or equal to 0"),
     ({"Age": 400}, r"line 12, column Age: .*less than or equal to 120"),
     ({"Survived": 2}, r"line 12, column Survived: .*0 or 1"),
-    ({"PassengerId": 1}, r"PassengerId stands more than once: \[1\]"),
+    ({"PassengerId": 1}, r"duplicate PassengerId: \[1\]"),
 ])  # fmt: skip
-def test_a_bad_value_is_named(values: dict[str, object], words: str) -> None:
-    with pytest.raises(DataError, match=words):
+def test_a_bad_value_is_named(values: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
         read(changed(10, **values))
 
 

@@ -22,7 +22,7 @@ def test_an_attempt_is_read_from_the_context_of_a_task(map_index: int | None, st
     assert attempt == Attempt("d", "t", "r", 2, index, started or EPOCH)
 
 
-def test_the_name_of_a_session_tells_task_try_and_run() -> None:
+def test_the_name_of_a_session_has_task_try_and_run() -> None:
     assert ATTEMPT.application_name == "weather_data_pipeline.load_weather#3 manual__2024-06-01T00:00:0"
     assert replace(ATTEMPT, map_index=7).application_name.startswith("weather_data_pipeline.load_weather[7]#3 ")
 

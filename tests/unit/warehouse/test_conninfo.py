@@ -35,10 +35,10 @@ def test_every_form_of_a_connection_becomes_a_libpq_string(uri: str, expected: d
     ("uri", "message"),
     [
         ("mysql://user:topsecret@h/db", "has type 'mysql'; allowed: postgres, postgresql"),
-        ("postgres://user:topsecret@h/db?iam=true&speed=1", "extras that libpq doesn't know: iam, speed; remove them"),
+        ("postgres://user:topsecret@h/db?iam=true&speed=1", "extras unknown to libpq: iam, speed; remove them"),
     ],
 )
-def test_what_is_not_postgresql_is_refused_without_telling_the_password(uri: str, message: str) -> None:
+def test_a_connection_of_another_type_is_refused_without_showing_the_password(uri: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as refused:
         conninfo(uri)
     assert "topsecret" not in str(refused.value)

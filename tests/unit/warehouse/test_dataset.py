@@ -23,7 +23,7 @@ WEATHER = Dataset("weather", (DAY, CITY, DEGREES), key=("date", "city"), partiti
         ({"columns": (DAY, replace(CITY, maximum=3))}, "column 'city' has a range, but its type 'text'"),
         ({"columns": (DAY, replace(CITY, nullable=True))}, "column 'city' is part of the key and can't be nullable"),
         ({"columns": (DAY, CITY, CITY)}, "columns \\['city'\\] are declared twice"),
-        ({"columns": (DAY, CITY, Column("load_id", "bigint"))}, "columns \\['load_id'\\] .*which each table has"),
+        ({"columns": (DAY, CITY, Column("load_id", "bigint"))}, "columns \\['load_id'\\] .*reserved"),
         ({"key": ()}, "the key is empty"),
         ({"key": ("date", "town")}, "key names 'town', which isn't among the columns"),
         ({"complete_by": "town"}, "complete_by names 'town'"),
@@ -62,11 +62,11 @@ def test_a_partition_has_one_label(column: Column | None, partition: Partition, 
         (7, "partition 7 isn't a date"),
     ],
 )
-def test_what_is_no_partition_is_refused(partition: Partition, message: str) -> None:
+def test_an_invalid_partition_is_refused(partition: Partition, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         WEATHER.partition_label(partition)
 
 
-def test_a_dataset_without_partitions_takes_none() -> None:
+def test_a_dataset_without_partitions_refuses_one() -> None:
     with pytest.raises(ValueError, match="has no partition column, but partition 'x' was given"):
         Dataset("cities", (CITY,), key=("city",)).partition_label("x")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.core.warehouse.quarantine import storable_value
-from include.core.warehouse.stage import storable_text
+from include.core.warehouse.storable import storable_text
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,11 @@ from include.core.warehouse.stage import storable_text
         ({7: b"\x00", "a\0b": "\ud83c"}, {"7": "b'\\x00'", "a\\x00b": "\\ud83c"}),
     ],
 )
-def test_whatever_a_row_holds_has_a_form_that_jsonb_takes(value: object, stored: object) -> None:
+def test_every_value_of_a_row_has_a_jsonb_form(value: object, stored: object) -> None:
     assert storable_value(value) == stored
     json.dumps(stored, allow_nan=False).encode()
 
 
 @given(st.text())
-def test_ordinary_text_stays_as_it_is(text: str) -> None:
+def test_ordinary_text_is_unchanged(text: str) -> None:
     assert storable_text(text) == text.replace("\0", "\\x00")

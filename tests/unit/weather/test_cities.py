@@ -39,7 +39,7 @@ def test_the_configured_cities() -> None:
         ("- {name: [", r"cities\.yaml: not valid YAML"),
         (
             "[{name: X, latitude: 0, longitude: 0}, {name: X, latitude: 1, longitude: 1}]",
-            r"cities\.yaml: \.name: X stands more than once",
+            r"cities\.yaml: \.name: duplicate: X;",
         ),
     ],
 )
@@ -55,17 +55,17 @@ def test_a_run_may_name_known_and_new_cities() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "message"),
+    ("cities", "message"),
     [
         (["Lodnon"], r"param cities: \[0\]: 'Lodnon' is unknown; name one of New York, London, Tokyo, or give it as"),
         ([PARIS | {"latitude": "north"}], r"param cities: \[0\]\.latitude: .*got 'north'"),
-        (["London", "London"], r"London stands more than once"),
+        (["London", "London"], r"duplicate: London;"),
         ([], r"at least 1 item"),
     ],
 )
-def test_a_wrong_param_is_refused(wanted: list[Any], message: str) -> None:
+def test_a_wrong_param_is_refused(cities: list[Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        select_cities(wanted, KNOWN)
+        select_cities(cities, KNOWN)
 
 
 @pytest.mark.parametrize(

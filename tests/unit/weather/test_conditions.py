@@ -29,11 +29,11 @@ def test_each_wmo_code_has_its_text(code: int, text: str) -> None:
     assert from_wmo_code(code) == text
 
 
-def test_no_other_wmo_code_is_known() -> None:
+def test_other_wmo_codes_are_unknown() -> None:
     documented = {code for codes in WMO for code in codes}
     assert set(WMO_CODES) == documented
     for code in set(range(-1, 101)) - documented:
-        with pytest.raises(ValueError, match=f"weather_code {code} is unknown; known are 0, 1, 2"):
+        with pytest.raises(ValueError, match=f"weather_code {code} is unknown; known: 0, 1, 2"):
             from_wmo_code(code)
 
 
@@ -43,13 +43,13 @@ def test_each_openweather_range_has_its_texts(span: tuple[int, int], texts: set[
     assert {from_openweather_id(code) for code in OPENWEATHER_IDS if first <= code <= last} == texts
 
 
-def test_every_openweather_id_lies_in_one_range() -> None:
+def test_every_openweather_id_is_in_one_range() -> None:
     for code in OPENWEATHER_IDS:
         assert sum(first <= code <= last for first, last in OPENWEATHER) == 1, code
 
 
 @pytest.mark.parametrize("code", [None, "61", 61.0, True, [], float("nan"), 999])
-def test_what_is_no_code_is_refused(code: object) -> None:
+def test_an_invalid_code_is_refused(code: object) -> None:
     for look_up in (from_wmo_code, from_openweather_id):
         with pytest.raises(ValueError, match="is unknown"):
             look_up(code)

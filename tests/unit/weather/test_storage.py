@@ -13,9 +13,9 @@ from include.domains.weather import storage
 DAY = dt.date(2024, 6, 1)
 
 
-def test_the_files_of_a_run_lie_beside_each_other() -> None:
+def test_the_files_of_a_run_are_stored_next_to_each_other() -> None:
     raw = storage.file_of(UPath("memory://bucket"), "raw", DAY, "scheduled__2024-06-01T00:00:00+00:00")
-    assert str(raw) == "memory://bucket/weather/raw/date=2024-06-01/scheduled__2024-06-01T00-00-00-00-00.json"
+    assert str(raw) == "memory://bucket/weather/raw/day=2024-06-01/scheduled__2024-06-01T00-00-00-00-00.json"
     assert str(storage.beside(raw, "rejected")) == str(raw).replace("/raw/", "/rejected/") + "l"
     assert str(storage.beside(raw, "observations")) == str(raw).replace("/raw/", "/observations/")[:-4] + "parquet"
 
@@ -24,14 +24,14 @@ def test_a_run_id_cannot_leave_the_folder() -> None:
     assert storage.file_of(UPath("memory://b"), "raw", DAY, "../../x/y").name == "..-..-x-y.json"
 
 
-def test_a_rerun_overwrites_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_rerun_overwrites_its_file(tmp_path: Path) -> None:
     path = storage.file_of(UPath(url_of(tmp_path)), "raw", DAY, "run")
     assert write(path, b"one") == write(path, b"two")
     assert path.read_bytes() == b"two"
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["run.json"]
 
 
-def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_keeps_the_existing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = storage.file_of(UPath(url_of(tmp_path)), "raw", DAY, "run")
     write(path, b"one")
 
@@ -47,11 +47,11 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
 
 def test_an_object_store_needs_no_rename() -> None:
     path = storage.file_of(UPath("memory://bucket"), "raw", DAY, "run")
-    assert write(path, b"one") == "memory://bucket/weather/raw/date=2024-06-01/run.json"
+    assert write(path, b"one") == "memory://bucket/weather/raw/day=2024-06-01/run.json"
     assert path.read_bytes() == b"one"
 
 
-def test_json_lines_hold_what_json_cannot() -> None:
+def test_json_lines_encode_nan_and_dates() -> None:
     rows = [{"temp": float("nan"), "day": DAY, "text": "a\nb\u2028°"}]
     [line] = json_lines(rows).splitlines()
     assert json.loads(line) == {"temp": "NaN", "day": "2024-06-01", "text": "a\nb\u2028°"}

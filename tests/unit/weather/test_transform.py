@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.domains.weather.cities import load_cities
-from include.domains.weather.observations import Answer, RawWeather
+from include.domains.weather.observations import RawWeather, Response
 from include.domains.weather.transform import COLUMNS, records, to_fahrenheit, transform
 
 DAY = dt.date(2024, 6, 1)
@@ -30,7 +30,9 @@ def raw(*rows: tuple[int, object, object, str]) -> RawWeather:
         for place, temperature, code, day in rows
     ]
     return RawWeather(
-        source="open_meteo", date=DAY, answers=(Answer(cities=CITIES, url="http://api.test", body=json.dumps(content)),)
+        source="open_meteo",
+        date=DAY,
+        responses=(Response(cities=CITIES, url="http://api.test", body=json.dumps(content)),),
     )
 
 
@@ -55,31 +57,31 @@ def test_good_rows_are_in_fahrenheit_with_their_unit() -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ((1, 60.1, 0, "2024-06-01"), "temperature: must lie in -130..140 °F (-90..60 °C)"),
-        ((1, -90.1, 0, "2024-06-01"), "temperature: must lie in -130..140 °F (-90..60 °C)"),
-        ((1, 20.0, 0, "2024-06-02"), "date: must be 2024-06-01, the day that was asked for"),
+        ((1, 60.1, 0, "2024-06-01"), "temperature: must be within -130..140 °F (-90..60 °C)"),
+        ((1, -90.1, 0, "2024-06-01"), "temperature: must be within -130..140 °F (-90..60 °C)"),
+        ((1, 20.0, 0, "2024-06-02"), "date: must be 2024-06-01, the requested day"),
         ((1, None, 0, "2024-06-01"), "temperature_c: Input should be a valid number (got None)"),
     ],
 )
-def test_a_bad_row_is_rejected_and_the_others_stand(row: tuple[int, object, object, str], reason: str) -> None:
+def test_a_bad_row_is_rejected_and_the_others_are_kept(row: tuple[int, object, object, str], reason: str) -> None:
     frame, rejected = transform(raw((0, 20.0, 0, "2024-06-01"), row, (2, 20.0, 0, "2024-06-01")))
     assert list(frame["city"]) == ["New York", "Tokyo"]
     assert [record.reason for record in rejected] == [reason]
     assert rejected[0].row["city"] == "London"
 
 
-def test_every_reason_against_a_row_is_given() -> None:
+def test_every_reason_to_reject_a_row_is_listed() -> None:
     _, [record] = transform(raw((1, 99.0, 0, "2024-06-02")))
     assert record.reason.split("; ") == [
-        "date: must be 2024-06-01, the day that was asked for",
-        "temperature: must lie in -130..140 °F (-90..60 °C)",
+        "date: must be 2024-06-01, the requested day",
+        "temperature: must be within -130..140 °F (-90..60 °C)",
     ]
 
 
 def test_of_equal_rows_one_is_kept() -> None:
     frame, rejected = transform(raw(*[(0, 20.0, 0, "2024-06-01")] * 3))
     assert len(frame) == 1
-    assert [record.reason for record in rejected] == ["date, city: copy of a row that is loaded"] * 2
+    assert [record.reason for record in rejected] == ["date, city: duplicate of a row that is loaded"] * 2
 
 
 def test_rows_that_contradict_each_other_are_all_rejected() -> None:
@@ -87,10 +89,10 @@ def test_rows_that_contradict_each_other_are_all_rejected() -> None:
     frame, rejected = transform(raw(same, same, (0, 21.0, 0, "2024-06-01"), (2, 5.0, 0, "2024-06-01")))
     assert list(frame["city"]) == ["Tokyo"]
     assert len(rejected) == 3
-    assert all("another row of the same day and city contradicts this one" in record.reason for record in rejected)
+    assert all("another row of the same day and city has different values" in record.reason for record in rejected)
 
 
-def test_an_empty_answer_gives_an_empty_frame() -> None:
+def test_an_empty_response_gives_an_empty_frame() -> None:
     frame, rejected = transform(raw())
     assert (len(frame), list(frame.columns), rejected) == (0, COLUMNS, [])
 
@@ -102,10 +104,10 @@ rows = st.lists(st.tuples(st.integers(0, 2), scalars, codes, days), max_size=8)
 
 
 @given(rows)
-def test_no_row_is_lost_and_only_good_ones_pass(drawn: list[tuple[int, Any, Any, str]]) -> None:
-    answered = raw(*drawn)
-    frame, rejected = transform(answered)
-    assert len(frame) + len(rejected) == len(records(answered)) >= len(drawn)
+def test_no_row_is_lost_and_only_valid_rows_pass(drawn: list[tuple[int, Any, Any, str]]) -> None:
+    raw_weather = raw(*drawn)
+    frame, rejected = transform(raw_weather)
+    assert len(frame) + len(rejected) == len(records(raw_weather)) >= len(drawn)
     assert all(record.reason for record in rejected)
     assert frame["temperature"].between(-130, 140).all()
     assert not frame.isna().any().any()

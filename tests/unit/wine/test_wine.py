@@ -8,21 +8,21 @@ from sklearn.tree import DecisionTreeClassifier
 from devstack.state import REPOSITORY
 from include.core.ml.errors import DataError
 from include.domains.wine.data import read
-from include.domains.wine.experiment import judge
+from include.domains.wine.experiment import cross_validate
 
 FOLDER = REPOSITORY / "include/data/wine_quality"
 
 
 @pytest.mark.parametrize(("colour", "rows", "copies"), [("red", 1599, 240), ("white", 4898, 937)])
-def test_the_files_are_read_whole(colour: str, rows: int, copies: int) -> None:
+def test_the_files_are_read_completely(colour: str, rows: int, copies: int) -> None:
     wines = read((FOLDER / f"winequality-{colour}.csv").read_bytes(), colour)
     assert (len(wines.grades), wines.copies) == (rows, copies)
 
 
-def test_copies_flatter_a_model_that_remembers() -> None:
+def test_duplicates_inflate_the_accuracy_of_a_model_that_memorizes() -> None:
     wines = read((FOLDER / "winequality-red.csv").read_bytes(), "red")
-    judged = judge(DecisionTreeClassifier(random_state=1), wines)
-    assert judged.paper_accuracy > judged.grouped_accuracy + 0.05
+    scores = cross_validate(DecisionTreeClassifier(random_state=1), wines)
+    assert scores.paper_accuracy > scores.grouped_accuracy + 0.05
 
 
 def test_bad_files_are_refused() -> None:

@@ -1,1 +1,1 @@
-"""What was served, held against what the model was trained on: drift by segment, missing values, volume, accuracy."""
+"""Compares served predictions with the training: drift by segment, missing values, volume, accuracy."""

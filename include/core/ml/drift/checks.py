@@ -1,4 +1,4 @@
-"""The day's checks: every feature and the predictions, in every segment, against what the model was trained on."""
+"""Drift checks of a day: compares features and predictions, by segment, with the training rows."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from include.core.ml.spec import ModelSpec
 
 WHOLE = "all"
-PREDICTION, MISSING, BEYOND = "prediction", "missing ", "out of range "
+PREDICTION, MISSING, OUT_OF_RANGE = "prediction", "missing ", "out of range "
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a difference is an alarm.
+    """Limits for an alarm.
 
     Attributes:
-        alpha: chance of any false alarm in one run: half of it for the predictions, half for the features.
-        psi: smallest population stability index that matters.
-        rows: fewest predictions of a segment that are compared.
+        alpha: probability of any false alarm in a run: half of it for the predictions, half for the features.
+        psi: minimum population stability index for an alarm.
+        rows: minimum predictions of a segment to be compared.
     """
 
     alpha: float = 0.03
@@ -39,17 +39,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Finding:
-    """One check of one day.
+    """The result of one check of a day.
 
     Attributes:
-        segment: one of the spec's, or ``all``.
-        feature: what was compared.
-        rows: predictions compared.
+        segment: a segment of the spec, or ``all``.
+        feature: the compared feature.
+        rows: number of predictions compared.
         psi, distance: see :class:`include.core.ml.drift.statistics.Shift`.
         p_value: adjusted for the number of checks of the run.
         reference: mean of the reference, for numbers and rates.
-        observed: mean of the day's.
-        alarm: whether somebody should look.
+        observed: mean of the day.
+        alarm: whether the limits are exceeded.
     """
 
     segment: str
@@ -88,57 +88,58 @@ def check(
     probabilities: NDArray[np.float64],
     limits: Limits,
 ) -> list[Finding]:
-    """Compare the rows served in a day, and what was predicted of them, with the training's.
+    """Compare the rows and predictions served in a day with those of the training.
 
     Args:
-        spec: of the model.
-        reference: raw rows that the model was trained on.
-        reference_probabilities: what it says of each when it hasn't seen them (out of fold), one a row.
+        spec: spec of the model.
+        reference: raw training rows.
+        reference_probabilities: out-of-fold probability for each of them.
         served: raw rows of the day.
-        probabilities: what was served of each, one a row.
-        limits: when a difference is an alarm.
+        probabilities: served probability for each of them.
+        limits: limits for an alarm.
     """
     ranges = {name: (float(reference[name].min()), float(reference[name].max())) for name in spec.watched.ranged}
     old, new = (
-        _view(spec, rows, answers, ranges)
-        for rows, answers in ((reference, reference_probabilities), (served, probabilities))
+        _view(spec, rows, predicted, ranges)
+        for rows, predicted in ((reference, reference_probabilities), (served, probabilities))
     )
-    compared = [one for name in (WHOLE, *sorted(set(old["segment"]))) for one in _compare(spec, name, old, new, limits)]
-    predictions = [one for one in compared if one.feature in {PREDICTION, spec.outcome}]
-    features = [one for one in compared if one.feature not in {PREDICTION, spec.outcome}]
+    names = (WHOLE, *sorted(set(old["segment"])))
+    compared = [item for name in names for item in _compare(spec, name, old, new, limits)]
+    predictions = [item for item in compared if item.feature in {PREDICTION, spec.outcome}]
+    features = [item for item in compared if item.feature not in {PREDICTION, spec.outcome}]
     return [*_judge(predictions, limits), *_judge(features, limits)]
 
 
 def _judge(family: list[_Compared], limits: Limits) -> list[Finding]:
-    adjusted = holm([one.shift.p_value for one in family])
+    adjusted = holm([item.shift.p_value for item in family])
     return [
         Finding(
-            one.segment,
-            one.feature,
-            one.rows,
-            one.shift.psi,
-            one.shift.distance,
+            item.segment,
+            item.feature,
+            item.rows,
+            item.shift.psi,
+            item.shift.distance,
             p_value,
-            one.reference,
-            one.observed,
-            p_value < limits.alpha / 2 and one.shift.psi >= limits.psi,
+            item.reference,
+            item.observed,
+            p_value < limits.alpha / 2 and item.shift.psi >= limits.psi,
         )
-        for one, p_value in zip(family, adjusted, strict=True)
+        for item, p_value in zip(family, adjusted, strict=True)
     ]
 
 
 def _view(
     spec: ModelSpec, rows: pd.DataFrame, probabilities: NDArray[np.float64], ranges: dict[str, tuple[float, float]]
 ) -> pd.DataFrame:
-    """Return derived features, predictions and marks of what is missing or out of range, a row each."""
+    """Return derived features, predictions and flags for missing and out-of-range values, one row each."""
     view = spec.derive(rows)
     view["segment"] = spec.segment(rows)
     view[PREDICTION] = probabilities
     view[spec.outcome] = probabilities > 0.5
     for name in spec.watched.nullable:
         view[f"{MISSING}{name}"] = rows[name].isna()
-    for name, (least, most) in ranges.items():
-        view[f"{BEYOND}{name}"] = rows[name].lt(least) | rows[name].gt(most)
+    for name, (minimum, maximum) in ranges.items():
+        view[f"{OUT_OF_RANGE}{name}"] = rows[name].lt(minimum) | rows[name].gt(maximum)
     return view
 
 
@@ -154,7 +155,7 @@ def _compare(spec: ModelSpec, name: str, old: pd.DataFrame, new: pd.DataFrame, l
     for feature in (*watched.numbers, PREDICTION):
         means = float(old[feature].mean()), float(new[feature].mean())
         yield _Compared(name, feature, rows, numeric_shift(old[feature], new[feature]), *means)
-    rates_of = (f"{MISSING}{one}" for one in watched.nullable), (f"{BEYOND}{one}" for one in watched.ranged)
-    for feature in (spec.outcome, *chain(*rates_of)):
+    flags = (f"{MISSING}{name}" for name in watched.nullable), (f"{OUT_OF_RANGE}{name}" for name in watched.ranged)
+    for feature in (spec.outcome, *chain(*flags)):
         rates = float(old[feature].mean()), float(new[feature].mean())
         yield _Compared(name, feature, rows, rate_shift(old[feature], new[feature]), *rates)

@@ -1,4 +1,4 @@
-"""The tables that the drift checks leave behind, a day at a time."""
+"""The datasets of the drift checks, partitioned by day."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from include.core.warehouse.dataset import DAILY, Column, Dataset
 MODEL_DRIFT = Dataset(
     name="model_drift",
     columns=(
-        Column("date", "date", doc="UTC day on which the predictions were served"),
+        Column("day", "date", doc="UTC day on which the predictions were served"),
         Column("model", "text", doc="Registered model"),
-        Column("version", "integer", minimum=1, doc="Its version"),
+        Column("version", "integer", minimum=1, doc="Version of the model"),
         Column("segment", "text", doc="Segment of the model's rows, or all"),
-        Column("feature", "text", doc="What was compared with the training rows"),
+        Column("feature", "text", doc="Feature compared with the training rows"),
         Column("rows", "bigint", minimum=0, doc="Predictions compared"),
-        Column("psi", "double precision", minimum=0, doc="Population stability index, less what chance gives"),
-        Column("distance", "double precision", minimum=0, maximum=1, doc="Of the distribution functions or shares"),
+        Column(
+            "psi", "double precision", minimum=0, doc="Population stability index, less its expected value by chance"
+        ),
+        Column(
+            "distance", "double precision", minimum=0, maximum=1, doc="Distance of the distribution functions or shares"
+        ),
         Column("p_value", "double precision", minimum=0, maximum=1, doc="Adjusted for the number of checks (Holm)"),
-        Column("reference", "double precision", nullable=True, doc="Mean of the training rows, where there is one"),
-        Column("observed", "double precision", nullable=True, doc="Mean of the day, where there is one"),
-        Column("alarm", "boolean", doc="Whether somebody should look"),
+        Column("reference", "double precision", nullable=True, doc="Mean of the training rows, if defined"),
+        Column("observed", "double precision", nullable=True, doc="Mean of the day, if defined"),
+        Column("alarm", "boolean", doc="Whether the limits are exceeded"),
     ),
-    key=("date", "model", "version", "segment", "feature"),
-    partition="date",
+    key=("day", "model", "version", "segment", "feature"),
+    partition="day",
     minimum_rows=0,
     freshness=DAILY,
 )
@@ -29,18 +33,18 @@ MODEL_DRIFT = Dataset(
 MODEL_DAILY = Dataset(
     name="model_daily",
     columns=(
-        Column("date", "date", doc="UTC day on which the predictions were served"),
+        Column("day", "date", doc="UTC day on which the predictions were served"),
         Column("model", "text", doc="Registered model"),
-        Column("version", "integer", minimum=1, doc="Its version"),
+        Column("version", "integer", minimum=1, doc="Version of the model"),
         Column("segment", "text", doc="Segment of the model's rows, or all"),
         Column("predictions", "bigint", minimum=0, doc="Live predictions served"),
-        Column("outcomes", "bigint", minimum=0, doc="Of them, those whose outcome is known"),
-        Column("accuracy", "double precision", nullable=True, minimum=0, maximum=1, doc="Share of right ones of these"),
+        Column("outcomes", "bigint", minimum=0, doc="Predictions whose outcome is known"),
+        Column("accuracy", "double precision", nullable=True, minimum=0, maximum=1, doc="Accuracy on known outcomes"),
         Column("expected", "double precision", minimum=0, maximum=1, doc="Accuracy in cross-validation"),
-        Column("alarm", "boolean", doc="Whether somebody should look"),
+        Column("alarm", "boolean", doc="Whether the limits are exceeded"),
     ),
-    key=("date", "model", "version", "segment"),
-    partition="date",
+    key=("day", "model", "version", "segment"),
+    partition="day",
     minimum_rows=0,
     freshness=DAILY,
 )

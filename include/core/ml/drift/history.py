@@ -1,4 +1,4 @@
-"""The tables that the checks leave behind, a day at a time, and the day's predictions that they read."""
+"""Reads a day's predictions and the usual volume from the warehouse."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from include.core.ml.serving.spool import create_tables
 from include.core.warehouse.connect import connect
+from include.core.warehouse.schema import exists
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Day:
-    """What one version served on one UTC day: live predictions, and replayed ones where sample traffic stands in.
+    """Predictions that a version served on a UTC day, live or replayed from sample traffic.
 
     Attributes:
         version: number of the version.
-        rows: raw rows, one a prediction.
-        probabilities: what was served of each.
-        outcomes: what turned out to be true, 0 or 1; NaN where it isn't known.
-        replayed: how many of them are replayed.
+        rows: raw rows, one per prediction.
+        probabilities: served probability of each row.
+        outcomes: actual outcome of each row, 0 or 1; NaN if unknown.
+        replayed: number of replayed predictions.
     """
 
     def __init__(self, spec: ModelSpec, version: int, rows: list[tuple[object, ...]]) -> None:
@@ -38,10 +38,9 @@ class Day:
 
 
 def served(spec: ModelSpec, uri: str, model: str, date: dt.date) -> list[Day]:
-    """Return the predictions of a UTC day by version of the registered ``model``, without those made as a check."""
-    create_tables(uri)
+    """Return the predictions of a UTC day by version of the registered ``model``, excluding checks."""
     with connect(uri) as session:
-        found = session.execute(
+        predictions = session.execute(
             "SELECT model_version, inputs, probability, outcomes.outcome::integer, purpose FROM predictions"
             " LEFT JOIN outcomes USING (prediction_id)"
             " WHERE model_name = %s AND purpose IN ('live', 'replay')"
@@ -50,20 +49,19 @@ def served(spec: ModelSpec, uri: str, model: str, date: dt.date) -> list[Day]:
             [model, date, date],
         ).fetchall()
     versions: dict[int, list[tuple[object, ...]]] = {}
-    for version, *row in found:
+    for version, *row in predictions:
         versions.setdefault(int(str(version)), []).append(tuple(row))
     return [Day(spec, version, rows) for version, rows in versions.items()]
 
 
 def usual_volume(uri: str, model: str, date: dt.date, days: int = 14) -> float | None:
-    """Return the median of the live predictions a day over the ``days`` before; ``None`` if half are unknown."""
+    """Return the median daily predictions over the previous ``days``; ``None`` if more than half are missing."""
     with connect(uri) as session:
-        exists = session.execute("SELECT to_regclass('model_daily') IS NOT NULL").fetchone()
-        if not exists or not exists[0]:
+        if not exists(session, "model_daily"):
             return None
-        found = session.execute(
+        counts = session.execute(
             "SELECT sum(predictions) FROM model_daily WHERE model = %s AND segment = 'all'"
-            " AND date >= %s - %s * interval '1 day' AND date < %s GROUP BY date",
+            " AND day >= %s - %s * interval '1 day' AND day < %s GROUP BY day",
             [model, date, days, date],
         ).fetchall()
-    return float(np.median([float(str(count)) for (count,) in found])) if len(found) * 2 >= days else None
+    return float(np.median([float(str(count)) for (count,) in counts])) if len(counts) * 2 >= days else None

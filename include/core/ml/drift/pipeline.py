@@ -1,4 +1,4 @@
-"""The steps of ``model_monitoring``, callable without Airflow; each takes and gives references to files."""
+"""The steps of ``model_monitoring``, callable without Airflow; they exchange references to files."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from include.core.warehouse.attempt import Attempt
 
 ACCURACY_DROP, ACCURACY_CHANCE = 0.1, 0.001
-LEAST_SHARE_OF_VOLUME = 0.5
+MINIMUM_VOLUME_SHARE = 0.5
 SHOWN = 5
 
 log = logging.getLogger(__name__)
 
 
 class Report(BaseModel):
-    """What the checks of one day found: rows of ``model_drift`` and ``model_daily``, and the alarms in words.
+    """Result of a day's checks: rows of ``model_drift`` and ``model_daily``, and the alarms as text.
 
-    ``replayed`` is how many of the predictions are sample traffic.
+    ``replayed`` is the number of predictions from sample traffic.
     """
 
     date: dt.date
@@ -55,21 +55,22 @@ class Report(BaseModel):
 def compare(
     spec: ModelSpec, registry: Registry, uri: str, root: File, date: dt.date, run_id: str, limits: Limits
 ) -> str:
-    """Hold a day's predictions against each serving version's training; return the report's URL.
+    """Compare a day's predictions with the training of each serving version; return the report's URL.
 
-    Plots are kept beside the report, one a version.
+    A plot of each version is stored beside the report.
     """
-    folder = root / "monitoring" / f"date={date.isoformat()}" / file_name(run_id)
+    folder = root / "monitoring" / f"day={date.isoformat()}" / file_name(run_id)
     days = served(spec, uri, registry.name, date)
     report = Report(date=date, replayed=sum(day.replayed for day in days), drift=[], daily=[], alarms=[])
     for day in days:
-        common = {"date": date, "model": registry.name, "version": day.version}
+        common = {"day": date, "model": registry.name, "version": day.version}
         version = registry.version(day.version)
         reference = Reference(registry.file(version, REFERENCE), spec)
         report.alarms += _replay(spec, day, registry, version)
         findings = check(spec, reference.rows, reference.probabilities[0], day.rows, day.probabilities, limits)
         report.drift += [common | asdict(finding) for finding in findings]
-        worst = sorted((one for one in findings if one.alarm), key=lambda one: (one.segment == WHOLE, -one.psi))
+        alarms = (finding for finding in findings if finding.alarm)
+        worst = sorted(alarms, key=lambda finding: (finding.segment == WHOLE, -finding.psi))
         report.alarms += [f"version {day.version}: {finding}" for finding in worst]
         accuracies = list(_accuracies(spec, day, reference, limits.rows))
         report.daily += [common | row for row in accuracies]
@@ -93,51 +94,53 @@ def compare(
     return write(folder / "report.json", report.model_dump_json(indent=1).encode())
 
 
-def keep(report: File, uri: str, attempt: Attempt) -> None:
-    """Load the report's rows into ``model_drift`` and ``model_daily``; a day that is repeated is replaced."""
-    found = Report.model_validate_json(report.read_bytes())
+def load_report(report: File, uri: str, attempt: Attempt) -> None:
+    """Load the report's rows into ``model_drift`` and ``model_daily``, replacing the day."""
+    content = Report.model_validate_json(report.read_bytes())
     with connect(uri, attempt) as session:
-        for dataset, rows in ((MODEL_DRIFT, found.drift), (MODEL_DAILY, found.daily)):
+        for dataset, rows in ((MODEL_DRIFT, content.drift), (MODEL_DAILY, content.daily)):
             create_table(session, dataset)
             load(
                 session,
                 dataset,
-                partition=found.date,
-                rows=[row | {"date": found.date} for row in rows],
+                partition=content.date,
+                rows=[row | {"day": content.date} for row in rows],
                 attempt=attempt,
             )
 
 
 def alert(report: File) -> None:
-    """Raise what the report found to be alarming, the worst first.
+    """Raise the alarms of the report, the worst first.
 
     Raises:
         DriftError: naming segment, feature and numbers.
     """
-    found = Report.model_validate_json(report.read_bytes())
-    for alarm in found.alarms:
+    content = Report.model_validate_json(report.read_bytes())
+    for alarm in content.alarms:
         log.error(alarm)
-    if found.alarms:
-        more = f" (and {len(found.alarms) - SHOWN} more: table model_drift)" if len(found.alarms) > SHOWN else ""
-        sample = f" ({found.replayed} replayed predictions)" if found.replayed else ""
-        raise DriftError(f"{found.date}{sample}: {'; '.join(found.alarms[:SHOWN])}{more}")
+    if content.alarms:
+        more = f" (and {len(content.alarms) - SHOWN} more: table model_drift)" if len(content.alarms) > SHOWN else ""
+        sample = f" ({content.replayed} replayed predictions)" if content.replayed else ""
+        raise DriftError(f"{content.date}{sample}: {'; '.join(content.alarms[:SHOWN])}{more}")
 
 
 def _replay(spec: ModelSpec, day: Day, registry: Registry, version: Version) -> Iterator[str]:
-    """Have the registered model answer again: whatever else was served came from somewhere else."""
+    """Recompute the predictions with the registered model; differing ones weren't served by it."""
     name = f"version {version.number}"
     model = artifact.load(registry.model_file(version), version.sha256, spec.trusted_types, f"{registry.name} {name}")
     differs = np.abs(model.predict_proba(day.rows)[:, 1] - day.probabilities) > TOLERANCE
-    for one, rows in spec.segment(day.rows)[differs].value_counts().items():
-        yield f"{name}: segment {one}, {rows} served prediction(s) that the registered model doesn't give"
+    for segment, rows in spec.segment(day.rows)[differs].value_counts().items():
+        yield f"{name}: segment {segment}, {rows} served prediction(s) differ from the registered model's"
 
 
-def _accuracies(spec: ModelSpec, day: Day, reference: Reference, least_rows: int) -> Iterator[dict[str, Any]]:
-    """Yield a row of ``model_daily`` for each segment; accuracy is judged by a binomial test."""
+def _accuracies(spec: ModelSpec, day: Day, reference: Reference, minimum_rows: int) -> Iterator[dict[str, Any]]:
+    """Yield a row of ``model_daily`` for each segment; accuracy is tested by a binomial test."""
     names = spec.segment(day.rows)
     expected = {
-        one.name: one.accuracy
-        for one in by_segment((reference.probabilities > 0.5).astype(np.int64), reference.labels, reference.segments)
+        segment.name: segment.accuracy
+        for segment in by_segment(
+            (reference.probabilities > 0.5).astype(np.int64), reference.labels, reference.segments
+        )
     }
     expected[WHOLE] = float(((reference.probabilities > 0.5) == reference.labels).mean())
     for name in (WHOLE, *sorted(set(names) & set(expected))):
@@ -155,7 +158,7 @@ def _accuracies(spec: ModelSpec, day: Day, reference: Reference, least_rows: int
             "expected": expected[name],
             "alarm": bool(
                 accuracy is not None
-                and outcomes >= least_rows
+                and outcomes >= minimum_rows
                 and accuracy < expected[name] - ACCURACY_DROP
                 and chance < ACCURACY_CHANCE
             ),
@@ -163,17 +166,17 @@ def _accuracies(spec: ModelSpec, day: Day, reference: Reference, least_rows: int
 
 
 def _volume(count: int, usual: float | None) -> list[str]:
-    if usual is None or count >= LEAST_SHARE_OF_VOLUME * usual:
+    if usual is None or count >= MINIMUM_VOLUME_SHARE * usual:
         return []
-    return [f"volume: {count} live predictions, {usual:.0f} on the median day of the fortnight before"]
+    return [f"volume: {count} live predictions, the median of the previous two weeks is {usual:.0f}"]
 
 
 def _plot(spec: ModelSpec, findings: list[Finding], model: str, version: int, date: dt.date) -> bytes:
-    """Draw the share of rows predicted as 1 by segment, training against the day."""
+    """Draw the share of rows predicted as 1 by segment, for the training and the day."""
     shares = {
-        f"{one.segment}\n{one.rows} rows": (one.reference or 0.0, one.observed or 0.0)
-        for one in findings
-        if one.feature == spec.outcome
+        f"{finding.segment}\n{finding.rows} rows": (finding.reference or 0.0, finding.observed or 0.0)
+        for finding in findings
+        if finding.feature == spec.outcome
     }
     title = f"{model} version {version} on {date}: share {spec.outcome}"
     return plots.pairs(shares, ("training, unseen rows", "served"), title, "share")

@@ -1,7 +1,7 @@
-"""How far a sample lies from a reference: an effect size (PSI), and whether chance explains it (a p-value).
+"""Measures the shift of a sample from a reference: an effect size (PSI) and its significance (a p-value).
 
-Either alone gives false alarms: PSI grows as samples shrink, and a p-value finds the tiniest shift in a large one. So
-a feature has drifted only if both say so, with the p-values of one run held down together (Holm's method).
+Either alone gives false alarms: PSI grows as samples shrink, and a p-value detects tiny shifts in a large sample. A
+feature has drifted only if both say so, with the p-values of a run adjusted for their number (Holm's method).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS = 5
-FLOOR = 0.5  # rows counted in an empty bin, so that its logarithm exists
+FLOOR = 0.5  # rows assumed in an empty bin, so that its logarithm is defined
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Shift:
 
 
 def numeric_shift(reference: pd.Series[float], sample: pd.Series[float]) -> Shift:
-    """Compare numbers; missing values are left out, since their rate is looked at by itself.
+    """Compare numbers; missing values are ignored, since their rate is compared separately.
 
-    PSI's bins are the reference's quintiles. A sample or reference without a value gives no shift.
+    PSI's bins are the reference's quintiles. A sample or reference without values gives no shift.
     """
     old, new = reference.dropna().to_numpy(float), sample.dropna().to_numpy(float)
     if not len(old) or not len(new):
@@ -54,19 +54,19 @@ def numeric_shift(reference: pd.Series[float], sample: pd.Series[float]) -> Shif
 
 
 def _counts(values: NDArray[Any], edges: NDArray[Any]) -> NDArray[Any]:
-    """Return how many values lie in each bin between ``edges``, and beyond them."""
-    places = np.searchsorted(edges, values, side="right")
-    return np.array([(places == place).sum() for place in range(len(edges) + 1)], dtype=np.float64)
+    """Return the number of values in each bin between ``edges``, and beyond them."""
+    bins = np.searchsorted(edges, values, side="right")
+    return np.array([(bins == index).sum() for index in range(len(edges) + 1)], dtype=np.float64)
 
 
 def categorical_shift(reference: pd.Series[str], sample: pd.Series[str]) -> Shift:
-    """Compare categories; one that only one side has counts as any other, a missing value is left out."""
+    """Compare categories, including those that occur on one side only; missing values are ignored."""
     old, new = reference.dropna().astype(str), sample.dropna().astype(str)
     names = sorted(set(old) | set(new))
     if not len(old) or not len(new) or len(names) < 2:
         return Shift(0.0, 0.0, 1.0)
     counts = [values.value_counts().reindex(names, fill_value=0).to_numpy(float) for values in (old, new)]
-    shares = [one / one.sum() for one in counts]
+    shares = [count / count.sum() for count in counts]
     p_value = float(stats.chi2_contingency(np.array(counts), correction=False).pvalue)
     return Shift(psi(*counts), float(np.abs(shares[0] - shares[1]).sum() / 2), p_value)
 
@@ -86,8 +86,8 @@ def psi(reference: NDArray[Any], sample: NDArray[Any]) -> float:
 
     PSI = sum over bins of (q - p) ln(q / p), with shares p of the reference and q of the sample; the symmetrised
     Kullback-Leibler divergence (B. Yurdakul, Statistical properties of population stability index, Western Michigan
-    University, 2018). Two equal populations give about (bins - 1)(1/n + 1/m) by chance; that much is taken off, so that
-    small samples don't look shifted.
+    University, 2018). Two equal populations give about (bins - 1)(1/n + 1/m) by chance; that is subtracted, so that
+    small samples don't appear shifted.
     """
     p, q = (np.maximum(counts, FLOOR) / np.maximum(counts, FLOOR).sum() for counts in (reference, sample))
     raw = float(((q - p) * np.log(q / p)).sum())
@@ -98,13 +98,13 @@ def psi(reference: NDArray[Any], sample: NDArray[Any]) -> float:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values adjusted for their number.
 
-    The family-wise error rate is held under any dependence (S. Holm, A simple sequentially rejective multiple test
-    procedure, Scandinavian Journal of Statistics 6, 1979).
+    The family-wise error rate is controlled under any dependence (S. Holm, A simple sequentially rejective multiple
+    test procedure, Scandinavian Journal of Statistics 6, 1979).
     """
     count = len(p_values)
     adjusted = [0.0] * count
     largest = 0.0
-    for rank, place in enumerate(sorted(range(count), key=lambda place: p_values[place])):
-        largest = max(largest, min(1.0, (count - rank) * p_values[place]))
-        adjusted[place] = largest
+    for rank, index in enumerate(sorted(range(count), key=lambda index: p_values[index])):
+        largest = max(largest, min(1.0, (count - rank) * p_values[index]))
+        adjusted[index] = largest
     return adjusted

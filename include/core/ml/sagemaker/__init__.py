@@ -1,1 +1,1 @@
-"""A registered model on Amazon SageMaker: a new endpoint beside the old one, and a switch once it answers."""
+"""Deploys a registered model to Amazon SageMaker: a new endpoint beside the old one, and a switch once it works."""

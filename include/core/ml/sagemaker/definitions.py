@@ -1,4 +1,4 @@
-"""What SageMaker is asked to make.
+"""Requests to SageMaker.
 
 Formats: https://docs.aws.amazon.com/sagemaker/latest/APIReference, CreateModel and CreateEndpointConfig.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def model(name: str, model_url: str, role: str, image: str) -> dict[str, Any]:
-    """Return the request for a model whose ``model.tar.gz`` lies at an S3 URL: the role reads it and the image."""
+    """Return the request for a model with its ``model.tar.gz`` at an S3 URL; the role must have access to both."""
     return {
         "ModelName": name,
         "ExecutionRoleArn": role,

@@ -1,4 +1,4 @@
-"""The steps of ``sagemaker_deployment`` around the operators: package, ask, switch, clean up."""
+"""The steps of ``sagemaker_deployment`` around the operators: package, verify, switch, clean up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from include.core.ml import artifact
 from include.core.ml.candidate import EVALUATION, Candidate
 from include.core.ml.errors import NoChampionError
 from include.core.ml.registry import MODEL_FOLDER
-from include.core.ml.sagemaker.errors import EndpointError, translated
+from include.core.ml.sagemaker.errors import EndpointError, translate_errors
 from include.core.ml.serving.client import TOLERANCE
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 
 
 class Deployment(BaseModel):
-    """What a run makes.
+    """What a run deploys.
 
     Attributes:
-        name: of the SageMaker model, the endpoint's configuration and the endpoint: version, checksum and run, so that
-            a task that is repeated makes nothing twice, and a new run makes all anew.
-        model_url: where model.tar.gz lies.
+        name: name of the SageMaker model, the endpoint's configuration and the endpoint: version, checksum and run, so
+            that a repeated task creates nothing twice, and a new run creates everything again.
+        model_url: URL of model.tar.gz.
         version: the registered version.
-        sha256: checksum of the model file in it.
+        sha256: checksum of its model file.
     """
 
     name: str
@@ -44,38 +44,51 @@ class Deployment(BaseModel):
 
 
 class Bucket:
-    """The bucket that holds packages and the word on which endpoint is live."""
+    """The bucket that holds the packages and the record of the live endpoint."""
 
     def __init__(self, s3: Any, name: str, model: str) -> None:
         self._s3, self.name, self._folder = s3, name, f"sagemaker/{model}"
 
+    @classmethod
+    def ensure(cls, s3: Any, name: str, model: str) -> Bucket:
+        """Return the bucket for a model's packages, created where it is missing.
+
+        Args:
+            s3: boto3's ``s3`` client.
+            name: of the bucket.
+            model: registered name.
+        """
+        if name not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+            s3.create_bucket(Bucket=name)
+        return cls(s3, name, model)
+
     def upload(self, deployment: str, package: bytes) -> str:
-        """Keep a package and return its URL."""
+        """Upload a package and return its URL."""
         key = f"{self._folder}/{deployment}/model.tar.gz"
-        with translated(f"upload {key}"):
+        with translate_errors(f"upload {key}"):
             self._s3.put_object(Bucket=self.name, Key=key, Body=package)
         return f"s3://{self.name}/{key}"
 
     def live(self) -> Deployment | None:
-        """Return the deployment that callers are to use; ``None`` before the first."""
+        """Return the live deployment; ``None`` before the first."""
         try:
-            found = self._s3.get_object(Bucket=self.name, Key=f"{self._folder}/live.json")
+            response = self._s3.get_object(Bucket=self.name, Key=f"{self._folder}/live.json")
         except self._s3.exceptions.NoSuchKey:
             return None
-        return Deployment.model_validate_json(found["Body"].read())
+        return Deployment.model_validate_json(response["Body"].read())
 
     def switch(self, deployment: Deployment) -> None:
-        """Point callers to a deployment: one object is replaced in one step."""
+        """Make a deployment live, by replacing one object atomically."""
         key = f"{self._folder}/live.json"
         self._s3.put_object(Bucket=self.name, Key=key, Body=deployment.model_dump_json().encode())
 
 
 def package(spec: ModelSpec, registry: Registry, bucket: Bucket, run_id: str) -> Deployment:
-    """Pack the champion as SageMaker wants it, model.tar.gz, and upload it.
+    """Package the champion as model.tar.gz for SageMaker, and upload it.
 
     Raises:
-        NoChampionError: if nothing is champion.
-        ArtifactError: if the registered file isn't the one that was trained.
+        NoChampionError: if there is no champion.
+        ArtifactError: if the registered file was changed since the training.
     """
     champion = registry.champion()
     if champion is None:
@@ -108,51 +121,49 @@ def _tar(files: dict[str, bytes]) -> bytes:
 
 
 def requests(registry: Registry, version: int) -> list[Request]:
-    """Return real requests with the answers that are right for a version."""
+    """Return real requests with the expected predictions of a version."""
     return Candidate.model_validate_json(registry.file(registry.version(version), EVALUATION)).requests
 
 
-def ask(spec: ModelSpec, runtime: Any, deployment: Deployment, asked: list[Request], *, compare: bool) -> str:
-    """Have the endpoint answer real requests and return what it said.
+def verify(spec: ModelSpec, runtime: Any, deployment: Deployment, expected: list[Request], *, compare: bool) -> str:
+    """Send real requests to the endpoint, check the predictions, and return the response.
 
     Args:
-        spec: of the model.
+        spec: spec of the model.
         runtime: boto3's ``sagemaker-runtime`` client.
-        deployment: whose endpoint is asked.
-        asked: requests and the right answers.
-        compare: whether the answers must be right; ``False`` where no container stands behind the endpoint.
+        deployment: deployment of the endpoint.
+        expected: requests and expected predictions.
+        compare: whether to check the predictions; ``False`` if no container runs behind the endpoint.
 
     Raises:
-        EndpointError: naming the row whose answer is wrong, or what came instead of answers.
+        EndpointError: naming the row whose prediction is wrong, or the unexpected response.
     """
     body = json.dumps(
-        {"dataframe_records": [request.row for request in asked], "params": {"predict_method": "predict_proba"}}
+        {"dataframe_records": [request.row for request in expected], "params": {"predict_method": "predict_proba"}}
     )
-    with translated(f"invoke {deployment.name}"):
-        answer = runtime.invoke_endpoint(EndpointName=deployment.name, ContentType="application/json", Body=body)
-        text: str = answer["Body"].read().decode()
+    with translate_errors(f"invoke {deployment.name}"):
+        response = runtime.invoke_endpoint(EndpointName=deployment.name, ContentType="application/json", Body=body)
+        text: str = response["Body"].read().decode()
     if not compare:
-        log.warning(
-            "%s answered; whether it answered rightly was not looked at, since no container runs here", deployment.name
-        )
+        log.warning("%s responded; the predictions were not checked, since no container runs here", deployment.name)
         return text
     try:
         probabilities = [float(pair[1]) for pair in json.loads(text)["predictions"]]
     except (ValueError, LookupError, TypeError) as error:
         raise EndpointError(f"{deployment.name} answered {text[:200]!r} instead of predictions ({error})") from error
-    if len(probabilities) != len(asked):
-        raise EndpointError(f"{deployment.name} gave {len(probabilities)} answers to {len(asked)} requests")
-    for request, probability in zip(asked, probabilities, strict=True):
+    if len(probabilities) != len(expected):
+        raise EndpointError(f"{deployment.name} returned {len(probabilities)} predictions for {len(expected)} requests")
+    for request, probability in zip(expected, probabilities, strict=True):
         if abs(probability - request.probability) > TOLERANCE:
             raise EndpointError(
                 f"{deployment.name}: {request.row[spec.title]!r} got {probability:.6f}, but"
-                f" {request.probability:.6f} when the model was trained; does the image hold the same libraries?"
+                f" {request.probability:.6f} when the model was trained; does the image have the same libraries?"
             )
     return text
 
 
 def remove(sagemaker: Any, name: str) -> list[str]:
-    """Delete endpoint, configuration and model of a deployment, as far as they exist; return what was deleted."""
+    """Delete endpoint, configuration and model of a deployment, if they exist; return what was deleted."""
     steps = (
         ("endpoint", sagemaker.list_endpoints, "Endpoints", "EndpointName", sagemaker.delete_endpoint),
         (
@@ -165,9 +176,9 @@ def remove(sagemaker: Any, name: str) -> list[str]:
         ("model", sagemaker.list_models, "Models", "ModelName", sagemaker.delete_model),
     )
     removed = []
-    with translated(f"remove {name}"):
+    with translate_errors(f"remove {name}"):
         for what, find, key, field, delete in steps:
-            if any(one[field] == name for one in find(NameContains=name)[key]):
+            if any(item[field] == name for item in find(NameContains=name)[key]):
                 delete(**{field: name})
                 removed.append(what)
     log.info("%s: removed %s", name, ", ".join(removed) or "nothing")

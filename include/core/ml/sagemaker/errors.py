@@ -1,4 +1,4 @@
-"""What can go wrong at AWS; tells what is worth another try."""
+"""Translates errors of AWS into transient and permanent ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from include.core.errors import PermanentError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Codes that botocore's standard retry mode takes for throttling (botocore/retries/standard.py), which it has tried.
+# Codes that botocore's standard retry mode treats as throttling (botocore/retries/standard.py), after its retries.
 THROTTLING = frozenset({
     "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException", "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
@@ -20,29 +20,29 @@ THROTTLING = frozenset({
 
 
 class ThrottledError(Exception):
-    """AWS has asked for fewer calls, through all of botocore's own tries; worth another one later."""
+    """AWS throttled the call through all of botocore's retries; it can be retried later."""
 
 
 class RefusedCallError(PermanentError):
-    """AWS refuses the call: the same call will be refused again."""
+    """AWS rejected the call; the same call would be rejected again."""
 
 
-class ExistsAlreadyError(RefusedCallError):
-    """What was to be created is there."""
+class AlreadyExistsError(RefusedCallError):
+    """The resource already exists."""
 
 
 class EndpointError(PermanentError):
-    """The new endpoint doesn't answer as the model does; the old one serves on."""
+    """The new endpoint doesn't return the model's predictions; the old one stays live."""
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Raise what AWS answers as one of these errors; connections that fail pass as they are.
+def translate_errors(what: str) -> Iterator[None]:
+    """Translate an error response of AWS; connection errors pass unchanged.
 
     Raises:
-        ThrottledError: if AWS asks for fewer calls, or is broken for now (5xx).
-        ExistsAlreadyError: if what was to be created is there.
-        RefusedCallError: if AWS refuses.
+        ThrottledError: if AWS throttles the call or temporarily fails (5xx).
+        AlreadyExistsError: if the resource already exists.
+        RefusedCallError: if AWS rejects the call.
     """
     from botocore.exceptions import ClientError
 
@@ -53,5 +53,5 @@ def translated(what: str) -> Iterator[None]:
         if code in THROTTLING or status >= 500:
             raise ThrottledError(f"{what}: {error}") from error
         if "already existing" in error.response["Error"]["Message"]:
-            raise ExistsAlreadyError(f"{what}: {error}") from error
+            raise AlreadyExistsError(f"{what}: {error}") from error
         raise RefusedCallError(f"{what}: {error}") from error

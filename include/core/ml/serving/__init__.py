@@ -1,1 +1,1 @@
-"""A model server that follows the registry's champion and keeps every prediction that it gives."""
+"""A model server that follows the registry's champion and logs every prediction."""

@@ -16,18 +16,18 @@ from include.core.ml.serving.spool import Spool
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until terminated."""
     parser = argparse.ArgumentParser(prog="python -m include.core.ml.serving", description=__doc__)
-    parser.add_argument("spec", type=resolve_name, help="where the ModelSpec is: package.module:NAME")
+    parser.add_argument("spec", type=resolve_name, help="the ModelSpec, as package.module:NAME")
     parser.add_argument("--mlflow-uri", required=True, help="MLflow's URL, http://host:port")
     parser.add_argument("--model", help="name of the registered model, if it isn't the spec's")
     parser.add_argument(
         "--warehouse-file",
         required=True,
         type=Path,
-        help="file with the warehouse's URI, postgresql://…; read anew on each use",
+        help="file with the warehouse's URI, postgresql://…; read on each use",
     )
-    parser.add_argument("--spool", required=True, type=Path, help="SQLite file for what the warehouse doesn't have yet")
+    parser.add_argument("--spool", required=True, type=Path, help="SQLite file for rows not yet in the warehouse")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", required=True, type=int)
     arguments = parser.parse_args()

@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from include.core.ml.serving.spool import Spool
     from include.core.ml.spec import ModelSpec
 
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 
 
 class Schemas(NamedTuple):
-    """What a model's requests and answers look like.
+    """Schemas of a model's requests and responses.
 
     Attributes:
-        question: raw rows, 1 to 1000, in the field that the spec names them by.
-        answer: the version that answered, and a prediction for each row, in order: ``probability`` is that of 1;
-            whether it is above a half is in the field that the spec names.
-        outcomes: what turned out to be true of predictions, 1 to 1000.
+        request: raw rows, 1 to 1000, in the field ``spec.rows_name``.
+        response: the version, and a prediction for each row, in order: ``probability`` is that of 1; the field
+            ``spec.positive`` tells whether it is above 0.5.
+        outcomes: actual outcomes of predictions, 1 to 1000.
     """
 
-    question: type[BaseModel]
-    answer: type[BaseModel]
+    request: type[BaseModel]
+    response: type[BaseModel]
     outcomes: type[BaseModel]
 
     @classmethod
     def of(cls, spec: ModelSpec) -> Schemas:
         """Return the schemas of a model."""
-        many: Any = Field(min_length=1, max_length=MOST_ROWS)
+        many: Any = Field(min_length=1, max_length=MAX_ROWS)
         fields: dict[str, Any] = {"prediction_id": UUID, spec.positive: bool}
         prediction = create_model("Prediction", **fields, probability=float)
         outcome = create_model("Outcome", **fields)
@@ -50,14 +50,14 @@ class Schemas(NamedTuple):
 
 
 class Health(BaseModel):
-    """What serves.
+    """State of the server.
 
     Attributes:
         version: the served version; null if there is none.
         sha256: checksum of its file.
         model_error: why the registry's champion isn't served, or null.
-        log_error: why the warehouse takes no rows, or null.
-        log_waiting: rows on this server's disk that the warehouse doesn't have yet.
+        log_error: why rows can't be written to the warehouse, or null.
+        log_waiting: rows on this server's disk that aren't in the warehouse yet.
     """
 
     model: str
@@ -69,7 +69,7 @@ class Health(BaseModel):
 
 
 def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> FastAPI:
-    """Return the application that serves the champion of the registered model ``name``, which ``spec`` describes."""
+    """Return the application that serves the champion of the registered model ``name``, described by ``spec``."""
     schemas = Schemas.of(spec)
 
     @asynccontextmanager
@@ -84,7 +84,7 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
 
     @app.get("/health")
     def health() -> Health:
-        """Say what is served; answers 200 as long as the server lives."""
+        """Return the state of the server, always with status 200."""
         served = follower.current
         return Health(
             model=name,
@@ -96,30 +96,30 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
         )
 
     def predict(
-        question: Any,
+        request: Any,
         x_purpose: Annotated[Literal["live", "check", "replay"], Header()] = "live",
         x_served_at: Annotated[AwareDatetime | None, Header()] = None,
     ) -> BaseModel:
-        """Predict, keep what was predicted, answer.
+        """Predict and log the predictions.
 
-        Replayed traffic says when it is to be counted: at a past moment, in the header X-Served-At.
+        Replayed traffic has a past time of serving in the header X-Served-At.
         """
-        moment = now()
-        if (x_purpose == "replay") != (x_served_at is not None) or (x_served_at and x_served_at > moment):
+        received_at = now()
+        if (x_purpose == "replay") != (x_served_at is not None) or (x_served_at and x_served_at > received_at):
             raise HTTPException(
                 status.HTTP_422_UNPROCESSABLE_CONTENT,
-                f"X-Served-At: {x_served_at}; with X-Purpose: replay a past moment is wanted, otherwise none",
+                f"X-Served-At: {x_served_at}; X-Purpose: replay requires a past time, other purposes none",
             )
         served = follower.current
         if served is None:
             raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, f"no model: {follower.error}")
-        asked = getattr(question, spec.rows_name)
+        requested = getattr(request, spec.rows_name)
         predictions = [
             {"prediction_id": uuid4(), spec.positive: bool(probability > 0.5), "probability": float(probability)}
-            for probability in served.model.predict_proba(spec.frame(asked))[:, 1]
+            for probability in served.model.predict_proba(spec.frame(requested))[:, 1]
         ]
         common = {
-            "served_at": (x_served_at or moment).isoformat(),
+            "served_at": (x_served_at or received_at).isoformat(),
             "model_name": name,
             "model_version": served.version,
             "purpose": x_purpose,
@@ -132,24 +132,24 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
                 "probability": prediction["probability"],
                 "outcome": prediction[spec.positive],
             }
-            for row, prediction in zip(asked, predictions, strict=True)
+            for row, prediction in zip(requested, predictions, strict=True)
         ]
         spool.put("prediction", rows)
-        return schemas.answer(model=name, version=served.version, predictions=predictions)
+        return schemas.response(model=name, version=served.version, predictions=predictions)
 
     def record(outcomes: Any) -> None:
-        """Keep what turned out to be true; a later word on the same prediction replaces an earlier one."""
+        """Log actual outcomes; a later outcome of a prediction replaces an earlier one."""
         spool.put(
             "outcome",
             [
-                {"prediction_id": str(one.prediction_id), "outcome": getattr(one, spec.positive)}
-                for one in outcomes.outcomes
+                {"prediction_id": str(outcome.prediction_id), "outcome": getattr(outcome, spec.positive)}
+                for outcome in outcomes.outcomes
             ],
         )
 
-    # FastAPI takes the schema of a body from the annotation, and these are known by now only.
-    predict.__annotations__["question"] = schemas.question
+    # FastAPI takes the schema of a body from the annotation, which is known only at run time.
+    predict.__annotations__["request"] = schemas.request
     record.__annotations__["outcomes"] = schemas.outcomes
-    app.post("/predictions", response_model=schemas.answer)(predict)
+    app.post("/predictions", response_model=schemas.response)(predict)
     app.post("/outcomes", status_code=status.HTTP_202_ACCEPTED)(record)
     return app

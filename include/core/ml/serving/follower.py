@@ -1,4 +1,4 @@
-"""The champion in memory: loaded beside the one that serves, checked, and only then put in its place."""
+"""Follows the registry's champion: loads and checks a new one before it replaces the served one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Served:
-    """A model that answers, with its version in the registry and the checksum of its file."""
+    """The served model, with its version in the registry and the checksum of its file."""
 
     version: int
     sha256: str
@@ -31,36 +31,36 @@ class Follower:
     """Follows the registry's champion.
 
     Args:
-        registry: where the champion is named.
-        trusted: types that a model file may hold.
-        interval: seconds between two looks at the registry.
+        registry: registry of the model.
+        trusted: types that a model file may contain.
+        interval: seconds between polls of the registry.
     """
 
     def __init__(self, registry: Registry, trusted: Sequence[str], interval: float = 1.0) -> None:
         self._registry = registry
         self._trusted = tuple(trusted)
         self._interval = interval
-        self._ended = threading.Event()
+        self._stopping = threading.Event()
         self._refused: int | None = None
         self.current: Served | None = None
-        self.error: str | None = None
+        self.error: str | None = f"{registry.name} is being loaded"
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
-        """Look now, then every ``interval`` seconds."""
+        """Poll now, then every ``interval`` seconds."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking; the model that serves goes on serving."""
-        self._ended.set()
+        """Stop polling; the current model stays."""
+        self._stopping.set()
         self._thread.join(self._interval + 5)
 
-    def look(self) -> None:
-        """Serve the champion if it isn't the one that serves; keep what serves if the champion can't be used.
+    def poll(self) -> None:
+        """Load the champion if it is new; keep the current model if the champion can't be loaded.
 
-        Nothing is served if the registry says that there is no champion: what was one was taken back.
+        Without a champion in the registry, as after a rollback, nothing is served.
 
-        A file that was refused is not fetched again until the alias moves; a registry that is away is asked again.
+        A refused file is not fetched again until the alias moves; an unavailable registry is polled again.
         """
         champion = None
         try:
@@ -78,7 +78,7 @@ class Follower:
         except ArtifactError as error:
             self._refused = champion.number if champion else None
             self._fail(error)
-        except Exception as error:  # whatever the registry does, what serves goes on
+        except Exception as error:  # the current model is served whatever happens
             self._fail(error)
         else:
             self.current = Served(champion.number, champion.sha256, model)
@@ -93,6 +93,6 @@ class Follower:
 
     def _run(self) -> None:
         while True:
-            self.look()
-            if self._ended.wait(self._interval):
+            self.poll()
+            if self._stopping.wait(self._interval):
                 return

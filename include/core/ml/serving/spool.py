@@ -1,7 +1,7 @@
-"""What a server has answered, kept on its own disk until the warehouse has it.
+"""Spools a server's predictions to its disk until they are in the warehouse.
 
-A request writes one local row and goes on: it neither waits for the warehouse nor is lost when the warehouse is away or
-the server is killed. A thread moves the rows; one that is written twice counts once, by its id.
+A request writes to the local file only: it doesn't wait for the warehouse, and its rows survive an outage of the
+warehouse or a kill of the server. A thread moves the rows; the id makes repeated writes idempotent.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 import sqlite3
 import threading
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -21,8 +20,8 @@ from include.core.warehouse.connect import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-SQL_FILE = Path(__file__).parent / "sql" / "predictions.sql"
 BATCH = 500
 LONGEST_PAUSE = 30.0
 
@@ -42,18 +41,11 @@ INSERTS = {
 log = logging.getLogger(__name__)
 
 
-def create_tables(uri: str) -> None:
-    """Create ``predictions`` and ``outcomes`` where they are missing."""
-    with connect(uri) as session, session.transaction():
-        session.execute("SELECT pg_advisory_xact_lock(hashtextextended('warehouse schema', 0))")
-        session.execute(SQL_FILE.read_bytes())
-
-
 class Spool:
     """A queue of rows on disk in front of the warehouse.
 
     Args:
-        path: SQLite file; made where it is missing, and taken up where a killed server left it.
+        path: SQLite file; created if it is missing.
         warehouse: returns the warehouse's URI (:func:`include.core.warehouse.connect.conninfo`); called on each try.
     """
 
@@ -61,7 +53,7 @@ class Spool:
         self._path = path
         self._warehouse = warehouse
         self._arrived = threading.Event()
-        self._ended = threading.Event()
+        self._stopping = threading.Event()
         self.error: str | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as database:
@@ -70,20 +62,20 @@ class Spool:
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
 
     def start(self) -> None:
-        """Begin to move rows to the warehouse."""
+        """Start to move rows to the warehouse."""
         self._thread.start()
 
     def stop(self, seconds: float = 5) -> None:
-        """End the thread; rows that are not written yet are on disk and written after the next start."""
-        self._ended.set()
+        """Stop the thread; remaining rows are written after the next start."""
+        self._stopping.set()
         self._arrived.set()
         self._thread.join(seconds)
 
     def put(self, kind: str, rows: Iterable[dict[str, Any]]) -> None:
-        """Keep rows of one kind, ``prediction`` or ``outcome``; on return a killed server doesn't lose them.
+        """Store rows of a kind, ``prediction`` or ``outcome``, durably.
 
         Raises:
-            sqlite3.Error: if the disk doesn't take them.
+            sqlite3.Error: if they can't be written to disk.
         """
         with self._open() as database:
             database.executemany(
@@ -92,7 +84,7 @@ class Spool:
         self._arrived.set()
 
     def waiting(self) -> int:
-        """Return how many rows the warehouse doesn't have yet."""
+        """Return how many rows aren't in the warehouse yet."""
         with self._open() as database:
             return int(database.execute("SELECT count(*) FROM spool").fetchone()[0])
 
@@ -101,40 +93,36 @@ class Spool:
 
     def _run(self) -> None:
         pause = 0.0
-        while not self._ended.wait(pause):
+        while not self._stopping.wait(pause):
             try:
-                created = False
-                while not self._ended.is_set():
-                    if not created:
-                        create_tables(self._warehouse())
-                        created = True
+                while not self._stopping.is_set():
                     self._arrived.clear()
                     if not self._move():
                         self._arrived.wait()
                     self.error, pause = None, 0.0
             except (psycopg.Error, OSError, ValueError) as error:
                 if self.error is None:
-                    log.warning("the warehouse takes no predictions, they wait in %s: %s", self._path, error)
+                    log.warning("can't write predictions to the warehouse, they are kept in %s: %s", self._path, error)
                 self.error = f"{type(error).__name__}: {' '.join(str(error).split())}"
                 pause = min(LONGEST_PAUSE, max(0.5, pause * 2))
 
     def _move(self) -> int:
-        """Write one batch to the warehouse, then forget it; return how many rows it had."""
+        """Move one batch to the warehouse; return its number of rows."""
         with self._open() as database:
-            found = database.execute("SELECT id, kind, row FROM spool ORDER BY id LIMIT ?", (BATCH,)).fetchall()
-            if not found:
+            batch = database.execute("SELECT id, kind, row FROM spool ORDER BY id LIMIT ?", (BATCH,)).fetchall()
+            if not batch:
                 return 0
             with connect(self._warehouse()) as session, session.transaction(), session.cursor() as cursor:
                 for kind, statement in INSERTS.items():
-                    rows = [json.loads(row) for _, of_kind, row in found if of_kind == kind]
+                    rows = [json.loads(row) for _, row_kind, row in batch if row_kind == kind]
                     if rows:
                         cursor.executemany(statement, [_adapted(row) for row in rows])
-            database.execute("DELETE FROM spool WHERE id <= ?", (found[-1][0],))
-        return len(found)
+            database.execute("DELETE FROM spool WHERE id <= ?", (batch[-1][0],))
+        return len(batch)
 
 
 class _Database:
-    """A SQLite connection that commits and closes at the end of its ``with`` statement; one a thread and use."""
+    """A SQLite connection that commits and closes at the end of its ``with`` statement."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, timeout=10)
@@ -154,5 +142,5 @@ def _adapted(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def now() -> datetime:
-    """Return the present moment, UTC."""
+    """Return the current time, UTC."""
     return datetime.now(UTC)

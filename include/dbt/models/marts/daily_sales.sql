@@ -2,7 +2,7 @@
     config(materialized='incremental', incremental_strategy='delete+insert', unique_key='day', on_schema_change='fail')
 }}
 
--- A day is made anew when a load of it was committed since: exact for days that come late, again, or with fewer rows.
+-- A day is recomputed if it was loaded since the last build: correct for late, repeated and smaller loads.
 WITH loads AS (
     SELECT
         partition_key::date AS day,

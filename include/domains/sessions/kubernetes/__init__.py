@@ -1,1 +1,1 @@
-"""The pod in which pandas_in_kubernetes runs, and what it must be like."""
+"""The pod template of pandas_in_kubernetes, and its validation."""

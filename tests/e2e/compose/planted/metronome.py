@@ -1,5 +1,5 @@
 """## What
-A run every ten seconds, which asks the cache.
+A run every ten seconds, which reads the cache.
 
 ## Inputs
 Connection `postgres_default`.
@@ -8,7 +8,7 @@ Connection `postgres_default`.
 None.
 
 ## On failure
-Nothing: the next comes soon.
+Nothing: the next run starts soon.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ with DAG(
 
     @task
     def tick(postgres_conn_id: str) -> None:
-        """Ask for the same again."""
+        """Read the same entry again."""
         from include.core.cache import Cache
         from spellbook.counters import cache_counter
 

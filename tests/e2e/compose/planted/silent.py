@@ -1,5 +1,5 @@
 """## What
-Fails, without a line about alerts.
+Fails, without configuring alerts.
 
 ## Inputs
 None.

@@ -27,6 +27,6 @@ with DAG(
 
     @task(queue="finance_priority", pool="finance")
     def pay() -> None:
-        """Do what can't wait."""
+        """Do nothing."""
 
     pay()

@@ -1,0 +1,70 @@
+"""Alembic migrations of the platform's own tables in the warehouse; tables of datasets are created by a load.
+
+A migration is a file ``versions/NNNN_what_it_does.py``. It must be backward compatible with the previous release, whose
+workers may still be finishing tasks. There are no downgrades.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from include.core.warehouse.connect import connect
+from include.core.warehouse.errors import NotMigratedError
+
+if TYPE_CHECKING:
+    from include.core.warehouse.connect import Session
+
+VERSION_TABLE = "spellbook_version"
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('warehouse schema', 0))"
+LATEST = max(path.name[:4] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py"))
+
+
+def migrate(uri: str) -> str:
+    """Apply the pending migrations in one transaction; return the version.
+
+    Args:
+        uri: the warehouse, see :func:`include.core.warehouse.connect.conninfo`.
+
+    Raises:
+        psycopg.OperationalError: if the warehouse can't be reached.
+        sqlalchemy.exc.DBAPIError: if a migration fails; the warehouse is unchanged.
+        alembic.util.CommandError: if the warehouse was migrated by a later release.
+    """
+    from alembic.command import upgrade
+    from alembic.config import Config
+    from sqlalchemy import NullPool, create_engine
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["engine"] = create_engine(
+        "postgresql+psycopg://", creator=lambda: _transactional(uri), poolclass=NullPool
+    )
+    upgrade(config, "head")
+    return LATEST
+
+
+def require_migrated(session: Session) -> None:
+    """Check that the warehouse is migrated to this release or a later one.
+
+    Raises:
+        NotMigratedError: if it isn't.
+    """
+    try:
+        with session.transaction():
+            row = session.execute("SELECT max(version_num) FROM spellbook_version").fetchone()
+    except psycopg.errors.UndefinedTable:
+        row = None
+    version = str(row[0]) if row and row[0] else "none"
+    if version == "none" or version < LATEST:
+        raise NotMigratedError(
+            f"the warehouse's own tables have version {version}, but this release needs {LATEST}. Run `make migrate`."
+        )
+
+
+def _transactional(uri: str) -> Session:
+    session = connect(uri)
+    session.autocommit = False
+    return session

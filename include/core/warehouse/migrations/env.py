@@ -1,0 +1,13 @@
+"""Alembic environment: runs all pending migrations in one transaction, one process at a time."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import text
+
+from include.core.warehouse.migrations import LOCK, VERSION_TABLE
+
+with context.config.attributes["engine"].begin() as connection:
+    connection.execute(text(LOCK))
+    context.configure(connection=connection, version_table=VERSION_TABLE)
+    context.run_migrations()

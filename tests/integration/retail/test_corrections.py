@@ -1,0 +1,73 @@
+"""Files that need a correction, or record one: another day's rows, bad debt, summer time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pytest
+from upath import UPath
+
+from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.errors import AuditError, LoadError
+from include.domains.retail import pipeline
+
+ATTEMPT = Attempt("retail_monolith", "validate", "manual__1", 1)
+HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+SOLD = "562{number},22600,STAR WOOD,1,2011-08-12 08:20:00,0.85,18256.0,United Kingdom"
+BAD_DEBT = [
+    "A563985,B,Bad debt correction,1,2011-08-12 14:50:00,11062.06,,United Kingdom",
+    "A563986,B,Bad debt correction,1,2011-08-12 14:51:00,-11062.06,,United Kingdom",
+    "A563987,B,Bad debt correction,1,2011-08-12 14:52:00,-11062.06,,United Kingdom",
+]
+
+
+def written(folder: Path, day: str, *lines: str) -> UPath:
+    file = folder / f"online_retail_{day}.csv"
+    file.write_text("\n".join([HEADER, *lines, ""]), encoding="utf-8")
+    return UPath(file)
+
+
+def test_another_days_rows_are_refused(warehouse: str, tmp_path: Path) -> None:
+    lines = [f"53948{n},22600,STAR WOOD,1,2010-12-20 08:2{n}:00,0.85,18256.0,United Kingdom" for n in range(3)]
+    with pytest.raises(AuditError) as caught:
+        pipeline.validate(written(tmp_path, "2010-12-27", *lines), warehouse, "2010-12-27", ATTEMPT)
+    message = str(caught.value)
+    assert "invoiced_at lies on 2010-12-27, the day that is loaded (time zone Europe/London): 3 row(s)" in message
+    assert '"invoiced_at": "2010-12-20T08:20:00+00:00"' in message
+    assert "18256" not in message, "the customer's number is personal data"
+    with psycopg.connect(warehouse) as session:
+        assert session.execute("SELECT count(*) FROM retail_lines").fetchone() == (0,)
+
+
+def test_the_day_is_the_one_of_the_shop(warehouse: str, tmp_path: Path) -> None:
+    late = SOLD.format(number="001").replace("08:20:00", "00:20:00")
+    file = written(tmp_path, "2011-08-12", late)
+    assert pipeline.validate(file, warehouse, "2011-08-12", ATTEMPT).loaded == 1
+    with psycopg.connect(warehouse) as session:
+        times = session.execute("SELECT (invoiced_at AT TIME ZONE 'UTC')::text FROM retail_lines").fetchall()
+    assert times == [("2011-08-11 23:20:00",)], "summer time is an hour ahead of UTC"
+
+
+def test_adjustments_of_bad_debt_may_be_negative(warehouse: str, tmp_path: Path) -> None:
+    day = "2011-08-12"
+    result = pipeline.validate(written(tmp_path, day, *BAD_DEBT), warehouse, day, ATTEMPT)
+    assert (result.loaded, result.quarantined) == (3, 0)
+    pipeline.transform(warehouse, day, ATTEMPT)
+    with psycopg.connect(warehouse) as session:
+        revenue = session.execute("SELECT revenue FROM retail_sales").fetchall()
+    assert revenue == [(Decimal("-11062.06"),)]
+
+
+def test_other_prices_may_not_be_negative(warehouse: str, tmp_path: Path) -> None:
+    wrong = SOLD.format(number="999").replace("0.85", "-0.85")
+    right = [SOLD.format(number=f"{number:03}") for number in range(100)]
+    result = pipeline.validate(written(tmp_path, "2011-08-12", wrong, *right), warehouse, "2011-08-12", ATTEMPT)
+    assert (result.loaded, result.quarantined) == (100, 1)
+    with psycopg.connect(warehouse) as session:
+        [(row, reason)] = session.execute("SELECT source_row, reason FROM quarantine").fetchall()
+    assert (row["line"], row["CustomerID"]) == (2, "(personal data)")
+    assert reason == "unit_price: must be at least 0 unless invoice_no starts with A (got -0.85)"
+    with pytest.raises(LoadError, match="unit_price: must be at least 0 unless invoice_no starts with A"):
+        pipeline.validate(written(tmp_path, "2011-08-12", wrong, *right[:9]), warehouse, "2011-08-12", ATTEMPT)
