@@ -1,4 +1,4 @@
-"""``python -m deploy.derived``: write into Compose, the image and ``.env.example`` what is declared in Python.
+"""``python -m deploy.derived``: copy Python declarations into Compose, the Dockerfile and ``.env.example``.
 
 Environment keys are declared in a ``settings.py`` below ``include``, secrets in ``deploy/compose/secrets.py``. A file
 that must list them has a block for it: ``# NAME: written by `make fix```, the lines, ``# end of NAME``.
@@ -22,7 +22,7 @@ BLOCK = re.compile(
 
 
 def texts() -> dict[str, str]:
-    """Return the text that each file should have, by its path; a key with a line of its own is in no block."""
+    """Return the text that each file should have, by its path; keys already written by hand are skipped."""
     folders = _wrapped(", ".join(secret.name for secret in SECRETS)).replace(", ", ",").replace("\n", "\\\n")
     blocks = {
         BASE: {

@@ -80,7 +80,7 @@ def write_connections(available: dict[str, Fields], written: Written) -> dict[st
         available: fields of each connection, by connection id.
         written: what was written last.
     """
-    actions = {}
+    actions, added = {}, {}
     with create_session() as session:
         for declared in settings.CONNECTIONS:
             stored = session.scalar(select(model.Connection).where(model.Connection.conn_id == declared.conn_id))
@@ -94,11 +94,13 @@ def write_connections(available: dict[str, Fields], written: Written) -> dict[st
                     session.delete(stored)
                     session.flush()
                 session.add(current)
-                written.record(declared.conn_id, _text(current))
+                added[declared.conn_id] = _text(current)
                 actions[declared.conn_id] = "written"
             elif stored:
                 session.delete(stored)
                 actions[declared.conn_id] = "removed, since it has no service"
+    for conn_id, text in added.items():  # once they are committed
+        written.record(conn_id, text)
     return actions
 
 

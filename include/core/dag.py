@@ -1,4 +1,4 @@
-"""What DAG files share: the parameters and the kinds of runs that recur, and where tasks read and write."""
+"""Helpers for DAG files: common params, run types, object storage and the warehouse."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NOT_BACKFILLED: Any = ("manual", "scheduled")
-"""``allowed_run_types`` of a DAG whose work is about the moment at which it runs: a backfill would repeat it in vain.
+"""``allowed_run_types`` of a DAG that acts on the current state, so that backfilling is pointless.
 
-Airflow's own enum of these isn't public; it takes their names.
+Airflow's enum isn't public, so these are the names.
 """
 
 
@@ -55,4 +55,4 @@ def connection_or_skip(conn_id: str) -> Any:
     try:
         return Connection.get(conn_id)
     except AirflowNotFoundException:
-        raise AirflowSkipException(f"no connection {conn_id!r} here: nothing to do for this task") from None
+        raise AirflowSkipException(f"connection {conn_id!r} isn't configured; task skipped") from None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HANDOFF = "handoff"
-"""Folder below the root of object storage; its folders hold what one run's tasks hand to each other."""
+"""Folder below the root of object storage; each of its folders holds files passed between one run's tasks."""
 
 
 def url_of(path: Path) -> str:
@@ -46,7 +46,7 @@ def handoff_folder(root: File, run_id: str) -> File:
 
 
 def remove(folder: File) -> None:
-    """Remove a folder with all that is in it; one that is gone is no error."""
+    """Remove a folder and its contents; a missing folder is ignored."""
     if folder.exists():
         folder.fs.rm(folder.path, recursive=True)
         log.info("removed %s", folder)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from include.core.csv_files.dialect import SAMPLE_LINES, CsvError, Dialect, detect
 from include.core.csv_files.fetch import as_text, head
 from include.core.dates import to_utc
-from include.core.warehouse.dataset import HIDDEN, Rejected
+from include.core.warehouse.dataset import HIDDEN, Rejected, bound_for
 from include.core.warehouse.storable import UNSTORABLE, is_storable
 
 if TYPE_CHECKING:
@@ -109,8 +109,9 @@ def _position(header: list[str], name: str) -> int:
 def _row(cells: list[str], line: int, layout: _Layout, fixed: Mapping[str, object]) -> dict[str, object] | Rejected:
     header, positions, nulls, zone, rules, personal = layout
     if len(cells) != len(header):
-        kept: object = HIDDEN if personal else cells
-        return Rejected({"line": line, "cells": kept}, f"has {len(cells)} fields, the header {len(header)}")
+        return Rejected(
+            {"line": line, "cells": HIDDEN if personal else cells}, f"has {len(cells)} fields, the header {len(header)}"
+        )
     row = dict(fixed)
     reasons = []
     for column, position in positions:
@@ -135,17 +136,18 @@ def _row(cells: list[str], line: int, layout: _Layout, fixed: Mapping[str, objec
     if not reasons:
         reasons = [rule.reason(row, personal) for rule in rules if rule.is_broken(row)]
     if reasons:
-        hidden = {header[position]: HIDDEN for column, position in positions if column.pii}
-        return Rejected({"line": line, **dict(zip(header, cells, strict=True)), **hidden}, "; ".join(reasons))
+        public = {position for column, position in positions if not column.pii}
+        values = {name: cells[at] if at in public else HIDDEN for at, name in enumerate(header)}
+        return Rejected(values | {"line": line}, "; ".join(reasons))
     return row
 
 
 def _out_of_range(value: object, column: Column) -> str | None:
     if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
         return None
-    if column.minimum is not None and value < column.minimum:
+    if column.minimum is not None and value < bound_for(value, column.minimum):
         return f"must be at least {column.minimum:g}"
-    if column.maximum is not None and value > column.maximum:
+    if column.maximum is not None and value > bound_for(value, column.maximum):
         return f"must be at most {column.maximum:g}"
     return None
 

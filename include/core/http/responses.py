@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SUCCESSES = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
 TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+MAX_TEXT = 5000  # characters of an error body that are searched for its reason
 MAX_RETRY_AFTER = 3600.0
 """Maximum seconds that a ``Retry-After`` is obeyed, since a wrong one blocks the calls of all workers."""
 TRANSIENT_REASON = re.compile(
@@ -141,7 +142,7 @@ def _error_message(content: Any) -> str:
 
 
 def _in_a_line(text: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:300]
+    return " ".join(re.sub(r"<[^<>]*>", " ", text[:MAX_TEXT]).split())[:300]
 
 
 def requested_wait(headers: Mapping[str, str]) -> float | None:

@@ -82,7 +82,7 @@ class SourceClient:
         Raises (also while the rows are read):
             ForbiddenAddressError: a link may not be called.
             PermanentUpstreamError: the API rejects the request, or its response isn't in the format above.
-            TransientUpstreamError: temporarily no usable response, or the number of rows isn't the announced one.
+            TransientUpstreamError: temporarily no usable response, or the row count differs from ``total``.
         """
         url = self.base + self.source.path
         query = {"since": day.isoformat(), "until": day.isoformat(), "limit": str(self.source.limits.page_size)}
@@ -125,7 +125,7 @@ def _rows(api: HttpApi, url: str, source: Source, day: dt.date, text: str) -> It
         text = api.get(url, {}).text
     if received != total:
         raise TransientUpstreamError(
-            f"source {source.name}, {day}: {total} rows announced, {received} received; they changed while being read"
+            f"source {source.name}, {day}: {total} rows announced, {received} received; they changed during the read"
         )
 
 

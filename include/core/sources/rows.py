@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SHOWN_LINES = 5
+
 
 class SplitRows(NamedTuple):
     """All received rows: valid ones in ``good``, with exactly the columns of the table, the others in ``rejected``."""
@@ -97,7 +99,8 @@ def _duplicates(source: Source, rows: dict[int, dict[str, Any]]) -> dict[int, st
     for numbers in by_key.values():
         first, *others = numbers
         if any(rows[number] != rows[first] for number in others):
-            listed = ", ".join(map(str, numbers))
+            more = f" and {len(numbers) - SHOWN_LINES} more" if len(numbers) > SHOWN_LINES else ""
+            listed = ", ".join(map(str, numbers[:SHOWN_LINES])) + more
             reasons |= dict.fromkeys(numbers, f"{key}: the lines {listed} have the same key but different values")
         else:
             reasons |= dict.fromkeys(others, f"{key}: copy of line {first}, which is loaded")

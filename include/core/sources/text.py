@@ -1,7 +1,7 @@
 """Parses the YAML of a source into plain values with their line numbers.
 
-Numbers are decimal, and true and false the only booleans. What YAML 1.1 has beyond them (``010`` is 8, ``1:30`` is 90,
-``yes`` is true) stays text, as do dates, so that the field's type is checked and the field named. Anchors, tags,
+Numbers are decimal, and true and false the only booleans. Other conversions of YAML 1.1 (``010`` is 8, ``1:30`` is
+90, ``yes`` is true, dates) are disabled, so that the validation can name the field. Anchors, tags,
 repeated keys and files larger than 64 KiB are refused, so that a file can't exhaust memory, run code or be ambiguous.
 """
 

@@ -9,6 +9,7 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from include.core.dates import to_utc
+from include.core.warehouse.dataset import bound_for
 from include.core.warehouse.storable import UNSTORABLE, is_storable
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ BIGINT = 2**63
 SCALE = 9
 PRECISION = 38
 EXACT = Context(prec=PRECISION)
-DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 class InvalidValueError(ValueError):
@@ -71,19 +73,14 @@ def local_day(value: dt.date | None, zone: ZoneInfo) -> dt.date | None:
 
 
 def _check(value: Any, column: ColumnContract) -> None:
-    if column.minimum is not None and value < _bound(column.minimum, value):
+    if column.minimum is not None and value < bound_for(value, column.minimum):
         raise InvalidValueError(f"must be at least {column.minimum:g}")
-    if column.maximum is not None and value > _bound(column.maximum, value):
+    if column.maximum is not None and value > bound_for(value, column.maximum):
         raise InvalidValueError(f"must be at most {column.maximum:g}")
     if column.allowed and value not in column.allowed:
         raise InvalidValueError(f"must be one of {', '.join(column.allowed)}")
     if column.pattern and not re.fullmatch(column.pattern, value):
         raise InvalidValueError(f"must match {column.pattern}")
-
-
-def _bound(bound: float, value: Any) -> float | Decimal:
-    """Return the limit as written in the YAML, since a float like 0.1 is larger than the Decimal 0.1."""
-    return Decimal(repr(bound)) if isinstance(value, Decimal) else bound
 
 
 def _text(value: Any, _: ColumnContract, __: ZoneInfo) -> str:
@@ -140,7 +137,7 @@ def _boolean(value: Any, _: ColumnContract, __: ZoneInfo) -> bool:
 
 def _date(value: Any, _: ColumnContract, __: ZoneInfo) -> dt.date:
     try:
-        if isinstance(value, str) and len(value) == len("2024-06-01"):
+        if isinstance(value, str) and DAY.fullmatch(value):
             return dt.date.fromisoformat(value)
     except ValueError:
         pass

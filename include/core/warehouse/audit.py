@@ -98,7 +98,7 @@ def _column_rules(column: Column) -> Iterator[Rule]:
 
 
 def _day_rule(dataset: Dataset, day_column: str, partition: str) -> Rule:
-    text = f"{day_column} lies on {partition}, the day that is loaded (time zone {dataset.timezone})"
+    text = f"{day_column} is on {partition}, the day being loaded (time zone {dataset.timezone})"
     day: sql.Composable = sql.Identifier(day_column)
     if dataset.column(day_column).type != "date":
         day = sql.SQL("({} AT TIME ZONE {})::date").format(day, sql.Literal(dataset.timezone))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -55,6 +56,11 @@ class Column:
     pii: bool = False
 
 
+def bound_for(value: object, bound: float) -> float | Decimal:
+    """Return a bound as it was written, for a comparison with ``value``: the float 0.1 is larger than the Decimal."""
+    return Decimal(repr(bound)) if isinstance(value, Decimal) else bound
+
+
 @dataclass(frozen=True)
 class Rejected:
     """A row that is stored in the table ``quarantine`` instead of being loaded, with the reason."""
@@ -71,10 +77,10 @@ class Dataset:
         name: name of the table, and of the dataset in ``load_log``.
         columns: the published columns. ``load_id`` and ``loaded_at`` are added: the load that last changed the row.
         key: natural key; no two rows share it.
-        partition: key column, such as a date, of which a load covers one value; ``None`` if a load covers the table.
-        complete_by: column for whose values, such as cities, a load can declare expectations.
+        partition: key column, such as a date; each load covers one value of it, or the table if it is ``None``.
+        complete_by: column, such as a city, whose expected values a load can declare.
         minimum_rows: minimum number of rows of a load without expectations.
-        day_column: date or time that must lie on the day of the partition.
+        day_column: date or time that must be on the day of the partition.
         timezone: time zone of these days, and of times without an offset in files.
         rules: rules between columns, in the form of :class:`~include.core.warehouse.rules.ColumnRule`.
         freshness: maximum time between complete loads before an alert is sent; ``None`` for no alert.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from include.core.errors import PermanentError
+from include.core.errors import MissingInputError, PermanentError
 
 
 class LoadError(PermanentError):
@@ -15,8 +15,8 @@ class SchemaMismatchError(LoadError):
     """The table in the warehouse differs from the dataset's declaration."""
 
 
-class NotMigratedError(PermanentError):
-    """The warehouse lacks tables or columns that this release needs."""
+class NotMigratedError(MissingInputError):
+    """The warehouse lacks tables or columns that this release needs; a migration may be under way."""
 
 
 class StaleAttemptError(LoadError):

@@ -94,6 +94,6 @@ def _columns_message(dataset: Dataset, partition: str, number: int, row: Row) ->
     missing = sorted(set(dataset.column_names) - row.keys())
     extra = sorted(row.keys() - set(dataset.column_names))
     return (
-        f"{dataset.name}, partition {partition}: row {number} lacks the columns {missing} and has {extra} beyond"
-        f" the declared ones; each row must have exactly {list(dataset.column_names)}"
+        f"{dataset.name}, partition {partition}: row {number}: missing columns: {missing}; undeclared"
+        f" columns: {extra}; each row must have exactly {list(dataset.column_names)}"
     )

@@ -32,9 +32,10 @@ log = logging.getLogger(__name__)
 
 
 def create_table(uri: str) -> None:
-    """Create ``weather_data`` and the tables that loads need, if they don't exist.
+    """Create ``weather_data`` if it doesn't exist.
 
     Raises:
+        NotMigratedError: if the warehouse isn't migrated.
         SchemaMismatchError: if the table exists with different columns.
     """
     with connect(uri) as session:

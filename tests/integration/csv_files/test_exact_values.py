@@ -16,9 +16,9 @@ import pytest
 from devstack.state import REPOSITORY
 from include.core.csv_files.dialect import CsvError
 from include.core.csv_files.load import load_csv
-from include.core.csv_files.rows import LONGEST_FIELD
+from include.core.csv_files.rows import LONGEST_FIELD, read_rows
 from include.core.warehouse.attempt import Attempt
-from include.core.warehouse.dataset import HIDDEN, Column, Dataset
+from include.core.warehouse.dataset import HIDDEN, Column, Dataset, Rejected
 
 ITEMS = Dataset(
     name="items",
@@ -166,3 +166,16 @@ def test_what_cannot_be_decoded_is_named(load: Load) -> None:
 def test_a_header_is_escaped_in_the_message(load: Load) -> None:
     with pytest.raises(CsvError, match=r"Columns: id, \\x1b\[31mname"):
         load(b"id,\x1b[31mname\n1,2\n")
+
+
+def test_columns_outside_the_dataset_are_masked_in_quarantine(load: Load) -> None:
+    _, [(row, _)] = load(b"id,name,amount,at,phone,note\nx,Ann,1,,,call 5551234\n7,Bob,1,,,\n")
+    assert (row["name"], row["note"]) == ("Ann", HIDDEN)
+
+
+def test_a_bound_is_compared_as_written() -> None:
+    column = Column("share", "numeric", minimum=0.1, maximum=0.3)
+    dataset = Dataset("shares", (Column("id", "bigint"), column), key=("id",))
+    file = io.BytesIO(b"id,share\n1,0.1\n2,0.3\n3,0.09\n")
+    rows = list(read_rows(file, dataset, fixed={}, rename={}, delimiter=None, encoding="utf-8", nulls=("",)))
+    assert [isinstance(row, Rejected) for row in rows] == [False, False, True]

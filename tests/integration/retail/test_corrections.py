@@ -34,7 +34,7 @@ def test_another_days_rows_are_refused(warehouse: str, tmp_path: Path) -> None:
     with pytest.raises(AuditError) as caught:
         pipeline.validate(written(tmp_path, "2010-12-27", *lines), warehouse, "2010-12-27", ATTEMPT)
     message = str(caught.value)
-    assert "invoiced_at lies on 2010-12-27, the day that is loaded (time zone Europe/London): 3 row(s)" in message
+    assert "invoiced_at is on 2010-12-27, the day being loaded (time zone Europe/London): 3 row(s)" in message
     assert '"invoiced_at": "2010-12-20T08:20:00+00:00"' in message
     assert "18256" not in message, "the customer's number is personal data"
     with psycopg.connect(warehouse) as session:

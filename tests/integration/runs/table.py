@@ -1,7 +1,7 @@
 """How each DAG is run: kind, first day, last day of a backfill, conf.
 
-A DAG without a line is run by hand, and as scheduled if it has a schedule. One that has a line has one for each way in
-which it may be run, otherwise the gate fails.
+An unlisted DAG runs manually and, if it has a schedule, as scheduled. A listed one needs an entry for every run type
+that it allows.
 """
 
 from __future__ import annotations

@@ -83,8 +83,8 @@ def test_a_wrong_number_of_rows_is_refused(session: Session) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (observation("Tokyo") | {"humidity": 3}, r"row 2 lacks the columns \[\] and has \['humidity'\]"),
-        ({"city": "Tokyo"}, r"row 2 lacks the columns \['conditions', 'date', 'temperature'\]"),
+        (observation("Tokyo") | {"humidity": 3}, r"row 2: missing columns: \[\]; undeclared columns: \['humidity'\]"),
+        ({"city": "Tokyo"}, r"row 2: missing columns: \['conditions', 'date', 'temperature'\]"),
     ],
 )
 def test_rows_must_have_the_declared_columns(session: Session, row: dict[str, object], message: str) -> None:

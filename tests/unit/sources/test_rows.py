@@ -107,6 +107,11 @@ def test_duplicates_and_contradictions_are_rejected() -> None:
     assert reasons == [contradiction, "id: copy of line 1, which is loaded", contradiction]
 
 
+def test_a_reason_lists_a_few_lines_however_many_share_the_key() -> None:
+    _, reasons = split(*(ROW | {"email": f"{number}@example.com"} for number in range(100)))
+    assert set(reasons) == {"id: the lines 1, 2, 3, 4, 5 and 95 more have the same key but different values"}
+
+
 def test_the_line_number_may_be_the_key() -> None:
     source = parse_source(GOOD.replace("key: [id]", "key: [line]"), Path("sources/orders.yaml"))
     good, reasons = split(ROW, ROW, {}, ROW, source=source)

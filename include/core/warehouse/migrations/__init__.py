@@ -1,7 +1,7 @@
 """Alembic migrations of the platform's own tables in the warehouse; tables of datasets are created by a load.
 
-A migration is a file ``versions/NNNN_what_it_does.py``. It must be backward compatible with the previous release, whose
-workers may still be finishing tasks. There are no downgrades.
+A migration is a file ``versions/NNNN_what_it_does.py``. Where possible, it leaves the tables usable for the previous
+release, whose workers may still be finishing tasks. There are no downgrades.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LATEST = max(path.name[:4] for path in (Path(__file__).parent / "versions").glob
 
 
 def migrate(uri: str) -> str:
-    """Apply the pending migrations in one transaction; return the version.
+    """Apply the pending migrations in one transaction; return the version, which a later release may have raised.
 
     Args:
         uri: the warehouse, see :func:`include.core.warehouse.connect.conninfo`.
@@ -31,12 +31,14 @@ def migrate(uri: str) -> str:
     Raises:
         psycopg.OperationalError: if the warehouse can't be reached.
         sqlalchemy.exc.DBAPIError: if a migration fails; the warehouse is unchanged.
-        alembic.util.CommandError: if the warehouse was migrated by a later release.
     """
     from alembic.command import upgrade
     from alembic.config import Config
     from sqlalchemy import NullPool, create_engine
 
+    with connect(uri) as session:
+        if (version := _version(session)) > LATEST:
+            return version
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["engine"] = create_engine(
@@ -52,19 +54,24 @@ def require_migrated(session: Session) -> None:
     Raises:
         NotMigratedError: if it isn't.
     """
+    if (version := _version(session)) < LATEST:
+        raise NotMigratedError(
+            f"the warehouse's platform tables have version {version or 'none'}, but this release needs {LATEST}."
+            " Migrate them: see docs/deploy.md, Migrations."
+        )
+
+
+def _version(session: Session) -> str:
+    """Return the version of the platform's tables; empty if there are none."""
     try:
         with session.transaction():
             row = session.execute("SELECT max(version_num) FROM spellbook_version").fetchone()
     except psycopg.errors.UndefinedTable:
         row = None
-    version = str(row[0]) if row and row[0] else "none"
-    if version == "none" or version < LATEST:
-        raise NotMigratedError(
-            f"the warehouse's own tables have version {version}, but this release needs {LATEST}. Run `make migrate`."
-        )
+    return str(row[0] or "") if row else ""
 
 
 def _transactional(uri: str) -> Session:
-    session = connect(uri)
+    session = connect(uri, statement_timeout=3600, lock_timeout=600, idle_timeout=3600)
     session.autocommit = False
     return session

@@ -1,4 +1,4 @@
-"""Rename the column ``date`` of the drift tables to ``day``, as in other tables."""
+"""Rename the column ``date`` of the drift tables to ``day``."""
 
 from __future__ import annotations
 
