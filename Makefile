@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
 VENV := .venv/bin/python
 PYTEST := $(VENV) -m pytest
-SIDE_BY_SIDE := --numprocesses 3 -p tests.side_by_side  # on two cores: one of the three usually waits for servers
+SIDE_BY_SIDE := --numprocesses 2 -p tests.side_by_side
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spellbook/tools
 export PATH := $(PATH):$(TOOLS)/usr/bin
 ifeq ($(origin AS),default)  # make's built-in name of the assembler
@@ -71,7 +71,7 @@ integration: install .venv-spark/installed ## run the tests against real servers
 	@$(PYTEST) tests/integration $(SIDE_BY_SIDE)
 
 e2e: install .venv-spark/installed ## test the web UI in Chromium, the Compose stack if there is a container engine, and removals
-	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE) --numprocesses 2
+	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE)
 
 weekly: install .venv-spark/installed ## run the tests that take too long for every push
 	@$(PYTEST) tests -m weekly

@@ -25,7 +25,7 @@ CAUGHT = {
     "exit_at_import": ("configuration missing", "remove sys.exit()"),
     "hard_exit_at_import": ("ended its process", "os._exit()"),
     "hash_order": ("in one process and", "make it constant"),
-    "heavy_import": ("imports numpy", "import it in the function", "the budget is", "numpy._core"),
+    "heavy_import": ("imports numpy", "import it in the function", "the budget is", "numpy."),
     "hidden_clock": ("in one process and", "make it constant"),
     "import_error": ("No module named 'no_such_package'", "requirements.in"),
     "infinite_loop": ("timeout", "move loops and long work into a task"),
