@@ -29,7 +29,7 @@ def texts() -> dict[str, str]:
             "environment": [
                 f"{key.name}: ${{{key.name}:-}}"
                 for key in ENVIRONMENT
-                if f"{key.name}:" not in _by_hand(BASE) and f"ENV {key.name}=" not in _by_hand(DOCKERFILE)
+                if f"\n      {key.name}:" not in _by_hand(BASE) and f"ENV {key.name}=" not in _by_hand(DOCKERFILE)
             ]
         },
         COMPOSE: {

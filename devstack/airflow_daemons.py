@@ -89,7 +89,11 @@ def main() -> None:
             os.kill(child, signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, forward)
-    _wait_for_exit(importer)
+    try:
+        _wait_for_exit(importer)
+    except SystemExit:
+        _stop(children)
+        raise
     ended, status = os.wait()
     name = children.pop(ended, str(ended))
     print(f"{name} ended with status {os.waitstatus_to_exitcode(status)}; see {log_of(state, name)}", file=sys.stderr)
@@ -220,9 +224,15 @@ def _fork(*arguments: str, log: Path | None = None, before: Callable[[], None] |
     sys.argv = ["airflow", *arguments]
     try:
         importlib.import_module(COMMAND).main()
+        code: object = 0
     except SystemExit as end:
-        os._exit(end.code if isinstance(end.code, int) else 1)
-    os._exit(0)
+        code = end.code or 0
+    if not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _wait_for_exit(child: int) -> None:

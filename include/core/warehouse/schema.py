@@ -97,6 +97,8 @@ def _widen(session: Session, dataset: Dataset) -> None:
                     other.append(sql.SQL("{0} USING {1}::{2}").format(change, column, kind))
             if required and name in optional:
                 widening.append(sql.SQL("ALTER COLUMN {} DROP NOT NULL").format(column))
+            elif not required and name not in optional:
+                other.append(sql.SQL("ALTER COLUMN {} SET NOT NULL").format(column))
     other += _key_changes(session, dataset)
     if other:
         raise SchemaMismatchError(_mismatch_message(session, dataset, other, actual))
@@ -138,7 +140,7 @@ def _mismatch_message(
     ]
     return (
         f"table {dataset.name} differs from its dataset's declaration"
-        f" ({'; '.join(differing) or 'different primary key'}), and the change could lose rows."
+        f" ({'; '.join(differing) or 'different constraints'}), and the change could lose rows."
         " Correct the dataset, or migrate the table (docs/deploy.md, Migrations):"
         f" {_alter(dataset, changes).as_string(session)};"
     )

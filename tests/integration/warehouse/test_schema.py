@@ -74,6 +74,14 @@ def test_a_table_is_widened_and_keeps_its_rows(warehouse: str) -> None:
         create_table(session, WIDENED)
 
 
+def test_a_column_that_allows_null_is_refused_where_the_dataset_does_not(warehouse: str) -> None:
+    with connect(warehouse) as session:
+        create_table(session, WEATHER)
+        session.execute("ALTER TABLE weather_data ALTER COLUMN conditions DROP NOT NULL")
+        with pytest.raises(SchemaMismatchError, match='ALTER COLUMN "conditions" SET NOT NULL;'):
+            create_table(session, WEATHER)
+
+
 def test_a_table_that_a_view_reads_is_refused_with_the_view(warehouse: str) -> None:
     with connect(warehouse) as session:
         create_narrow(session)
@@ -106,7 +114,10 @@ def test_columns_are_as_declared(session: Session) -> None:
     ]
 
 
-DECLARED = "date date, city text, temperature double precision, conditions text, load_id bigint, loaded_at timestamptz"
+DECLARED = (
+    "date date NOT NULL, city text NOT NULL, temperature double precision NOT NULL, conditions text NOT NULL,"
+    " load_id bigint NOT NULL, loaded_at timestamptz NOT NULL"
+)
 
 
 @pytest.mark.parametrize(

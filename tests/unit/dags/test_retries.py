@@ -25,7 +25,7 @@ from include.core.errors import (
 from include.core.ml.errors import ArtifactError, DataError, NoChampionError, RefusedError, ServingError
 from include.core.ml.sagemaker.errors import EndpointError, RefusedCallError, ThrottledError
 from include.core.sources.errors import PublishGateError
-from include.core.warehouse.errors import IncompleteLoadError, LoadError, SchemaMismatchError
+from include.core.warehouse.errors import IncompleteLoadError, LoadError, NotMigratedError, SchemaMismatchError
 from include.policies import RETRY_POLICY, task_policy
 from tests.unit.outcome import state_after
 
@@ -53,7 +53,7 @@ def test_a_permanent_error_fails_the_task(error: type[PermanentError]) -> None:
     assert RETRY_POLICY.evaluate(error("no"), 1, 3).action is RetryAction.FAIL
 
 
-@pytest.mark.parametrize("error", [MissingInputError, NoChampionError])
+@pytest.mark.parametrize("error", [MissingInputError, NoChampionError, NotMigratedError])
 def test_a_missing_input_is_retried_every_minute(error: type[MissingInputError]) -> None:
     decision = RETRY_POLICY.evaluate(error("no sales"), 1, 3)
     assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, timedelta(minutes=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -143,3 +144,19 @@ def test_a_component_that_misses_the_signal_is_signalled_again(
     component.stdout.close()
     component.returncode = 0  # waited for above
     assert os.WIFSIGNALED(statuses[0]) == killed
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "text"), [("no such file", 1, "no such file\n"), (None, 0, ""), (3, 3, "")], ids=str
+)
+def test_a_command_ends_with_its_status_and_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: object, status: int, text: str
+) -> None:
+    def main() -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(main=main))
+    log = tmp_path / "log"
+    child = airflow_daemons._fork("pools", log=log)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
+    assert log.read_text() == text
