@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -114,20 +115,21 @@ def test_the_scheduler_polls_fast_while_something_runs_or_is_awaited(
 
 
 STUBBORN = """
-import signal, sys
+import os, signal, sys
 received = []
-signal.signal(signal.SIGTERM, lambda *_: received.append(1) or (len(received) > int(sys.argv[1]) and sys.exit()))
+signal.signal(signal.SIGTERM, lambda *_: received.append(1) or (len(received) > int(sys.argv[1]) and os._exit(0)))
 print("ready", flush=True)
 while True:
     signal.pause()
 """
 
 
-@pytest.mark.parametrize(("ignored", "killed"), [(1, False), (1000, True)])
+@pytest.mark.parametrize(("ignored", "attempts", "status"), [(1, 10_000, 0), (10_000, 3, -signal.SIGKILL)])
 def test_a_component_that_misses_the_signal_is_signalled_again(
-    monkeypatch: pytest.MonkeyPatch, ignored: int, killed: bool
+    monkeypatch: pytest.MonkeyPatch, ignored: int, attempts: int, status: int
 ) -> None:
     monkeypatch.setattr(airflow_daemons, "SIGNAL_SECONDS", 0.05)
+    monkeypatch.setattr(airflow_daemons, "SIGNAL_ATTEMPTS", attempts)
     component = subprocess.Popen([sys.executable, "-c", STUBBORN, str(ignored)], stdout=subprocess.PIPE, text=True)
     assert component.stdout
     component.stdout.readline()
@@ -143,7 +145,7 @@ def test_a_component_that_misses_the_signal_is_signalled_again(
     airflow_daemons._stop({component.pid: "scheduler"})
     component.stdout.close()
     component.returncode = 0  # waited for above
-    assert os.WIFSIGNALED(statuses[0]) == killed
+    assert [os.waitstatus_to_exitcode(ended) for ended in statuses] == [status]
 
 
 @pytest.mark.parametrize(
