@@ -66,9 +66,8 @@ def long_running_etl() -> None:
         from include.domains.long_jobs import revenue
         from spellbook.hooks.etl_job import EtlJobHook
 
-        day = run_day(context)
-        result = EtlJobHook(etl_job_conn_id).get_conn().result(job_id)
-        revenue.load(result, day, warehouse_uri(postgres_conn_id), Attempt.from_context(context))
+        service = EtlJobHook(etl_job_conn_id).get_conn()
+        revenue.load(service, job_id, run_day(context), warehouse_uri(postgres_conn_id), Attempt.from_context(context))
 
     published = process_etl_results(
         "{{ ti.xcom_pull(task_ids='trigger_etl_job') }}", "etl_jobs_default", "postgres_default"

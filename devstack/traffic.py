@@ -16,9 +16,9 @@ from devstack.environment import local_url
 from devstack.errors import StackError
 from devstack.state import State
 from include import domains
+from include.core.collect import import_modules, module_names
 from include.core.ml.errors import ServingError
 from include.core.ml.serving.client import ModelServer
-from include.core.registry import import_modules, module_names
 
 if TYPE_CHECKING:
     from devstack.api import Airflow

@@ -6,8 +6,8 @@ A domain declares its datasets as constants in ``include/domains/<domain>/datase
 from __future__ import annotations
 
 from include import domains
+from include.core.collect import collect_constants, import_modules
 from include.core.ml.drift import datasets as drift
-from include.core.registry import collect_constants, import_modules
 from include.core.warehouse.dataset import Dataset
 
 DATASETS = collect_constants(Dataset, (drift, *import_modules(domains, "datasets")))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from include import domains
 from include.core import settings as core
-from include.core.registry import collect_constants, import_modules
+from include.core.collect import collect_constants, import_modules
 from include.core.settings import Connection, EnvironmentKey, Pool, Queue
 
 _MODULES = (core, *import_modules(domains, "settings"))

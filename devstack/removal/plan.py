@@ -16,7 +16,7 @@ from devstack.catalogue.facts import Facts
 from devstack.removal.gone import Removed
 from devstack.removal.repository import Repository, module_of
 from include.core import settings as core
-from include.core.registry import collect_constants
+from include.core.collect import collect_constants
 from include.core.settings import Connection, EnvironmentKey, Pool, Queue
 from include.core.warehouse.dataset import Dataset
 

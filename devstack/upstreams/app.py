@@ -15,7 +15,7 @@ from devstack.upstreams import apis
 from devstack.upstreams.answers import json_response, source_error
 from devstack.upstreams.control import Control, ControlMiddleware
 from devstack.upstreams.records import DERIVED, Dataset
-from include.core.registry import collect_constants
+from include.core.collect import collect_constants
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -11,23 +11,26 @@ from include.core.warehouse.schema import create_table
 from include.domains.long_jobs.datasets import REVENUE
 
 if TYPE_CHECKING:
-    from include.core.replay import Rows
     from include.core.warehouse.attempt import Attempt
     from include.core.warehouse.loader import LoadResult
+    from include.domains.long_jobs.service import JobService
 
 
-def load(result: Rows, day: dt.date, uri: str, attempt: Attempt) -> LoadResult:
-    """Publish the job's result for a day.
+def load(service: JobService, job_id: str, day: dt.date, uri: str, attempt: Attempt) -> LoadResult:
+    """Publish the result of a job, rows of ``{"date", "rows", "revenue_gbp"}``.
 
     Args:
-        result: rows of ``{"date", "rows", "revenue_gbp"}``.
+        service: the job service.
+        job_id: the job, which has finished.
         day: the requested day.
         uri: URI of the warehouse.
         attempt: the loading attempt.
 
     Raises:
+        JobFailedError: the job failed; see :meth:`~include.domains.long_jobs.service.JobService.result` for others.
         LoadError: the rows are of another day or violate the contract; nothing was written.
     """
+    result = service.result(job_id)
     rows = [
         {
             "day": dt.date.fromisoformat(row["date"]),

@@ -79,10 +79,10 @@ def test_a_replayed_day_is_published_as_the_requested_day_and_labelled(
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     job = service.start(REQUEST | {"dates": [yesterday.isoformat()]}, key)
     assert ended(service, job.id) is Status.SUCCEEDED
-    result = service.result(job.id)
-    assert result.replayed_from
-    revenue.load(result, yesterday, warehouse, Attempt("long_running_etl", "process_etl_results", "run", 1))
-    assert revenue.published(warehouse, yesterday).endswith(f" rows (replay of {result.replayed_from})")
+    replayed_from = service.result(job.id).replayed_from
+    assert replayed_from
+    revenue.load(service, job.id, yesterday, warehouse, Attempt("long_running_etl", "process_etl_results", "run", 1))
+    assert revenue.published(warehouse, yesterday).endswith(f" rows (replay of {replayed_from})")
 
 
 def test_each_way_a_job_ends_has_its_own_error(service: JobService, key: str) -> None:
