@@ -127,6 +127,11 @@ PRIVATE_NETWORKS = EnvironmentKey(
     "Networks, comma-separated (10.0.0.0/8, ::1), in which HTTP upstreams are allowed although they aren't public.",
     embedded="127.0.0.0/8,::1",
 )
+WAREHOUSE_SCHEMA = EnvironmentKey(
+    "SPELLBOOK_WAREHOUSE_SCHEMA",
+    "public",
+    "Schema of the warehouse with all tables that DAGs load and the platform's own; a role's search_path is ignored.",
+)
 XCOM_LIMIT = EnvironmentKey(
     "SPELLBOOK_XCOM_LIMIT", "5000000", "Maximum size of an XCom in bytes of JSON; a larger one is refused."
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from include.core.errors import MissingInputError, PermanentError
+from include.core.errors import ConfigurationError, MissingInputError, PermanentError
 
 
 class LoadError(PermanentError):
@@ -13,6 +13,22 @@ class LoadError(PermanentError):
 
 class SchemaMismatchError(LoadError):
     """The table in the warehouse differs from the dataset's declaration."""
+
+
+class MissingTableError(LoadError):
+    """A table that was loaded before is missing: it was renamed, moved or dropped."""
+
+
+class AccessError(ConfigurationError):
+    """The connection's role may not do what a load does; the message has the SQL that grants it."""
+
+
+class ReadOnlyError(Exception):
+    """The warehouse accepts no writes now, such as a standby during a failover; can be retried."""
+
+
+class TableBusyError(Exception):
+    """A table has to be altered while another session holds a lock on it; can be retried."""
 
 
 class NotMigratedError(MissingInputError):

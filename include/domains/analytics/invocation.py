@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from psycopg import pq
 
 from include.core import storage
+from include.core.settings import WAREHOUSE_SCHEMA
 from include.core.warehouse.connect import conninfo
+from include.core.warehouse.connect import schema as warehouse_schema
 from include.domains.analytics.manifest import PROJECT
 from include.domains.analytics.settings import DBT
 
@@ -49,7 +51,8 @@ def environment(warehouse_uri: str, schema: str) -> dict[str, str]:
     options = pq.Conninfo.parse(conninfo(warehouse_uri).encode())
     variables = {option.envvar.decode(): option.val.decode() for option in options if option.envvar and option.val}
     variables[LOGIN_VARIABLE] = variables.pop("PGPASSWORD", "")
-    return {"PATH": os.defpath, "PYTHONUTF8": "1", "DBT_LOG_FORMAT_FILE": "json", "DBT_SCHEMA": schema} | variables
+    settings = {"DBT_LOG_FORMAT_FILE": "json", "DBT_SCHEMA": schema, WAREHOUSE_SCHEMA.name: warehouse_schema()}
+    return {"PATH": os.defpath, "PYTHONUTF8": "1"} | settings | variables
 
 
 def restore_partial_parse(cache: File, folder: Path) -> None:

@@ -11,9 +11,11 @@ from airflow.providers.common.sql.operators.sql import (
 )
 from airflow.providers.smtp.operators.smtp import EmailOperator
 
+from include.core.settings import WAREHOUSE_SCHEMA
 from include.domains.retail.settings import RETAIL_MAIL
 
-SUMMARY = """
+SCHEMA = WAREHOUSE_SCHEMA.read()
+SUMMARY = f"""
 SELECT
     coalesce(day::text || coalesce(', replay of ' || min(replayed_from), ''), 'all') AS period,
     sum(invoices)::bigint AS invoices,
@@ -21,11 +23,11 @@ SELECT
     CASE grouping(day) WHEN 0 THEN
         coalesce((array_agg(country ORDER BY revenue DESC, country) FILTER (WHERE country <> 'United Kingdom'))[1], '')
     ELSE '' END AS strongest_abroad
-FROM retail_sales INNER JOIN load_log USING (load_id)
+FROM {SCHEMA}.retail_sales INNER JOIN {SCHEMA}.load_log USING (load_id)
 WHERE day = any(%(days)s::date[])
 GROUP BY ROLLUP (day)
 ORDER BY day NULLS LAST
-"""
+"""  # noqa: S608  # the deployment's setting
 MAIL = """
 <p>Sales by day: invoices, GBP with cancellations subtracted, the strongest country abroad.</p>
 <table>
@@ -42,13 +44,13 @@ def check_tasks(conn_id: str) -> list[Any]:
         SQLColumnCheckOperator(
             task_id="check_columns",
             conn_id=conn_id,
-            table="retail_sales",
+            table=f"{SCHEMA}.retail_sales",
             column_mapping={"country": {"null_check": {"equal_to": 0}}, "lines": {"min": {"geq_to": 1}}},
         ),
         SQLTableCheckOperator(
             task_id="check_table",
             conn_id=conn_id,
-            table="retail_sales",
+            table=f"{SCHEMA}.retail_sales",
             checks={
                 "every_country_has_an_invoice": {"check_statement": "invoices + cancelled >= 1"},
                 "less_than_half_is_repeated": {"check_statement": "sum(repeated) * 2 < sum(lines)"},

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from include.core.warehouse.connect import connect
+from include.core.warehouse.connect import connect, schema
 from include.core.warehouse.errors import NotMigratedError
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def require_migrated(session: Session) -> None:
     """
     if (version := _version(session)) < LATEST:
         raise NotMigratedError(
-            f"the warehouse's platform tables have version {version or 'none'}, but this release needs {LATEST}."
-            " Migrate them: see docs/deploy.md, Migrations."
+            f"the warehouse's platform tables in schema {schema()} have version {version or 'none'}, but this release"
+            f" needs {LATEST}. Migrate them: see docs/deploy.md, Migrations."
         )
 
 
