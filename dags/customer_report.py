@@ -25,7 +25,7 @@ from typing import Any
 from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import day_param, run_day, storage_root, warehouse_uri
+from include.core.dag import day_param, publication, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 
 
@@ -70,16 +70,16 @@ def customer_report() -> None:
         """Aggregate the purchases by customer and publish them."""
         import datetime as dt
 
-        from include.core.warehouse.attempt import Attempt
         from include.domains.customers import report
 
-        report.publish(
-            ObjectStoragePath(purchases["file"]).read_bytes(),
-            dt.date.fromisoformat(purchases["day"]),
-            dt.datetime.fromisoformat(purchases["as_of"]),
-            warehouse_uri(postgres_conn_id),
-            Attempt.from_context(context),
-        )
+        with publication(context) as attempt:
+            report.publish(
+                ObjectStoragePath(purchases["file"]).read_bytes(),
+                dt.date.fromisoformat(purchases["day"]),
+                dt.datetime.fromisoformat(purchases["as_of"]),
+                warehouse_uri(postgres_conn_id),
+                attempt,
+            )
 
     publish_report(get_customer_data("sources_default", "postgres_default"), "postgres_default")
 

@@ -22,7 +22,7 @@ from typing import Any
 from airflow.sdk import Asset, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import storage_root, warehouse_uri
+from include.core.dag import publication, storage_root, warehouse_uri
 from include.core.tags import Tag
 
 
@@ -55,11 +55,11 @@ def large_data_handoff() -> None:
     @task(pool="database_access", outlets=[Asset("stock_totals")])
     def load(file: str, postgres_conn_id: str, **context: Any) -> None:
         """Publish the totals by stock code."""
-        from include.core.warehouse.attempt import Attempt
         from include.domains.handoff import lines
 
         uri = warehouse_uri(postgres_conn_id)
-        lines.load(ObjectStoragePath(file), uri, Attempt.from_context(context))
+        with publication(context) as attempt:
+            lines.load(ObjectStoragePath(file), uri, attempt)
 
     @task(trigger_rule="all_done_setup_success")
     def clean_up(**context: Any) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import day_param, run_day, warehouse_uri
+from include.core.dag import day_param, publication, run_day, warehouse_uri
 from include.core.tags import Tag
 from spellbook.operators.etl_job import AwaitEtlJobOperator, StartEtlJobOperator
 
@@ -62,12 +62,12 @@ def long_running_etl() -> None:
     @task(pool="database_access", outlets=[Asset("etl_daily_revenue")])
     def process_etl_results(job_id: str, etl_job_conn_id: str, postgres_conn_id: str, **context: Any) -> None:
         """Publish the job's result."""
-        from include.core.warehouse.attempt import Attempt
         from include.domains.long_jobs import revenue
         from spellbook.hooks.etl_job import EtlJobHook
 
         service = EtlJobHook(etl_job_conn_id).get_conn()
-        revenue.load(service, job_id, run_day(context), warehouse_uri(postgres_conn_id), Attempt.from_context(context))
+        with publication(context) as attempt:
+            revenue.load(service, job_id, run_day(context), warehouse_uri(postgres_conn_id), attempt)
 
     published = process_etl_results(
         "{{ ti.xcom_pull(task_ids='trigger_etl_job') }}", "etl_jobs_default", "postgres_default"

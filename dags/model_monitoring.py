@@ -25,7 +25,7 @@ from typing import Any
 from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, dag, task
 from pendulum import datetime
 
-from include.core.dag import day_param, run_day, storage_root, warehouse_uri
+from include.core.dag import day_param, publication, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 
 
@@ -64,9 +64,9 @@ def model_monitoring() -> None:
     def keep_history(report: str, postgres_conn_id: str, **context: Any) -> str:
         """Load the results of the checks; return the report's URL."""
         from include.core.ml.drift import pipeline
-        from include.core.warehouse.attempt import Attempt
 
-        pipeline.load_report(ObjectStoragePath(report), warehouse_uri(postgres_conn_id), Attempt.from_context(context))
+        with publication(context) as attempt:
+            pipeline.load_report(ObjectStoragePath(report), warehouse_uri(postgres_conn_id), attempt)
         return report
 
     @task

@@ -23,7 +23,7 @@ from typing import Any
 from airflow.sdk import ObjectStoragePath, chain, dag, task
 from pendulum import datetime
 
-from include.core.dag import warehouse_uri
+from include.core.dag import publication, warehouse_uri
 from include.core.tags import Tag
 from include.domains.retail import report
 from include.domains.retail.tasks import PARAMS, files_of
@@ -44,22 +44,23 @@ def retail_monolith() -> None:
     @task(pool="database_access")
     def validate(postgres_conn_id: str, **context: Any) -> list[str]:
         """Load the files one after the other; return their days."""
-        from include.core.warehouse.attempt import Attempt
+        from include.core.warehouse.load_each import load_each
         from include.domains.retail import pipeline
 
         files, uri = files_of(context), warehouse_uri(postgres_conn_id)
-        for file in files:
-            pipeline.validate(ObjectStoragePath(file["source"]), uri, file["partition"], Attempt.from_context(context))
+        with publication(context) as attempt:
+            sources = [(ObjectStoragePath(file["source"]), file["partition"]) for file in files]
+            load_each(lambda source: pipeline.validate(source[0], uri, source[1], attempt), sources)
         return [file["partition"] for file in files]
 
     @task(pool="database_access")
     def transform(days: list[str], postgres_conn_id: str, **context: Any) -> None:
         """Publish the sales of the days, one after the other."""
-        from include.core.warehouse.attempt import Attempt
+        from include.core.warehouse.load_each import load_each
         from include.domains.retail import pipeline
 
-        for day in days:
-            pipeline.transform(warehouse_uri(postgres_conn_id), day, Attempt.from_context(context))
+        with publication(context) as attempt:
+            load_each(lambda day: pipeline.transform(warehouse_uri(postgres_conn_id), day, attempt), days)
 
     days = validate("postgres_default")
     chain(

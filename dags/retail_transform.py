@@ -24,7 +24,7 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
-from include.core.dag import warehouse_uri
+from include.core.dag import publication, warehouse_uri
 from include.core.tags import Tag
 from include.domains.retail.tasks import PARAMS, find_days
 
@@ -46,13 +46,13 @@ def retail_transform() -> None:
     @task(pool="database_access", map_index_template="{{ day }}", execution_timeout=timedelta(hours=1))
     def transform_day(day: str, postgres_conn_id: str, **context: Any) -> None:
         """Publish the sales of a day."""
-        from include.core.warehouse.attempt import Attempt
         from include.domains.retail import pipeline
 
         context["day"] = day
-        pipeline.transform(warehouse_uri(postgres_conn_id), day, Attempt.from_context(context))
+        with publication(context) as attempt:
+            pipeline.transform(warehouse_uri(postgres_conn_id), day, attempt)
 
-    @task(outlets=[RETAIL_SALES])
+    @task(outlets=[RETAIL_SALES], trigger_rule="none_failed_min_one_success")
     def publish(days: list[str], **context: Any) -> None:
         """Emit the asset event with the published days."""
         context["outlet_events"][RETAIL_SALES].extra = {"days": days}

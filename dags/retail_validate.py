@@ -50,7 +50,7 @@ def retail_validate() -> None:
         """Return the files that this run loads, with their days."""
         return files_of(context)
 
-    @task(outlets=[RETAIL_LINES])
+    @task(outlets=[RETAIL_LINES], trigger_rule="none_failed_min_one_success")
     def publish(files: list[dict[str, str]], **context: Any) -> None:
         """Emit the asset event with the loaded days."""
         context["outlet_events"][RETAIL_LINES].extra = {"days": [file["partition"] for file in files]}

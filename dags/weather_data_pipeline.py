@@ -26,7 +26,7 @@ from typing import Any
 from airflow.sdk import Asset, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import run_day, storage_root, warehouse_uri
+from include.core.dag import publication, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 from include.domains.weather.cities import cities_schema, load_cities
 
@@ -84,10 +84,10 @@ def weather_data_pipeline() -> None:
     @task(pool="database_access", outlets=[Asset("weather_data")])
     def load_weather(raw: str, postgres_conn_id: str, **context: Any) -> None:
         """Publish the valid rows, quarantine the others, and fail if a city is missing."""
-        from include.core.warehouse.attempt import Attempt
         from include.domains.weather import pipeline
 
-        pipeline.load(ObjectStoragePath(raw), warehouse_uri(postgres_conn_id), Attempt.from_context(context))
+        with publication(context) as attempt:
+            pipeline.load(ObjectStoragePath(raw), warehouse_uri(postgres_conn_id), attempt)
 
     raw = extract_weather("weather_default", "postgres_default")
     create_table("postgres_default") >> raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection, ObjectStoragePath, Param
@@ -12,7 +13,9 @@ from include.core.settings import OBJECT_STORAGE
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from include.core.warehouse.attempt import Attempt
 
 NOT_BACKFILLED: Any = ("manual", "scheduled")
 """``allowed_run_types`` of a DAG that acts on the current state, so that backfilling is pointless.
@@ -44,6 +47,24 @@ def warehouse_uri(conn_id: str) -> str:
         AirflowNotFoundException: if there is no such connection.
     """
     return str(Connection.get(conn_id).get_uri())
+
+
+@contextmanager
+def publication(context: Mapping[str, Any]) -> Iterator[Attempt]:
+    """Yield the attempt with which a task loads.
+
+    A skipped task emits no asset event, and the tasks after it are skipped.
+
+    Raises:
+        AirflowSkipException: if rows that were requested later have already been published.
+    """
+    from include.core.warehouse.attempt import Attempt
+    from include.core.warehouse.errors import SupersededError
+
+    try:
+        yield Attempt.from_context(context)
+    except SupersededError as error:
+        raise AirflowSkipException(str(error)) from error
 
 
 def connection_or_skip(conn_id: str) -> Any:

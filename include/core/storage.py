@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 import shutil
@@ -43,6 +44,12 @@ def file_name(text: str) -> str:
 def handoff_folder(root: File, run_id: str) -> File:
     """Return ``{root}/handoff/{run}``."""
     return root / HANDOFF / file_name(run_id)
+
+
+def modified_at(file: File) -> dt.datetime:
+    """Return when a file was last written."""
+    time: dt.datetime = file.fs.modified(file.path)
+    return time.replace(tzinfo=time.tzinfo or dt.UTC)
 
 
 def remove(folder: File) -> None:

@@ -33,6 +33,7 @@ def load_csv(
     line_column: str | None = None,
     max_bad_share: float = 0.0,
     replayed_from: dt.date | None = None,
+    requested_at: dt.datetime | None = None,
 ) -> LoadResult:
     """Publish the rows of a file in constant memory, see :func:`include.core.csv_files.rows.read_rows`.
 
@@ -51,6 +52,7 @@ def load_csv(
         line_column: column for the line number of the row in the file.
         max_bad_share: maximum share of rejected rows.
         replayed_from: the recorded day that the file replays, if it is sample data.
+        requested_at: when the file was written or requested.
 
     Raises:
         CsvError: the file isn't a table with the dataset's columns.
@@ -82,4 +84,5 @@ def load_csv(
             tolerance=max_bad_share,
             strict=True,
             replayed_from=replayed_from,
+            requested_at=requested_at,
         )

@@ -17,7 +17,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 from pendulum import datetime
 
-from include.core.dag import day_param, storage_root, warehouse_uri
+from include.core.dag import day_param, publication, storage_root, warehouse_uri
 from include.core.sources.errors import SourceError
 from include.core.sources.files import SUFFIX, load_source, load_sources
 from include.core.tags import Tag
@@ -117,11 +117,11 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
         def load(raw: list[str], warehouse_conn_id: str, **context: Any) -> None:
             """Publish the valid rows and quarantine the rejected ones."""
             from include.core.sources import pipeline
-            from include.core.warehouse.attempt import Attempt
 
             files = [ObjectStoragePath(file) for file in raw]
             uri = warehouse_uri(warehouse_conn_id)
-            pipeline.load(source, files, uri, Attempt.from_context(context))
+            with publication(context) as attempt:
+                pipeline.load(source, files, uri, attempt)
 
         load(check(process(extract(source.connection, warehouse_conn_id))), warehouse_conn_id)
     return dag

@@ -16,9 +16,10 @@ from include.core.sources.dataset import dataset_of
 from include.core.sources.errors import PublishGateError
 from include.core.sources.rows import split_rows
 from include.core.sources.values import PRECISION, SCALE
-from include.core.storage import file_name, json_lines, writing
+from include.core.storage import file_name, json_lines, write, writing
 from include.core.warehouse.connect import connect
 from include.core.warehouse.dataset import Rejected, Type
+from include.core.warehouse.load_each import load_each
 from include.core.warehouse.loader import load as load_partition
 from include.core.warehouse.schema import create_table
 
@@ -29,11 +30,14 @@ if TYPE_CHECKING:
     from include.core.sources.model import Source
     from include.core.storage import File
     from include.core.warehouse.attempt import Attempt
+    from include.core.warehouse.connect import Session
+    from include.core.warehouse.dataset import Dataset
     from include.core.warehouse.loader import LoadResult
 
 log = logging.getLogger(__name__)
 
 SHOWN_REASONS = 5
+REQUESTED_AT = "requested_at"
 ARROW: dict[Type, Callable[[], pa.DataType]] = {
     "text": pa.string,
     "bigint": pa.int64,
@@ -51,7 +55,7 @@ def extract(client: SourceClient, root: File, days: Sequence[dt.date], run_id: s
     Args:
         client: of the source's API.
         root: object-storage root; the files are ``sources/<name>/day=YYYY-MM-DD/<run>.raw.jsonl`` under it, with a
-            sidecar file that names the recorded day for sample data.
+            sidecar file that has the time of the request, and for sample data one that names the recorded day.
         days: the source's days.
         run_id: DAG run; part of the file names.
 
@@ -63,11 +67,13 @@ def extract(client: SourceClient, root: File, days: Sequence[dt.date], run_id: s
     files = []
     for day in days:
         file = root / "sources" / client.source.name / f"day={day.isoformat()}" / f"{file_name(run_id)}.raw.jsonl"
+        requested_at = dt.datetime.now(dt.UTC)
         fetched = client.rows(day)
         with writing(file) as target:
             for row in fetched.rows:
                 target.write(exact_json.dumps(row).encode("utf-8", "surrogatepass") + b"\n")
         write_replayed_day(file, fetched.replayed_from)
+        write(_beside(file, REQUESTED_AT), requested_at.isoformat().encode())
         files.append(str(file))
     return files
 
@@ -112,40 +118,43 @@ def check(source: Source, raw: Sequence[File]) -> None:
 
 
 def load(source: Source, raw: Sequence[File], warehouse_uri: str, attempt: Attempt) -> list[LoadResult]:
-    """Publish each day's valid rows and quarantine the rejected ones.
+    """Publish each day's valid rows and quarantine the rejected ones; a superseded day is logged.
 
     Raises:
         LoadError: the rows break a rule, or a newer attempt has loaded; earlier days are loaded.
+        SupersededError: every day is superseded.
     """
     dataset = dataset_of(source)
-    results = []
     with connect(warehouse_uri, attempt) as session:
         create_table(session, dataset)
-        for file in raw:
-            with file.open("rb") as lines:
-                received = sum(1 for _ in lines)
-            replayed_from = read_replayed_day(file)
-            result = load_partition(
-                session,
-                dataset,
-                partition=_day_of(file),
-                rows=_good(file),
-                attempt=attempt,
-                rejected=_rejected(file),
-                expected_rows=received,
-                tolerance=source.max_bad_share,
-                replayed_from=replayed_from,
-            )
-            log.info(
-                "%s of %s: %d in = %d loaded + %d quarantined",
-                dataset.name,
-                describe_day(result.partition, replayed_from),
-                result.rows_in,
-                result.loaded,
-                result.quarantined,
-            )
-            results.append(result.require_complete())
-    return results
+        return load_each(lambda file: _load_day(session, source, dataset, file, attempt), raw)
+
+
+def _load_day(session: Session, source: Source, dataset: Dataset, file: File, attempt: Attempt) -> LoadResult:
+    with file.open("rb") as lines:
+        received = sum(1 for _ in lines)
+    replayed_from, requested_at = read_replayed_day(file), _beside(file, REQUESTED_AT)
+    result = load_partition(
+        session,
+        dataset,
+        partition=_day_of(file),
+        rows=_good(file),
+        attempt=attempt,
+        rejected=_rejected(file),
+        expected_rows=received,
+        tolerance=source.max_bad_share,
+        replayed_from=replayed_from,
+        requested_at=dt.datetime.fromisoformat(requested_at.read_text()) if requested_at.exists() else None,
+    )
+    log.info(
+        "%s of %s: %d in = %d loaded + %d quarantined",
+        dataset.name,
+        describe_day(result.partition, replayed_from),
+        result.rows_in,
+        result.loaded,
+        result.quarantined,
+    )
+    return result.require_complete()
 
 
 def _good(raw: File) -> Iterator[dict[str, Any]]:

@@ -39,6 +39,10 @@ class StaleAttemptError(LoadError):
     """A newer attempt of the same task has already loaded; this one must not write."""
 
 
+class SupersededError(LoadError):
+    """Rows that were requested later have already been published; nothing was written, and no action is needed."""
+
+
 @dataclass(frozen=True)
 class Violation:
     """One audit rule that staged rows break.

@@ -1,12 +1,16 @@
-"""Lock and fence against overlapping and stale attempts; both hold until the transaction ends."""
+"""Lock and fences against overlapping and stale loads; they hold until the transaction ends."""
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
-from include.core.warehouse.errors import StaleAttemptError
+from include.core.warehouse.errors import LoadError, StaleAttemptError, SupersededError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
     from include.core.warehouse.attempt import Attempt
     from include.core.warehouse.connect import Session
 
@@ -51,4 +55,52 @@ def fence(session: Session, dataset: str, partition: str, attempt: Attempt) -> N
         raise StaleAttemptError(
             f"{dataset}, partition {partition}: try {attempt.try_number} of {attempt.dag_id}.{attempt.task_id}"
             f" ({attempt.run_id}) is stale, a newer one has loaded; nothing was written. No action is needed."
+        )
+
+
+def require_newest(
+    session: Session, dataset: str, partition: str, requested_at: datetime | None, expected: Collection[str] | None
+) -> None:
+    """Check that no published rows of the partition were requested later than these; requires :func:`lock`.
+
+    Args:
+        session: session in the load's transaction.
+        dataset: name of the dataset.
+        partition: the partition, as text.
+        requested_at: when the source was asked; ``None`` if that is unknown, which passes.
+        expected: the expected values that the load covers, ``None`` for the whole partition.
+
+    Raises:
+        SupersededError: if later ones cover everything that is expected.
+        LoadError: if they cover a part of it.
+        ValueError: if ``requested_at`` has no time zone.
+    """
+    if requested_at is None:
+        return
+    if requested_at.tzinfo is None:
+        raise ValueError(f"requested_at: {requested_at} has no time zone")
+    later = session.execute(
+        """
+        SELECT covered, format(
+            'load_id %%s (%%s.%%s, %%s) published an answer of %%s UTC',
+            load_id, dag_id, task_id, run_id, date_trunc('second', requested_at AT TIME ZONE 'UTC')
+        )
+        FROM load_log WHERE dataset = %s AND partition_key = %s AND requested_at > %s ORDER BY requested_at
+        """,
+        [dataset, partition, requested_at],
+    ).fetchall()
+    if not later:
+        return
+    whole = any(covered is None for covered, _ in later)
+    values = {value for covered, _ in later if isinstance(covered, list) for value in covered}
+    rows = f"{dataset}, partition {partition}: these rows were requested at {requested_at.astimezone(UTC):%F %T} UTC"
+    if whole or (expected is not None and values.issuperset(expected)):
+        raise SupersededError(
+            f"{rows}, but {later[-1][1]}: superseded, nothing was written. No action is needed; to load the partition"
+            " again, request it again."
+        )
+    if outdated := sorted(values if expected is None else values & set(expected)):
+        raise LoadError(
+            f"{rows}, but {later[-1][1]} for {', '.join(outdated)}: nothing was written. Clear the task that requests"
+            " the rows."
         )

@@ -16,8 +16,8 @@ from include.core.warehouse.quarantine import quarantine
 from include.core.warehouse.stage import Rows, copy_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-    from datetime import date
+    from collections.abc import Collection, Iterable, Mapping
+    from datetime import date, datetime
 
     from include.core.warehouse.attempt import Attempt
     from include.core.warehouse.connect import Session
@@ -39,7 +39,8 @@ class LoadResult:
         quarantined: rows quarantined with a reason; ``rows_in = loaded + quarantined``.
         changed: loaded rows that are new or were updated.
         removed: rows of the partition that were removed because a complete load doesn't contain them.
-        missing: expected values of the dataset's ``complete_by`` column that weren't loaded, sorted.
+        missing: expected values of the dataset's ``complete_by`` column that weren't loaded, sorted; and what else the
+            rows lack.
         complete: whether nothing is missing; without expectations, whether the quarantined rows are within tolerance.
         digest: :func:`~include.core.warehouse.digest.table_digest` of the partition.
     """
@@ -86,6 +87,8 @@ def load(
     tolerance: float = 0.0,
     strict: bool = False,
     replayed_from: date | None = None,
+    requested_at: datetime | None = None,
+    lacking: Collection[str] = (),
 ) -> LoadResult:
     """Publish ``rows`` as one partition of ``dataset``.
 
@@ -106,10 +109,13 @@ def load(
         strict: refuse the load if more rows are rejected than ``tolerance`` allows, instead of marking it incomplete.
         tolerance: maximum share of rejected rows in a complete load without expectations.
         replayed_from: the recorded day that the rows replay, if they are sample data; stored in ``load_log``.
+        requested_at: when the source was asked, or its rows were read: rows never replace others requested later.
+        lacking: what is missing in the rows' own input, such as days in a month's totals; marks the load incomplete.
 
     Raises:
         AuditError: if staged rows break a rule.
         StaleAttemptError: if a newer attempt of the same task instance has loaded.
+        SupersededError: if rows that were requested later are published.
         LoadError: if a row doesn't have the declared columns, or rows were lost.
         ValueError: if partition or expectations don't match the dataset.
         psycopg.OperationalError: if the database is unavailable or busy; can be retried.
@@ -124,6 +130,7 @@ def load(
         session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         guards.lock(session, dataset.name, label)
         guards.fence(session, dataset.name, label, attempt)
+        guards.require_newest(session, dataset.name, label, requested_at, expected)
         received, rejected_in_stage = copy_rows(session, dataset, label, rows)
         rows_in = received + len(rejected)
         rejected += rejected_in_stage
@@ -135,6 +142,7 @@ def load(
         complete = not missing and (expected is not None or len(rejected) <= tolerance * rows_in)
         changed = merge(session, dataset, load_id)
         removed = _remove_others(session, dataset, label) if complete and replace else 0
+        covered = None if expected is None else sorted(set(expected) - set(missing))
         quarantined = quarantine(session, dataset.name, label, attempt, load_id, rejected)
         result = LoadResult(
             dataset=dataset.name,
@@ -145,8 +153,8 @@ def load(
             quarantined=quarantined,
             changed=changed,
             removed=removed,
-            missing=missing,
-            complete=complete,
+            missing=(*missing, *lacking),
+            complete=complete and not lacking,
             digest=table_digest(session, dataset, partition),
         )
         if result.loaded + result.quarantined != rows_in:
@@ -155,7 +163,8 @@ def load(
                 f" {result.quarantined} quarantined; nothing was written. Check the table for a trigger that drops"
                 " rows."
             )
-        _log(session, result, attempt, replayed_from)
+        provenance = {"replayed_from": replayed_from, "requested_at": requested_at, "covered": covered}
+        _log(session, result, attempt, provenance)
     return result
 
 
@@ -229,20 +238,24 @@ def _number(session: Session, query: sql.SQL | sql.Composed) -> int:
     return int(str(number))
 
 
-def _log(session: Session, result: LoadResult, attempt: Attempt, replayed_from: date | None) -> None:
+def _log(session: Session, result: LoadResult, attempt: Attempt, provenance: Mapping[str, object]) -> None:
+    # A clock that is ahead, such as a file's, must not make later loads look old.
     session.execute(
         """
         INSERT INTO load_log (
             load_id, dataset, partition_key, dag_id, task_id, run_id, map_index, try_number, rows_in, loaded,
-            quarantined, changed, removed, complete, missing, digest, replayed_from, started_at, finished_at
+            quarantined, changed, removed, complete, missing, digest, replayed_from, requested_at, covered,
+            started_at, finished_at
         )
         VALUES (
             %(load_id)s, %(dataset)s, %(partition)s, %(dag_id)s, %(task_id)s, %(run_id)s, %(map_index)s,
             %(try_number)s, %(rows_in)s, %(loaded)s, %(quarantined)s, %(changed)s, %(removed)s, %(complete)s,
-            %(missing)s, %(digest)s, %(replayed_from)s, now(), clock_timestamp()
+            %(missing)s, %(digest)s, %(replayed_from)s,
+            CASE WHEN %(requested_at)s::timestamptz IS NOT NULL THEN least(%(requested_at)s, clock_timestamp()) END,
+            %(covered)s, now(), clock_timestamp()
         )
         """,
         vars(result)
         | attempt.identity
-        | {"try_number": attempt.try_number, "missing": list(result.missing), "replayed_from": replayed_from},
+        | {"try_number": attempt.try_number, "missing": list(result.missing), **provenance},
     )

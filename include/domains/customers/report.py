@@ -34,5 +34,11 @@ def publish(content: bytes, day: dt.date, as_of: dt.datetime, uri: str, attempt:
     with connect(uri, attempt) as session:
         create_table(session, REPORT)
         return load(
-            session, REPORT, partition=day, rows=rows, attempt=attempt, replayed_from=replayed_from(content)
+            session,
+            REPORT,
+            partition=day,
+            rows=rows,
+            attempt=attempt,
+            replayed_from=replayed_from(content),
+            requested_at=as_of,
         ).require_complete()

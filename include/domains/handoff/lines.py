@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from include.core.storage import handoff_folder, writing
+from include.core.storage import handoff_folder, modified_at, writing
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load as load_partition
 from include.core.warehouse.schema import create_table
@@ -78,7 +78,9 @@ def load(amounts: File, uri: str, attempt: Attempt) -> LoadResult:
     rows = totals.to_pylist() if totals is not None else []
     with connect(uri, attempt) as session:
         create_table(session, STOCK_TOTALS)
-        result = load_partition(session, STOCK_TOTALS, partition=None, rows=rows, attempt=attempt)
+        result = load_partition(
+            session, STOCK_TOTALS, partition=None, rows=rows, attempt=attempt, requested_at=modified_at(amounts)
+        )
     log.info("stock_totals: %d lines, %d stock codes", sum(row["lines"] for row in rows), result.loaded)
     return result.require_complete()
 

@@ -30,7 +30,7 @@ def load(service: JobService, job_id: str, day: dt.date, uri: str, attempt: Atte
         JobFailedError: the job failed; see :meth:`~include.domains.long_jobs.service.JobService.result` for others.
         LoadError: the rows are of another day or violate the contract; nothing was written.
     """
-    result = service.result(job_id)
+    job, result = service.job(job_id), service.result(job_id)
     rows = [
         {
             "day": dt.date.fromisoformat(row["date"]),
@@ -42,7 +42,13 @@ def load(service: JobService, job_id: str, day: dt.date, uri: str, attempt: Atte
     with connect(uri, attempt) as session:
         create_table(session, REVENUE)
         return load_partition(
-            session, REVENUE, partition=day, rows=rows, attempt=attempt, replayed_from=result.replayed_from
+            session,
+            REVENUE,
+            partition=day,
+            rows=rows,
+            attempt=attempt,
+            replayed_from=result.replayed_from,
+            requested_at=job.created_at,
         ).require_complete()
 
 

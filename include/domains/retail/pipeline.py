@@ -10,6 +10,7 @@ from include.core.csv_files.fetch import from_storage
 from include.core.csv_files.load import load_csv
 from include.core.errors import MissingInputError
 from include.core.replay import describe_day, read_replayed_day
+from include.core.storage import modified_at
 from include.core.warehouse.connect import connect
 from include.core.warehouse.lineage import replayed_from
 from include.core.warehouse.loader import load
@@ -58,7 +59,13 @@ def validate(file: File, uri: str, day: str, attempt: Attempt) -> LoadResult:
     """
     with from_storage(file) as lines:
         return load_csv(
-            lines, uri=uri, attempt=attempt, partition=day, replayed_from=read_replayed_day(file), **CSV_OPTIONS
+            lines,
+            uri=uri,
+            attempt=attempt,
+            partition=day,
+            replayed_from=read_replayed_day(file),
+            requested_at=modified_at(file),
+            **CSV_OPTIONS,
         )
 
 

@@ -61,7 +61,9 @@ class WeatherClient(ABC):
         """
         if date >= requested_on:
             raise ConfigurationError(f"date: {date} is not over on {requested_on} (UTC); choose an earlier day")
-        return RawWeather(source=self.source, date=date, responses=self.request(tuple(cities), date, requested_on))
+        requested_at = dt.datetime.now(dt.UTC)
+        responses = self.request(tuple(cities), date, requested_on)
+        return RawWeather(source=self.source, date=date, responses=responses, requested_at=requested_at)
 
     def check(self) -> str:
         """Request yesterday's weather of one city; return the base URL. Raises what :meth:`fetch` raises."""

@@ -67,13 +67,21 @@ class Response(BaseModel):
 
 
 class RawWeather(BaseModel):
-    """All responses of an API for one UTC day, unmodified, so that they can be parsed again."""
+    """All responses of an API for one UTC day, unmodified, so that they can be parsed again.
+
+    Attributes:
+        source: the API.
+        date: the UTC day.
+        responses: the responses.
+        requested_at: when the first was requested.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Source
     date: dt.date
     responses: tuple[Response, ...]
+    requested_at: dt.datetime | None = None
 
     @property
     def cities(self) -> tuple[City, ...]:

@@ -112,6 +112,7 @@ def load(raw: File, uri: str, attempt: Attempt) -> LoadResult:
             expected_rows=len(records(weather)),
             replace=False,
             replayed_from=weather.replayed_from,
+            requested_at=weather.requested_at,
         )
     log.info(
         "weather_data of %s: %d in = %d loaded + %d quarantined",

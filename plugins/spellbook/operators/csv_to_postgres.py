@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, ObjectStoragePath
 from typing_extensions import override
 
-from include.core.dag import warehouse_uri
+from include.core.dag import publication, warehouse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,19 +84,20 @@ class CsvToPostgresOperator(BaseOperator):
         from include.core.csv_files.fetch import from_http, from_storage
         from include.core.csv_files.load import load_csv
         from include.core.replay import describe_day, read_replayed_day
-        from include.core.warehouse.attempt import Attempt
+        from include.core.storage import modified_at
 
         is_http = self.source.startswith(("http://", "https://"))
         source = (
             from_http(self.source, self.largest_download) if is_http else from_storage(ObjectStoragePath(self.source))
         )
         replayed_from = None if is_http else read_replayed_day(ObjectStoragePath(self.source))
-        with source as file:
+        requested_at = datetime.now(UTC) if is_http else modified_at(ObjectStoragePath(self.source))
+        with publication(context) as attempt, source as file:
             result = load_csv(
                 file,
                 self.dataset,
                 warehouse_uri(self.postgres_conn_id),
-                Attempt.from_context(context),
+                attempt,
                 partition=self.partition,
                 rename=self.rename,
                 delimiter=self.delimiter,
@@ -104,6 +106,7 @@ class CsvToPostgresOperator(BaseOperator):
                 line_column=self.line_column,
                 max_bad_share=self.max_bad_share,
                 replayed_from=replayed_from,
+                requested_at=requested_at,
             )
         counts = {name: getattr(result, name) for name in ("rows_in", "loaded", "quarantined", "load_id")}
         self.log.info("%s: %s", describe_day(self.source, replayed_from), counts)

@@ -26,6 +26,7 @@ from include.core.sources.files import require_sources
 from include.core.sources.model import Source
 from include.core.storage import url_of
 from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.errors import SupersededError
 from include.domains.customers import data, report
 from include.domains.customers.data import get_customer_data
 from include.domains.sources import FOLDER
@@ -63,6 +64,8 @@ def test_the_report_equals_the_recorded_sales(cache: Cache, client: SourceClient
     assert cancelled == len({row["InvoiceNo"] for row in unique if row["InvoiceNo"].startswith("C")})
     again = report.publish(entry.content, DAY, entry.created_at, cache.uri, attempt)
     assert (again.digest, again.changed) == (result.digest, 0)
+    with pytest.raises(SupersededError):
+        report.publish(entry.content, DAY, entry.created_at - dt.timedelta(hours=3), cache.uri, attempt)
 
 
 def test_a_replayed_day_stays_labelled_in_the_cache(cache: Cache, client: SourceClient, control: Control) -> None:

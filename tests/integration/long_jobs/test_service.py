@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from devstack.upstreams.client import Control
 from include.core.errors import PermanentUpstreamError, TransientUpstreamError
 from include.core.warehouse.attempt import Attempt
+from include.core.warehouse.errors import SupersededError
 from include.domains.long_jobs import revenue
 from include.domains.long_jobs.job import (
     JobCancelledError,
@@ -83,6 +84,16 @@ def test_a_replayed_day_is_published_as_the_requested_day_and_labelled(
     assert replayed_from
     revenue.load(service, job.id, yesterday, warehouse, Attempt("long_running_etl", "process_etl_results", "run", 1))
     assert revenue.published(warehouse, yesterday).endswith(f" rows (replay of {replayed_from})")
+
+
+def test_the_result_of_an_older_job_is_superseded(service: JobService, key: str, warehouse: str) -> None:
+    older, newer = (service.start(REQUEST, f"{key}{number}") for number in (1, 2))
+    for job in (older, newer):
+        assert ended(service, job.id) is Status.SUCCEEDED
+    attempt = Attempt("long_running_etl", "process_etl_results", "run", 1)
+    revenue.load(service, newer.id, date(2010, 12, 20), warehouse, attempt)
+    with pytest.raises(SupersededError):
+        revenue.load(service, older.id, date(2010, 12, 20), warehouse, attempt)
 
 
 def test_each_way_a_job_ends_has_its_own_error(service: JobService, key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from upath import UPath
 
 from include.core.warehouse.attempt import Attempt
-from include.core.warehouse.errors import AuditError, LoadError
+from include.core.warehouse.errors import AuditError, LoadError, SupersededError
 from include.domains.retail import pipeline
 
 ATTEMPT = Attempt("retail_monolith", "validate", "manual__1", 1)
@@ -39,6 +40,21 @@ def test_another_days_rows_are_refused(warehouse: str, tmp_path: Path) -> None:
     assert "18256" not in message, "the customer's number is personal data"
     with psycopg.connect(warehouse) as session:
         assert session.execute("SELECT count(*) FROM retail_lines").fetchone() == (0,)
+
+
+def test_a_file_that_is_older_than_the_loaded_one_is_superseded(warehouse: str, tmp_path: Path) -> None:
+    day = "2011-08-12"
+    for folder, time, number in (("new", 2000, "2"), ("old", 1000, "1")):
+        (tmp_path / folder).mkdir()
+        file = written(tmp_path / folder, day, SOLD.format(number=f"00{number}"))
+        os.utime(file.path, (time, time))
+    pipeline.validate(UPath(tmp_path / "new" / file.name), warehouse, day, ATTEMPT)
+    with pytest.raises(
+        SupersededError, match=r"requested at 1970-01-01 00:16:40 UTC, but .* of 1970-01-01 00:33:20 UTC"
+    ):
+        pipeline.validate(UPath(tmp_path / "old" / file.name), warehouse, day, ATTEMPT)
+    with psycopg.connect(warehouse) as session:
+        assert session.execute("SELECT invoice_no FROM retail_lines").fetchall() == [("562002",)]
 
 
 def test_the_day_is_the_one_of_the_shop(warehouse: str, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from include.core.sources.tables import create_tables
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.connect import connect
 from include.core.warehouse.digest import table_digest
-from include.core.warehouse.errors import LoadError, SchemaMismatchError
+from include.core.warehouse.errors import LoadError, SchemaMismatchError, SupersededError
 from include.domains.sources import FOLDER
 from tests.integration.sources.conftest import Run
 
@@ -80,6 +80,24 @@ def test_sales_as_recorded(run: Run, query: Query) -> None:
         json.loads(Path(row["file"].removeprefix("file://")).read_text().splitlines()[row["line"] - 1])["StockCode"]
         == (row["row"]["StockCode"])
     )
+
+
+def test_a_day_that_was_requested_earlier_and_is_loaded_later_is_superseded(
+    connection: Connection, warehouse: str, tmp_path: Path, query: Query
+) -> None:
+    client = SourceClient.of(connection, SALES, warehouse)
+    early, late = (
+        pipeline.process(SALES, [UPath(file) for file in pipeline.extract(client, UPath(tmp_path), days, run_id)])
+        for run_id, days in (("early", [DAY, DAY + timedelta(days=1)]), ("late", [DAY]))
+    )
+    for raw, run_id in ((late, "late"), (early, "early")):
+        pipeline.load(SALES, [UPath(file) for file in raw], warehouse, Attempt(SALES.dag_id, "load", run_id, 1))
+    loads = query("SELECT partition_key, run_id, requested_at IS NOT NULL FROM load_log ORDER BY load_id")
+    assert loads == [("2010-12-20", "late", True), ("2010-12-21", "early", True)]
+    with pytest.raises(
+        SupersededError, match=r"sales_data, partition 2010-12-20: .* \(process_sales_data\.load, late\)"
+    ):
+        pipeline.load(SALES, [UPath(early[0])], warehouse, Attempt(SALES.dag_id, "load", "early", 2))
 
 
 def test_marketing_as_recorded(run: Run, query: Query) -> None:

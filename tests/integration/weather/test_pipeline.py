@@ -16,7 +16,7 @@ from include.core.storage import url_of
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.connect import connect
 from include.core.warehouse.digest import table_digest
-from include.core.warehouse.errors import IncompleteLoadError
+from include.core.warehouse.errors import IncompleteLoadError, SupersededError
 from include.domains.weather import pipeline
 from include.domains.weather.datasets import WEATHER_DATA
 from tests.integration.weather.conftest import DAY, PATHS, REQUESTED_ON, TODAY, YESTERDAY, Build
@@ -77,6 +77,28 @@ def test_a_day_is_loaded_once_however_often_it_runs(run: Run, warehouse: str, co
     run(api, run_id="again")
     assert rows(warehouse) == first
     assert control.requests()
+
+
+def test_a_day_that_was_requested_earlier_and_is_loaded_later_is_superseded(
+    build: Build, warehouse: str, tmp_path: Path
+) -> None:
+    pipeline.create_table(warehouse)
+    root = ObjectStoragePath(url_of(tmp_path))
+    early, late = (
+        ObjectStoragePath(
+            pipeline.transform(
+                ObjectStoragePath(
+                    pipeline.extract(
+                        build("open_meteo"), root, cities=NAMES, date=DAY, requested_on=REQUESTED_ON, run_id=run_id
+                    )
+                )
+            )
+        )
+        for run_id in ("early", "late")
+    )
+    pipeline.load(late, warehouse, Attempt("weather_data_pipeline", "load_weather", "late", 1))
+    with pytest.raises(SupersededError):
+        pipeline.load(early, warehouse, Attempt("weather_data_pipeline", "load_weather", "early", 1))
 
 
 @pytest.mark.parametrize("api", PATHS)

@@ -42,10 +42,11 @@ log = logging.getLogger(__name__)
 class Report(BaseModel):
     """Result of a day's checks: rows of ``model_drift`` and ``model_daily``, and the alarms as text.
 
-    ``replayed`` is the number of predictions from sample traffic.
+    ``replayed`` is the number of predictions from sample traffic, ``read_at`` when the predictions were read.
     """
 
     date: dt.date
+    read_at: dt.datetime | None = None
     replayed: int
     drift: list[dict[str, Any]]
     daily: list[dict[str, Any]]
@@ -60,8 +61,10 @@ def compare(
     A plot of each version is stored beside the report.
     """
     folder = root / "monitoring" / f"day={date.isoformat()}" / file_name(run_id)
+    read_at = dt.datetime.now(dt.UTC)
     days = served(spec, uri, registry.name, date)
-    report = Report(date=date, replayed=sum(day.replayed for day in days), drift=[], daily=[], alarms=[])
+    replayed = sum(day.replayed for day in days)
+    report = Report(date=date, read_at=read_at, replayed=replayed, drift=[], daily=[], alarms=[])
     for day in days:
         common = {"day": date, "model": registry.name, "version": day.version}
         version = registry.version(day.version)
@@ -106,6 +109,7 @@ def load_report(report: File, uri: str, attempt: Attempt) -> None:
                 partition=content.date,
                 rows=[row | {"day": content.date} for row in rows],
                 attempt=attempt,
+                requested_at=content.read_at,
             )
 
 
