@@ -2,10 +2,11 @@
 
 ## What
 On the second business day after each month (TARGET calendar), with priority over all other tasks: checks that the
-month's sales are loaded, aggregates them, publishes the revenue, and reconciles it by a second computation.
+month's sales are loaded completely, aggregates them, publishes the revenue, and reconciles it by a second computation.
 
 ## Inputs
 - table `sales_data`, from `process_sales_data`
+- param `partial`: close a month with missing days, marked as incomplete; the default is `SPELLBOOK_FINANCE_PARTIAL`
 - the month: the run's data interval; the month before the trigger, if the run has none
 
 ## Outputs
@@ -13,19 +14,21 @@ month's sales are loaded, aggregates them, publishes the revenue, and reconciles
 - asset `finance_revenue`
 
 ## On failure
-`NothingToCloseError`: run `process_sales_data` for the month's days; the task then succeeds when it is retried or
-cleared. `RevenueMismatchError`: sales were loaded in the meantime; clear the run. The run can be repeated safely.
+`NothingToCloseError`, `MissingDaysError`: run `process_sales_data` for the days that the error names; the task then
+succeeds when it is retried or cleared. If they have no sales, run with `partial`. `RevenueMismatchError`: sales were
+loaded in the meantime; clear the run. The run can be repeated safely.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Asset, dag, task
+from airflow.sdk import Asset, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import warehouse_uri
+from include.core.dag import publication, warehouse_uri
 from include.core.tags import Tag
+from include.domains.finance.settings import FINANCE_PARTIAL
 from spellbook.timetables.month_end import MonthEndTimetable
 
 
@@ -33,6 +36,13 @@ from spellbook.timetables.month_end import MonthEndTimetable
     schedule=MonthEndTimetable(business_day=2, hour=6),
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
+    params={
+        "partial": Param(
+            FINANCE_PARTIAL.read_bool(),
+            type="boolean",
+            description="Close a month with missing days; its revenue is marked as incomplete.",
+        )
+    },
     default_args={"owner": "finance", "queue": "finance_priority"},
     tags=[Tag.FINANCE],
     doc_md=__doc__,
@@ -42,13 +52,15 @@ def process_finance_data() -> None:
 
     @task(pool="database_access", priority_weight=100, weight_rule="absolute", inlets=[Asset("sales_data")])
     def check_sales(postgres_conn_id: str, **context: Any) -> str:
-        """Fail if the month has no sales; return its first day."""
+        """Fail if a day of the month is missing; return its first day."""
+        from include.datasets import calendar_of
         from include.domains.finance import close
 
         run = context["dag_run"]
         month = close.month_of(run.data_interval_start, run.run_after)
-        days = close.days_loaded(warehouse_uri(postgres_conn_id), month)
-        print(f"{month:%Y-%m}: {days} day(s) have sales")
+        partial = context["params"]["partial"]
+        lacking = close.check(warehouse_uri(postgres_conn_id), month, calendar_of(close.SALES), partial=partial)
+        print(f"{month:%Y-%m}: {lacking}" if lacking else f"{month:%Y-%m}: every day is loaded")
         return month.isoformat()
 
     @task(
@@ -62,11 +74,12 @@ def process_finance_data() -> None:
         """Publish the revenue by country; takes two pool slots because it reads a whole month."""
         import datetime as dt
 
-        from include.core.warehouse.attempt import Attempt
+        from include.datasets import calendar_of
         from include.domains.finance import close
 
-        uri = warehouse_uri(postgres_conn_id)
-        close.close(uri, dt.date.fromisoformat(month), Attempt.from_context(context))
+        uri, partial = warehouse_uri(postgres_conn_id), context["params"]["partial"]
+        with publication(context) as attempt:
+            close.close(uri, dt.date.fromisoformat(month), calendar_of(close.SALES), attempt, partial=partial)
 
     @task(pool="cpu_bound_pool", pool_slots=2, priority_weight=100, weight_rule="absolute")
     def reconcile(month: str, postgres_conn_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from include.core.warehouse.calendar import Calendar
 from include.core.warehouse.dataset import Column, Dataset, Type
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def dataset_of(source: Source) -> Dataset:
         day_column=source.day_column,
         timezone=source.timezone,
         rules=source.rules,
+        calendar=Calendar(no_data_on=source.no_data_on),
         freshness=None if source.freshness is None else dt.timedelta(hours=source.freshness),
     )
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import CroniterError, croniter
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
+from include.core.warehouse.calendar import EXCEPTION, EXCEPTION_HELP
 from include.core.warehouse.dataset import LINEAGE
 from include.core.warehouse.rules import ColumnRule
 
@@ -174,6 +175,14 @@ class Source(Strict):
             description="Maximum hours between complete loads before an alert; default: no alert.",
         ),
     ] = None
+    no_data_on: Annotated[
+        tuple[Annotated[str, Field(pattern=f"^(?:{EXCEPTION.pattern})$")], ...],
+        Field(
+            max_length=50,
+            strict=False,
+            description=f"Days without data, such as {EXCEPTION_HELP}; other days that aren't loaded are reported.",
+        ),
+    ] = ()
     limits: Limits = Limits()
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from include.core.warehouse.calendar import EVERY_DAY, Calendar
 from include.core.warehouse.rules import ColumnRule
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Dataset:
         timezone: time zone of these days, and of times without an offset in files.
         rules: rules between columns, in the form of :class:`~include.core.warehouse.rules.ColumnRule`.
         freshness: maximum time between complete loads before an alert is sent; ``None`` for no alert.
+        calendar: the partitions that must exist, if the partition is a date; missing ones are reported.
 
     Raises:
         ValueError: if the declaration contradicts itself; the message names the dataset and the column.
@@ -99,6 +101,7 @@ class Dataset:
     timezone: str = "UTC"
     rules: tuple[str, ...] = ()
     freshness: timedelta | None = None
+    calendar: Calendar = EVERY_DAY
 
     def __post_init__(self) -> None:
         names = self.column_names
@@ -141,6 +144,11 @@ class Dataset:
     def column_names(self) -> tuple[str, ...]:
         """Names of the published columns, in order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether each partition is a day."""
+        return self.partition is not None and self.column(self.partition).type == "date"
 
     @property
     def zone(self) -> ZoneInfo:

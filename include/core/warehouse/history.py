@@ -43,10 +43,7 @@ def last_loads(session: Session, datasets: Iterable[Dataset]) -> list[LastLoad]:
 
     For a dataset partitioned by day, it is the last load of the newest day: backfilling old days doesn't make it fresh.
     """
-    is_daily = {
-        dataset.name: dataset.partition is not None and dataset.column(dataset.partition).type == "date"
-        for dataset in datasets
-    }
+    is_daily = {dataset.name: dataset.is_daily for dataset in datasets}
     parameters = {"names": list(is_daily), "by_day": [name for name, daily in is_daily.items() if daily]}
     with session.cursor(row_factory=class_row(LastLoad)) as cursor:
         return cursor.execute(LAST_LOADS, parameters).fetchall()

@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from include.core.warehouse.connect import Session
 
 
+def read_at(session: Session) -> dt.datetime:
+    """Return the time by the server's clock, for rows that are read from other tables next."""
+    [time] = session.execute("SELECT clock_timestamp()").fetchone() or [None]
+    if not isinstance(time, dt.datetime):
+        raise TypeError(f"the server's clock says {time!r}")
+    return time
+
+
 def replayed_from(session: Session, table: str, first: dt.date, last: dt.date) -> dt.date | None:
     """Return the earliest recorded day that a table's rows of the days ``first`` to ``last`` replay.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from include.core.warehouse.calendar import Calendar
 from include.core.warehouse.dataset import Column, Dataset
 
 REVENUE = Dataset(
@@ -17,5 +18,6 @@ REVENUE = Dataset(
     ),
     key=("month", "country"),
     partition="month",
+    calendar=Calendar("month"),
     freshness=timedelta(days=37),  # two days more than the longest time between two second business days of a month
 )

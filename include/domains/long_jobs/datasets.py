@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from include.core.warehouse.calendar import Calendar
 from include.core.warehouse.dataset import DAILY, Column, Dataset
 
 REVENUE = Dataset(
@@ -15,5 +16,6 @@ REVENUE = Dataset(
     ),
     key=("day",),
     partition="day",
+    calendar=Calendar(no_data_on=("sat", "12-25", "12-26", "01-01")),
     freshness=DAILY + timedelta(days=1),  # no sales on Saturdays
 )

@@ -8,8 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from include.core.warehouse.calendar import Calendar
 from include.core.warehouse.dataset import Column, Dataset
 
+SALES_DAYS = Calendar(no_data_on=("sat", "12-25", "12-26", "01-01"))
 FRESHNESS = timedelta(days=2, hours=13)  # no sales on Saturdays; up to six hours of waiting for each of tills and file
 
 LINES = Dataset(
@@ -46,6 +48,7 @@ LINES = Dataset(
     day_column="invoiced_at",
     timezone="Europe/London",
     rules=("unit_price >= 0 unless invoice_no starts with A",),
+    calendar=SALES_DAYS,
     freshness=FRESHNESS,
 )
 SALES = Dataset(
@@ -61,6 +64,7 @@ SALES = Dataset(
     ),
     key=("day", "country"),
     partition="day",
+    calendar=SALES_DAYS,
     freshness=FRESHNESS,
 )
 CSV_OPTIONS: dict[str, Any] = {

@@ -12,8 +12,9 @@ from include.core.errors import MissingInputError
 from include.core.replay import describe_day, read_replayed_day
 from include.core.storage import modified_at
 from include.core.warehouse.connect import connect
-from include.core.warehouse.lineage import replayed_from
+from include.core.warehouse.lineage import read_at, replayed_from
 from include.core.warehouse.loader import load
+from include.core.warehouse.partitions import missing
 from include.core.warehouse.schema import create_table
 from include.domains.retail.datasets import CSV_OPTIONS, LINES, SALES
 
@@ -44,10 +45,19 @@ def days_in(uri: str, requested: Sequence[str] | None) -> list[str]:
     with connect(uri) as session:
         create_table(session, LINES)
         loaded = [str(day) for (day,) in session.execute("SELECT DISTINCT day FROM retail_lines ORDER BY day")]
-    missing = sorted(set(requested or ()) - set(loaded))
-    if missing or not loaded:
-        raise NoLinesError(f"retail_lines has no rows for {', '.join(missing) or 'any day'}: run retail_validate first")
+    absent = sorted(set(requested or ()) - set(loaded))
+    if absent or not loaded:
+        raise NoLinesError(f"retail_lines has no rows for {', '.join(absent) or 'any day'}: run retail_validate first")
     return list(requested) if requested else loaded
+
+
+def missing_sales(uri: str, days: Sequence[str]) -> str:
+    """Return which days from the first to the last of ``days`` lack complete sales, in words; empty if none does."""
+    first, *_, last = sorted(map(dt.date.fromisoformat, [*days, *days]))
+    expected = {*SALES.calendar.expected(first, last), *map(dt.date.fromisoformat, days)}
+    with connect(uri) as session:
+        lacking = missing(session, SALES.name, sorted(expected))
+    return str(lacking) if lacking else ""
 
 
 def validate(file: File, uri: str, day: str, attempt: Attempt) -> LoadResult:
@@ -75,11 +85,13 @@ def transform(uri: str, day: str, attempt: Attempt) -> LoadResult:
     Two lines are duplicates if they differ only in their position in the file.
 
     Raises:
+        IncompleteLoadError: the day's lines are incomplete; the totals are published and marked incomplete.
         LoadError: the rows violate the contract, or a newer attempt has loaded; nothing was written.
     """
     date = dt.date.fromisoformat(day)
     with connect(uri, attempt) as session:
         create_table(session, SALES)
+        time, lacking = read_at(session), missing(session, LINES.name, [date])
         totals = session.execute(
             """
             WITH distinct_lines AS (
@@ -103,7 +115,15 @@ def transform(uri: str, day: str, attempt: Attempt) -> LoadResult:
         ).fetchall()
         rows = [dict(zip(SALES.column_names, (date, *row), strict=True)) for row in totals]
         sample = replayed_from(session, LINES.name, date, date)
-        result = load(session, SALES, partition=date, rows=rows, attempt=attempt, replayed_from=sample)
-        result.require_complete()
+        result = load(
+            session,
+            SALES,
+            partition=date,
+            rows=rows,
+            attempt=attempt,
+            replayed_from=sample,
+            requested_at=time,
+            lacking=lacking.lacking,
+        ).require_complete()
     log.info("retail_sales of %s: %d countries", describe_day(day, sample), result.loaded)
     return result

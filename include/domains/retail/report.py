@@ -10,7 +10,9 @@ from airflow.providers.common.sql.operators.sql import (
     SQLTableCheckOperator,
 )
 from airflow.providers.smtp.operators.smtp import EmailOperator
+from airflow.sdk import task
 
+from include.core.dag import warehouse_uri
 from include.core.settings import WAREHOUSE_SCHEMA
 from include.domains.retail.settings import RETAIL_MAIL
 
@@ -28,7 +30,14 @@ WHERE day = any(%(days)s::date[])
 GROUP BY ROLLUP (day)
 ORDER BY day NULLS LAST
 """  # noqa: S608  # the deployment's setting
+SUBJECT = (
+    "Retail sales{% if ti.xcom_pull(task_ids='find_missing') %}, partial{% endif %}:"
+    " {{ ti.xcom_pull(task_ids='summarise')[-1][2] }} GBP"
+)
 MAIL = """
+{%- if ti.xcom_pull(task_ids='find_missing') %}
+<p>Partial: days are missing in {{ ti.xcom_pull(task_ids='find_missing') | e }}.</p>
+{%- endif %}
 <p>Sales by day: invoices, GBP with cancellations subtracted, the strongest country abroad.</p>
 <table>
 {%- for day, invoices, revenue, abroad in ti.xcom_pull(task_ids='summarise') %}
@@ -59,15 +68,24 @@ def check_tasks(conn_id: str) -> list[Any]:
     ]
 
 
+@task
+def find_missing(days: list[str], postgres_conn_id: str) -> str:
+    """Return which days of the reported period are missing; empty if none is."""
+    from include.domains.retail import pipeline
+
+    return pipeline.missing_sales(warehouse_uri(postgres_conn_id), days)
+
+
 def mail_tasks(days: Any, conn_id: str, smtp_conn_id: str) -> list[Any]:
     """Return the tasks that summarise the sales of ``days`` (a task's result) and mail the summary."""
     return [
+        find_missing(days, conn_id),
         SQLExecuteQueryOperator(task_id="summarise", conn_id=conn_id, sql=SUMMARY, parameters={"days": days}),
         EmailOperator(
             task_id="mail",
             conn_id=smtp_conn_id,
             to=RETAIL_MAIL.read(),
-            subject="Retail sales: {{ ti.xcom_pull(task_ids='summarise')[-1][2] }} GBP",
+            subject=SUBJECT,
             html_content=MAIL,
         ),
     ]

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     LATE = "late"  # a run missed its deadline
     IMPORT_ERROR = "import_error"
     STALE = "stale"  # a dataset wasn't loaded in time, with or without a run
+    GAP = "gap"  # a dataset lacks partitions between loaded ones
     ZERO_ROWS = "zero_rows"
 
 

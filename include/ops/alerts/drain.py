@@ -25,7 +25,7 @@ class Round:
 
     Attributes:
         imported: pending alerts moved to the outbox.
-        detected: stale datasets and empty loads, new or known.
+        detected: stale datasets, missing partitions and empty loads, new or known.
         sent: messages sent.
         waiting: due rows that wait for their next attempt.
     """
@@ -51,6 +51,7 @@ def drain(datasets: Sequence[Dataset]) -> Round:
             pending.remove(item)
         detected = [
             *freshness_alerts.overdue(outbox.session, datasets, now),
+            *freshness_alerts.missing_partitions(outbox.session, datasets, now),
             *freshness_alerts.empty_loads(outbox.session, now),
         ]
         for alert in detected:

@@ -1,4 +1,4 @@
-"""Alerts that no run can send, about stale datasets and empty loads, from the load log."""
+"""Alerts that no run can send, about stale datasets, missing partitions and empty loads, from the load log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from include.core.warehouse.history import last_loads
+from include.core.warehouse.partitions import gaps
 from include.ops.alerts.alert import Alert, Kind
 from include.ops.alerts.wording import in_words
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from include.core.warehouse.dataset import Dataset
 
 STALE_RUNBOOK = "alerts.md#datastale"
+GAP_RUNBOOK = "alerts.md#datagap"
 EMPTY_LOADS = """
     SELECT load_id, dataset, partition_key, dag_id, task_id, run_id, rows_in, quarantined FROM load_log
     WHERE loaded = 0 AND finished_at > %(now)s - interval '1 day' AND finished_at <= %(now)s ORDER BY load_id
@@ -42,6 +44,23 @@ def overdue(session: Session, datasets: Sequence[Dataset], now: datetime) -> Ite
                 runbook=STALE_RUNBOOK,
                 advice=f"Check whether {last.dag_id} is paused, didn't run or failed; run the missing days.",
             )
+
+
+def missing_partitions(session: Session, datasets: Sequence[Dataset], now: datetime) -> Iterator[Alert]:
+    """Yield an alert for each dataset that lacks partitions between loaded ones; again if the newest of them changes.
+
+    After a pause, a DAG with ``catchup=False`` continues with the newest day, so its dataset is fresh.
+    """
+    for gap in filter(None, gaps(session, datasets, now)):
+        yield Alert(
+            kind=Kind.GAP,
+            dag_id=gap.dag_id,
+            attempt=gap.partitions[-1].isoformat(),
+            subject=gap.dataset,
+            text=f"missing partitions: {gap}",
+            runbook=GAP_RUNBOOK,
+            advice=f"Run {gap.dag_id} for them, with a backfill; totals over them are incomplete.",
+        )
 
 
 def empty_loads(session: Session, now: datetime) -> Iterator[Alert]:

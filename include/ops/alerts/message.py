@@ -28,6 +28,7 @@ TITLES = {
     Kind.LATE: "Late",
     Kind.IMPORT_ERROR: "Doesn't load",
     Kind.STALE: "Stale",
+    Kind.GAP: "Gap",
     Kind.ZERO_ROWS: "No rows",
 }
 ICONS = {"act": ":red_circle:", "notify": ":large_blue_circle:"}
@@ -94,7 +95,9 @@ def digest(summaries: Sequence[str], severity: str) -> Message:
 
 
 def _about(alert: Alert) -> str:
-    return alert.dag_id if alert.kind not in {Kind.IMPORT_ERROR, Kind.STALE, Kind.ZERO_ROWS} else alert.subject
+    return (
+        alert.dag_id if alert.kind not in {Kind.IMPORT_ERROR, Kind.STALE, Kind.GAP, Kind.ZERO_ROWS} else alert.subject
+    )
 
 
 def _gist(facts: Facts) -> str:

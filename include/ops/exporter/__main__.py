@@ -11,6 +11,7 @@ import logging
 import signal
 import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from include.core.settings import EnvironmentKey
 from include.core.warehouse.connect import connect, conninfo
-from include.ops.exporter.warehouse import SourceError, freshness_slos, loads, outbox
+from include.ops.exporter.warehouse import SourceError, freshness_slos, loads, missing_partitions, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -85,6 +86,7 @@ class Exporter:
             ) from None
         with connect(url, statement_timeout=STATEMENT_SECONDS, lock_timeout=1) as session:
             yield from loads(session, self.datasets)
+            yield from missing_partitions(session, self.datasets, datetime.now(UTC))
             yield from outbox(session)
 
     def _broker(self) -> Iterator[Metric]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from include.core.warehouse.history import last_loads
+from include.core.warehouse.partitions import gaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from prometheus_client import Metric
 
@@ -54,6 +56,18 @@ def loads(session: Session, datasets: Iterable[Dataset]) -> Iterator[Metric]:
         quarantined.add_metric([str(dataset)], float(str(quarantined_rows)))
     yield loaded
     yield quarantined
+
+
+def missing_partitions(session: Session, datasets: Iterable[Dataset], now: datetime) -> Iterator[Metric]:
+    """Yield how many partitions each dataset lacks between loaded ones; nothing before the first load."""
+    family = GaugeMetricFamily(
+        "spellbook_dataset_missing_partitions",
+        "Partitions that the dataset must have, between its first and its newest one, and that aren't complete.",
+        labels=["dataset"],
+    )
+    for gap in gaps(session, datasets, now):
+        family.add_metric([gap.dataset], len(gap.partitions))
+    yield family
 
 
 def outbox(session: Session) -> Iterator[Metric]:

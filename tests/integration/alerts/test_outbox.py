@@ -221,6 +221,27 @@ def test_a_stale_dataset_is_reported_once(bench: Bench, load: Callable[..., None
     assert text.startswith("Stale: weather_data. last complete load ")
 
 
+def test_a_gap_is_reported_once_until_another_day_is_missing(bench: Bench, load: Callable[..., None]) -> None:
+    today = bench.now.date()
+
+    def minute() -> list[str]:
+        bench.now += timedelta(minutes=1)
+        bench.pending += freshness_alerts.missing_partitions(bench.session, [WEATHER_DATA], bench.now)
+        bench.minute()
+        return [text for _, text in bench.in_slack()]
+
+    load(1, partition=str(today - timedelta(days=1)))
+    assert minute() == []
+    load(1, partition=str(today - timedelta(days=5)))
+    first, last = today - timedelta(days=4), today - timedelta(days=2)
+    text = f"Gap: weather_data. missing partitions: weather_data: 3 not loaded ({first} to {last})"
+    assert minute() == minute() == [text]
+    load(1, partition=str(first))
+    assert minute() == [text], "while the gap is being filled, nothing new is reported"
+    load(1, partition=str(today + timedelta(days=1)))
+    assert len(minute()) == 2
+
+
 def test_every_dataset_with_a_freshness_limit_is_monitored(bench: Bench, load: Callable[..., None]) -> None:
     watched = {dataset.name for dataset in DATASETS if dataset.freshness is not None}
     assert watched

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -20,6 +21,7 @@ from tests.integration.monitoring.conftest import Exporter
 
 Start = Callable[..., Exporter]
 LAST = "spellbook_dataset_last_load_timestamp_seconds{weather_data}"
+GAPS = "spellbook_dataset_missing_partitions{weather_data}"
 AGE = "spellbook_alert_outbox_oldest_unsent_seconds"
 UP = "spellbook_up{warehouse}"
 
@@ -69,6 +71,7 @@ def test_loads_are_counted_and_only_a_complete_load_of_the_newest_day_is_fresh(
         2,
         1,
     )
+    assert first[GAPS] == 0
     load_day(warehouse, "2024-06-01", cities=["London", "Tokyo"])
     load_day(warehouse, "2024-06-03", cities=["London"])
     second = exporter.scrape()
@@ -76,6 +79,13 @@ def test_loads_are_counted_and_only_a_complete_load_of_the_newest_day_is_fresh(
     assert second[LAST] == first[LAST], "an older day and an incomplete load make nothing fresh"
     load_day(warehouse, "2024-06-03", cities=["London", "Tokyo"])
     assert exporter.scrape()[LAST] > first[LAST]
+
+
+def test_partitions_between_loaded_ones_that_are_missing_are_counted(exporter: Exporter, warehouse: str) -> None:
+    today = datetime.now(UTC).date()
+    for days in (5, 1):
+        load_day(warehouse, str(today - timedelta(days=days)), cities=["London", "Tokyo"])
+    assert exporter.scrape()[GAPS] == 3
 
 
 def test_the_outbox_age_is_that_of_its_oldest_unsent_alert(exporter: Exporter, warehouse: str) -> None:

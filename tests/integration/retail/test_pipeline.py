@@ -15,7 +15,7 @@ from devstack.upstreams.apis.tills import file_of
 from devstack.upstreams.records import DATA
 from include.core.replay import read_replayed_day, write_replayed_day
 from include.core.warehouse.attempt import Attempt
-from include.core.warehouse.errors import LoadError
+from include.core.warehouse.errors import IncompleteLoadError, LoadError
 from include.domains.retail import pipeline
 from include.domains.retail.files import find, land
 from include.domains.retail.report import SUMMARY
@@ -62,6 +62,28 @@ def test_every_row_is_loaded_and_the_sums_equal_pandas(warehouse: str) -> None:
     assert Decimal(summary[-1][2]) == sum(Decimal(row[2]) for row in summary[:-1])
     abroad = {name: sums[3] for name, sums in expected(DAY).items() if name != "United Kingdom"}
     assert [row[3] for row in summary if row[0] in {DAY, "all"}] == [max(abroad, key=lambda name: abroad[name]), ""]
+
+
+def test_days_that_a_report_lacks_are_named(warehouse: str) -> None:
+    days = ["2010-12-19", "2010-12-22"]
+    files = [file for file in find([UPath(RECORDED)], days) if file["partition"] != "2010-12-20"]
+    for file in files:
+        pipeline.validate(UPath(file["source"]), warehouse, file["partition"], ATTEMPT)
+        pipeline.transform(warehouse, file["partition"], ATTEMPT)
+    lacking = "retail_sales: 2 not loaded (2010-12-20 to 2010-12-21)"
+    assert pipeline.missing_sales(warehouse, days) == lacking
+    assert pipeline.missing_sales(warehouse, days[:1]) == ""
+    assert "2010-12-18" not in pipeline.missing_sales(warehouse, ["2010-12-17", "2010-12-19"]), "a Saturday"
+
+
+def test_totals_of_an_incomplete_day_are_marked(warehouse: str) -> None:
+    [file] = find([UPath(RECORDED)], [DAY])
+    pipeline.validate(UPath(file["source"]), warehouse, DAY, ATTEMPT)
+    with psycopg.connect(warehouse) as connection:
+        connection.execute("UPDATE load_log SET complete = false")
+    with pytest.raises(IncompleteLoadError, match=f"{DAY}: incomplete, missing: retail_lines of {DAY}"):
+        pipeline.transform(warehouse, DAY, ATTEMPT)
+    assert pipeline.missing_sales(warehouse, [DAY]) == f"retail_sales: 1 incomplete ({DAY})"
 
 
 def test_a_marked_file_is_labelled_in_every_table_and_in_the_report(warehouse: str, tmp_path: Path) -> None:

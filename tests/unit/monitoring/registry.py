@@ -22,6 +22,7 @@ EXPORTERS = {
     "spellbook_up",
     "spellbook_dataset_last_load_timestamp_seconds",
     "spellbook_dataset_freshness_slo_seconds",
+    "spellbook_dataset_missing_partitions",
     "spellbook_rows_loaded_total",
     "spellbook_rows_quarantined_total",
     "spellbook_alert_outbox_oldest_unsent_seconds",
