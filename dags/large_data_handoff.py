@@ -12,7 +12,8 @@ reads and writes object storage in batches and returns a URL; the last one remov
 - asset `stock_totals`
 
 ## On failure
-Clear the run. `maintenance` removes the files of runs that couldn't clean up.
+Clear the failed task, or the run: clearing `load` also writes its files again. `maintenance` removes the files of runs
+that couldn't clean up.
 """
 
 from __future__ import annotations
@@ -69,8 +70,10 @@ def large_data_handoff() -> None:
         remove(handoff_folder(storage_root(), context["dag_run"].run_id))
 
     extracted = extract()
-    loaded = load(transform(extracted), "postgres_default")
-    loaded >> clean_up().as_teardown(setups=extracted)
+    transformed = transform(extracted)
+    loaded = load(transformed, "postgres_default")
+    # Set-ups are cleared with the task that needs them, since the files are gone after the run.
+    loaded >> clean_up().as_teardown(setups=[extracted, transformed])
 
 
 large_data_handoff()

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from include.core.errors import PermanentError
 from include.core.storage import handoff_folder, modified_at, writing
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load as load_partition
@@ -41,6 +42,10 @@ LINES = pa.schema(FIELDS)
 AMOUNTS = LINES.append(pa.field("amount_pence", pa.int64()))
 
 
+class FileGoneError(PermanentError, FileNotFoundError):
+    """A file of the run was removed."""
+
+
 def extract(root: File, run_id: str, rows: int) -> str:
     """Write ``rows`` order lines, repeating the recorded ones, and return the URL of the file."""
     target = handoff_folder(root, run_id) / "lines.parquet"
@@ -54,7 +59,12 @@ def extract(root: File, run_id: str, rows: int) -> str:
 
 
 def transform(lines: File) -> str:
-    """Add the amounts to the lines, write them to a file beside ``lines``, and return its URL."""
+    """Add the amounts to the lines, write them to a file beside ``lines``, and return its URL.
+
+    Raises:
+        FileGoneError: ``lines`` was removed.
+    """
+    _require(lines)
     target = lines.with_name("amounts.parquet")
     with lines.open("rb") as source, writing(target) as file, pq.ParquetWriter(file, AMOUNTS) as writer:
         for batch in pq.ParquetFile(source).iter_batches(BATCH):
@@ -67,8 +77,10 @@ def load(amounts: File, uri: str, attempt: Attempt) -> LoadResult:
     """Aggregate the lines by stock code and publish the totals as ``stock_totals``.
 
     Raises:
+        FileGoneError: ``amounts`` was removed.
         LoadError: the totals violate the contract, or a newer attempt has loaded; nothing was written.
     """
+    _require(amounts)
     totals: pa.Table | None = None
     with amounts.open("rb") as source:
         for batch in pq.ParquetFile(source).iter_batches(BATCH):
@@ -83,6 +95,14 @@ def load(amounts: File, uri: str, attempt: Attempt) -> LoadResult:
         )
     log.info("stock_totals: %d lines, %d stock codes", sum(row["lines"] for row in rows), result.loaded)
     return result.require_complete()
+
+
+def _require(file: File) -> None:
+    if not file.exists():
+        raise FileGoneError(
+            f"{file} doesn't exist: clean_up or maintenance has removed the run's files. Clear the task extract with"
+            " its downstream tasks."
+        )
 
 
 def _sum(table: pa.Table) -> pa.Table:

@@ -31,6 +31,10 @@ class UnaccountedRowsError(PermanentError):
     """Rows were lost or duplicated between input and output; nothing was published."""
 
 
+class NoAttemptError(PermanentError, FileNotFoundError):
+    """No attempt of the run is complete, or clean_up has removed it."""
+
+
 class Published(BaseModel):
     """The published result.
 
@@ -68,12 +72,12 @@ def publish(folder: File) -> Published:
     """Publish the newest complete attempt of a run; keep the previous result and remove older ones.
 
     Raises:
-        FileNotFoundError: if no attempt of the run is complete.
+        NoAttemptError: if no attempt of the run is complete.
         UnaccountedRowsError: if input and output rows don't match.
     """
     attempts = [path for path in folder.glob("try-*") if all((path / name / SUCCESS).exists() for name in _FOLDERS)]
     if not attempts:
-        raise FileNotFoundError(f"no attempt in {folder} is complete: clear the task that writes it")
+        raise NoAttemptError(f"no attempt in {folder} is complete: clear the task that writes it")
     newest = max(attempts, key=lambda path: int(path.name.removeprefix("try-")))
     result = _checked(newest)
     home = folder.parent

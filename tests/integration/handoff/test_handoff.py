@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from upath import UPath
 
 from devstack.state import REPOSITORY
+from include.core.errors import PermanentError
 from include.core.storage import handoff_folder, remove, url_of
 from include.core.warehouse.attempt import Attempt
 from include.domains.handoff import lines
@@ -105,3 +107,23 @@ def test_other_xcoms_are_stored_and_read_back(tmp_path: Path) -> None:
     process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     assert [path for path in tmp_path.rglob("*") if path.is_file()], "the large one is in object storage"
+
+
+def test_clearing_a_task_clears_what_writes_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY / "dags")
+    dag = importlib.import_module("large_data_handoff").large_data_handoff()
+    for downstream in (True, False):
+        cleared = dag.partial_subset(["load"], include_downstream=downstream, include_upstream=False)
+        assert set(cleared.task_ids) == {"extract", "transform", "load", "clean_up"}
+
+
+def test_a_file_that_was_removed_is_an_error_that_says_which_task_to_clear(tmp_path: Path, warehouse: str) -> None:
+    root = UPath(url_of(tmp_path))
+    raw = UPath(lines.extract(root, "run", 100))
+    amounts = UPath(lines.transform(raw))
+    remove(handoff_folder(root, "run"))
+    message = r"parquet doesn't exist: .* Clear the task extract with its downstream"
+    with pytest.raises(PermanentError, match=message):
+        lines.transform(raw)
+    with pytest.raises(PermanentError, match=message):
+        lines.load(amounts, warehouse, Attempt("dag", "load", "run", 1))
