@@ -107,13 +107,13 @@ async def on_deadline(
         schedule: the schedule in words.
         advice: what to do.
         runbook: name of the DAG's runbook.
-        patience: seconds to keep trying to reach the warehouse.
+        patience: seconds to keep trying to use the warehouse.
 
     Raises:
-        psycopg.OperationalError: if the warehouse can't be reached for that long.
+        psycopg.Error: if the warehouse can't be reached, or accepts no writes, for that long.
     """
     from airflow.sdk import Connection
-    from psycopg import OperationalError
+    from psycopg import Error
 
     from include.ops.alerts.alert import Alert, Kind
     from include.ops.alerts.observe import run_url
@@ -141,30 +141,31 @@ async def on_deadline(
     while True:
         try:
             await asyncio.to_thread(_put_at, uri, alert, available)
-        except OperationalError:
+        except Error:
             if time.monotonic() + RETRY_SECONDS > until:
                 raise
-            log.warning("The warehouse can't be reached; putting the alert into the outbox is retried: %s", alert.key)
+            log.warning("The warehouse can't be used; putting the alert into the outbox is retried: %s", alert.key)
             await asyncio.sleep(RETRY_SECONDS)
         else:
             return
 
 
 def _report(alert: Alert, action: Callable[[Outbox, Alert], None], *, at_once: bool = True) -> None:
-    """Put an alert into the outbox; without the warehouse, store it as pending, and if ``at_once`` send it.
+    """Put an alert into the outbox; if that fails, store it as pending, and if ``at_once`` send it.
 
     Never raises, since a callback's error would hide the task's own. Errors are logged with the alert.
     """
     from airflow.sdk.exceptions import AirflowNotFoundException
-    from psycopg import OperationalError
+    from psycopg import Error
 
+    from include.core.errors import ConfigurationError
     from include.ops.alerts.open_outbox import open_outbox
 
     try:
         with open_outbox() as outbox:
             action(outbox, alert)
-    except (OperationalError, AirflowNotFoundException) as error:
-        log.warning("The outbox can't be reached (%s); handling the alert without it: %s", error, alert.key)
+    except (Error, ConfigurationError, AirflowNotFoundException) as error:
+        log.warning("The outbox can't be used (%s); handling the alert without it: %s", error, alert.key)
         _report_without_outbox(alert, at_once=at_once)
     except Exception:
         log.exception("Can't put the alert into the outbox: %s", alert.key)

@@ -12,11 +12,13 @@ from typing import Any, cast
 import psycopg
 import pytest
 from airflow.sdk import DAG, Context
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from include.ops.alerts import callbacks
+from include.ops.alerts import callbacks, pending
 from include.ops.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure, on_task_retry
 from include.ops.alerts.message import NO_ERROR
+from include.ops.alerts.pending import PendingAlert
 from include.settings import CONNECTIONS
 from spellbook.notifiers.outbox import OutboxNotifier
 from tests.integration.alerts.bench import Bench
@@ -120,8 +122,50 @@ def test_a_callback_logs_errors_and_raises_none(
     monkeypatch.setenv(POSTGRES.variable, POSTGRES.to_json(host="127.0.0.1", port=9, login="x", schema="x"))
     with caplog.at_level(logging.WARNING, "include.ops.alerts.callbacks"):
         on_dag_success(context(reason="success"))
-    assert "The outbox can't be reached" in caplog.messages[0]
+    assert "The outbox can't be used" in caplog.messages[0]
     assert '"succeeded", "spell", "r1"' in caplog.messages[0]
+
+
+@pytest.fixture
+def read_only(warehouse: str) -> None:
+    """The warehouse accepts no writes, as a standby during a failover."""
+    with psycopg.connect(warehouse, autocommit=True) as session:
+        name = sql.Identifier(session.info.dbname)
+        session.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+
+
+@pytest.mark.usefixtures("read_only")
+def test_an_alert_is_sent_and_kept_while_the_warehouse_accepts_no_writes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[PendingAlert] = []
+    monkeypatch.setattr(pending, "find", lambda _: None)  # Variables need Airflow
+    monkeypatch.setattr(pending, "store", kept.append)
+    on_task_failure(context(**EMPTY))
+    assert [alert.alert.failures[0].error for alert in kept] == ["ValueError: empty"]
+    on_dag_failure(context(reason="task_failure", **EMPTY))
+    assert [text for _, text in bench.in_slack()] == [FAILED]
+    assert kept[-1].sent == {"slack", "mail"}
+
+
+@pytest.mark.usefixtures("read_only")
+def test_a_deadline_waits_until_the_warehouse_accepts_writes(
+    bench: Bench, warehouse: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "RETRY_SECONDS", 0.1)
+
+    async def wait_and_allow_writes() -> None:
+        waiting = asyncio.create_task(on_deadline(late("running")))
+        while not caplog.messages and not waiting.done():
+            await asyncio.sleep(0.05)
+        with psycopg.connect(warehouse, autocommit=True, options="-c default_transaction_read_only=off") as session:
+            session.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(session.info.dbname)))
+        await waiting
+
+    with caplog.at_level(logging.WARNING, "include.ops.alerts.callbacks"):
+        asyncio.run(wait_and_allow_writes())
+    assert "putting the alert into the outbox is retried" in caplog.messages[0]
+    assert bench.session.execute("SELECT DISTINCT kind FROM alert_outbox").fetchall() == [("late",)]
 
 
 def late(state: str) -> dict[str, Any]:
