@@ -156,7 +156,7 @@ def test_a_deadline_waits_until_the_warehouse_accepts_writes(
 
     async def wait_and_allow_writes() -> None:
         waiting = asyncio.create_task(on_deadline(late("running")))
-        while not caplog.messages and not waiting.done():
+        while not caplog.messages and not waiting.done():  # noqa: ASYNC110  # the log has no event
             await asyncio.sleep(0.05)
         with psycopg.connect(warehouse, autocommit=True, options="-c default_transaction_read_only=off") as session:
             session.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(session.info.dbname)))
