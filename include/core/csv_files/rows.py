@@ -43,6 +43,7 @@ class _Layout(NamedTuple):
     zone: ZoneInfo
     rules: tuple[ColumnRule, ...]
     personal: frozenset[str]
+    group: Callable[[Mapping[str, object]], tuple[str, ...] | None]
 
 
 def read_rows(
@@ -83,7 +84,7 @@ def read_rows(
         header = next(reader, [])
         wanted = [column for column in dataset.columns if column.name not in {*fixed, line_column}]
         positions = [(column, _position(header, rename.get(column.name, column.name))) for column in wanted]
-        layout = _Layout(header, positions, nulls, dataset.zone, dataset.column_rules, dataset.personal)
+        layout = _Layout(header, positions, nulls, dataset.zone, dataset.column_rules, dataset.personal, dataset.group)
         line = reader.line_num + 1
         for cells in reader:
             if cells:
@@ -107,7 +108,7 @@ def _position(header: list[str], name: str) -> int:
 
 
 def _row(cells: list[str], line: int, layout: _Layout, fixed: Mapping[str, object]) -> dict[str, object] | Rejected:
-    header, positions, nulls, zone, rules, personal = layout
+    header, positions, nulls, zone, rules, personal, group = layout
     if len(cells) != len(header):
         return Rejected(
             {"line": line, "cells": HIDDEN if personal else cells}, f"has {len(cells)} fields, the header {len(header)}"
@@ -138,7 +139,7 @@ def _row(cells: list[str], line: int, layout: _Layout, fixed: Mapping[str, objec
     if reasons:
         public = {position for column, position in positions if not column.pii}
         values = {name: cells[at] if at in public else HIDDEN for at, name in enumerate(header)}
-        return Rejected(values | {"line": line}, "; ".join(reasons))
+        return Rejected(values | {"line": line}, "; ".join(reasons), group(row))
     return row
 
 

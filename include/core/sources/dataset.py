@@ -38,6 +38,7 @@ def dataset_of(source: Source) -> Dataset:
         day_column=source.day_column,
         timezone=source.timezone,
         rules=source.rules,
+        together=source.together,
         calendar=Calendar(no_data_on=source.no_data_on),
         freshness=None if source.freshness is None else dt.timedelta(hours=source.freshness),
     )

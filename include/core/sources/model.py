@@ -18,6 +18,7 @@ from include.core.warehouse.dataset import LINEAGE
 from include.core.warehouse.rules import ColumnRule
 
 TYPES = ("text", "integer", "number", "decimal", "boolean", "date", "timestamp")
+GROUPING = ("text", "integer", "date")
 RANGED = ("integer", "number", "decimal")
 BUILT_IN = ("day", "line")
 
@@ -175,6 +176,14 @@ class Source(Strict):
             description="Maximum hours between complete loads before an alert; default: no alert.",
         ),
     ] = None
+    together: Annotated[
+        tuple[Name, ...],
+        Field(
+            strict=False,
+            description="Columns whose rows belong together, such as an invoice's number: an invalid row rejects all of"
+            " them and marks the day incomplete. Of type text, integer or date.",
+        ),
+    ] = ()
     no_data_on: Annotated[
         tuple[Annotated[str, Field(pattern=f"^(?:{EXCEPTION.pattern})$")], ...],
         Field(
@@ -195,6 +204,9 @@ class Source(Strict):
                 raise ValueError(f"key: {name!r} isn't one of the columns: {', '.join(self.columns)}, line")
             if name in self.columns and self.columns[name].nullable:
                 raise ValueError(f"key: {name!r} may not be nullable")
+        for name in self.together:
+            if name not in self.columns or self.columns[name].type not in GROUPING:
+                raise ValueError(f"together: {name!r} isn't a column of the types {', '.join(GROUPING)}")
         if len(set(self.key)) < len(self.key):
             raise ValueError("key: a column is repeated")
         if self.day_column is not None:

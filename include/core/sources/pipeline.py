@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -88,7 +89,7 @@ def process(source: Source, raw: Sequence[File]) -> list[str]:
         with writing(_beside(file, "good.parquet")) as target:
             pq.write_table(pa.Table.from_pylist(good, schema), target)
         with writing(_beside(file, "bad.jsonl")) as target:
-            target.write(json_lines({"row": item.row, "reason": item.reason} for item in rejected))
+            target.write(json_lines(map(asdict, rejected)))
         log.info("source %s, %s: %d row(s) valid, %d rejected", source.name, _day_of(file), len(good), len(rejected))
     return [str(file) for file in raw]
 
@@ -164,7 +165,12 @@ def _good(raw: File) -> Iterator[dict[str, Any]]:
 
 
 def _rejected(raw: File) -> list[Rejected]:
-    return [Rejected(**exact_json.loads(line)) for line in _beside(raw, "bad.jsonl").read_bytes().splitlines()]
+    lines = _beside(raw, "bad.jsonl").read_bytes().splitlines()
+    return [_read_rejected(**exact_json.loads(line)) for line in lines]
+
+
+def _read_rejected(group: list[str] | None = None, **fields: Any) -> Rejected:
+    return Rejected(**fields, group=None if group is None else tuple(group))
 
 
 def _beside(raw: File, suffix: str) -> File:

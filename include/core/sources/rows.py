@@ -54,9 +54,9 @@ def split_rows(source: Source, day: dt.date, lines: Iterable[str | bytes], file:
             converted[number], raw[number] = outcome, row
         else:
             rejected[number] = _rejected(source, row, file, number, outcome)
-    for number, reason in _duplicates(source, converted).items():
+    for number, (reason, is_copy) in _duplicates(source, converted).items():
         del converted[number]
-        rejected[number] = _rejected(source, raw[number], file, number, reason)
+        rejected[number] = _rejected(source, raw[number], file, number, reason, is_copy=is_copy)
     if unknown:
         log.warning(
             "source %s, %s: fields not in the contract, with their number of rows: %s; add them to %s.yaml if they"
@@ -89,28 +89,41 @@ def _convert_row(
     return "; ".join(broken) or converted
 
 
-def _duplicates(source: Source, rows: dict[int, dict[str, Any]]) -> dict[int, str]:
-    """Return the reasons for rejecting rows with the same key, by row number."""
+def _duplicates(source: Source, rows: dict[int, dict[str, Any]]) -> dict[int, tuple[str, bool]]:
+    """Return the reasons for rejecting rows with the same key, by row number, and whether they are copies."""
     by_key: dict[tuple[Any, ...], list[int]] = {}
     for number, row in rows.items():
         by_key.setdefault(tuple(row[name] for name in source.key), []).append(number)
-    reasons: dict[int, str] = {}
+    reasons: dict[int, tuple[str, bool]] = {}
     key = ", ".join(source.key)
     for numbers in by_key.values():
         first, *others = numbers
         if any(rows[number] != rows[first] for number in others):
             more = f" and {len(numbers) - SHOWN_LINES} more" if len(numbers) > SHOWN_LINES else ""
             listed = ", ".join(map(str, numbers[:SHOWN_LINES])) + more
-            reasons |= dict.fromkeys(numbers, f"{key}: the lines {listed} have the same key but different values")
+            reason = f"{key}: the lines {listed} have the same key but different values"
+            reasons |= dict.fromkeys(numbers, (reason, False))
         else:
-            reasons |= dict.fromkeys(others, f"{key}: copy of line {first}, which is loaded")
+            reasons |= dict.fromkeys(others, (f"{key}: copy of line {first}, which is loaded", True))
     return reasons
 
 
-def _rejected(source: Source, row: Any, file: str, number: int, reason: str) -> Rejected:
+def _rejected(source: Source, row: Any, file: str, number: int, reason: str, *, is_copy: bool = False) -> Rejected:
     """Reject a row, masking personal data and unknown fields, which may be personal."""
     shown: Any = row
     if isinstance(row, dict):
         public = {column.source or name for name, column in source.columns.items() if not column.pii}
         shown = {name: value if name in public else HIDDEN for name, value in row.items()}
-    return Rejected({"file": file, "line": number, "row": shown}, reason)
+    return Rejected({"file": file, "line": number, "row": shown}, reason, _group(source, row), is_copy)
+
+
+def _group(source: Source, row: Any) -> tuple[str, ...] | None:
+    """Return the values of the ``together`` columns; ``None`` if one is invalid."""
+    if not source.together or not isinstance(row, dict):
+        return None
+    columns = [(name, source.columns[name]) for name in source.together]
+    try:
+        values = [convert(row.get(column.source or name), column, source.zone) for name, column in columns]
+    except InvalidValueError:
+        return None
+    return None if None in values else tuple(map(str, values))

@@ -64,10 +64,19 @@ def bound_for(value: object, bound: float) -> float | Decimal:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that is stored in the table ``quarantine`` instead of being loaded, with the reason."""
+    """A row that is stored in the table ``quarantine`` instead of being loaded, with the reason.
+
+    Attributes:
+        row: the row as received.
+        reason: why it is rejected.
+        group: values of the dataset's ``together`` columns as text; ``None`` if they aren't known.
+        is_copy: whether it repeats a row that is loaded, so that nothing is lost.
+    """
 
     row: Mapping[str, object]
     reason: str
+    group: tuple[str, ...] | None = None
+    is_copy: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,8 @@ class Dataset:
         timezone: time zone of these days, and of times without an offset in files.
         rules: rules between columns, in the form of :class:`~include.core.warehouse.rules.ColumnRule`.
         freshness: maximum time between complete loads before an alert is sent; ``None`` for no alert.
+        together: columns whose rows belong together, such as an invoice's number: a rejected row rejects all rows with
+            the same values, and marks the load incomplete.
         calendar: the partitions that must exist, if the partition is a date; missing ones are reported.
 
     Raises:
@@ -101,6 +112,7 @@ class Dataset:
     timezone: str = "UTC"
     rules: tuple[str, ...] = ()
     freshness: timedelta | None = None
+    together: tuple[str, ...] = ()
     calendar: Calendar = EVERY_DAY
 
     def __post_init__(self) -> None:
@@ -119,6 +131,7 @@ class Dataset:
         for role, name in [("key", name) for name in self.key] + [
             ("complete_by", self.complete_by),
             ("day_column", self.day_column),
+            *(("together", name) for name in self.together),
         ]:
             if name is not None and name not in names:
                 self._refuse(f"{role} names {name!r}, which isn't among the columns {names}")
@@ -132,6 +145,9 @@ class Dataset:
                 self._refuse(f"day_column {self.day_column!r} needs a partition of type 'date'")
             if (declared := self.column(self.day_column).type) not in DAY_TYPES:
                 self._refuse(f"day_column {self.day_column!r} has type {declared!r}; allowed: {sorted(DAY_TYPES)}")
+        for name in self.together:
+            if (declared := self.column(name).type) not in PARTITION_TYPES:
+                self._refuse(f"together names {name!r} of type {declared!r}; allowed: {sorted(PARTITION_TYPES)}")
         try:
             _ = self.zone, self.column_rules
         except (ZoneInfoNotFoundError, ValueError) as error:
@@ -165,6 +181,11 @@ class Dataset:
     def personal(self) -> frozenset[str]:
         """Names of the columns that hold personal data."""
         return frozenset(column.name for column in self.columns if column.pii)
+
+    def group(self, row: Mapping[str, object]) -> tuple[str, ...] | None:
+        """Return the values of the ``together`` columns as text; ``None`` if there are none, or one is missing."""
+        values = [row.get(name) for name in self.together]
+        return None if not values or None in values else tuple(map(str, values))
 
     def column(self, name: str) -> Column:
         """Return the column called ``name``."""

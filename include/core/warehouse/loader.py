@@ -14,6 +14,7 @@ from include.core.warehouse.digest import table_digest
 from include.core.warehouse.errors import IncompleteLoadError, LoadError
 from include.core.warehouse.quarantine import quarantine
 from include.core.warehouse.stage import Rows, copy_rows
+from include.core.warehouse.together import reject_split_groups
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 SHOWN_REJECTED = 5
+SHOWN_MISSING = 20
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ class LoadResult:
         """
         if self.complete:
             return self
-        problem = f"missing: {', '.join(self.missing)}" if self.missing else f"{self.quarantined} row(s) were rejected"
+        more = f" and {len(self.missing) - SHOWN_MISSING} more" if len(self.missing) > SHOWN_MISSING else ""
+        listed = ", ".join(self.missing[:SHOWN_MISSING]) + more
+        problem = f"missing: {listed}" if listed else f"{self.quarantined} row(s) were rejected"
         raise IncompleteLoadError(
             f"{self.dataset}, partition {self.partition}: incomplete, {problem}. {self.loaded} of {self.rows_in} row(s)"
             f" are loaded and marked incomplete; table quarantine holds the rejected ones with load_id {self.load_id}."
@@ -136,10 +140,13 @@ def load(
         rejected += rejected_in_stage
         if strict and len(rejected) > tolerance * rows_in:
             raise LoadError(_rejection_message(dataset, label, rows_in, rejected, tolerance))
+        is_tolerated = len(rejected) <= tolerance * rows_in
+        split, lost = reject_split_groups(session, dataset, rejected)
+        rejected += split
         audit(session, dataset, label, rows_in, expected, expected_rows)
         load_id = _number(session, sql.SQL("SELECT nextval(pg_get_serial_sequence('load_log', 'load_id'))"))
         missing = _missing(session, dataset, expected)
-        complete = not missing and (expected is not None or len(rejected) <= tolerance * rows_in)
+        complete = not missing and (expected is not None or is_tolerated)
         changed = merge(session, dataset, load_id)
         removed = _remove_others(session, dataset, label) if complete and replace else 0
         covered = None if expected is None else sorted(set(expected) - set(missing))
@@ -153,8 +160,8 @@ def load(
             quarantined=quarantined,
             changed=changed,
             removed=removed,
-            missing=(*missing, *lacking),
-            complete=complete and not lacking,
+            missing=(*missing, *lacking, *lost),
+            complete=complete and not (lacking or lost),
             digest=table_digest(session, dataset, partition),
         )
         if result.loaded + result.quarantined != rows_in:

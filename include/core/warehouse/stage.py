@@ -52,7 +52,7 @@ def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows) ->
                     raise LoadError(_columns_message(dataset, partition, received, row))
                 elif reason := _unstorable(row):
                     shown = {name: HIDDEN if name in dataset.personal else value for name, value in row.items()}
-                    rejected.append(Rejected(shown, reason))
+                    rejected.append(Rejected(shown, reason, dataset.group(row)))
                 else:
                     copy.write_row([row[name] for name in names])
     except psycopg.DataError as error:

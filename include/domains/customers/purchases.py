@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from include.core import exact_json
+from include.core.sources.errors import PublishGateError
 from include.core.sources.rows import split_rows
 
 if TYPE_CHECKING:
@@ -30,11 +31,19 @@ def purchases_of(source: Source, day: dt.date, sales: Rows) -> bytes:
         source: contract of the sales.
         day: day of the sales.
         sales: rows as returned by the API.
+
+    Raises:
+        PublishGateError: if a row is invalid; copies of a row are ignored.
     """
     valid, rejected = split_rows(source, day, map(exact_json.dumps, sales.rows), f"{source.name} {day}")
+    if invalid := [item for item in rejected if not item.is_copy]:
+        raise PublishGateError(
+            f"source {source.name}, {day}: {len(invalid)} row(s) are invalid, so sums over the others would be wrong."
+            f" First: line {invalid[0].row['line']}: {invalid[0].reason}"
+        )
     known = [row for row in valid if row["customer_id"] is not None]
     log.info(
-        "%s: %d lines with a known customer, %d without, %d invalid",
+        "%s: %d lines with a known customer, %d without, %d copies",
         day, len(known), len(valid) - len(known), len(rejected),
     )  # fmt: skip
     origin = {"replayed_from": sales.replayed_from} if sales.replayed_from else {}

@@ -48,6 +48,7 @@ LINES = Dataset(
     day_column="invoiced_at",
     timezone="Europe/London",
     rules=("unit_price >= 0 unless invoice_no starts with A",),
+    together=("invoice_no",),
     calendar=SALES_DAYS,
     freshness=FRESHNESS,
 )

@@ -65,6 +65,7 @@ def validate(file: File, uri: str, day: str, attempt: Attempt) -> LoadResult:
 
     Raises:
         CsvError: the file isn't valid CSV with the expected columns.
+        IncompleteLoadError: rows are invalid; they are quarantined with all rows of their invoice, the others loaded.
         LoadError: too many rows are invalid, or the rows violate the contract; nothing was written.
     """
     with from_storage(file) as lines:
@@ -76,7 +77,7 @@ def validate(file: File, uri: str, day: str, attempt: Attempt) -> LoadResult:
             replayed_from=read_replayed_day(file),
             requested_at=modified_at(file),
             **CSV_OPTIONS,
-        )
+        ).require_complete()
 
 
 def transform(uri: str, day: str, attempt: Attempt) -> LoadResult:

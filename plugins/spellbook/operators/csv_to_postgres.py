@@ -79,6 +79,7 @@ class CsvToPostgresOperator(BaseOperator):
 
         Raises:
             CsvError: the file isn't valid CSV with the dataset's columns.
+            IncompleteLoadError: rows are invalid, and others belong together with them; the rest was loaded.
             LoadError: too many rows are invalid, or the rows violate the contract; nothing was written.
         """
         from include.core.csv_files.fetch import from_http, from_storage
@@ -108,6 +109,7 @@ class CsvToPostgresOperator(BaseOperator):
                 replayed_from=replayed_from,
                 requested_at=requested_at,
             )
+        result.require_complete()
         counts = {name: getattr(result, name) for name in ("rows_in", "loaded", "quarantined", "load_id")}
         self.log.info("%s: %s", describe_day(self.source, replayed_from), counts)
         return counts

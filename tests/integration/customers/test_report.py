@@ -21,13 +21,15 @@ from devstack.upstreams.client import Control
 from devstack.upstreams.records import DATA
 from include.core.cache import INLINE, Cache
 from include.core.errors import PermanentUpstreamError
+from include.core.replay import Rows
 from include.core.sources.client import SourceClient
+from include.core.sources.errors import PublishGateError
 from include.core.sources.files import require_sources
 from include.core.sources.model import Source
 from include.core.storage import url_of
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.errors import SupersededError
-from include.domains.customers import data, report
+from include.domains.customers import data, purchases, report
 from include.domains.customers.data import get_customer_data
 from include.domains.sources import FOLDER
 
@@ -66,6 +68,15 @@ def test_the_report_equals_the_recorded_sales(cache: Cache, client: SourceClient
     assert (again.digest, again.changed) == (result.digest, 0)
     with pytest.raises(SupersededError):
         report.publish(entry.content, DAY, entry.created_at - dt.timedelta(hours=3), cache.uri, attempt)
+
+
+def test_a_day_with_an_invalid_row_is_refused(client: SourceClient) -> None:
+    row = {"InvoiceNo": "536365", "StockCode": "22423", "Description": None, "Quantity": 1, "UnitPrice": "1.5"}
+    row |= {"InvoiceDate": "2010-12-20T09:00:00", "CustomerID": 17850, "Country": "Norway"}
+    rows = [row, row, row | {"StockCode": "22424", "Quantity": "many"}]
+    with pytest.raises(PublishGateError, match=r"2010-12-20: 1 row\(s\) are invalid, .* First: line 3: quantity"):
+        purchases.purchases_of(client.source, DAY, Rows(rows, None))
+    assert purchases.purchases_of(client.source, DAY, Rows(rows[:2], None)).count(b"\n") == 1, "copies are ignored"
 
 
 def test_a_replayed_day_stays_labelled_in_the_cache(cache: Cache, client: SourceClient, control: Control) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from upath import UPath
 
 from include.core.warehouse.attempt import Attempt
-from include.core.warehouse.errors import AuditError, LoadError, SupersededError
+from include.core.warehouse.errors import AuditError, IncompleteLoadError, LoadError, SupersededError
 from include.domains.retail import pipeline
 
 ATTEMPT = Attempt("retail_monolith", "validate", "manual__1", 1)
@@ -76,11 +77,32 @@ def test_adjustments_of_bad_debt_may_be_negative(warehouse: str, tmp_path: Path)
     assert revenue == [(Decimal("-11062.06"),)]
 
 
+def test_half_an_invoice_is_not_loaded(warehouse: str, tmp_path: Path) -> None:
+    day, invoice = "2011-08-12", SOLD.format(number="001")
+    whole = [invoice, invoice.replace("22600", "22601"), *(SOLD.format(number=f"{n:03}") for n in range(100, 300))]
+    half = [invoice, invoice.replace("22600", "22601").replace("0.85", "free"), *whole[2:]]
+    pipeline.validate(written(tmp_path, day, *whole), warehouse, day, ATTEMPT)
+    with pytest.raises(IncompleteLoadError, match=r"missing: invoice_no 562001\. 200 of 202 row"):
+        pipeline.validate(written(tmp_path, day, *half), warehouse, day, replace(ATTEMPT, try_number=2))
+    with psycopg.connect(warehouse) as session:
+        assert session.execute("SELECT count(*) FROM retail_lines WHERE invoice_no = '562001'").fetchone() == (0,)
+        assert session.execute("SELECT complete, missing FROM load_log ORDER BY load_id").fetchall() == [
+            (True, []),
+            (False, ["invoice_no 562001"]),
+        ]
+        rows = session.execute("SELECT reason, source_row FROM quarantine ORDER BY reason").fetchall()
+    assert [reason for reason, _ in rows] == [
+        "invoice_no: another row of 562001 was rejected, and they belong together",
+        "unit_price: 'free' is not a valid numeric",
+    ]
+    assert (rows[0][1]["stock_code"], rows[0][1]["customer_id"]) == ("22600", "(personal data)")
+
+
 def test_other_prices_may_not_be_negative(warehouse: str, tmp_path: Path) -> None:
     wrong = SOLD.format(number="999").replace("0.85", "-0.85")
     right = [SOLD.format(number=f"{number:03}") for number in range(100)]
-    result = pipeline.validate(written(tmp_path, "2011-08-12", wrong, *right), warehouse, "2011-08-12", ATTEMPT)
-    assert (result.loaded, result.quarantined) == (100, 1)
+    with pytest.raises(IncompleteLoadError, match="incomplete, missing: invoice_no 562999"):
+        pipeline.validate(written(tmp_path, "2011-08-12", wrong, *right), warehouse, "2011-08-12", ATTEMPT)
     with psycopg.connect(warehouse) as session:
         [(row, reason)] = session.execute("SELECT source_row, reason FROM quarantine").fetchall()
     assert (row["line"], row["CustomerID"]) == (2, "(personal data)")

@@ -32,7 +32,7 @@ from include.core.sources.tables import create_tables
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.connect import connect
 from include.core.warehouse.digest import table_digest
-from include.core.warehouse.errors import LoadError, SchemaMismatchError, SupersededError
+from include.core.warehouse.errors import IncompleteLoadError, LoadError, SchemaMismatchError, SupersededError
 from include.domains.sources import FOLDER
 from tests.integration.sources.conftest import Run
 
@@ -98,6 +98,25 @@ def test_a_day_that_was_requested_earlier_and_is_loaded_later_is_superseded(
         SupersededError, match=r"sales_data, partition 2010-12-20: .* \(process_sales_data\.load, late\)"
     ):
         pipeline.load(SALES, [UPath(early[0])], warehouse, Attempt(SALES.dag_id, "load", "early", 2))
+
+
+def test_an_invalid_row_rejects_its_invoice_and_marks_the_day(warehouse: str, tmp_path: Path, query: Query) -> None:
+    rows = [
+        {"InvoiceNo": f"5363{number}", "StockCode": "22423", "Quantity": 1, "InvoiceDate": "2010-12-20T09:00:00",
+         "UnitPrice": "1.5", "Country": "Norway"}
+        for number in range(10, 70)
+    ]  # fmt: skip
+    raw = UPath(tmp_path / "day=2010-12-20" / "run.raw.jsonl")
+    raw.parent.mkdir()
+    raw.write_text(
+        "".join(json.dumps(row) + "\n" for row in [*rows, rows[0], rows[1] | {"StockCode": "", "Quantity": 2}])
+    )
+    pipeline.process(SALES, [raw])
+    pipeline.check(SALES, [raw])
+    with pytest.raises(IncompleteLoadError, match=r"missing: invoice_no 536311\. 59 of 62 row"):
+        pipeline.load(SALES, [raw], warehouse, Attempt(SALES.dag_id, "load", "run", 1))
+    assert query("SELECT count(*) FROM sales_data WHERE invoice_no = '536311'") == [(0,)]
+    assert query("SELECT count(*) FROM sales_data WHERE invoice_no = '536310'") == [(1,)], "its copy loses nothing"
 
 
 def test_marketing_as_recorded(run: Run, query: Query) -> None:

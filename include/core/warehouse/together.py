@@ -1,0 +1,50 @@
+"""Rows that belong together, such as the lines of an invoice, are loaded together or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from include.core.warehouse.dataset import HIDDEN, Dataset, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from include.core.warehouse.connect import Session
+
+
+def reject_split_groups(
+    session: Session, dataset: Dataset, rejected: Iterable[Rejected]
+) -> tuple[list[Rejected], tuple[str, ...]]:
+    """Remove the rows from ``stage`` whose group has a rejected row; a rejected copy of a row doesn't count.
+
+    Returns:
+        The removed rows, as rejected ones, and what the load lacks because of them, in words.
+    """
+    if not dataset.together:
+        return [], ()
+    groups = [item.group for item in rejected if not item.is_copy]
+    known = sorted({group for group in groups if group})
+    names = ", ".join(dataset.together)
+    lacking = [f"{names} {', '.join(group)}" for group in known]
+    if unknown := groups.count(None):
+        lacking.append(f"{unknown} row(s) without a valid {names}")
+    columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in dataset.together)
+    removed = session.execute(
+        sql.SQL(
+            "DELETE FROM stage WHERE ({0}) IN (SELECT * FROM unnest({1})) RETURNING to_jsonb(stage) || %s, ARRAY[{0}]"
+        ).format(columns, sql.SQL(", ").join([sql.SQL("%s::text[]")] * len(dataset.together))),
+        [
+            *([group[number] for group in known] for number in range(len(dataset.together))),
+            Jsonb(dict.fromkeys(dataset.personal, HIDDEN)),
+        ],
+    ).fetchall()
+    return [_split(names, row, group) for row, group in removed], tuple(lacking)
+
+
+def _split(names: str, row: object, group: object) -> Rejected:
+    values = tuple(map(str, group)) if isinstance(group, list) else ()
+    reason = f"{names}: another row of {', '.join(values)} was rejected, and they belong together"
+    return Rejected(row if isinstance(row, dict) else {}, reason, values)
