@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 from devstack.errors import StackError
 from devstack.process import is_alive
 from devstack.state import State
+from include.core.warehouse.connect import schema
 from include.core.warehouse.migrations import migrate
 
 SUPERUSER = "spellbook"
@@ -114,7 +115,8 @@ class Postgres:
 
     def connect(self, database: str) -> psycopg.Connection[dict[str, Any]]:
         """Return a session of ``database`` whose rows are dictionaries."""
-        return psycopg.connect(self.uri(database), row_factory=dict_row)
+        options = f"-c search_path={schema()}" if database == WAREHOUSE else None
+        return psycopg.connect(self.uri(database), row_factory=dict_row, options=options)
 
     def create_database(self, name: str, template: str = "template1") -> bool:
         """Create ``name`` as a copy of ``template`` if it is missing; return whether it was created."""

@@ -14,6 +14,7 @@ from devstack.environment import local_url
 from devstack.fill import Fill, replay_traffic
 from devstack.follow import FINISHED
 from devstack.stack import Stack
+from include.core.warehouse.connect import connect
 from include.core.warehouse.digest import table_digest
 from include.domains.retail.datasets import LINES, SALES
 from tests.integration.conftest import folder_in_memory
@@ -83,7 +84,7 @@ def test_datasets_that_were_never_published_are_published_before_a_dag_that_read
 
 def published(stack: Stack) -> list[str]:
     """Digests of the day's rows in the warehouse."""
-    with psycopg.connect(server(stack).uri("warehouse")) as session:
+    with connect(server(stack).uri("warehouse")) as session:
         return [table_digest(session, dataset, DAY) for dataset in (LINES, SALES)]
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from devstack.postgres import Postgres
 from include.core.errors import ConfigurationError
@@ -59,8 +60,7 @@ def role(warehouse: str) -> Iterator[str]:
 
 
 def uri_of(warehouse: str, role: str) -> str:
-    parts = urlsplit(warehouse)
-    return f"postgresql://{role}:guest@{parts.hostname}:{parts.port}{parts.path}"
+    return make_conninfo(warehouse, user=role, password="guest")
 
 
 def load_day(session: Session) -> None:
