@@ -52,15 +52,15 @@ def run(uri: str, *statements: str, **names: str) -> None:
 
 @pytest.fixture
 def role(warehouse: str) -> Iterator[str]:
-    """A role without any privilege."""
+    """A role without any privilege; its password is its name."""
     name = f"guest_{secrets.token_hex(4)}"
-    run(warehouse, "CREATE ROLE {role} LOGIN PASSWORD 'guest'", role=name)
+    run(warehouse, f"CREATE ROLE {{role}} LOGIN PASSWORD '{name}'", role=name)
     yield name
     run(warehouse, "DROP OWNED BY {role}", "DROP ROLE {role}", role=name)
 
 
 def uri_of(warehouse: str, role: str) -> str:
-    return make_conninfo(warehouse, user=role, password="guest")
+    return make_conninfo(warehouse, user=role, password=role)
 
 
 def load_day(session: Session) -> None:

@@ -48,7 +48,7 @@ def test_dags_that_deliver_alerts_have_no_alerts() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kinds": {"failed": "act"}}, "missing: import_error, late"),
+        ({"kinds": {"failed": "act"}}, "missing: gap, import_error, late"),
         ({"kinds": {"failed": "shout"}}, "kinds.failed"),
         ({"mail": {}}, "mail.default"),
         ({"colour": "red"}, "colour"),
