@@ -17,7 +17,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EXCEPTION = re.compile(r"mon|tue|wed|thu|fri|sat|sun|(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
 EXCEPTION_HELP = "'sat' (a weekday) or '12-25' (a day of each year, MM-DD)"
 DAY = timedelta(days=1)
-SHOWN_RANGES = 10
+SHOWN_RANGES = 20
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ EVERY_DAY = Calendar()
 
 
 def in_ranges(days: Iterable[date]) -> str:
-    """Return days in words, such as ``2024-06-01 to 2024-06-03, 2024-06-09``; the first ten ranges of them."""
+    """Return days in words, such as ``2024-06-01 to 2024-06-03, 2024-06-09``; the first twenty ranges of them."""
     ranges: list[list[date]] = []
     for day in sorted(days):
         if ranges and day - ranges[-1][1] == DAY:

@@ -63,8 +63,8 @@ class Missing:
 
     @property
     def lacking(self) -> list[str]:
-        """The partitions for :func:`include.core.warehouse.loader.load`."""
-        return [f"{self.dataset} of {day}" for day in self.partitions]
+        """What a total over them lacks, for :func:`include.core.warehouse.loader.load`."""
+        return [str(self)] if self else []
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def test_a_month_with_missing_days_is_refused_or_marked(warehouse: str) -> None:
         assert session.execute("SELECT count(*) FROM finance_revenue").fetchone() == (0,)
     assert len(close.check(warehouse, MONTH, EVERY_DAY, partial=True).partitions) == 30
     result = close.close(warehouse, MONTH, EVERY_DAY, attempt(2), partial=True)
-    assert (result.complete, result.missing[0], len(result.missing)) == (False, "sales_data of 2010-12-01", 30)
+    assert (result.complete, result.missing) == (False, (named.replace("\\", ""),))
     with psycopg.connect(warehouse) as session:
         session.execute(LOAD_THE_OTHER_DAYS)
         session.execute("DELETE FROM sales_data WHERE country = 'France'")

@@ -81,7 +81,7 @@ def test_totals_of_an_incomplete_day_are_marked(warehouse: str) -> None:
     pipeline.validate(UPath(file["source"]), warehouse, DAY, ATTEMPT)
     with psycopg.connect(warehouse) as connection:
         connection.execute("UPDATE load_log SET complete = false")
-    with pytest.raises(IncompleteLoadError, match=f"{DAY}: incomplete, missing: retail_lines of {DAY}"):
+    with pytest.raises(IncompleteLoadError, match=f"{DAY}: incomplete, missing: retail_lines: 1 incomplete"):
         pipeline.transform(warehouse, DAY, ATTEMPT)
     assert pipeline.missing_sales(warehouse, [DAY]) == f"retail_sales: 1 incomplete ({DAY})"
 
