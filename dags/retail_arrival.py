@@ -63,7 +63,6 @@ def retail_arrival() -> None:
         task_id="wait_for_tills",
         http_conn_id="tills_default",
         endpoint="tills",
-        deferrable=True,
         request_params={"date": DAY},
         **WAITING,
     )

@@ -9,14 +9,13 @@ import tempfile
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
-
-import requests
-import urllib3
+from urllib.parse import urlsplit
 
 from include.core.csv_files.dialect import CsvError
-from include.core.errors import PermanentUpstreamError, TransientUpstreamError
-from include.core.http.bodies import ACCEPT_ENCODING, CHUNK, decoded
-from include.core.http.egress import Egress, GuardedAdapter
+from include.core.http.bodies import CHUNK, decoded, is_plain
+from include.core.http.client import REDIRECTS, HttpApi, Limits
+from include.core.http.egress import PORTS, Egress
+from include.core.http.transport import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
     from include.core.storage import File
 
 GZIP_MAGIC = b"\x1f\x8b"
-CONNECT_SECONDS, SILENCE_SECONDS = 5, 30
+DOWNLOAD_SECONDS, SILENCE_SECONDS = 3600, 30
+HINTS = dict.fromkeys((*REDIRECTS, 401, 403, 404), "use the URL of the file itself, which needs no login")
 
 
 @contextmanager
@@ -40,6 +40,11 @@ def from_storage(file: File) -> Iterator[BinaryIO]:
             yield copy
 
 
+def is_http(source: str) -> bool:
+    """Return whether ``source`` is an http(s) URL, in any letter case."""
+    return urlsplit(source).scheme in PORTS
+
+
 @contextmanager
 def from_http(url: str, largest: int) -> Iterator[BinaryIO]:
     """Download a file to a temporary one, and open it.
@@ -53,27 +58,17 @@ def from_http(url: str, largest: int) -> Iterator[BinaryIO]:
         PermanentUpstreamError: if the server refuses, the file is larger, or its Content-Encoding isn't supported.
         TransientUpstreamError: if the server can't be reached, or the body is truncated or corrupt.
     """
-    egress = Egress.to(url)
-    with requests.Session() as session, tempfile.TemporaryFile() as copy:
-        session.mount("http://", GuardedAdapter(egress))
-        session.mount("https://", GuardedAdapter(egress))
-        timeout = (CONNECT_SECONDS, SILENCE_SECONDS)
-        try:
-            headers = {"Accept-Encoding": ACCEPT_ENCODING}
-            with session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout) as response:
-                if response.status_code >= 500 or response.status_code == 429:
-                    raise TransientUpstreamError(f"{url} answered {response.status_code}", response.status_code)
-                if response.status_code != 200:
-                    raise PermanentUpstreamError(
-                        f"{url} answered {response.status_code}; use the URL of the file itself", response.status_code
-                    )
-                copy.writelines(
-                    decoded(cast("BinaryIO", response.raw), response.headers.get("Content-Encoding"), largest, url)
-                )
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise TransientUpstreamError(f"{url}: {error}") from error
-        copy.seek(0)
-        yield copy
+    limits = Limits(deadline=DOWNLOAD_SECONDS, silence=SILENCE_SECONDS, size=largest)
+    api = HttpApi("the file server", Egress.to(url), limits=limits, hints=HINTS)
+    with tempfile.TemporaryFile() as body, tempfile.TemporaryFile() as content:
+        encoding = run(api.fetch, body, url).get("Content-Encoding")
+        body.seek(0)
+        if is_plain(encoding):
+            yield body
+            return
+        content.writelines(decoded(body, encoding, largest, url))
+        content.seek(0)
+        yield content
 
 
 def as_text(file: BinaryIO, encoding: str) -> io.TextIOWrapper:

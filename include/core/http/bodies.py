@@ -7,7 +7,7 @@ import io
 import zlib
 from typing import IO, TYPE_CHECKING
 
-from include.core.errors import PermanentUpstreamError, TransientUpstreamError
+from include.core.errors import PermanentUpstreamError, TransientUpstreamError, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def decoded(raw: IO[bytes], encoding: str | None, largest: int, where: str) -> I
         PermanentUpstreamError: if the encoding isn't supported, or the body is larger.
         TransientUpstreamError: if the body is truncated or corrupt.
     """
-    name = (encoding or "").strip().lower()
+    name = _name(encoding)
     if name not in PLAIN | GZIP:
         raise PermanentUpstreamError(f"{where}: Content-Encoding {name!r} isn't supported; allowed: gzip, identity")
     stream = gzip.GzipFile(fileobj=raw, mode="rb") if name in GZIP else raw
@@ -47,6 +47,11 @@ def decoded(raw: IO[bytes], encoding: str | None, largest: int, where: str) -> I
             yield chunk
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise TransientUpstreamError(f"{where}: the gzip body is truncated or corrupt: {error}") from error
+
+
+def is_plain(encoding: str | None) -> bool:
+    """Return whether a body with this ``Content-Encoding`` is sent as it is."""
+    return _name(encoding) in PLAIN
 
 
 def json_text(raw: bytes, encoding: str | None, largest: int, where: str) -> str:
@@ -67,3 +72,15 @@ def json_text(raw: bytes, encoding: str | None, largest: int, where: str) -> str
             f"{where}: the response isn't UTF-8: byte 0x{body[error.start]:02x} at position {error.start}."
             " JSON must be UTF-8; have the API corrected"
         ) from error
+
+
+def any_text(raw: bytes, encoding: str | None, largest: int) -> str:
+    """Return as much of the text of a body as can be read; for the arguments see :func:`decoded`."""
+    try:
+        return json_text(raw, encoding, largest, "")
+    except UpstreamError:
+        return raw.decode(errors="backslashreplace")
+
+
+def _name(encoding: str | None) -> str:
+    return (encoding or "").strip().lower()

@@ -7,32 +7,22 @@ connected to, which also prevents DNS rebinding.
 
 from __future__ import annotations
 
-import socket
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from requests.adapters import HTTPAdapter
-from typing_extensions import override
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.poolmanager import PoolManager
-from urllib3.util.connection import create_connection
+import httpx
 
 from include.core.errors import ConfigurationError, ForbiddenAddressError
 from include.core.settings import PRIVATE_NETWORKS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 PORTS = {"http": 80, "https": 443}
+HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]*:[0-9a-f:.]*")  # a name, an IPv4 or an IPv6 address
+NOT_IN_URLS = re.compile(r"[\s\\\x00-\x1f]")
 
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
-TUNNELS = (
-    IPv6Network("2002::/16"),
-    IPv6Network("2001::/32"),
-)  # 6to4 and Teredo: no API uses them
+UNICAST = IPv6Network("2000::/3")  # all public IPv6 addresses; outside are those that translate or embed IPv4 ones
+TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))  # 6to4 and Teredo: no API uses them
 
 Network = IPv4Network | IPv6Network
 
@@ -58,6 +48,15 @@ class Egress:
         """
         return cls(frozenset(map(origin, urls)), networks(PRIVATE_NETWORKS.read()))
 
+    @classmethod
+    def internal(cls, url: str) -> Egress:
+        """Allow the origin of a server of this platform, at any address.
+
+        Raises:
+            ConfigurationError: if it isn't an http(s) URL.
+        """
+        return cls(frozenset({origin(url)}), networks("0.0.0.0/0, ::/0"))
+
     def check(self, url: str) -> None:
         """Check scheme, host and port of ``url``, before its name is resolved.
 
@@ -79,14 +78,10 @@ class Egress:
 
         Raises:
             ForbiddenAddressError: if it is private, link-local (such as a cloud's metadata service), loopback,
-                multicast, reserved or a tunnel's, and not in an allowed network.
+                multicast, reserved, a translation or a tunnel's, and not in an allowed network.
         """
-        resolved = ip_address(address.partition("%")[0])
-        target = _target(resolved)
-        tunnelled = any(resolved in network for network in TUNNELS)
-        if target.is_global and not target.is_multicast and not tunnelled:
-            return
-        if any(target in network for network in self.private):
+        target = _target(ip_address(address.partition("%")[0]))
+        if _is_public(target) or any(target in network for network in self.private):
             return
         raise ForbiddenAddressError(
             f"{host} resolves to {address}, which is not a public address. To allow it, add its network to"
@@ -95,32 +90,47 @@ class Egress:
 
 
 def origin(url: str) -> str:
-    """Return ``scheme://host:port`` of an http(s) URL, normalized.
+    """Return ``scheme://host:port`` of an http(s) URL, normalized; read by the parser of the client that connects.
 
     Raises:
         ConfigurationError: if it isn't such a URL, or contains a user name.
     """
-    problem = f"{url!r} isn't a URL like https://api.example.com"
+    problem = f"{url[:200]!r} isn't a URL like https://api.example.com"
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL as error:
         raise ConfigurationError(f"{problem}: {error}") from error
-    host = (parts.hostname or "").rstrip(".")
-    has_invalid_characters = any(character.isspace() or character == "\\" or ord(character) < 32 for character in url)
-    if parts.scheme not in PORTS or not host or "@" in parts.netloc or has_invalid_characters:
+    host = parts.raw_host.decode().rstrip(".")
+    port = PORTS.get(parts.scheme) if parts.port is None else parts.port
+    is_plain = HOST.fullmatch(host) and not parts.userinfo and not NOT_IN_URLS.search(url)
+    if parts.scheme not in PORTS or not is_plain or not port or port > 65535:
         raise ConfigurationError(problem)
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port or PORTS[parts.scheme]}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def joined(url: str, link: str) -> str:
+    """Return the URL that a response from ``url`` links or redirects to.
+
+    Raises:
+        ForbiddenAddressError: if it isn't one.
+    """
+    try:
+        return str(httpx.URL(url).join(link))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ForbiddenAddressError(f"the response leads to {link[:200]!r}, which isn't a URL: {error}") from error
 
 
 def _target(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address embedded in an IPv6 address (mapped, 6to4, Teredo, NAT64), else the address itself."""
+    """Return the IPv4 address that an IPv6 address stands for (mapped, NAT64), else the address itself."""
     if isinstance(address, IPv4Address):
         return address
-    if address in NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo[1] if address.teredo else None
-    return address.ipv4_mapped or address.sixtofour or teredo or address
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else address.ipv4_mapped or address
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address) and (address not in UNICAST or any(address in each for each in TUNNELS)):
+        return False
+    return address.is_global and not address.is_multicast
 
 
 def networks(text: str) -> tuple[Network, ...]:
@@ -138,62 +148,3 @@ def networks(text: str) -> tuple[Network, ...]:
                 f"{PRIVATE_NETWORKS.name}: {entry!r} isn't a network like 10.0.0.0/8 ({error})"
             ) from error
     return tuple(result)
-
-
-class GuardedAdapter(HTTPAdapter):
-    """Transport of a :class:`requests.Session` that connects to allowed addresses only.
-
-    A proxy resolves names and connects itself; then only :meth:`Egress.check` applies.
-    """
-
-    def __init__(self, egress: Egress) -> None:
-        self.egress = egress
-        super().__init__()
-
-    @override
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Create pools whose connections are guarded."""
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager = _pools(self.egress, self.poolmanager)
-
-
-def _pools(egress: Egress, manager: PoolManager) -> PoolManager:
-    class Plain(HTTPConnection):
-        @override
-        def _new_conn(self) -> socket.socket:
-            return _connect(egress, self)
-
-    class Encrypted(HTTPSConnection):
-        @override
-        def _new_conn(self) -> socket.socket:
-            return _connect(egress, self)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class EncryptedPool(HTTPSConnectionPool):
-        ConnectionCls = Encrypted
-
-    manager.pool_classes_by_scheme = {"http": PlainPool, "https": EncryptedPool}
-    return manager
-
-
-def _connect(egress: Egress, connection: HTTPConnection) -> socket.socket:
-    """Resolve the host once, check every address, and connect to the first reachable one."""
-    entries = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
-    for address in addresses:
-        egress.check_address(connection.host, address)
-    return _connect_to_first(addresses, connection)
-
-
-def _connect_to_first(addresses: Iterable[str], connection: HTTPConnection) -> socket.socket:
-    problem: OSError = OSError(f"{connection.host} has no address")
-    for address in addresses:
-        try:
-            return create_connection(
-                (address, connection.port), connection.timeout, socket_options=connection.socket_options
-            )
-        except OSError as error:
-            problem = error
-    raise problem

@@ -13,6 +13,8 @@ from datetime import datetime
 from include.core.http.responses import MAX_RETRY_AFTER
 from include.core.warehouse.connect import connect
 
+LIFT = "to lift the block, set held_until of its row in the table rate_limit to '-infinity'"
+
 
 class RateLimitError(Exception):
     """No slot is free before the caller's deadline.
@@ -68,8 +70,6 @@ class RateLimiter:
     def penalise(self, seconds: float) -> None:
         """Block the calls of all workers for ``seconds``, from the upstream's ``Retry-After``; at most an hour.
 
-        To lift the block: ``UPDATE rate_limit SET held_until = '-infinity' WHERE upstream = '<name>'``.
-
         Raises:
             ValueError: if ``seconds`` is negative.
         """
@@ -94,7 +94,7 @@ class RateLimiter:
             row = session.execute(
                 """
                 WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
-                SELECT slot, extract(epoch FROM slot - now)
+                SELECT slot, extract(epoch FROM slot - now), slot = held_until
                 FROM clock, rate_limit, greatest(
                     now, held_until, slots[cardinality(slots) + 1 - %(calls)s] + make_interval(secs => %(window)s)
                 ) AS slot
@@ -104,15 +104,17 @@ class RateLimiter:
             ).fetchone()
             if row is None:
                 raise LookupError(f"rate limit {self.name!r}: its row was deleted while in use; try again")
-            slot, wait = row
+            slot, wait, blocked = row
             if not isinstance(slot, datetime):
                 raise TypeError(f"rate limit {self.name!r}: slot is {slot!r}, not a time")
             wait = float(str(wait))
             if wait > within:
+                reason = f"{self.calls} calls per {self.seconds:g} s, shared by all workers"
+                if blocked:
+                    reason = f"its Retry-After blocks all workers; {LIFT}"
                 raise RateLimitError(
-                    f"{self.name}: no call is free within {within:.1f} s, the next one is in {wait:.1f} s"
-                    f" ({self.calls} calls per {self.seconds:g} s, shared by all workers). Retry then, or allow a"
-                    " longer wait.",
+                    f"{self.name}: no call is free within {within:.1f} s, the next one is in {wait:.1f} s ({reason})."
+                    " Retry then, or allow a longer wait.",
                     wait,
                 )
             session.execute(

@@ -10,17 +10,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.core import exact_json
-from include.core.errors import PermanentUpstreamError, TransientUpstreamError, UpstreamError
-from include.core.http.bodies import json_text
+from include.core.errors import PermanentUpstreamError, TransientUpstreamError
 from include.core.replay import HEADER, replayed_day
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping
 
+    Mask = Callable[[str], str]
+
 SUCCESSES = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
 TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 MAX_TEXT = 5000  # characters of an error body that are searched for its reason
+MAX_DEPTH = 100  # levels of arrays and objects
 MAX_RETRY_AFTER = 3600.0
 """Maximum seconds that a ``Retry-After`` is obeyed, since a wrong one blocks the calls of all workers."""
 TRANSIENT_REASON = re.compile(
@@ -46,10 +48,8 @@ class Response(NamedTuple):
     replayed_from: dt.date | None = None
 
 
-def check_response(
-    name: str, url: str, response: Response, hints: Mapping[int, str], mask: Callable[[str], str] = lambda text: text
-) -> Response:
-    """Return the response if it is successful, with ``replayed_from``.
+def check_status(name: str, url: str, response: Response, hints: Mapping[int, str], mask: Mask) -> None:
+    """Check that the status is that of a success.
 
     Args:
         name: the upstream, for messages.
@@ -64,20 +64,8 @@ def check_response(
     """
     status = response.status
     if status in SUCCESSES:
-        try:
-            exact_json.loads(response.text)
-        except json.JSONDecodeError as error:
-            start = mask(" ".join(response.text[:80].split()))
-            raise TransientUpstreamError(
-                f"{name} at {url}: the response isn't complete JSON ({error}); it starts with {start!r}", status
-            ) from None
-        except ValueError as error:
-            raise PermanentUpstreamError(f"{name} at {url}: the response can't be read: {error}", status) from None
-        try:
-            return response._replace(replayed_from=replayed_day(response.headers))
-        except ValueError as error:
-            raise PermanentUpstreamError(f"{name} at {url}: header {HEADER}: {error}", status) from None
-    reason = mask(_reason(response.text))
+        return
+    reason = _reason(mask(response.text))
     message = f"{name} answered {status} for {url}: {reason}"
     if status not in TRANSIENT and status < HTTPStatus.INTERNAL_SERVER_ERROR:
         advice = {**HINTS, **hints}
@@ -92,27 +80,53 @@ def check_response(
     raise TransientUpstreamError(message, status, retry_after)
 
 
-def read_text(where: str, status: int, headers: Mapping[str, str], body: bytes, largest: int) -> str:
-    """Return the text of a response; for an error status, as much of it as can be read.
+def check_json(where: str, response: Response, mask: Mask) -> Response:
+    """Check that the text is complete JSON; return the response with ``replayed_from``.
 
     Raises:
-        UpstreamError: see :func:`include.core.http.bodies.json_text`; for a success only.
+        PermanentUpstreamError: it is JSON that can't be used, such as one nested too deeply.
+        TransientUpstreamError: it isn't JSON, or is truncated.
     """
     try:
-        return json_text(body, headers.get("Content-Encoding"), largest, where)
-    except UpstreamError:
-        if status in SUCCESSES:
-            raise
-        return body.decode(errors="backslashreplace")
+        _parse(response.text)
+    except json.JSONDecodeError as error:
+        start = " ".join(mask(response.text[:MAX_TEXT]).split())[:80]
+        raise TransientUpstreamError(
+            f"{where}: the response isn't complete JSON ({error}); it starts with {start!r}", response.status
+        ) from None
+    except ValueError as error:
+        raise PermanentUpstreamError(f"{where}: the response can't be read: {error}", response.status) from None
+    try:
+        return response._replace(replayed_from=replayed_day(response.headers))
+    except ValueError as error:
+        raise PermanentUpstreamError(f"{where}: header {HEADER}: {error}", response.status) from None
 
 
 def _reason(text: str) -> str:
     """Return the message of an error body, else the body's start."""
     try:
-        content = exact_json.loads(text)
+        content = _parse(text)
     except ValueError:
         content = None
     return _in_a_line(_error_message(content) or text) or "no reason given"
+
+
+def _parse(text: str) -> Any:
+    """Parse JSON that is nested no deeper than :data:`MAX_DEPTH`; code that goes through it may recurse.
+
+    Raises:
+        ValueError: if it is nested deeper, or can't be parsed.
+    """
+    content = exact_json.loads(text)
+    level = [content]
+    for _ in range(MAX_DEPTH + 1):
+        containers = (
+            item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)
+        )
+        level = [child for container in containers for child in container]
+        if not level:
+            return content
+    raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
 
 
 def error_in(content: Any, field: str) -> str:

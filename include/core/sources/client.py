@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urljoin
 
 from include.core import exact_json
 from include.core.errors import PermanentUpstreamError, TransientUpstreamError
 from include.core.extras import Extras
 from include.core.http.client import HttpApi, Limits, connection_url
-from include.core.http.egress import Egress
+from include.core.http.egress import Egress, joined
 from include.core.http.rate_limit import RateLimiter
 from include.core.http.responses import error_in, is_transient
 from include.core.replay import Rows
@@ -109,7 +108,7 @@ def _rows(api: HttpApi, url: str, source: Source, day: dt.date, text: str) -> It
         yield from rows
         if not next_url or (not rows and received != total):  # the latter is reported below
             break
-        url = urljoin(url, next_url)
+        url = joined(url, next_url)
         if url in seen:
             raise PermanentUpstreamError(f"source {source.name}, {day}: page {url} is repeated")
         if not rows:
@@ -122,7 +121,7 @@ def _rows(api: HttpApi, url: str, source: Source, day: dt.date, text: str) -> It
                 f" in {source.name}.yaml to what the API returns, or raise limits.rows"
             )
         seen.add(url)
-        text = api.get(url, {}).text
+        text = api.get(url).text
     if received != total:
         raise TransientUpstreamError(
             f"source {source.name}, {day}: {total} rows announced, {received} received; they changed during the read"

@@ -20,7 +20,6 @@ from include.domains.long_jobs.job import Job, JobNotFoundError, parse_job, read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from include.core.http.async_client import AsyncHttpApi
     from include.core.http.client import HttpApi
 
 NAME = "ETL jobs"
@@ -65,7 +64,7 @@ class JobService:
         """
         url = job_url(self.base, job_id)
         try:
-            return read_job(self.api.get(url, {}).text, url)
+            return read_job(self.api.get(url).text, url)
         except PermanentUpstreamError as error:
             raise _translated(error, job_id) from error
 
@@ -82,7 +81,7 @@ class JobService:
         job.require_success()
         if not job.status.finished:
             raise TransientUpstreamError(f"job {job_id} is {job.status} ({job.progress:.0%}): it has no result yet")
-        response = self.api.get(f"{job_url(self.base, job_id)}/result", {})
+        response = self.api.get(f"{job_url(self.base, job_id)}/result")
         return Rows(exact_json.loads(response.text)["data"], response.replayed_from)
 
     def cancel(self, job_id: str) -> Job:
@@ -104,21 +103,21 @@ class JobService:
 class AsyncJobService:
     """Client for triggers of the service at ``base``; it makes one attempt for each call."""
 
-    api: AsyncHttpApi
+    api: HttpApi
     base: str
 
     async def job(self, job_id: str) -> Job:
         """Return the current state of the job; raises what :meth:`JobService.job` does."""
         url = job_url(self.base, job_id)
         try:
-            return read_job(await self.api.call("GET", url), url)
+            return read_job((await self.api.once("GET", url)).text, url)
         except PermanentUpstreamError as error:
             raise _translated(error, job_id) from error
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job, unless it has finished."""
         try:
-            await self.api.call("DELETE", job_url(self.base, job_id))
+            await self.api.once("DELETE", job_url(self.base, job_id))
         except PermanentUpstreamError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise _translated(error, job_id) from error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from include.core.http.async_client import AsyncHttpApi
-from include.core.http.client import HttpApi, connection_url
+from include.core.http.client import HttpApi, Limits, connection_url
 from include.core.http.egress import Egress
 from include.domains.long_jobs.service import HINTS, LIMITS, NAME, POLL_LIMITS, AsyncJobService, JobService
 from spellbook.hooks.base import ClientHook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
 
 EXAMPLE = "https://jobs.example.com"
 
@@ -35,14 +37,13 @@ class EtlJobHook(ClientHook):
         Raises:
             ConfigurationError: if the connection's host isn't a host name or an http(s) URL.
         """
-        connection = self.get_connection(self.etl_job_conn_id)
-        base = connection_url(connection, EXAMPLE)
-        api = HttpApi(NAME, Egress.to(base), None, LIMITS, token=connection.password or "", hints=HINTS)
-        return JobService(api, base)
+        return JobService(*_api(self.get_connection(self.etl_job_conn_id), LIMITS))
 
     async def get_async_conn(self) -> AsyncJobService:
         """Return the client for a trigger; raises what :meth:`get_conn` raises."""
-        connection = await self.aget_connection(self.etl_job_conn_id)
-        base = connection_url(connection, EXAMPLE)
-        api = AsyncHttpApi(NAME, Egress.to(base), POLL_LIMITS, token=connection.password or "", hints=HINTS)
-        return AsyncJobService(api, base)
+        return AsyncJobService(*_api(await self.aget_connection(self.etl_job_conn_id), POLL_LIMITS))
+
+
+def _api(connection: Connection, limits: Limits) -> tuple[HttpApi, str]:
+    base = connection_url(connection, EXAMPLE)
+    return HttpApi(NAME, Egress.to(base), limits=limits, token=connection.password or "", hints=HINTS), base

@@ -82,17 +82,18 @@ class CsvToPostgresOperator(BaseOperator):
             IncompleteLoadError: rows are invalid, and others belong together with them; the rest was loaded.
             LoadError: too many rows are invalid, or the rows violate the contract; nothing was written.
         """
-        from include.core.csv_files.fetch import from_http, from_storage
+        from include.core.csv_files.fetch import from_http, from_storage, is_http
         from include.core.csv_files.load import load_csv
         from include.core.replay import describe_day, read_replayed_day
         from include.core.storage import modified_at
 
-        is_http = self.source.startswith(("http://", "https://"))
-        source = (
-            from_http(self.source, self.largest_download) if is_http else from_storage(ObjectStoragePath(self.source))
-        )
-        replayed_from = None if is_http else read_replayed_day(ObjectStoragePath(self.source))
-        requested_at = datetime.now(UTC) if is_http else modified_at(ObjectStoragePath(self.source))
+        if is_http(self.source):
+            source, replayed_from = from_http(self.source, self.largest_download), None
+            requested_at = datetime.now(UTC)
+        else:
+            path = ObjectStoragePath(self.source)
+            source, replayed_from = from_storage(path), read_replayed_day(path)
+            requested_at = modified_at(path)
         with publication(context) as attempt, source as file:
             result = load_csv(
                 file,

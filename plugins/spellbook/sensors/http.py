@@ -1,62 +1,72 @@
-"""An HttpSensor that respects its poke interval while deferred.
-
-After any error other than 404, the provider's trigger (6.3.0) retries immediately and endlessly, and so floods a server
-that is down: https://github.com/apache/airflow/issues/69903
-"""
+"""A sensor that waits for an HTTP API; it takes the place of the provider's, see :mod:`spellbook.triggers.http`."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, NoReturn
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
-from airflow.providers.http.sensors.http import HttpSensor
-from airflow.providers.http.triggers.http import HttpSensorTrigger
-from airflow.sdk.exceptions import AirflowException
-from airflow.triggers.base import TriggerEvent
+from airflow.sdk import BaseHook, BaseSensorOperator
 from typing_extensions import override
 
+from include.core.errors import PermanentUpstreamError
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
 
 
-class PacedHttpTrigger(HttpSensorTrigger):
-    """Fires when a request succeeds; waits ``poke_interval`` seconds after any error."""
+class PacedHttpSensor(BaseSensorOperator):
+    """Waits without a worker until a GET request succeeds; also takes ``timeout`` and other sensor arguments.
 
-    @override
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        _, arguments = super().serialize()
-        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+    The first request is sent by a worker: an error other than 404 fails the task. Further requests are sent every
+    ``poke_interval`` seconds until ``timeout``. Redirects aren't followed.
 
-    @override
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        hook = self._get_async_hook()
-        while True:
-            try:
-                async with aiohttp.ClientSession() as session:
-                    response = await hook.run(
-                        session=session,
-                        endpoint=self.endpoint,
-                        data=self.data,
-                        headers=self.headers,
-                        extra_options=self.extra_options,
-                    )
-                    response.release()
-            except (AirflowException, aiohttp.ClientError, TimeoutError) as error:
-                self.log.info("not successful yet, retrying in %g s: %s", self.poke_interval, error)
-            else:
-                yield TriggerEvent(True)
-                return
-            await asyncio.sleep(self.poke_interval)
-
-
-class PacedHttpSensor(HttpSensor):
-    """Waits without a worker until a request succeeds; takes the arguments of ``HttpSensor``.
-
-    The first request is sent by a worker: an error status outside ``response_error_codes_allowlist`` fails the task.
-    Further requests are sent every ``poke_interval`` seconds until ``timeout``.
+    Args:
+        http_conn_id: connection, see :func:`spellbook.triggers.http.request`; templated.
+        endpoint: path below the connection's URL; templated.
+        request_params: query parameters; templated.
     """
 
+    template_fields: Sequence[str] = ("http_conn_id", "endpoint", "request_params")
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        http_conn_id: str = "http_default",
+        request_params: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.http_conn_id = http_conn_id
+        self.endpoint = endpoint
+        self.request_params = request_params or {}
+
     @override
-    def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
-        super().defer(trigger=PacedHttpTrigger(**trigger.serialize()[1]), **kwargs)
+    def execute(self, context: Context) -> None:
+        """Send a request, then defer if it wasn't successful yet.
+
+        Raises:
+            ConfigurationError: the connection is invalid.
+            UpstreamError: the request failed with an error other than 404.
+        """
+        from include.core.http.transport import run
+        from spellbook.triggers.http import PacedHttpTrigger, request
+
+        try:
+            run(request, BaseHook.get_connection(self.http_conn_id), self.endpoint, self.request_params)
+        except PermanentUpstreamError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            self.log.info("not successful yet: %s", error)
+            self.defer(
+                trigger=PacedHttpTrigger(self.http_conn_id, self.endpoint, self.request_params, self.poke_interval),
+                method_name="execute_complete",
+                timeout=timedelta(seconds=self.timeout),
+            )
+
+    def execute_complete(self, context: Context, event: bool) -> None:  # noqa: ARG002 (Airflow's names)
+        """Finish: the request has succeeded."""
+        self.log.info("the request has succeeded")

@@ -178,8 +178,9 @@ def test_from_disk_and_http(
     with pytest.raises(PermanentUpstreamError, match="larger than 10 bytes"):
         operator(f"{server}/orders.csv.gz", largest_download=10)
     monkeypatch.setenv("SPELLBOOK_PRIVATE_NETWORKS", "10.0.0.0/8")
-    with pytest.raises(ForbiddenAddressError, match="not a public address"):
-        operator(f"{server}/orders.csv.gz")
+    for url in (f"{server}/orders.csv.gz", f"{server.replace('http', 'HTTP')}/orders.csv.gz"):
+        with pytest.raises(ForbiddenAddressError, match="not a public address"):
+            operator(url)
 
 
 def test_from_s3(operator: Callable[..., dict[str, int]], bucket: Callable[[str], Any]) -> None:

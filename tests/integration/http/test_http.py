@@ -63,6 +63,14 @@ def test_a_redirect_to_elsewhere_is_refused(upstreams: str, control: Control, le
         api(ledger, upstreams).get(f"{upstreams}/sales", DAY)
 
 
+def test_a_forbidden_call_is_not_booked(upstreams: str, ledger: str) -> None:
+    limiter = RateLimiter(ledger, secrets.token_hex(8), calls=1)
+    for url in ("http://169.254.169.254/", f"{upstreams}/jobs/a\nb"):
+        with pytest.raises(ForbiddenAddressError):
+            HttpApi("Sample", Egress.to(upstreams), limiter, LIMITS).get(url)
+    limiter.acquire(timeout=0)
+
+
 def test_a_redirect_to_another_port_is_not_followed(upstreams: str, control: Control, ledger: str) -> None:
     with listener() as (url, received):
         with control.scenario("redirect", path="/sales", to=url), pytest.raises(ForbiddenAddressError):
@@ -95,8 +103,8 @@ def test_the_connection_goes_to_the_address_that_was_checked(ledger: str, monkey
     lookups = []
     look_up = socket.getaddrinfo
 
-    def rebound(host: str | None, *arguments: Any, **options: Any) -> object:
-        if host == "rebound.test":
+    def rebound(host: str | bytes, *arguments: Any, **options: Any) -> object:
+        if host == b"rebound.test":
             lookups.append(host)
             host = next(addresses)
         return look_up(host, *arguments, **options)

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from airflow.sdk import Connection
 
-from include.core.errors import PermanentUpstreamError, TransientUpstreamError
+from include.core.errors import ForbiddenAddressError, PermanentUpstreamError, TransientUpstreamError
 from include.core.sources.client import SourceClient
 from include.core.sources.model import Source
 from tests.integration.http.answers import Answer, answering
@@ -120,6 +120,12 @@ def test_an_empty_page_with_a_next_one_is_refused(rows: Rows, total: int, error:
     with pytest.raises(error, match=message):
         rows(endless)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("link", ["http://[::1", "http://a:b/", "HTTP://169.254.169.254/", "file:///etc/passwd"])
+def test_a_link_to_no_allowed_url_is_refused(rows: Rows, link: str) -> None:
+    with pytest.raises(ForbiddenAddressError):
+        rows(json.dumps({"total": 2, "next": link, "data": [{"id": 1, "v": 1}]}).encode())
 
 
 def test_the_number_of_pages_is_bounded(rows: Rows) -> None:

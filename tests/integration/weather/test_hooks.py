@@ -89,8 +89,8 @@ def test_a_transient_fault_is_retried(
         ("server_error", 500, "answered 500 for"),
         ("bad_gateway_html", 502, "502 Bad Gateway"),
         ("connection_reset", None, "ConnectionResetError"),
-        ("hang", None, "timed out"),
-        ("cut_json", None, "IncompleteRead"),
+        ("hang", None, "no data for 0.6 s"),
+        ("cut_json", None, "peer closed connection without sending complete message body"),
         ("cut_json_streaming_error", 200, "the response isn't complete JSON"),
     ],
 )
@@ -241,7 +241,7 @@ def test_a_missing_city_does_not_affect_the_others(build: Build, control: Contro
 def test_a_refused_connection_is_a_transient_error(build: Build, key: str, api: str) -> None:
     nowhere = {"host": "127.0.0.1", "port": 9, "schema": "http"}
     client = build(api, password=key, fields=nowhere, deadline=0.5)
-    with pytest.raises(TransientUpstreamError, match=r"at http://127\.0\.0\.1:9/.*Connection refused") as caught:
+    with pytest.raises(TransientUpstreamError, match=r"at http://127\.0\.0\.1:9/.*ConnectionRefusedError") as caught:
         client.fetch(CITIES, DAY, REQUESTED_ON)
     assert key not in log_text(caught.value)
 
@@ -250,12 +250,12 @@ def test_a_refused_connection_is_a_transient_error(build: Build, key: str, api: 
 def test_the_key_is_in_no_log_even_when_everything_is_logged(
     build: Build, control: Control, key: str, caplog: pytest.LogCaptureFixture, api: str
 ) -> None:
-    for name in ("", "urllib3"):  # the Kubernetes client, where a test has loaded it, sets the level of the second
+    for name in ("", "httpx", "httpcore"):
         caplog.set_level(logging.DEBUG, name)
     with control.scenario("server_error", path=PATHS[api], times=1):
         raw = build(api, password=key).fetch(CITIES, DAY, REQUESTED_ON)
     logged = "\n".join(record.getMessage() for record in caplog.records)
-    assert "urllib3.connectionpool" in {record.name for record in caplog.records}
+    assert "httpcore.http11" in {record.name for record in caplog.records}
     assert "answered 500 for" in logged
     assert key not in logged
     assert key not in raw.model_dump_json()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.core.errors import ConfigurationError, ForbiddenAddressError
-from include.core.http.egress import Egress, networks, origin
+from include.core.http.egress import Egress, joined, networks, origin
 
 EGRESS = Egress(frozenset({"https://api.example.com:443"}))
 
@@ -20,6 +20,7 @@ EGRESS = Egress(frozenset({"https://api.example.com:443"}))
         "https://api.example.com/sales?page=2",
         "https://API.example.com:443/",
         "https://api.example.com./x",
+        "HTTPS://api.example.com/",
     ],
 )
 def test_the_declared_origin_may_be_called(url: str) -> None:
@@ -43,6 +44,10 @@ def test_the_declared_origin_may_be_called(url: str) -> None:
         "https://[::1]/",
         "https://api.example.com\n.evil.net/",
         "https://api.example.com:99999/",
+        "https://api.example.com:0/",
+        "https://[/",
+        "HTTP://api.example.com/",
+        "File:///etc/passwd",
         "",
     ],
 )
@@ -57,7 +62,8 @@ def test_any_other_origin_may_not_be_called(url: str) -> None:
         "127.0.0.1", "0.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1",
         "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1",
         "::ffff:169.254.169.254", "2002:7f00:1::", "2002:808:808::", "2001::f7f7:f7f7", "64:ff9b::a9fe:a9fe",
-        "2001:db8::1",
+        "2001:db8::1", "64:ff9b:1::a9fe:a9fe", "64:ff9b:1::808:808", "::ffff:0:10.0.0.1", "::ffff:0:8.8.8.8",
+        "::127.0.0.1", "::8.8.8.8", "fec0::1", "5f00::1",
     ],
 )  # fmt: skip
 def test_an_address_that_is_not_public_is_refused(address: str) -> None:
@@ -65,7 +71,7 @@ def test_an_address_that_is_not_public_is_refused(address: str) -> None:
         EGRESS.check_address("api", address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_a_public_address_is_accepted(address: str) -> None:
     EGRESS.check_address("api", address)
 
@@ -79,6 +85,40 @@ def test_a_private_network_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> No
     egress.check_address("upstreams", "::1")
     with pytest.raises(ForbiddenAddressError):
         egress.check_address("upstreams", "192.168.0.1")
+
+
+def test_a_tunnel_to_an_allowed_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPELLBOOK_PRIVATE_NETWORKS", "127.0.0.0/8, 10.0.0.0/8, ::1")
+    egress = Egress.to("http://upstreams")
+    for address in ("2002:a00:1::", "::ffff:0:10.0.0.1", "64:ff9b:1::a00:1", "::127.0.0.1"):
+        with pytest.raises(ForbiddenAddressError):
+            egress.check_address("upstreams", address)
+
+
+def test_an_internal_server_may_have_any_address_but_no_other_origin() -> None:
+    egress = Egress.internal("http://model-server:8000")
+    egress.check_address("model-server", "172.18.0.5")
+    egress.check_address("model-server", "fd00::5")
+    with pytest.raises(ForbiddenAddressError, match="may not be called"):
+        egress.check("http://metadata:8000/")
+
+
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        ("/b?page=2", "https://api.example.com/b?page=2"),
+        ("b", "https://api.example.com/v1/b"),
+        ("//evil.net/", "https://evil.net/"),
+    ],
+)
+def test_a_link_is_read_as_the_client_reads_it(link: str, url: str) -> None:
+    assert joined("https://api.example.com/v1/a", link) == url
+
+
+@pytest.mark.parametrize("link", ["http://[::1", "http://a:b", "http://\0"])
+def test_a_link_that_is_not_a_url_leads_nowhere(link: str) -> None:
+    with pytest.raises(ForbiddenAddressError):
+        EGRESS.check(joined("https://api.example.com/v1/a", link))
 
 
 def test_a_wrong_network_is_named() -> None:

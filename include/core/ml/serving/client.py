@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import requests
-
+from include.core.errors import UpstreamError
+from include.core.http.client import HttpApi, Limits
+from include.core.http.egress import Egress
+from include.core.http.transport import run
 from include.core.ml.errors import ServingError
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
     from include.core.ml.spec import ModelSpec
 
-TIMEOUT_SECONDS = 10
+LIMITS = Limits(deadline=10)
 TOLERANCE = 1e-6
 
 
@@ -25,7 +28,7 @@ class ModelServer:
 
     def __init__(self, url: str, spec: ModelSpec) -> None:
         self.url, self._spec = url.rstrip("/"), spec
-        self._session = requests.Session()
+        self._api = HttpApi("the model server", Egress.internal(url), limits=LIMITS)
 
     def health(self) -> dict[str, Any]:
         """Return the server's state, see :class:`include.core.ml.serving.app.Health`."""
@@ -69,15 +72,8 @@ class ModelServer:
 
     def _call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
         try:
-            response = self._session.request(
-                method, self.url + path, json=body, headers=headers, timeout=TIMEOUT_SECONDS
-            )
-        except requests.RequestException as error:
-            raise ServingError(f"the model server at {self.url} doesn't respond: {error}") from error
-        if not response.ok:
-            raise ServingError(f"{method} {self.url}{path} returned {response.status_code}: {response.text[:500]}")
-        try:
-            content: dict[str, Any] = json.loads(response.content.decode())
-        except ValueError as error:
-            raise ServingError(f"{method} {self.url}{path} didn't return JSON in UTF-8: {error}") from error
+            response = run(partial(self._api.once, method, self.url + path, body=body, headers=headers))
+        except UpstreamError as error:
+            raise ServingError(str(error)) from error
+        content: dict[str, Any] = json.loads(response.text)
         return content

@@ -74,6 +74,18 @@ def test_a_retry_after_delays_every_worker(warehouse: str) -> None:
     assert time.monotonic() - start >= 2.5
 
 
+@pytest.mark.parametrize("seconds", [1e20, float("inf"), 3e11])
+def test_a_block_lasts_an_hour_at_most_and_can_be_lifted(warehouse: str, seconds: float) -> None:
+    rate = RateLimiter(warehouse, "upstream", calls=10)
+    rate.penalise(seconds)
+    with pytest.raises(RateLimitError, match="Retry-After blocks all workers; to lift the block") as caught:
+        rate.acquire(timeout=0)
+    assert 3590 < caught.value.wait <= 3600
+    with connect(warehouse) as session:
+        session.execute("UPDATE rate_limit SET held_until = '-infinity' WHERE upstream = 'upstream'")
+    rate.acquire(timeout=0)
+
+
 def test_a_retry_after_delays_callers_that_already_wait(warehouse: str) -> None:
     rate = RateLimiter(warehouse, "upstream", calls=1, seconds=0.5, slack=0.2)
     rate.acquire()
@@ -121,5 +133,6 @@ def _granted_at_once(uri: str, module: ModuleType) -> int:
 def test_invalid_limits_are_refused(warehouse: str) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         RateLimiter(warehouse, "upstream", calls=0)
-    with pytest.raises(ValueError, match="use 0 or more"):
-        RateLimiter(warehouse, "upstream").penalise(-1)
+    for seconds in (-1, float("nan")):
+        with pytest.raises(ValueError, match="use 0 or more"):
+            RateLimiter(warehouse, "upstream").penalise(seconds)
