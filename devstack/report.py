@@ -55,7 +55,8 @@ def write(console: Console, outcome: Outcome) -> bool:
     console.print(_tasks(instances, many=len(outcome.runs) > 1))
     loads = _loads(outcome)
     ok = not failed
-    silent = {run["dag_run_id"] for run in outcome.runs} - {load["run_id"] for load in loads}
+    superseded = {instance["dag_run_id"] for instance in instances if instance["state"] == "skipped"}
+    silent = {run["dag_run_id"] for run in outcome.runs} - {load["run_id"] for load in loads} - superseded
     if outcome.dag_id == PIPELINE and silent and not failed:
         console.print(
             f"[red]{len(silent)} run(s) loaded nothing[/], though all tasks succeeded: {', '.join(sorted(silent))}"

@@ -168,7 +168,7 @@ def connect(
                 "idle_in_transaction_session_timeout": f"{idle_timeout * 1000:.0f}ms",
             }.items()
         )
-        session.execute("SET TimeZone = 'UTC'")  # a setting that poolers keep for each client
+        psycopg.Cursor(session).execute("SET TimeZone = 'UTC'")  # a setting that poolers keep for each client
     except BaseException:
         session.close()
         raise

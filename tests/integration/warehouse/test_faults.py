@@ -117,12 +117,14 @@ def test_waiting_for_another_load_times_out(session: Session, warehouse: str) ->
 
 
 def test_a_session_that_is_idle_in_its_transaction_is_ended(session: Session, warehouse: str) -> None:
-    idle = connect(warehouse, idle_timeout=0.1)
-    idle.execute("BEGIN")
-    lock(idle, WEATHER.name, DAY.isoformat())
-    time.sleep(0.5)
-    with idle, pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
-        idle.execute("SELECT 1")
+    def idle() -> None:
+        with connect(warehouse, idle_timeout=0.1) as own, own.transaction():
+            lock(own, WEATHER.name, DAY.isoformat())
+            time.sleep(0.5)
+            own.execute("SELECT 1")
+
+    with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+        idle()
     assert load(session, WEATHER, partition=DAY, rows=observations(), attempt=FIRST).loaded == 3
 
 
