@@ -51,9 +51,9 @@ CORE_MODULES = (
 LIBRARIES = (
     "airflow.providers.slack.hooks.slack_webhook",
     "airflow.providers.smtp.hooks.smtp",
+    "duckdb",
     "pandas",
-    "pandera.backends.pandas.builtin_checks",
-    "pandera.pandas",
+    "pyarrow.csv",
     "pyarrow.parquet",
     "pydantic",
     "requests",

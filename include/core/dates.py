@@ -48,3 +48,19 @@ def to_utc(
     if ambiguous == "reject":
         raise ValueError(f"this time occurs twice in {zone}: daylight saving time ended; it needs an offset")
     return earlier if ambiguous == "earlier" else later
+
+
+def local_day(value: dt.date | None, zone: ZoneInfo) -> dt.date | None:
+    """Return the day of a date or of a time in the time zone ``zone``."""
+    if not isinstance(value, dt.datetime):
+        return value
+    try:
+        return value.astimezone(zone).date()
+    except OverflowError:  # within a day of the first or the last time that Python knows
+        return value.date()
+
+
+def utc_range(day: dt.date, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
+    """Return the first time of a day in the time zone ``zone``, and that of the next day, both in UTC."""
+    first, following = (dt.datetime.combine(day + dt.timedelta(days=days), dt.time(), zone) for days in (0, 1))
+    return first.astimezone(dt.UTC), following.astimezone(dt.UTC)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
-from include.core.csv_files.rows import read_rows
+from include.core.csv_files.reader import CsvReader
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load
 from include.core.warehouse.schema import create_table
+from include.core.warehouse.validation.validate import validated
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Collection, Mapping
     from typing import BinaryIO
 
@@ -35,9 +36,7 @@ def load_csv(
     replayed_from: dt.date | None = None,
     requested_at: dt.datetime | None = None,
 ) -> LoadResult:
-    """Publish the rows of a file in constant memory, see :func:`include.core.csv_files.rows.read_rows`.
-
-    Rejected rows are kept in memory until the end; more than 100,000 of them abort the load.
+    """Publish the valid rows of a file, and quarantine the others, in constant memory.
 
     Args:
         file: the file's bytes, plain or gzip.
@@ -58,28 +57,15 @@ def load_csv(
         CsvError: the file isn't a table with the dataset's columns.
         LoadError: nothing was written; the message says why.
     """
-    fixed: dict[str, object] = {}
-    if dataset.partition is not None:
-        label = dataset.partition_label(partition)
-        is_date = dataset.column(dataset.partition).type == "date"
-        fixed[dataset.partition] = dt.date.fromisoformat(label) if is_date else label
-    rows = read_rows(
-        file,
-        dataset,
-        fixed=fixed,
-        rename=rename or {},
-        delimiter=delimiter,
-        encoding=encoding,
-        nulls=nulls,
-        line_column=line_column,
-    )
+    given = {name for name in (dataset.partition, line_column) if name is not None}
+    reader = CsvReader(file, dataset, given=given, rename=rename, delimiter=delimiter, encoding=encoding)
     with connect(uri, attempt, statement_timeout=3600) as session:
         create_table(session, dataset)
         return load(
             session,
             dataset,
             partition=partition,
-            rows=rows,
+            rows=validated(reader, dataset, partition, nulls=nulls, line_column=line_column),
             attempt=attempt,
             tolerance=max_bad_share,
             strict=True,

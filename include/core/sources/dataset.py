@@ -41,9 +41,22 @@ def dataset_of(source: Source) -> Dataset:
         together=source.together,
         calendar=Calendar(no_data_on=source.no_data_on),
         freshness=None if source.freshness is None else dt.timedelta(hours=source.freshness),
+        duplicates="reject",
     )
 
 
 def _column(name: str, column: ColumnContract) -> Column:
     doc = f"{column.doc} (personal data)".strip() if column.pii else column.doc
-    return Column(name, POSTGRES[column.type], column.nullable, column.minimum, column.maximum, doc, column.pii)
+    return Column(
+        name,
+        POSTGRES[column.type],
+        column.nullable,
+        column.minimum,
+        column.maximum,
+        doc,
+        column.pii,
+        column.allowed,
+        column.pattern,
+        column.null_words,
+        column.ambiguous,
+    )

@@ -22,6 +22,8 @@ GROUPING = ("text", "integer", "date")
 RANGED = ("integer", "number", "decimal")
 BUILT_IN = ("day", "line")
 
+NOT_LINEAR = re.compile(r"\(\?(?:=|!|<=|<!|>|\(|P=)|\\[1-9]")  # look-around, conditions and back-references
+
 Kind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp"]
 
 
@@ -69,6 +71,8 @@ def _pattern(value: str) -> str:
         re.compile(value)
     except re.error as error:
         raise ValueError(f"must be a regular expression ({error})") from error
+    if found := NOT_LINEAR.search(value):
+        raise ValueError(f"must be a regular expression of RE2, which takes linear time and has no {found[0]}")
     return value
 
 

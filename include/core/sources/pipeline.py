@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,17 +16,18 @@ from include.core import exact_json
 from include.core.replay import describe_day, read_replayed_day, write_replayed_day
 from include.core.sources.dataset import dataset_of
 from include.core.sources.errors import PublishGateError
-from include.core.sources.rows import split_rows
-from include.core.sources.values import PRECISION, SCALE
+from include.core.sources.rows import judged_rows
 from include.core.storage import file_name, json_lines, write, writing
 from include.core.warehouse.connect import connect
-from include.core.warehouse.dataset import Rejected, Type
+from include.core.warehouse.dataset import Rejected, Violation
 from include.core.warehouse.load_each import load_each
 from include.core.warehouse.loader import load as load_partition
 from include.core.warehouse.schema import create_table
+from include.core.warehouse.validation.batch import Judged
+from include.core.warehouse.validation.engine import accepted_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from include.core.sources.client import SourceClient
     from include.core.sources.model import Source
@@ -37,17 +39,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHOWN_REASONS = 5
+SHOWN_RULES = 5
 REQUESTED_AT = "requested_at"
-ARROW: dict[Type, Callable[[], pa.DataType]] = {
-    "text": pa.string,
-    "bigint": pa.int64,
-    "double precision": pa.float64,
-    "numeric": lambda: pa.decimal128(PRECISION, SCALE),
-    "boolean": pa.bool_,
-    "date": pa.date32,
-    "timestamp with time zone": lambda: pa.timestamp("us", "UTC"),
-}
 
 
 def extract(client: SourceClient, root: File, days: Sequence[dt.date], run_id: str) -> list[str]:
@@ -81,16 +74,18 @@ def extract(client: SourceClient, root: File, days: Sequence[dt.date], run_id: s
 
 def process(source: Source, raw: Sequence[File]) -> list[str]:
     """Check each file's rows against the contract; write valid (Parquet) and rejected ones (JSON lines) beside it."""
-    dataset = dataset_of(source)
-    schema = pa.schema([(column.name, ARROW[column.type]()) for column in dataset.columns])
     for file in raw:
-        with file.open("rb") as lines:
-            good, rejected = split_rows(source, _day_of(file), lines, str(file))
-        with writing(_beside(file, "good.parquet")) as target:
-            pq.write_table(pa.Table.from_pylist(good, schema), target)
-        with writing(_beside(file, "bad.jsonl")) as target:
-            target.write(json_lines(map(asdict, rejected)))
-        log.info("source %s, %s: %d row(s) valid, %d rejected", source.name, _day_of(file), len(good), len(rejected))
+        counts = [0, 0]
+        with (
+            writing(_beside(file, "good.parquet")) as good,
+            writing(_beside(file, "bad.jsonl")) as bad,
+            pq.ParquetWriter(good, accepted_schema(dataset_of(source))) as writer,
+        ):
+            for judged in judged_rows(source, _day_of(file), partial(_lines, file), str(file)):
+                writer.write_table(judged.accepted)
+                bad.write(json_lines(map(_record, judged.rejected)))
+                counts = [counts[0] + judged.accepted.num_rows, counts[1] + len(judged.rejected)]
+        log.info("source %s, %s: %d row(s) valid, %d rejected", source.name, _day_of(file), *counts)
     return [str(file) for file in raw]
 
 
@@ -102,15 +97,17 @@ def check(source: Source, raw: Sequence[File]) -> None:
     """
     problems = []
     for file in raw:
-        bad = _rejected(file)
+        bad, broken = 0, Counter[str]()
+        for item in _rejected(file):
+            bad += 1
+            broken.update(str(replace(violation, value=None, message=None)) for violation in item.violations)
         with _beside(file, "good.parquet").open("rb") as good:
-            total = len(bad) + pq.read_metadata(good).num_rows
-        if len(bad) > source.max_bad_share * total:
-            reasons = Counter(reason for item in bad for reason in _reasons(item.reason)).most_common(SHOWN_REASONS)
-            listed = "".join(f"\n  - {count} x {reason}" for reason, count in reasons)
+            total = bad + pq.read_metadata(good).num_rows
+        if bad > source.max_bad_share * total:
+            listed = "".join(f"\n  - {count} x {rule}" for rule, count in broken.most_common(SHOWN_RULES))
             problems.append(
-                f"source {source.name}, {_day_of(file)}: {len(bad)} of {total} rows are invalid"
-                f" ({len(bad) / total:.1%}); allowed: {source.max_bad_share:.1%} (max_bad_share). Reasons:{listed}\n"
+                f"source {source.name}, {_day_of(file)}: {bad} of {total} rows are invalid"
+                f" ({bad / total:.1%}); allowed: {source.max_bad_share:.1%} (max_bad_share). Reasons:{listed}\n"
                 f"  All rejected rows: {_beside(file, 'bad.jsonl')}. Correct the source or its contract"
                 f" ({source.name}.yaml), and rerun; the rows loaded before are unchanged."
             )
@@ -132,8 +129,7 @@ def load(source: Source, raw: Sequence[File], warehouse_uri: str, attempt: Attem
 
 
 def _load_day(session: Session, source: Source, dataset: Dataset, file: File, attempt: Attempt) -> LoadResult:
-    with file.open("rb") as lines:
-        received = sum(1 for _ in lines)
+    received = sum(1 for _ in _lines(file))
     replayed_from, requested_at = read_replayed_day(file), _beside(file, REQUESTED_AT)
     result = load_partition(
         session,
@@ -158,19 +154,27 @@ def _load_day(session: Session, source: Source, dataset: Dataset, file: File, at
     return result.require_complete()
 
 
-def _good(raw: File) -> Iterator[dict[str, Any]]:
+def _good(raw: File) -> Iterator[Judged]:
     with _beside(raw, "good.parquet").open("rb") as file:
         for batch in pq.ParquetFile(file).iter_batches():
-            yield from batch.to_pylist()
+            yield Judged(pa.Table.from_batches([batch]), ())
 
 
-def _rejected(raw: File) -> list[Rejected]:
-    lines = _beside(raw, "bad.jsonl").read_bytes().splitlines()
-    return [_read_rejected(**exact_json.loads(line)) for line in lines]
+def _record(item: Rejected) -> dict[str, Any]:
+    return vars(item) | {"violations": [vars(violation) for violation in item.violations]}
 
 
-def _read_rejected(group: list[str] | None = None, **fields: Any) -> Rejected:
-    return Rejected(**fields, group=None if group is None else tuple(group))
+def _rejected(raw: File) -> Iterator[Rejected]:
+    for line in _lines(_beside(raw, "bad.jsonl")):
+        item = exact_json.loads(line)
+        group = None if item["group"] is None else tuple(item["group"])
+        violations = tuple(Violation(**violation) for violation in item["violations"])
+        yield Rejected(item["row"], item["reason"], group, item["is_copy"], violations)
+
+
+def _lines(file: File) -> Iterator[bytes]:
+    with file.open("rb") as lines:
+        yield from lines
 
 
 def _beside(raw: File, suffix: str) -> File:
@@ -179,8 +183,3 @@ def _beside(raw: File, suffix: str) -> File:
 
 def _day_of(raw: File) -> dt.date:
     return dt.date.fromisoformat(raw.parent.name.removeprefix("day="))
-
-
-def _reasons(reason: str) -> list[str]:
-    """Return the reasons of a row without its values, so that equal ones are counted together."""
-    return [part.partition(" (got ")[0].partition(" of line ")[0] for part in reason.split("; ")]

@@ -9,7 +9,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from include.core.warehouse.dataset import FLOATING, HIDDEN, Column, Dataset
-from include.core.warehouse.errors import AuditError, Violation
+from include.core.warehouse.errors import AuditError, BrokenRule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -44,14 +44,21 @@ def audit(
     """
     violations = [*_row_count(dataset, rows_in, expected, expected_rows)]
     masked = Jsonb(dict.fromkeys(dataset.personal, HIDDEN))
-    for rule in rules(dataset, partition, expected):
-        query = sql.SQL("SELECT (to_jsonb(stage) || %s)::text, count(*) OVER () FROM stage WHERE {} LIMIT {}").format(
-            rule.broken, EXAMPLES
-        )
-        if rows := session.execute(query, (masked, *rule.values)).fetchall():
-            violations.append(Violation(rule.text, int(str(rows[0][1])), tuple(str(row) for row, _ in rows)))
+    checked = list(rules(dataset, partition, expected))
+    counts = sql.SQL(", ").join(sql.SQL("count(*) FILTER (WHERE {})").format(rule.broken) for rule in checked)
+    values = [value for rule in checked for value in rule.values]
+    for rule, count in zip(checked, session.execute(_from_stage(counts), values).fetchone() or (), strict=True):
+        if count:
+            examples = sql.SQL("(to_jsonb(stage) || %s)::text")
+            query = _from_stage(examples) + sql.SQL(" WHERE {} LIMIT {}").format(rule.broken, EXAMPLES)
+            rows = session.execute(query, (masked, *rule.values)).fetchall()
+            violations.append(BrokenRule(rule.text, int(str(count)), tuple(str(row) for (row,) in rows)))
     if violations:
         raise AuditError(dataset.name, partition, tuple(violations))
+
+
+def _from_stage(selected: sql.Composable) -> sql.Composed:
+    return sql.SQL("SELECT {} FROM stage").format(selected)
 
 
 def rules(dataset: Dataset, partition: str, expected: Collection[str] | None) -> Iterator[Rule]:
@@ -95,6 +102,12 @@ def _column_rules(column: Column) -> Iterator[Rule]:
         yield Rule(f"{column.name} is at least {column.minimum}", sql.SQL("{} < %s").format(name), (column.minimum,))
     if column.maximum is not None:
         yield Rule(f"{column.name} is at most {column.maximum}", sql.SQL("{} > %s").format(name), (column.maximum,))
+    if column.allowed:
+        yield Rule(
+            f"{column.name} is one of {', '.join(column.allowed)}",
+            sql.SQL("{} <> ALL(%s)").format(name),
+            (list(column.allowed),),
+        )
 
 
 def _day_rule(dataset: Dataset, day_column: str, partition: str) -> Rule:
@@ -117,8 +130,8 @@ def _broken(rule: ColumnRule) -> sql.Composed:
 
 def _row_count(
     dataset: Dataset, rows_in: int, expected: Collection[str] | None, expected_rows: int | None
-) -> Iterator[Violation]:
+) -> Iterator[BrokenRule]:
     if expected_rows is not None and rows_in != expected_rows:
-        yield Violation(f"exactly {expected_rows} row(s) are expected", rows_in)
+        yield BrokenRule(f"exactly {expected_rows} row(s) are expected", rows_in)
     if expected is None and rows_in < dataset.minimum_rows:
-        yield Violation(f"at least {dataset.minimum_rows} row(s) are expected", rows_in)
+        yield BrokenRule(f"at least {dataset.minimum_rows} row(s) are expected", rows_in)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -32,6 +31,8 @@ DAILY = timedelta(hours=30, minutes=30)
 """``freshness`` of a table that is loaded each day: a day, the six hours that a run may take, and half an hour."""
 
 Partition = date | str | int | None
+Ambiguous = Literal["earlier", "later", "reject"]
+Duplicates = Literal["refuse", "reject"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Column:
         maximum: largest accepted value, for numbers.
         doc: meaning and unit; becomes the column's comment in the database.
         pii: whether it holds personal data, which is masked in messages and in quarantine.
+        allowed: the only accepted values, for text.
+        pattern: regular expression (RE2) that the whole text matches.
+        null_words: texts that mean NULL, such as ``N/A``.
+        ambiguous: how to resolve a local time that occurs twice, when daylight saving time ends.
     """
 
     name: str
@@ -55,28 +60,62 @@ class Column:
     maximum: float | None = None
     doc: str = ""
     pii: bool = False
+    allowed: tuple[str, ...] = ()
+    pattern: str | None = None
+    null_words: tuple[str, ...] = ()
+    ambiguous: Ambiguous = "earlier"
 
 
-def bound_for(value: object, bound: float) -> float | Decimal:
-    """Return a bound as it was written, for a comparison with ``value``: the float 0.1 is larger than the Decimal."""
-    return Decimal(repr(bound)) if isinstance(value, Decimal) else bound
+@dataclass(frozen=True)
+class Violation:
+    """A rule that a row breaks.
+
+    Attributes:
+        field: the column, or several; empty if it is the whole row.
+        rule: the rule in words.
+        value: the value as it may be shown; ``None`` for personal data, or if there is none.
+        message: what a person reads; by default field, rule and value.
+    """
+
+    field: str
+    rule: str
+    value: str | None = None
+    message: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.field}: " if self.field else ""
+        got = "" if self.value is None else f" (got {self.value})"
+        return self.message or f"{where}{self.rule}{got}"
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that is stored in the table ``quarantine`` instead of being loaded, with the reason.
+    """A row that is stored in the table ``quarantine`` instead of being loaded.
 
     Attributes:
-        row: the row as received.
-        reason: why it is rejected.
+        row: the row, personal data masked, with its ``line`` and, if it is known, its ``file``.
+        reason: why, for a person.
         group: values of the dataset's ``together`` columns as text; ``None`` if they aren't known.
         is_copy: whether it repeats a row that is loaded, so that nothing is lost.
+        violations: the rules that it breaks, if the validation rejected it.
     """
 
     row: Mapping[str, object]
     reason: str
     group: tuple[str, ...] | None = None
     is_copy: bool = False
+    violations: tuple[Violation, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        row: Mapping[str, object],
+        *violations: Violation,
+        group: tuple[str, ...] | None = None,
+        is_copy: bool = False,
+    ) -> Rejected:
+        """Reject a row for the rules that it breaks."""
+        return cls(row, "; ".join(map(str, violations)), group, is_copy, violations)
 
 
 @dataclass(frozen=True)
@@ -93,6 +132,9 @@ class Dataset:
         day_column: date or time that must be on the day of the partition.
         timezone: time zone of these days, and of times without an offset in files.
         rules: rules between columns, in the form of :class:`~include.core.warehouse.rules.ColumnRule`.
+        duplicates: what happens to rows with the same key. ``refuse``: the load is refused. ``reject``: of equal rows
+            the first is kept and its copies are rejected; rows with different values are all rejected, since it is
+            unknown which is right.
         freshness: maximum time between complete loads before an alert is sent; ``None`` for no alert.
         together: columns whose rows belong together, such as an invoice's number: a rejected row rejects all rows with
             the same values, and marks the load incomplete.
@@ -114,6 +156,7 @@ class Dataset:
     freshness: timedelta | None = None
     together: tuple[str, ...] = ()
     calendar: Calendar = EVERY_DAY
+    duplicates: Duplicates = "refuse"
 
     def __post_init__(self) -> None:
         names = self.column_names
@@ -122,6 +165,8 @@ class Dataset:
                 self._refuse(f"column {column.name!r} has type {column.type!r}; allowed: {', '.join(get_args(Type))}")
             if column.type not in NUMBERS and (column.minimum, column.maximum) != (None, None):
                 self._refuse(f"column {column.name!r} has a range, but its type {column.type!r} isn't a number")
+            if column.type != "text" and (column.allowed or column.pattern):
+                self._refuse(f"column {column.name!r} has allowed values or a pattern, but its type isn't text")
             if column.name in self.key and column.nullable:
                 self._refuse(f"column {column.name!r} is part of the key and can't be nullable")
         if repeated := {name for name in names if names.count(name) > 1} | set(names) & set(LINEAGE):

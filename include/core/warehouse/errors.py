@@ -44,7 +44,7 @@ class SupersededError(LoadError):
 
 
 @dataclass(frozen=True)
-class Violation:
+class BrokenRule:
     """One audit rule that staged rows break.
 
     Attributes:
@@ -70,7 +70,7 @@ class AuditError(LoadError):
         violations: all broken rules.
     """
 
-    def __init__(self, dataset: str, partition: str, violations: tuple[Violation, ...]) -> None:
+    def __init__(self, dataset: str, partition: str, violations: tuple[BrokenRule, ...]) -> None:
         self.violations = violations
         super().__init__(
             f"{dataset}, partition {partition}: refused, the rows loaded before are unchanged. Broken rules:\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from psycopg import pq, sql
 
@@ -12,7 +12,7 @@ from include.core.warehouse.audit import audit
 from include.core.warehouse.dataset import LINEAGE, Dataset, Partition, Rejected
 from include.core.warehouse.digest import table_digest
 from include.core.warehouse.errors import IncompleteLoadError, LoadError
-from include.core.warehouse.quarantine import quarantine
+from include.core.warehouse.quarantine import RejectedRows, quarantine
 from include.core.warehouse.stage import Rows, copy_rows
 from include.core.warehouse.together import reject_split_groups
 
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     from include.core.warehouse.attempt import Attempt
     from include.core.warehouse.connect import Session
 
-
-SHOWN_REJECTED = 5
 SHOWN_MISSING = 20
+INSERT: LiteralString = "INSERT INTO {table} ({columns}, {lineage}) SELECT {columns}, {load_id}, now() FROM stage"
+ONLY_CHANGED: LiteralString = """
+    WHERE NOT EXISTS (
+        SELECT FROM {table} AS target WHERE {same_key} AND ({current}) IS NOT DISTINCT FROM ({staged})
+    )
+    ON CONFLICT ({key}) DO UPDATE
+    SET ({columns}, {lineage}) = ROW ({excluded}, excluded.load_id, excluded.loaded_at)
+"""
 
 
 @dataclass(frozen=True)
@@ -103,8 +109,9 @@ def load(
         session: session without an open transaction, from :func:`~include.core.warehouse.connect.connect`.
         dataset: what to load; its table must exist.
         partition: value of the partition column in every row; ``None`` for a dataset without one.
-        rows: mappings, which may include rejected rows, or a frame, with exactly the dataset's columns. They are read
-            while the lock is held, so don't compute or download them lazily.
+        rows: from :func:`~include.core.warehouse.validation.validate.validated`; or mappings, which may include
+            rejected rows, or a frame, with exactly the dataset's columns. They are read while the lock is held, so
+            don't download them lazily.
         attempt: the task attempt that loads.
         rejected: rows that an earlier step rejected, with the reason.
         expected: the values that the dataset's ``complete_by`` column must have; no others are allowed.
@@ -128,29 +135,28 @@ def load(
     _check_expectations(dataset, expected)
     if session.info.transaction_status != pq.TransactionStatus.IDLE:
         raise ValueError("load() needs a transaction of its own; commit or roll back the session's open one first")
-    rejected = list(rejected)
-    with session.transaction():
+    with RejectedRows() as refused, session.transaction():
         # Each statement must see rows committed by another load while this one waited for the lock.
         session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         guards.lock(session, dataset.name, label)
         guards.fence(session, dataset.name, label, attempt)
         guards.require_newest(session, dataset.name, label, requested_at, expected)
-        received, rejected_in_stage = copy_rows(session, dataset, label, rows)
-        rows_in = received + len(rejected)
-        rejected += rejected_in_stage
-        if strict and len(rejected) > tolerance * rows_in:
-            raise LoadError(_rejection_message(dataset, label, rows_in, rejected, tolerance))
-        is_tolerated = len(rejected) <= tolerance * rows_in
-        split, lost = reject_split_groups(session, dataset, rejected)
-        rejected += split
+        refused.add(rejected)
+        rows_in = len(refused)
+        rows_in += copy_rows(session, dataset, label, rows, refused)
+        is_tolerated = len(refused) <= tolerance * rows_in
+        if strict and not is_tolerated:
+            raise LoadError(_rejection_message(dataset, label, rows_in, refused, tolerance))
+        split, lost = reject_split_groups(session, dataset, refused)
+        refused.add(split)
         audit(session, dataset, label, rows_in, expected, expected_rows)
         load_id = _number(session, sql.SQL("SELECT nextval(pg_get_serial_sequence('load_log', 'load_id'))"))
         missing = _missing(session, dataset, expected)
         complete = not missing and (expected is not None or is_tolerated)
-        changed = merge(session, dataset, load_id)
+        changed = merge(session, dataset, load_id, label)
         removed = _remove_others(session, dataset, label) if complete and replace else 0
         covered = None if expected is None else sorted(set(expected) - set(missing))
-        quarantined = quarantine(session, dataset.name, label, attempt, load_id, rejected)
+        quarantined = quarantine(session, dataset.name, label, attempt, load_id, refused)
         result = LoadResult(
             dataset=dataset.name,
             partition=label,
@@ -175,29 +181,47 @@ def load(
     return result
 
 
-def merge(session: Session, dataset: Dataset, load_id: int) -> int:
-    """Insert or update the staged rows by their key, and return how many rows changed."""
+def merge(session: Session, dataset: Dataset, load_id: int, label: str) -> int:
+    """Insert or update the staged rows that differ from the published ones, and return how many rows changed."""
     names = [sql.Identifier(name) for name in dataset.column_names]
+    statement = INSERT
+    if not _is_empty(session, dataset, label):
+        statement += ONLY_CHANGED
     return session.execute(
-        sql.SQL(
-            "INSERT INTO {table} AS target ({columns}, {lineage}) SELECT {columns}, {load_id}, now() FROM stage"
-            " ON CONFLICT ({key}) DO UPDATE"
-            " SET ({columns}, {lineage}) = ROW ({excluded}, excluded.load_id, excluded.loaded_at)"
-            " WHERE ({current}) IS DISTINCT FROM ({excluded})"
-        ).format(
+        sql.SQL(statement).format(
             table=sql.Identifier(dataset.name),
             columns=sql.SQL(", ").join(names),
             lineage=sql.SQL(", ").join(map(sql.Identifier, LINEAGE)),
             load_id=load_id,
             key=sql.SQL(", ").join(map(sql.Identifier, dataset.key)),
-            excluded=sql.SQL(", ").join(sql.SQL("excluded.{}").format(name) for name in names),
+            same_key=_same_key(dataset),
             current=sql.SQL(", ").join(sql.SQL("target.{}").format(name) for name in names),
+            staged=sql.SQL(", ").join(sql.SQL("stage.{}").format(name) for name in names),
+            excluded=sql.SQL(", ").join(sql.SQL("excluded.{}").format(name) for name in names),
         )
     ).rowcount
 
 
-def _rejection_message(dataset: Dataset, label: str, rows_in: int, rejected: list[Rejected], tolerance: float) -> str:
-    first = "".join(f"\n  - line {item.row.get('line', '?')}: {item.reason}" for item in rejected[:SHOWN_REJECTED])
+def _same_key(dataset: Dataset) -> sql.Composed:
+    conditions = [sql.SQL("stage.{0} = target.{0}").format(sql.Identifier(name)) for name in dataset.key]
+    return sql.SQL(" AND ").join(conditions)
+
+
+def _in_partition(dataset: Dataset, label: str) -> sql.Composable:
+    if dataset.partition is None:
+        return sql.SQL("true")
+    return sql.SQL("{} = {}").format(sql.Identifier(dataset.partition), sql.Literal(label))
+
+
+def _is_empty(session: Session, dataset: Dataset, label: str) -> bool:
+    query = sql.SQL("SELECT FROM {} WHERE {} LIMIT 1").format(
+        sql.Identifier(dataset.name), _in_partition(dataset, label)
+    )
+    return session.execute(query).fetchone() is None
+
+
+def _rejection_message(dataset: Dataset, label: str, rows_in: int, rejected: RejectedRows, tolerance: float) -> str:
+    first = "".join(f"\n  - line {item.row.get('line', '?')}: {item.reason}" for item in rejected.first)
     return (
         f"{dataset.name}, partition {label}: {len(rejected)} of {rows_in} rows are invalid"
         f" ({len(rejected) / rows_in:.1%}); allowed: {tolerance:.1%}. Nothing was written. First rows:{first}"
@@ -223,12 +247,10 @@ def _missing(session: Session, dataset: Dataset, expected: Collection[str] | Non
 
 def _remove_others(session: Session, dataset: Dataset, label: str) -> int:
     """Remove the partition's rows whose key isn't staged, and return how many."""
-    conditions = [sql.SQL("stage.{0} = target.{0}").format(sql.Identifier(name)) for name in dataset.key]
-    others = sql.SQL("NOT EXISTS (SELECT FROM stage WHERE {})").format(sql.SQL(" AND ").join(conditions))
-    if dataset.partition is not None:
-        others += sql.SQL(" AND {} = {}").format(sql.Identifier(dataset.partition), sql.Literal(label))
     return session.execute(
-        sql.SQL("DELETE FROM {} AS target WHERE {}").format(sql.Identifier(dataset.name), others)
+        sql.SQL("DELETE FROM {} AS target WHERE {} AND NOT EXISTS (SELECT FROM stage WHERE {})").format(
+            sql.Identifier(dataset.name), _in_partition(dataset, label), _same_key(dataset)
+        )
     ).rowcount
 
 

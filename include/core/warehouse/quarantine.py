@@ -2,57 +2,89 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import TYPE_CHECKING
+import tempfile
+from typing import TYPE_CHECKING, Self
 
-from psycopg.types.json import Jsonb
+from psycopg import sql
 
 from include.core.warehouse.storable import storable_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from include.core.warehouse.attempt import Attempt
     from include.core.warehouse.connect import Session
     from include.core.warehouse.dataset import Rejected
 
 DEEPEST = 50
+SHOWN = 5
+
+
+class RejectedRows:
+    """Rejected rows in a temporary file, so that any number of them takes the same memory.
+
+    Attributes:
+        first: the first few, for messages.
+        groups: the groups that lost a row; see ``Rejected.group``.
+        without_group: how many rows, copies aside, have no known group.
+    """
+
+    def __init__(self) -> None:
+        self.first: list[Rejected] = []
+        self.groups: set[tuple[str, ...]] = set()
+        self.without_group = 0
+        self._count = 0
+        self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  # closed by __exit__
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, rejected: Iterable[Rejected]) -> None:
+        """Keep rows, in the form in which quarantine stores them."""
+        for item in rejected:
+            if self._count < SHOWN:
+                self.first.append(item)
+            self._count += 1
+            if item.group is None:
+                self.without_group += not item.is_copy
+            elif not item.is_copy:
+                self.groups.add(item.group)
+            row = json.dumps(storable_value(item.row))
+            self._file.write(json.dumps([row, storable_text(item.reason)]) + "\n")
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Yield the JSON text and the reason of each row, in order."""
+        self._file.seek(0)
+        for line in self._file:
+            row, reason = json.loads(line)
+            yield row, reason
 
 
 def quarantine(
-    session: Session, dataset: str, partition: str, attempt: Attempt, load_id: int, rejected: Iterable[Rejected]
+    session: Session, dataset: str, partition: str, attempt: Attempt, load_id: int, rejected: RejectedRows
 ) -> int:
     """Store ``rejected``, replacing the rows that earlier tries of the same task instance stored.
 
     Returns:
         How many rows were stored.
     """
-    target = attempt.identity | {"dataset": dataset, "partition": partition, "load_id": load_id}
-    session.execute(
-        """
-        DELETE FROM quarantine
-        WHERE dataset = %(dataset)s AND partition_key = %(partition)s AND dag_id = %(dag_id)s
-            AND task_id = %(task_id)s AND run_id = %(run_id)s AND map_index = %(map_index)s
-        """,
-        target,
-    )
-    cursor = session.cursor()
-    cursor.executemany(
-        """
-        INSERT INTO quarantine (
-            dataset, partition_key, dag_id, task_id, run_id, map_index, load_id, source_row, reason
-        )
-        VALUES (
-            %(dataset)s, %(partition)s, %(dag_id)s, %(task_id)s, %(run_id)s, %(map_index)s, %(load_id)s,
-            %(source_row)s, %(reason)s
-        )
-        """,
-        (
-            target | {"source_row": Jsonb(storable_value(item.row)), "reason": storable_text(item.reason)}
-            for item in rejected
-        ),
-    )
-    return max(cursor.rowcount, 0)
+    target = {"dataset": dataset, "partition_key": partition, **attempt.identity}
+    conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in target.items()]
+    session.execute(sql.SQL("DELETE FROM quarantine WHERE {}").format(sql.SQL(" AND ").join(conditions)))
+    columns = sql.SQL(", ").join(map(sql.Identifier, [*target, "load_id", "source_row", "reason"]))
+    with session.cursor() as cursor:
+        with cursor.copy(sql.SQL("COPY quarantine ({}) FROM STDIN").format(columns)) as copy:
+            for row, reason in rejected:
+                copy.write_row((*target.values(), load_id, row, reason))
+        return cursor.rowcount
 
 
 def storable_value(value: object, depth: int = 0) -> object:

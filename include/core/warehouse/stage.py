@@ -3,56 +3,120 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import pandas as pd
 import psycopg
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
 from psycopg import sql
 
-from include.core.warehouse.dataset import HIDDEN, Dataset, Rejected
-from include.core.warehouse.errors import AuditError, LoadError, Violation
+from include.core.warehouse.dataset import HIDDEN, Dataset, Rejected, Violation
+from include.core.warehouse.errors import AuditError, BrokenRule, LoadError
 from include.core.warehouse.storable import UNSTORABLE, is_storable
+from include.core.warehouse.validation.batch import LINE, Judged
 
 if TYPE_CHECKING:
     from include.core.warehouse.connect import Session
+    from include.core.warehouse.quarantine import RejectedRows
+
+BATCH = 8192
 
 Row: TypeAlias = Mapping[str, object]
-Rows: TypeAlias = Iterable[Row | Rejected] | pd.DataFrame
-MOST_REJECTED = 100_000  # they are kept in memory until the stage is audited
+Rows: TypeAlias = Iterable[Row | Rejected] | Iterable[Judged] | pd.DataFrame
 
 
-def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows) -> tuple[int, list[Rejected]]:
+def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows, rejected: RejectedRows) -> int:
     """Copy ``rows`` to the temporary table ``stage``, which is dropped at the end of the transaction.
 
+    Args:
+        session: session in the load's transaction.
+        dataset: what is loaded.
+        partition: its partition, for messages.
+        rows: see :func:`~include.core.warehouse.loader.load`.
+        rejected: receives the rows that aren't copied: those passed as rejected, and those that PostgreSQL can't store.
+
     Returns:
-        The number of rows received, and the rejected ones among them: those passed as rejected, and those that
-        PostgreSQL can't store (a NUL character, a lone surrogate).
+        The number of rows received, rejected ones included.
 
     Raises:
         AuditError: if a value doesn't match its column's type.
-        LoadError: if a row lacks a column or has an undeclared one, or 100,000 rows are rejected.
+        LoadError: if a row lacks a column or has an undeclared one.
     """
-    names, declared = dataset.column_names, set(dataset.column_names)
-    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    columns = sql.SQL(", ").join(map(sql.Identifier, dataset.column_names))
     session.execute(
         sql.SQL("CREATE TEMPORARY TABLE stage ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
             columns, sql.Identifier(dataset.name)
         )
     )
+    statement = sql.SQL("COPY stage ({}) FROM STDIN").format(columns)
     received = 0
-    rejected: list[Rejected] = []
+    items = iter(_mappings(rows))
+    first = next(items, None)
+    if isinstance(first, Judged):
+        for judged in chain([first], cast("Iterator[Judged]", items)):
+            rejected.add(judged.rejected)
+            rejected.add(_copy_table(session, dataset, statement, judged.accepted))
+            received += len(judged.rejected) + judged.accepted.num_rows
+    elif first is not None:
+        received = _copy_rows(
+            session, dataset, partition, statement, chain([first], cast("Iterator[Row | Rejected]", items)), rejected
+        )
+    session.execute("ANALYZE stage")  # the planner assumes a small table otherwise
+    return received
+
+
+def _copy_table(session: Session, dataset: Dataset, statement: sql.Composed, table: pa.Table) -> Iterator[Rejected]:
+    """Copy validated rows, and yield those that the database refuses: it is searched for them by halves."""
+    if not table.num_rows:
+        return
+    content = pa.BufferOutputStream()
+    arrow_csv.write_csv(
+        table.select(dataset.column_names), content, arrow_csv.WriteOptions(include_header=False, batch_size=BATCH)
+    )
     try:
-        with session.cursor().copy(sql.SQL("COPY stage ({}) FROM STDIN").format(columns)) as copy:
-            for received, row in enumerate(_mappings(rows), start=1):
-                if len(rejected) >= MOST_REJECTED:
-                    raise LoadError(_rejection_message(dataset, partition, received, rejected))
+        with (
+            session.transaction(),
+            session.cursor().copy(statement + sql.SQL(" WITH (FORMAT csv)")) as copy,
+        ):
+            copy.write(memoryview(content.getvalue()))
+    except psycopg.DataError as error:
+        if table.num_rows > 1:
+            middle = table.num_rows // 2
+            for half in (table.slice(0, middle), table.slice(middle)):
+                yield from _copy_table(session, dataset, statement, half)
+            return
+        [row] = table.to_pylist()
+        shown = {name: HIDDEN if name in dataset.personal else value for name, value in row.items() if name != LINE}
+        # PostgreSQL quotes the value.
+        reason = type(error).__name__ if dataset.personal else str(error.diag.message_primary or error)
+        yield Rejected.of(
+            shown | {"line": row[LINE]},
+            Violation("", f"the warehouse refuses the row ({reason})"),
+            group=dataset.group(row),
+        )
+
+
+def _copy_rows(
+    session: Session,
+    dataset: Dataset,
+    partition: str,
+    statement: sql.Composed,
+    rows: Iterator[Row | Rejected],
+    rejected: RejectedRows,
+) -> int:
+    names, declared, received = dataset.column_names, set(dataset.column_names), 0
+    try:
+        with session.cursor().copy(statement) as copy:
+            for received, row in enumerate(rows, start=1):
                 if isinstance(row, Rejected):
-                    rejected.append(row)
+                    rejected.add([row])
                 elif row.keys() != declared:
                     raise LoadError(_columns_message(dataset, partition, received, row))
-                elif reason := _unstorable(row):
+                elif name := _unstorable(row):
                     shown = {name: HIDDEN if name in dataset.personal else value for name, value in row.items()}
-                    rejected.append(Rejected(shown, reason, dataset.group(row)))
+                    rejected.add([Rejected.of(shown, Violation(name, UNSTORABLE), group=dataset.group(row))])
                 else:
                     copy.write_row([row[name] for name in names])
     except psycopg.DataError as error:
@@ -61,12 +125,11 @@ def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows) ->
             message, place = type(error).__name__, place.partition(": ")[0]
         rule = f"each value matches its column's type ({message})"
         cause = None if dataset.personal else error
-        raise AuditError(dataset.name, partition, (Violation(rule, 1, (place,)),)) from cause
-    session.execute("ANALYZE stage")  # the planner assumes a small table otherwise
-    return received, rejected
+        raise AuditError(dataset.name, partition, (BrokenRule(rule, 1, (place,)),)) from cause
+    return received
 
 
-def _mappings(rows: Rows) -> Iterator[Row | Rejected]:
+def _mappings(rows: Rows) -> Iterator[Row | Rejected | Judged]:
     if not isinstance(rows, pd.DataFrame):
         yield from rows
         return
@@ -79,15 +142,8 @@ def _mappings(rows: Rows) -> Iterator[Row | Rejected]:
 def _unstorable(row: Row) -> str | None:
     for name, value in row.items():
         if isinstance(value, str) and not is_storable(value):
-            return f"{name}: {UNSTORABLE}"
+            return name
     return None
-
-
-def _rejection_message(dataset: Dataset, partition: str, number: int, rejected: list[Rejected]) -> str:
-    return (
-        f"{dataset.name}, partition {partition}: {len(rejected)} of the first {number} rows are invalid, nothing"
-        f" was written. First reason: {rejected[0].reason}"
-    )
 
 
 def _columns_message(dataset: Dataset, partition: str, number: int, row: Row) -> str:

@@ -10,13 +10,12 @@ from psycopg.types.json import Jsonb
 from include.core.warehouse.dataset import HIDDEN, Dataset, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from include.core.warehouse.connect import Session
+    from include.core.warehouse.quarantine import RejectedRows
 
 
 def reject_split_groups(
-    session: Session, dataset: Dataset, rejected: Iterable[Rejected]
+    session: Session, dataset: Dataset, rejected: RejectedRows
 ) -> tuple[list[Rejected], tuple[str, ...]]:
     """Remove the rows from ``stage`` whose group has a rejected row; a rejected copy of a row doesn't count.
 
@@ -25,12 +24,11 @@ def reject_split_groups(
     """
     if not dataset.together:
         return [], ()
-    groups = [item.group for item in rejected if not item.is_copy]
-    known = sorted({group for group in groups if group})
+    known = sorted(rejected.groups)
     names = ", ".join(dataset.together)
     lacking = [f"{names} {', '.join(group)}" for group in known]
-    if unknown := groups.count(None):
-        lacking.append(f"{unknown} row(s) without a valid {names}")
+    if rejected.without_group:
+        lacking.append(f"{rejected.without_group} row(s) without a valid {names}")
     columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in dataset.together)
     removed = session.execute(
         sql.SQL(

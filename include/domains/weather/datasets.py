@@ -16,7 +16,12 @@ WEATHER_DATA = Dataset(
         Column(
             "temperature", "double precision", minimum=LOWEST, maximum=HIGHEST, doc=f"Air at 2 m, {TEMPERATURE_UNIT}"
         ),
-        Column("temperature_unit", "text", doc=f"Unit of temperature, always {TEMPERATURE_UNIT}"),
+        Column(
+            "temperature_unit",
+            "text",
+            allowed=(TEMPERATURE_UNIT,),
+            doc=f"Unit of temperature, always {TEMPERATURE_UNIT}",
+        ),
         Column("conditions", "text", doc="A value of Conditions in include/domains/weather/conditions.py"),
         Column(
             "source",
@@ -28,4 +33,5 @@ WEATHER_DATA = Dataset(
     partition="date",
     complete_by="city",
     freshness=DAILY,
+    duplicates="reject",
 )

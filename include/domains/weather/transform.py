@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
-import pandera.pandas as pa
-from pandera.errors import SchemaErrors
+import pyarrow as pa
 
-from include.core.warehouse.dataset import Rejected
+from include.core.warehouse.validation.batch import LINE
+from include.core.warehouse.validation.engine import accepted_schema
+from include.core.warehouse.validation.frames import TableReader
+from include.core.warehouse.validation.validate import validated
 from include.domains.weather import open_meteo, openweathermap
-from include.domains.weather.datasets import HIGHEST, LOWEST, TEMPERATURE_UNIT, WEATHER_DATA
+from include.domains.weather.datasets import TEMPERATURE_UNIT, WEATHER_DATA
 from include.domains.weather.observations import Observation, RawWeather, Record, Source, split
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Iterator, Sequence
 
+    from include.core.warehouse.dataset import Dataset, Rejected
     from include.domains.weather.observations import Response
 
-KEY = list(WEATHER_DATA.key)
 COLUMNS = list(WEATHER_DATA.column_names)
 READERS: dict[Source, Callable[[Response], Iterator[Record]]] = {
     "open_meteo": open_meteo.read,
@@ -51,72 +53,34 @@ def transform(raw: RawWeather) -> Transformed:
     values differ, all of its rows are rejected, because none is known to be right.
     """
     observations, rejected = split(records(raw))
-    frame = _frame(observations)
-    reasons = _failures(frame, raw.date, [city.name for city in raw.cities])
-    rejected += [
-        Rejected(observations[position].model_dump(mode="json"), "; ".join(reasons[position]))
-        for position in sorted(reasons)
-    ]
-    return Transformed(frame.drop(index=list(reasons)).reset_index(drop=True), rejected)
+    contract = _contract([city.name for city in raw.cities])
+    origins = [observation.model_dump(mode="json") for observation in observations]
+    reader = TableReader(_table(observations), contract, origins)
+    accepted = [accepted_schema(contract).empty_table()]
+    for judged in validated(reader, contract, raw.date):
+        accepted.append(judged.accepted)
+        rejected += judged.rejected
+    rows = pa.concat_tables(accepted).sort_by(LINE).drop_columns([LINE])
+    return Transformed(rows.to_pandas(), rejected)
 
 
-def schema(date: dt.date, cities: Sequence[str]) -> pa.DataFrameSchema:
-    """Return the schema of the rows of one UTC day."""
-    allowed = ", ".join(cities)
-    return pa.DataFrameSchema(
-        {
-            "date": pa.Column(object, pa.Check.equal_to(date, error=f"date: must be {date}, the requested day")),
-            "city": pa.Column(str, pa.Check.isin(cities, error=f"city: must be one of {allowed}")),
-            "temperature": pa.Column(
-                float,
-                pa.Check.in_range(
-                    LOWEST,
-                    HIGHEST,
-                    error=f"temperature: must be within {LOWEST:g}..{HIGHEST:g} {TEMPERATURE_UNIT} (-90..60 °C)",
-                ),
-            ),
-            "temperature_unit": pa.Column(str, pa.Check.eq(TEMPERATURE_UNIT)),
-            "conditions": pa.Column(str),
-            "source": pa.Column(str),
-        },
-        checks=[
-            pa.Check(_consistent, error="date, city: another row of the same day and city has different values"),
-            pa.Check(_first, error="date, city: duplicate of a row that is loaded"),
-        ],
-        strict=True,
+def _contract(cities: Sequence[str]) -> Dataset:
+    """Return the dataset's contract for a request of some cities."""
+    columns = tuple(
+        replace(column, allowed=tuple(cities)) if column.name == "city" else column for column in WEATHER_DATA.columns
     )
+    return replace(WEATHER_DATA, columns=columns)
 
 
-def _frame(observations: Sequence[Observation]) -> pd.DataFrame:
+def _table(observations: Sequence[Observation]) -> pa.Table:
     celsius = pd.Series([observation.temperature_c for observation in observations], dtype=float)
-    columns = {
-        "date": pd.Series([observation.date for observation in observations], dtype=object),
-        "city": pd.Series([observation.city for observation in observations], dtype=str),
-        "temperature": to_fahrenheit(celsius),
-        "temperature_unit": pd.Series([TEMPERATURE_UNIT] * len(observations), dtype=str),
-        "conditions": pd.Series([observation.conditions.value for observation in observations], dtype=str),
-        "source": pd.Series([observation.origin for observation in observations], dtype=str),
-    }
-    return pd.DataFrame(columns, columns=COLUMNS)
-
-
-def _failures(frame: pd.DataFrame, date: dt.date, cities: Sequence[str]) -> dict[int, list[str]]:
-    """Return the reasons for rejecting each invalid row, by its position in ``frame``."""
-    try:
-        schema(date, cities).validate(frame, lazy=True)
-    except SchemaErrors as errors:
-        cases = errors.failure_cases
-        if cases["index"].isna().any():
-            raise  # a column is missing or has the wrong type: not an error of a row
-        reasons = cases.drop_duplicates(["index", "check"]).groupby("index")["check"].agg(list)
-        return {int(position): texts for position, texts in reasons.items()}
-    return {}
-
-
-def _consistent(frame: pd.DataFrame) -> pd.Series[bool]:
-    different = frame.groupby(KEY)[["temperature", "conditions"]].transform("nunique")
-    return different.eq(1).all(axis=1)
-
-
-def _first(frame: pd.DataFrame) -> pd.Series[bool]:
-    return ~frame.duplicated(COLUMNS, keep="first")
+    return pa.table(
+        {
+            "date": pa.array([observation.date for observation in observations], pa.date32()),
+            "city": pa.array([observation.city for observation in observations], pa.string()),
+            "temperature": pa.array(to_fahrenheit(celsius), pa.float64()),
+            "temperature_unit": pa.array([TEMPERATURE_UNIT] * len(observations), pa.string()),
+            "conditions": pa.array([observation.conditions.value for observation in observations], pa.string()),
+            "source": pa.array([observation.origin for observation in observations], pa.string()),
+        }
+    )

@@ -30,15 +30,7 @@ GOOD: dict[Scenario, Outcome] = {
 
 LOCK = (guards, "SELECT pg_advisory_xact_lock(hashtextextended(%s || chr(31) || %s, 0))", "SELECT %s || chr(31) || %s")
 FENCE = (guards, "WHERE (fence.run_started, fence.try_number) <= (excluded.run_started, excluded.try_number)", "")
-ON_CONFLICT = (
-    loader,
-    """
-            " ON CONFLICT ({key}) DO UPDATE"
-            " SET ({columns}, {lineage}) = ROW ({excluded}, excluded.load_id, excluded.loaded_at)"
-            " WHERE ({current}) IS DISTINCT FROM ({excluded})"
-""",
-    "\n",
-)
+MERGE = (loader, "if not _is_empty(session, dataset, label)", "if False")
 AUDIT = (loader, "audit(session, dataset, label, rows_in, expected, expected_rows)", "pass")
 REMOVAL = (loader, "if complete and replace", "if False")
 COMPLETENESS = (loader, "if complete and replace", "if replace")
@@ -47,7 +39,7 @@ QUARANTINE_ONCE = (quarantine, "DELETE FROM quarantine", "SELECT FROM quarantine
 WITHOUT: dict[str, tuple[tuple[ModuleType, str, str], Scenario, Outcome]] = {
     "lock": (LOCK, scenarios.overlapped, Outcome({"London": 20.5, "Tokyo": 20.5})),
     "fence": (FENCE, scenarios.outlived, Outcome(dict.fromkeys(CITIES, 1))),
-    "merge": (ON_CONFLICT, scenarios.repeated, Outcome({"Tokyo": 20.5}, quarantined=1, error="UniqueViolation")),
+    "merge": (MERGE, scenarios.repeated, Outcome({"Tokyo": 20.5}, quarantined=1, error="UniqueViolation")),
     "audit": (AUDIT, scenarios.poisoned, Outcome(dict.fromkeys(CITIES, -400))),
     "removal": (REMOVAL, scenarios.withdrawn, Outcome({"London": 20.5, "Paris": 20.5})),
     "completeness": (COMPLETENESS, scenarios.incomplete, Outcome({"Tokyo": 20.5})),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 from include.core.sources.files import parse_source
 from include.core.sources.model import ColumnContract, Source
 from include.core.sources.rows import split_rows
-from include.core.sources.values import InvalidValueError, convert
 from include.core.warehouse.dataset import HIDDEN
 from tests.unit.sources.conftest import GOOD
 
@@ -32,8 +30,15 @@ def split(*rows: object, source: Source = SOURCE, day: dt.date = DAY) -> tuple[l
     return good, [record.reason for record in rejected]
 
 
-def column(kind: str, **options: Any) -> ColumnContract:
-    return ColumnContract.model_validate({"type": kind, **options})
+def convert(value: object, kind: str, **options: Any) -> Any:
+    """Return the value in the table of a column of that type; ValueError with the reason if its row is rejected."""
+    column = ColumnContract.model_validate({"type": kind, **options})
+    columns = {"id": ColumnContract(type="integer"), "v": column}
+    source = SOURCE.model_copy(update={"columns": columns, "day_column": None})
+    good, reasons = split({"id": 1, "v": value}, source=source)
+    if reasons:
+        raise ValueError(*reasons)
+    return good[0]["v"]
 
 
 def test_a_row() -> None:
@@ -131,42 +136,42 @@ def test_the_line_number_may_be_the_key() -> None:
     ],
 )
 def test_local_times(local: str, ambiguous: str, moment: str) -> None:
-    result = convert(local, column("timestamp", ambiguous=ambiguous), SOURCE.zone)
+    result = convert(local, "timestamp", ambiguous=ambiguous)
     assert result == dt.datetime.fromisoformat(moment).replace(tzinfo=UTC)
 
 
 def test_nonexistent_and_ambiguous_times_are_refused() -> None:
-    with pytest.raises(InvalidValueError, match=r"this time doesn't exist in Europe/Berlin"):
-        convert("2024-03-31T02:30:00", column("timestamp"), SOURCE.zone)
-    with pytest.raises(InvalidValueError, match=r"this time occurs twice"):
-        convert("2024-10-27T02:30:00", column("timestamp", ambiguous="reject"), SOURCE.zone)
+    with pytest.raises(ValueError, match=r"this time doesn't exist in Europe/Berlin"):
+        convert("2024-03-31T02:30:00", "timestamp")
+    with pytest.raises(ValueError, match=r"this time occurs twice"):
+        convert("2024-10-27T02:30:00", "timestamp", ambiguous="reject")
 
 
 @pytest.mark.parametrize(
     ("value", "kind", "expected"),
     [
         (17850.0, "integer", 17850),
-        (0.85, "decimal", Decimal("0.85")),
-        ("12.3456789", "decimal", Decimal("12.3456789")),
+        (0.85, "decimal", "0.85"),
+        ("12.3456789", "decimal", "12.3456789"),
         (3, "number", 3.0),
         (False, "boolean", False),
         ("2024-02-29", "date", dt.date(2024, 2, 29)),
     ],
 )
 def test_values(value: object, kind: str, expected: object) -> None:
-    assert convert(value, column(kind), SOURCE.zone) == expected
+    assert convert(value, kind) == expected
 
 
 @pytest.mark.parametrize(
     ("value", "kind"),
     [
-        (0.1234567891, "decimal"), ("1e40", "decimal"), ("x", "decimal"), ("NaN", "decimal"), (float("inf"), "number"),
+        ("1e200000", "decimal"), ("x", "decimal"), ("NaN", "decimal"), (float("inf"), "number"),
         (0, "boolean"), ("2024-02-30", "date"), ("20240201", "date"), ("W", "date"),
     ],
 )  # fmt: skip
 def test_invalid_values_are_refused(value: object, kind: str) -> None:
-    with pytest.raises(InvalidValueError):
-        convert(value, column(kind), SOURCE.zone)
+    with pytest.raises(ValueError, match="v: must "):
+        convert(value, kind)
 
 
 JSON = st.recursive(
