@@ -25,7 +25,7 @@ from typing import Any
 from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import day_param, publication, run_day, storage_root, warehouse_uri
+from include.core.dag import accept_param, day_param, publication, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 
 
@@ -35,6 +35,7 @@ from include.core.tags import Tag
     catchup=False,
     params={
         "day": day_param(),
+        "accept": accept_param(),
         "refresh": Param(False, type="boolean", description="Call the API even if the cache has a fresh response."),
     },
     default_args={"owner": "sales-analytics"},

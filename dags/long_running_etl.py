@@ -26,7 +26,7 @@ from typing import Any
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import day_param, publication, run_day, warehouse_uri
+from include.core.dag import accept_param, day_param, publication, run_day, warehouse_uri
 from include.core.tags import Tag
 from spellbook.operators.etl_job import AwaitEtlJobOperator, StartEtlJobOperator
 
@@ -40,6 +40,7 @@ REQUEST = '{"job": "daily_revenue", "dates": ["{{ ' + DAY + ' }}"], "seconds": {
     catchup=False,
     params={
         "day": day_param(),
+        "accept": accept_param(),
         "seconds": Param(5, type="number", minimum=0, maximum=3600, description="How long the sample job takes."),
     },
     default_args={"owner": "data-platform"},

@@ -26,7 +26,7 @@ from typing import Any
 from airflow.sdk import Asset, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import publication, warehouse_uri
+from include.core.dag import accept_param, publication, warehouse_uri
 from include.core.tags import Tag
 from include.domains.finance.settings import FINANCE_PARTIAL
 from spellbook.timetables.month_end import MonthEndTimetable
@@ -37,11 +37,12 @@ from spellbook.timetables.month_end import MonthEndTimetable
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
     params={
+        "accept": accept_param(),
         "partial": Param(
             FINANCE_PARTIAL.read_bool(),
             type="boolean",
             description="Close a month with missing days; its revenue is marked as incomplete.",
-        )
+        ),
     },
     default_args={"owner": "finance", "queue": "finance_priority"},
     tags=[Tag.FINANCE],

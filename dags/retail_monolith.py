@@ -23,7 +23,7 @@ from typing import Any
 from airflow.sdk import ObjectStoragePath, chain, dag, task
 from pendulum import datetime
 
-from include.core.dag import publication, warehouse_uri
+from include.core.dag import accept_param, publication, warehouse_uri
 from include.core.tags import Tag
 from include.domains.retail import report
 from include.domains.retail.tasks import PARAMS, files_of
@@ -33,7 +33,7 @@ from include.domains.retail.tasks import PARAMS, files_of
     schedule=None,
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    params=PARAMS,
+    params=PARAMS | {"accept": accept_param()},
     default_args={"owner": "retail"},
     tags=[Tag.EXAMPLE, Tag.RETAIL],
     doc_md=__doc__,

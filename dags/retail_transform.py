@@ -24,7 +24,7 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
-from include.core.dag import publication, warehouse_uri
+from include.core.dag import accept_param, publication, warehouse_uri
 from include.core.tags import Tag
 from include.domains.retail.tasks import PARAMS, find_days
 
@@ -35,7 +35,7 @@ RETAIL_SALES = Asset("retail_sales")
     schedule=[Asset("retail_lines")],
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    params=PARAMS,
+    params=PARAMS | {"accept": accept_param()},
     default_args={"owner": "retail"},
     tags=[Tag.RETAIL],
     doc_md=__doc__,

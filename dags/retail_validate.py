@@ -25,6 +25,7 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
+from include.core.dag import accept_param
 from include.core.tags import Tag
 from include.domains.retail.datasets import CSV_OPTIONS
 from include.domains.retail.tasks import PARAMS, files_of
@@ -37,7 +38,7 @@ RETAIL_LINES = Asset("retail_lines")
     schedule=[Asset("retail_file")],
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    params=PARAMS,
+    params=PARAMS | {"accept": accept_param()},
     default_args={"owner": "retail"},
     tags=[Tag.RETAIL],
     doc_md=__doc__,

@@ -26,7 +26,7 @@ from typing import Any
 from airflow.sdk import Asset, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import publication, run_day, storage_root, warehouse_uri
+from include.core.dag import accept_param, publication, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 from include.domains.weather.cities import cities_schema, load_cities
 
@@ -42,7 +42,8 @@ CITIES = load_cities()
             [city.name for city in CITIES],
             description="Names from include/domains/weather/cities.yaml, or {name, latitude, longitude}.",
             **cities_schema(CITIES),
-        )
+        ),
+        "accept": accept_param(),
     },
     default_args={"owner": "data-platform"},
     tags=[Tag.INGEST, Tag.WEATHER],

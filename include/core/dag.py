@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipExceptio
 
 from include.core.dates import day_of
 from include.core.settings import OBJECT_STORAGE
+from include.core.warehouse.attempt import ACCEPT_LENGTH
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -27,6 +28,19 @@ Airflow's enum isn't public, so these are the names.
 def day_param(description: str = "YYYY-MM-DD instead of the run's day.") -> Param:
     """Return the parameter ``day``: one day, instead of that of the run's data interval."""
     return Param(None, type=["null", "string"], format="date", description=description)
+
+
+def accept_param() -> Param:
+    """Return the parameter ``accept``, for a DAG that loads a dataset: see ``docs/history.md``."""
+    shortest, longest = ACCEPT_LENGTH
+    return Param(
+        None,
+        type=["null", "string"],
+        minLength=shortest,
+        maxLength=longest,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="Publish rows that differ from the dataset's history, for this reason; logged.",
+    )
 
 
 def run_day(context: Mapping[str, Any]) -> dt.date:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.core.warehouse.calendar import Calendar
 from include.core.warehouse.dataset import Column, Dataset, Type
+from include.core.warehouse.history_settings import History, Recurring
 
 if TYPE_CHECKING:
     from include.core.sources.model import ColumnContract, Kind, Source
@@ -42,6 +43,18 @@ def dataset_of(source: Source) -> Dataset:
         calendar=Calendar(no_data_on=source.no_data_on),
         freshness=None if source.freshness is None else dt.timedelta(hours=source.freshness),
         duplicates="reject",
+        history=_history(source),
+    )
+
+
+def _history(source: Source) -> History:
+    settings = source.history
+    return History(
+        recurring=tuple(Recurring(item.column, item.by) for item in settings.recurring),
+        limit=settings.limit,
+        days=settings.days,
+        ignored=(*settings.ignored, *(("line",) if "line" in source.key else ())),
+        off=settings.off,
     )
 
 

@@ -17,7 +17,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 from pendulum import datetime
 
-from include.core.dag import day_param, publication, storage_root, warehouse_uri
+from include.core.dag import accept_param, day_param, publication, storage_root, warehouse_uri
 from include.core.sources.errors import SourceError
 from include.core.sources.files import SUFFIX, load_source, load_sources
 from include.core.tags import Tag
@@ -73,7 +73,10 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
         schedule=CronDataIntervalTimetable(source.schedule, timezone="UTC"),
         start_date=datetime(start.year, start.month, start.day, tz="UTC"),
         catchup=False,
-        params={"day": day_param(f"One day ({source.timezone}) instead of the data interval's.")},
+        params={
+            "day": day_param(f"One day ({source.timezone}) instead of the data interval's."),
+            "accept": accept_param(),
+        },
         default_args={"owner": source.owner},
         tags=[Tag.INGEST, Tag.SOURCE],
         description=source.description,

@@ -135,6 +135,28 @@ class Limits(Strict):
     deadline: Annotated[int, Field(ge=1, le=3600, description="Seconds for one call, including its retries.")] = 120
 
 
+class RecurringContract(Strict):
+    """A number that is compared key by key."""
+
+    column: Name
+    by: Annotated[tuple[Name, ...], Field(min_length=1, max_length=10, strict=False)]
+
+
+class HistoryContract(Strict):
+    """How each load is compared with the earlier ones, see docs/history.md."""
+
+    recurring: Annotated[
+        tuple[RecurringContract, ...],
+        Field(max_length=20, strict=False, description="Numbers that recur for the same key, such as prices."),
+    ] = ()
+    limit: Annotated[
+        float, Field(ge=3, le=100, description="Largest accepted deviation, in robust standard deviations.")
+    ] = 6.0
+    days: Annotated[int, Field(ge=8, le=4000, description="How far a comparable day may be.")] = 60
+    ignored: Annotated[tuple[Name, ...], Field(strict=False, description="Columns that aren't compared.")] = ()
+    off: Annotated[str, Field(max_length=500, description="Why nothing is compared; default: it is.")] = ""
+
+
 class Source(Strict):
     """A source: its API, the contract of its rows, and its schedule."""
 
@@ -196,6 +218,7 @@ class Source(Strict):
             description=f"Days without data, such as {EXCEPTION_HELP}; other days that aren't loaded are reported.",
         ),
     ] = ()
+    history: HistoryContract = HistoryContract()
     limits: Limits = Limits()
 
     @model_validator(mode="after")
@@ -218,6 +241,13 @@ class Source(Strict):
                 raise ValueError(f"day_column: {self.day_column!r} isn't one of the columns: {', '.join(self.columns)}")
             if self.columns[self.day_column].type not in {"date", "timestamp"}:
                 raise ValueError(f"day_column: {self.day_column!r} must be a date or a timestamp")
+        compared = {name for item in self.history.recurring for name in (item.column, *item.by)}
+        for name in sorted({*compared, *self.history.ignored} - set(self.columns)):
+            raise ValueError(f"history: {name!r} isn't one of the columns: {', '.join(self.columns)}")
+        for item in self.history.recurring:
+            column = self.columns[item.column]
+            if column.type not in RANGED or column.pii or item.column in item.by:
+                raise ValueError(f"history: {item.column!r} must be a number without personal data, and not in its by")
         return self
 
     @property

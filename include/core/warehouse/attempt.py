@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from include.core.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 APPLICATION_NAME_BYTES = 63  # PostgreSQL truncates longer names
+ACCEPT = "accept"
+"""Param of a DAG: the reason for which the run publishes rows that its dataset's history contradicts."""
+ACCEPT_LENGTH = (10, 500)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -25,6 +30,7 @@ class Attempt:
         map_index: index of a mapped task, -1 otherwise.
         run_started: when the run started. Attempts are ordered by it first, since a run that was deleted and recreated
             has the same id and starts again at try 1.
+        accept: the run's param :data:`ACCEPT`.
     """
 
     dag_id: str
@@ -33,10 +39,15 @@ class Attempt:
     try_number: int
     map_index: int = -1
     run_started: datetime = EPOCH
+    accept: str | None = None
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Attempt:
-        """Read the attempt from the context of a running Airflow task."""
+        """Read the attempt from the context of a running Airflow task.
+
+        Raises:
+            ConfigurationError: if the run's param ``accept`` isn't a reason; a DAG may lack the param and its schema.
+        """
         task_instance = context["ti"]
         return cls(
             dag_id=task_instance.dag_id,
@@ -45,6 +56,7 @@ class Attempt:
             try_number=task_instance.try_number,
             map_index=-1 if task_instance.map_index is None else task_instance.map_index,
             run_started=context["dag_run"].start_date or EPOCH,
+            accept=_reason(context.get("params", {}).get(ACCEPT)),
         )
 
     @property
@@ -59,3 +71,14 @@ class Attempt:
         task = f"{self.dag_id}.{self.task_id}"[:40]
         name = f"{task}{mapped}#{self.try_number} {self.run_id}"
         return name.encode("ascii", "replace").decode()[:APPLICATION_NAME_BYTES]
+
+
+def _reason(value: object) -> str | None:
+    shortest, longest = ACCEPT_LENGTH
+    if value is None:
+        return None
+    if isinstance(value, str) and shortest <= len(value.strip()) <= len(value) <= longest and value.isprintable():
+        return value
+    raise ConfigurationError(
+        f"param {ACCEPT}: must be null, or a reason of {shortest} to {longest} printable characters"
+    )

@@ -5,12 +5,13 @@ Free of heavy imports, so that a DAG file can import its dataset at the top.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from include.core.warehouse.calendar import EVERY_DAY, Calendar
+from include.core.warehouse.history_settings import History
 from include.core.warehouse.rules import ColumnRule
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class Dataset:
         together: columns whose rows belong together, such as an invoice's number: a rejected row rejects all rows with
             the same values, and marks the load incomplete.
         calendar: the partitions that must exist, if the partition is a date; missing ones are reported.
+        history: how each load is compared with the earlier ones.
 
     Raises:
         ValueError: if the declaration contradicts itself; the message names the dataset and the column.
@@ -157,6 +159,7 @@ class Dataset:
     together: tuple[str, ...] = ()
     calendar: Calendar = EVERY_DAY
     duplicates: Duplicates = "refuse"
+    history: History = field(default_factory=History)
 
     def __post_init__(self) -> None:
         names = self.column_names
@@ -197,6 +200,15 @@ class Dataset:
             _ = self.zone, self.column_rules
         except (ZoneInfoNotFoundError, ValueError) as error:
             self._refuse(f"timezone or rules: {error}")
+        if unknown := sorted(self.history.columns - set(names)):
+            self._refuse(f"history names {unknown}, which aren't among the columns {names}")
+        for item in self.history.recurring:
+            if self.partition is None or not item.by or self.partition in item.by:
+                self._refuse(f"history: {item.column!r} needs a partitioned table, and columns besides the partition")
+            if self.column(item.column).type not in NUMBERS or item.column in {*self.personal, *item.by}:
+                self._refuse(
+                    f"history: {item.column!r} must be a number, without personal data, and not among {item.by}"
+                )
 
     def _refuse(self, message: str) -> None:
         raise ValueError(f"dataset {self.name!r}: {message}")

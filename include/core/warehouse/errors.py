@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from include.core.errors import ConfigurationError, MissingInputError, PermanentError
 
+SHOWN_FINDINGS = 10
+
 
 class LoadError(PermanentError):
     """A load was rolled back; the rows published before are unchanged."""
@@ -76,6 +78,24 @@ class AuditError(LoadError):
             f"{dataset}, partition {partition}: refused, the rows loaded before are unchanged. Broken rules:\n"
             + "\n".join(str(violation) for violation in violations)
             + "\n  Correct the source, or reject such rows with a reason before the load."
+        )
+
+
+class AnomalyError(LoadError):
+    """A load differs too much from its dataset's history, so nothing was published.
+
+    Attributes:
+        findings: what is out of bounds, the largest deviation first.
+    """
+
+    def __init__(self, dataset: str, partition: str, history: str, findings: tuple[str, ...]) -> None:
+        self.findings = findings
+        listed = "".join(f"\n  - {finding}" for finding in findings[:SHOWN_FINDINGS])
+        more = f"\n  ... and {len(findings) - SHOWN_FINDINGS} more" if len(findings) > SHOWN_FINDINGS else ""
+        super().__init__(
+            f"{dataset}, partition {partition}: refused, the rows loaded before are unchanged. Out of bounds, compared"
+            f" with {history}:{listed}{more}\n  If the rows are wrong, correct the source and rerun. If they are right,"
+            " run the DAG for the same day with the param accept: the reason, 10 to 500 characters (docs/history.md)."
         )
 
 

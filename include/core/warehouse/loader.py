@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, LiteralString
 from psycopg import pq, sql
 
 from include.core.warehouse import guards
+from include.core.warehouse.anomalies.compare import compare
 from include.core.warehouse.audit import audit
 from include.core.warehouse.dataset import LINEAGE, Dataset, Partition, Rejected
 from include.core.warehouse.digest import table_digest
@@ -125,6 +126,7 @@ def load(
 
     Raises:
         AuditError: if staged rows break a rule.
+        AnomalyError: if they differ too much from the dataset's history, and ``attempt`` doesn't accept it.
         StaleAttemptError: if a newer attempt of the same task instance has loaded.
         SupersededError: if rows that were requested later are published.
         LoadError: if a row doesn't have the declared columns, or rows were lost.
@@ -153,6 +155,7 @@ def load(
         load_id = _number(session, sql.SQL("SELECT nextval(pg_get_serial_sequence('load_log', 'load_id'))"))
         missing = _missing(session, dataset, expected)
         complete = not missing and (expected is not None or is_tolerated)
+        compare(session, dataset, label, load_id, attempt, complete and not (lacking or lost), expected, replayed_from)
         changed = merge(session, dataset, load_id, label)
         removed = _remove_others(session, dataset, label) if complete and replace else 0
         covered = None if expected is None else sorted(set(expected) - set(missing))

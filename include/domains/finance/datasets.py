@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from include.core.warehouse.calendar import Calendar
 from include.core.warehouse.dataset import Column, Dataset
+from include.core.warehouse.history_settings import History
 
 REVENUE = Dataset(
     name="finance_revenue",
@@ -20,4 +21,5 @@ REVENUE = Dataset(
     partition="month",
     calendar=Calendar("month"),
     freshness=timedelta(days=37),  # two days more than the longest time between two second business days of a month
+    history=History(days=800),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from include.core.warehouse.dataset import Column, Dataset
+from include.core.warehouse.history_settings import History
 
 STOCK_TOTALS = Dataset(
     name="stock_totals",
@@ -13,4 +14,5 @@ STOCK_TOTALS = Dataset(
         Column("amount_pence", "bigint", doc="Quantity times unit price, in pence (GBP)"),
     ),
     key=("stock_code",),
+    history=History(off="each run by hand chooses how many lines it sums"),
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from include.core.warehouse.calendar import Calendar
 from include.core.warehouse.dataset import Column, Dataset
+from include.core.warehouse.history_settings import History, Recurring
 
 SALES_DAYS = Calendar(no_data_on=("sat", "12-25", "12-26", "01-01"))
 FRESHNESS = timedelta(days=2, hours=13)  # no sales on Saturdays; up to six hours of waiting for each of tills and file
@@ -51,6 +52,7 @@ LINES = Dataset(
     together=("invoice_no",),
     calendar=SALES_DAYS,
     freshness=FRESHNESS,
+    history=History(recurring=(Recurring("unit_price", by=("stock_code",)),), ignored=("line",)),
 )
 SALES = Dataset(
     name="retail_sales",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from include.core.warehouse.dataset import DAILY, Column, Dataset
+from include.core.warehouse.history_settings import History, Recurring
 
 TEMPERATURE_UNIT = "°F"
 LOWEST, HIGHEST = -130.0, 140.0
@@ -34,4 +35,5 @@ WEATHER_DATA = Dataset(
     complete_by="city",
     freshness=DAILY,
     duplicates="reject",
+    history=History(recurring=(Recurring("temperature", by=("city",)),)),
 )

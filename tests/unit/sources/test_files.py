@@ -15,10 +15,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from include.core.sources.dataset import dataset_of
 from include.core.sources.errors import SourceError, SourcesError
 from include.core.sources.files import load_source, load_sources, parse_source, require_sources
 from include.core.sources.model import Source
 from include.core.sources.scaffold import SCHEMA, schema_text
+from include.core.warehouse.history_settings import History, Recurring
 from include.domains.sources import FOLDER
 from tests.unit.sources.conftest import GOOD
 
@@ -59,6 +61,12 @@ def test_the_shipped_sources_are_valid(path: Path) -> None:
     source = load_source(path)
     assert source.dag_id == f"process_{path.stem}_data"
     assert f"$schema={SCHEMA}" in path.read_text().splitlines()[0]
+
+
+def test_the_history_of_a_source_is_that_of_its_dataset() -> None:
+    history = "history: {recurring: [{column: id, by: [state]}], limit: 9.0, days: 90, ignored: [email], off: moved}\n"
+    dataset = dataset_of(parse_source(GOOD.replace("key: [id]", "key: [line]") + history, PATH))
+    assert dataset.history == History((Recurring("id", ("state",)),), 9.0, 90, ("email", "line"), "moved")
 
 
 def test_the_articles_schedules() -> None:
@@ -117,6 +125,11 @@ def test_a_missing_field_is_named(name: str) -> None:
         ('"0 6 * * *"', '"0 25 * * *"', r"orders.yaml:4: schedule: must be a cron expression of five fields"),
         ("Europe/Berlin", "Berlin", r"orders.yaml:8: timezone: must be a time zone of the IANA database.*got 'Berlin'"),
         ("sources_default", "salesforce", r"orders.yaml:6: connection: allowed: .*sources_default.*got 'salesforce'"),
+        ("limits: {", "history: {limit: 2}\nlimits: {", r"orders.yaml:18: history.limit: .*greater than or equal to 3"),
+        ("limits: {", "history: {ignored: [city]}\nlimits: {", r"history: 'city' isn't one of the columns"),
+        ("limits: {", "history: {recurring: [{column: state, by: [id]}]}\nlimits: {", r"history: 'state' must be"),
+        ("limits: {", "history: {recurring: [{column: id, by: [id]}]}\nlimits: {", r"history: 'id' must be a number"),
+        ("limits: {", "history: {recurring: [{column: id, by: []}]}\nlimits: {", r"history.recurring.0.by: "),
         ("path: /orders", "path: /a/../b", r"orders.yaml:7: path: must be a path below the connection's host"),
         ("path: /orders", "path: //evil.net/x", r"orders.yaml:7: path: must be a path below the connection's host"),
         ("path: /orders", "path: http://evil.net/", r"orders.yaml:7: path: String should match pattern"),

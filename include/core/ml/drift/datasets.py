@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from include.core.warehouse.dataset import DAILY, Column, Dataset
+from include.core.warehouse.history_settings import History
+
+OWN_ALARMS = History(off="the rows are findings, of which model_monitoring sends alarms of its own")
 
 MODEL_DRIFT = Dataset(
     name="model_drift",
@@ -28,6 +31,7 @@ MODEL_DRIFT = Dataset(
     partition="day",
     minimum_rows=0,
     freshness=DAILY,
+    history=OWN_ALARMS,
 )
 
 MODEL_DAILY = Dataset(
@@ -47,4 +51,5 @@ MODEL_DAILY = Dataset(
     partition="day",
     minimum_rows=0,
     freshness=DAILY,
+    history=OWN_ALARMS,
 )
