@@ -197,5 +197,6 @@ def test_a_row_that_only_the_database_refuses_is_quarantined_alone(load: Load, w
         result = publish(session, ITEMS, partition=None, rows=rows, attempt=Attempt("dag", "load", "run", 2))
         [(row, reason)] = session.execute("SELECT source_row, reason FROM quarantine").fetchall()
     assert (result.rows_in, result.loaded, result.quarantined) == (3, 2, 1)
+    assert isinstance(row, dict)
     assert (row["line"], row["name"], row["phone"]) == (3, "too long", HIDDEN)
     assert reason == "the warehouse refuses the row (StringDataRightTruncation)"
