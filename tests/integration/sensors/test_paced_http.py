@@ -107,6 +107,7 @@ def test_a_redirect_is_not_followed(control: Control, deferred: bool) -> None:
         ({"login": "till", "password": KEY}, f"Authorization: Basic {b64encode(f'till:{KEY}'.encode()).decode()}"),
         ({"extra": {"X-Api-Key": KEY}}, f"X-Api-Key: {KEY}"),
     ],
+    ids=["bearer", "basic", "header"],
 )
 def test_the_connections_credentials_are_sent(
     fields: dict[str, object], header: str, monkeypatch: pytest.MonkeyPatch
