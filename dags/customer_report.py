@@ -6,6 +6,7 @@ Gets the day's purchases from the cache, or from the sales API if they aren't ca
 ## Inputs
 - connection `sources_default`, the contract `include/domains/sources/sales.yaml`
 - param `day`; without it the day is the first of the run's data interval, or the day before the trigger
+- param `preview`: show what the run would change, and write nothing
 - param `refresh`: call the API even if the cache has a fresh response
 
 ## Outputs
@@ -25,7 +26,7 @@ from typing import Any
 from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import accept_param, day_param, publication, run_day, storage_root, warehouse_uri
+from include.core.dag import PREVIEW, accept_param, day_param, publication, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 
 
@@ -33,7 +34,8 @@ from include.core.tags import Tag
     schedule=CronDataIntervalTimetable("0 7 * * *", timezone="UTC"),
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    params={
+    params=PREVIEW
+    | {
         "day": day_param(),
         "accept": accept_param(),
         "refresh": Param(False, type="boolean", description="Call the API even if the cache has a fresh response."),

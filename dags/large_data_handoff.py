@@ -6,6 +6,7 @@ reads and writes object storage in batches and returns a URL; the last one remov
 
 ## Inputs
 - param `rows`: number of order lines; the recorded ones of `include/data/retail` are repeated
+- param `preview`: show what the run would change, and write nothing
 
 ## Outputs
 - table `stock_totals(stock_code, lines, quantity, amount_pence)`
@@ -23,7 +24,7 @@ from typing import Any
 from airflow.sdk import Asset, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import publication, storage_root, warehouse_uri
+from include.core.dag import PREVIEW, publication, storage_root, warehouse_uri
 from include.core.tags import Tag
 
 
@@ -31,7 +32,8 @@ from include.core.tags import Tag
     schedule=None,
     start_date=datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
-    params={"rows": Param(1_000_000, type="integer", minimum=1, maximum=100_000_000, description="Order lines.")},
+    params=PREVIEW
+    | {"rows": Param(1_000_000, type="integer", minimum=1, maximum=100_000_000, description="Order lines.")},
     default_args={"owner": "data-platform"},
     tags=[Tag.EXAMPLE],
     doc_md=__doc__,

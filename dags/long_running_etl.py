@@ -6,6 +6,7 @@ Starts the day's job in the job service, waits in the triggerer until it has fin
 ## Inputs
 - connection `etl_jobs_default`: type `etl_jobs`
 - param `day`; without it the day is the first of the run's data interval, or the day before the trigger
+- param `preview`: show what the run would change, and write nothing
 - param `seconds`: how long the sample job takes
 
 ## Outputs
@@ -26,7 +27,7 @@ from typing import Any
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import accept_param, day_param, publication, run_day, warehouse_uri
+from include.core.dag import PREVIEW, accept_param, day_param, publication, run_day, warehouse_uri
 from include.core.tags import Tag
 from spellbook.operators.etl_job import AwaitEtlJobOperator, StartEtlJobOperator
 
@@ -38,7 +39,8 @@ REQUEST = '{"job": "daily_revenue", "dates": ["{{ ' + DAY + ' }}"], "seconds": {
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    params={
+    params=PREVIEW
+    | {
         "day": day_param(),
         "accept": accept_param(),
         "seconds": Param(5, type="number", minimum=0, maximum=3600, description="How long the sample job takes."),

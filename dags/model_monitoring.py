@@ -7,6 +7,7 @@ served them; counts predictions; measures accuracy where outcomes have arrived; 
 ## Inputs
 - tables `predictions` and `outcomes`, which the model server writes
 - connection `mlflow_default`, for the training data of each version; `postgres_default`
+- param `preview`: show what the run would change, and write nothing
 - the day: param `day`, else the first of the run's data interval; the day before the trigger, if the run has none
 
 ## Outputs
@@ -25,7 +26,7 @@ from typing import Any
 from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, dag, task
 from pendulum import datetime
 
-from include.core.dag import day_param, publication, run_day, storage_root, warehouse_uri
+from include.core.dag import PREVIEW, day_param, publication, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 
 
@@ -33,7 +34,7 @@ from include.core.tags import Tag
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
-    params={"day": day_param()},
+    params=PREVIEW | {"day": day_param()},
     default_args={"owner": "data-science"},
     tags=[Tag.ML],
     doc_md=__doc__,

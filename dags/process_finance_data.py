@@ -8,6 +8,7 @@ month's sales are loaded completely, aggregates them, publishes the revenue, and
 - table `sales_data`, from `process_sales_data`
 - param `partial`: close a month with missing days, marked as incomplete; the default is `SPELLBOOK_FINANCE_PARTIAL`
 - the month: the run's data interval; the month before the trigger, if the run has none
+- param `preview`: show what the run would change, and write nothing
 
 ## Outputs
 - table `finance_revenue(month, country, invoices, cancelled, revenue)`, GBP
@@ -26,7 +27,7 @@ from typing import Any
 from airflow.sdk import Asset, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import accept_param, publication, warehouse_uri
+from include.core.dag import PREVIEW, accept_param, publication, warehouse_uri
 from include.core.tags import Tag
 from include.domains.finance.settings import FINANCE_PARTIAL
 from spellbook.timetables.month_end import MonthEndTimetable
@@ -36,7 +37,8 @@ from spellbook.timetables.month_end import MonthEndTimetable
     schedule=MonthEndTimetable(business_day=2, hour=6),
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    params={
+    params=PREVIEW
+    | {
         "accept": accept_param(),
         "partial": Param(
             FINANCE_PARTIAL.read_bool(),

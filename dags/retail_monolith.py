@@ -6,6 +6,7 @@ rows and the mail are the same; `python -m benchmarks.retail` compares the run t
 
 ## Inputs
 - param `days`; without it, every day that has a file
+- param `preview`: show what the run would change in `retail_lines`, and write nothing
 - files `online_retail_<day>.csv` in `retail/landed/` of object storage, else in `SPELLBOOK_RETAIL`
 - connection `smtp_default`
 
@@ -23,7 +24,7 @@ from typing import Any
 from airflow.sdk import ObjectStoragePath, chain, dag, task
 from pendulum import datetime
 
-from include.core.dag import accept_param, publication, warehouse_uri
+from include.core.dag import PREVIEW, accept_param, publication, warehouse_uri
 from include.core.tags import Tag
 from include.domains.retail import report
 from include.domains.retail.tasks import PARAMS, files_of
@@ -33,7 +34,7 @@ from include.domains.retail.tasks import PARAMS, files_of
     schedule=None,
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    params=PARAMS | {"accept": accept_param()},
+    params=PREVIEW | PARAMS | {"accept": accept_param()},
     default_args={"owner": "retail"},
     tags=[Tag.EXAMPLE, Tag.RETAIL],
     doc_md=__doc__,

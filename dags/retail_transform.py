@@ -6,6 +6,7 @@ Removes duplicate lines, aggregates by country, publishes; the days run in paral
 ## Inputs
 - asset `retail_lines`, with the loaded days in its event
 - param `days`; without it and without an event, every day of the table
+- param `preview`: show what the run would change, and write nothing
 - table `retail_lines`
 
 ## Outputs
@@ -24,7 +25,7 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
-from include.core.dag import accept_param, publication, warehouse_uri
+from include.core.dag import PREVIEW, accept_param, publication, warehouse_uri
 from include.core.tags import Tag
 from include.domains.retail.tasks import PARAMS, find_days
 
@@ -35,7 +36,7 @@ RETAIL_SALES = Asset("retail_sales")
     schedule=[Asset("retail_lines")],
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    params=PARAMS | {"accept": accept_param()},
+    params=PREVIEW | PARAMS | {"accept": accept_param()},
     default_args={"owner": "retail"},
     tags=[Tag.RETAIL],
     doc_md=__doc__,

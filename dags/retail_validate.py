@@ -7,6 +7,7 @@ Streams each file into `retail_lines`, with the days in parallel; invalid rows a
 ## Inputs
 - asset `retail_file`, with the days in its event
 - param `days`; without it and without an event, every day that has a file
+- param `preview`: show what the run would change, and write nothing
 - files `online_retail_<day>.csv` in `retail/landed/` of object storage, else in `SPELLBOOK_RETAIL`
 
 ## Outputs
@@ -25,7 +26,7 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
-from include.core.dag import accept_param
+from include.core.dag import PREVIEW, accept_param
 from include.core.tags import Tag
 from include.domains.retail.datasets import CSV_OPTIONS
 from include.domains.retail.tasks import PARAMS, files_of
@@ -38,7 +39,7 @@ RETAIL_LINES = Asset("retail_lines")
     schedule=[Asset("retail_file")],
     start_date=datetime(2010, 12, 1, tz="UTC"),
     catchup=False,
-    params=PARAMS | {"accept": accept_param()},
+    params=PREVIEW | PARAMS | {"accept": accept_param()},
     default_args={"owner": "retail"},
     tags=[Tag.RETAIL],
     doc_md=__doc__,

@@ -6,6 +6,7 @@ Requests the weather of one UTC day, stores the raw responses, converts °C to �
 ## Inputs
 - connection `weather_default`: type `open_meteo` (no key) or `openweathermap` (key as password)
 - param `cities`: names from `include/domains/weather/cities.yaml`, or `{"name": …, "latitude": …, "longitude": …}`
+- param `preview`: show what the run would change, and write nothing
 - the day: the first of the run's data interval; the day before the trigger, if the run has none
 
 ## Outputs
@@ -26,7 +27,7 @@ from typing import Any
 from airflow.sdk import Asset, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
-from include.core.dag import accept_param, publication, run_day, storage_root, warehouse_uri
+from include.core.dag import PREVIEW, accept_param, publication, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 from include.domains.weather.cities import cities_schema, load_cities
 
@@ -37,7 +38,8 @@ CITIES = load_cities()
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2012, 1, 1, tz="UTC"),
     catchup=False,
-    params={
+    params=PREVIEW
+    | {
         "cities": Param(
             [city.name for city in CITIES],
             description="Names from include/domains/weather/cities.yaml, or {name, latitude, longitude}.",
@@ -53,11 +55,12 @@ def weather_data_pipeline() -> None:
     """Create, extract, transform, load."""
 
     @task(pool="database_access")
-    def create_table(postgres_conn_id: str) -> None:
-        """Create `weather_data` if it doesn't exist."""
+    def create_table(postgres_conn_id: str, **context: Any) -> None:
+        """Create `weather_data` if it doesn't exist, unless the run is a preview."""
         from include.domains.weather import pipeline
 
-        pipeline.create_table(warehouse_uri(postgres_conn_id))
+        if not context["params"]["preview"]:
+            pipeline.create_table(warehouse_uri(postgres_conn_id))
 
     @task(pool="weather_api")
     def extract_weather(weather_conn_id: str, postgres_conn_id: str, **context: Any) -> str:

@@ -1,4 +1,4 @@
-"""``python -m devstack up|run|migrate|status|down|clean``: the embedded stack from the command line.
+"""``python -m devstack up|run|preview|migrate|status|down|clean``: the embedded stack from the command line.
 
 ``make help`` lists the short forms.
 """
@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from devstack import preview
 from devstack.api import Airflow
 from devstack.environment import ADMIN, Upstream, local_url, process_environment
 from devstack.errors import StackError
@@ -34,6 +35,7 @@ from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.trigger import Kind, check_period
 from include.core.warehouse.migrations import migrate
+from include.core.warehouse.preview.model import RunPreview
 
 
 def main() -> int:
@@ -59,7 +61,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="up|run|migrate|status|down|clean")
+    commands = parser.add_subparsers(required=True, metavar="up|run|preview|migrate|status|down|clean")
 
     up = commands.add_parser("up", help="start everything, with Airflow's web UI; follow until Ctrl-C, then stop it")
     up.set_defaults(command=_up)
@@ -74,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     run_parser.add_argument("--conf", type=_conf, default={}, help="the run's conf, a JSON object")
     run_parser.set_defaults(command=_run)
 
+    preview_parser = commands.add_parser("preview", help="show what a run of one DAG would change in its tables")
+    preview_parser.add_argument("dag_id")
+    preview_parser.add_argument("--date", type=_day, help="UTC day of the data interval, YYYY-MM-DD")
+    preview_parser.add_argument("--conf", type=_conf, default={}, help="the run's conf, a JSON object")
+    preview_parser.add_argument("--json", action="store_true", help="print the previews as JSON, the rest on stderr")
+    preview_parser.set_defaults(command=_preview)
+
     for name, command, text in (
         ("migrate", _migrate, "migrate the warehouse's own tables: those of WAREHOUSE_URI, or the stack's"),
         ("status", _status, "list the services, their state, ports and logs"),
@@ -85,16 +94,36 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> bool:
-    check_period(arguments.kind, arguments.date, arguments.to)
+    return not _run_dag(arguments, console, arguments.kind, arguments.to, arguments.conf)
+
+
+def _preview(arguments: argparse.Namespace, console: Console) -> bool:
+    previewed: list[RunPreview] = []
+    console = Console(soft_wrap=True, stderr=arguments.json)
+    ok = _run_dag(arguments, console, Kind.MANUAL, None, arguments.conf | preview.CONF, previewed)
+    if arguments.json:
+        print(json.dumps([item.model_dump(mode="json") for item in previewed]))
+    return not ok
+
+
+def _run_dag(
+    arguments: argparse.Namespace,
+    console: Console,
+    kind: Kind,
+    last: date | None,
+    conf: dict[str, Any],
+    previewed: list[RunPreview] | None = None,
+) -> bool:
+    check_period(kind, arguments.date, last)
     state = State.open()
     upstream = Upstream.from_environment()
     up = Record.read(state.services / "up.json")
-    scheduled = arguments.kind is Kind.ASSET
+    scheduled = kind is Kind.ASSET
     if up and up.process():  # use the stack that `make up` started as it is
         upstream, scheduled = Upstream(up.fingerprint), True
     stack = Stack(state, upstream, schedule=scheduled, say=lambda line: console.print(f"[dim]{line}[/]"))
     _keep(state)
-    return not run(console, stack, arguments.dag_id, arguments.kind, arguments.date, arguments.to, arguments.conf)
+    return run(console, stack, arguments.dag_id, kind, arguments.date, last, conf, previewed=previewed)
 
 
 def _up(_: argparse.Namespace, console: Console) -> int:

@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import messages
+from devstack import messages, preview
 from devstack.api import Airflow
 from devstack.environment import LIVE_WEATHER, Upstream, get_local, local_url
 from devstack.postgres import WAREHOUSE, Postgres
 from devstack.stack import Stack
+from include.core.warehouse.preview.model import RunPreview
 from include.ops.alerts.runbooks import runbook_of
 
 PIPELINE, TABLE = "weather_data_pipeline", "weather_data"
@@ -33,12 +34,13 @@ RECORDING = "openweather_daily"
 
 @dataclass(frozen=True)
 class Outcome:
-    """Finished runs of one DAG, as the REST API describes them."""
+    """Finished runs of one DAG, as the REST API describes them; ``previews`` of a run that only previews."""
 
     dag_id: str
     runs: list[dict[str, Any]]
     stack: Stack
     airflow: Airflow
+    previews: list[tuple[str, RunPreview | None]] | None = None
 
 
 def write(console: Console, outcome: Outcome) -> bool:
@@ -53,6 +55,11 @@ def write(console: Console, outcome: Outcome) -> bool:
         console.print("[red]no task ran[/]: is the DAG's start_date after the requested day?")
         return False
     console.print(_tasks(instances, many=len(outcome.runs) > 1))
+    if outcome.previews is not None:
+        preview.write(console, outcome.previews)
+        if failed:
+            _failure(console, outcome, instances)
+        return not failed and bool(outcome.previews)
     loads = _loads(outcome)
     ok = not failed
     superseded = {instance["dag_run_id"] for instance in instances if instance["state"] == "skipped"}

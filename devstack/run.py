@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from rich.console import Console
 
-from devstack import needs, report, spark, traffic
+from devstack import needs, preview, report, spark, traffic
 from devstack.api import Airflow
 from devstack.environment import Upstream, local_url
 from devstack.errors import StackError
@@ -23,6 +23,7 @@ from devstack.stack import Stack
 from devstack.stopwatch import Stopwatch
 from devstack.trigger import Kind, Request, check_period, start
 from include import house_rules, settings
+from include.core.warehouse.preview.model import RunPreview
 
 ALWAYS = ("airflow", "sinks")  # every DAG sends alerts
 
@@ -36,11 +37,13 @@ def run(
     last: date | None,
     conf: dict[str, Any],
     needed_by: tuple[str, ...] = (),
+    previewed: list[RunPreview] | None = None,
 ) -> bool:
     """Run a DAG, report on it, and return whether it succeeded.
 
     The producers of assets that it reads and that were never published run first, except the DAGs that it is
-    ``needed_by``. ``first`` defaults to yesterday (UTC).
+    ``needed_by``; before a preview, which writes nothing, none does. ``first`` defaults to yesterday (UTC). What a
+    preview shows is added to ``previewed``.
 
     Raises:
         StackError: if the DAG doesn't exist, doesn't load or can't be run this way, or a service ends during the run.
@@ -56,6 +59,9 @@ def run(
         details = load(airflow, dag_id, stack)
         if note := house_rules.note_in(details["doc_md"]):
             console.print(note, style="yellow", markup=False, highlight=False)
+        is_preview = conf.get("preview") is True
+        if is_preview:
+            preview.require_preview(details)
         source = airflow.source(dag_id)
         others = [load(airflow, other, stack) for other in triggered(source)]
         sources = source + "".join(airflow.source(other["dag_id"]) for other in others)
@@ -66,7 +72,7 @@ def run(
         stack.ensure(services)
         watch.lap("parse")
         first = first or datetime.now(UTC).date() - timedelta(days=1)
-        if not _publish_inputs(console, stack, airflow, (*needed_by, dag_id), first):
+        if not is_preview and not _publish_inputs(console, stack, airflow, (*needed_by, dag_id), first):
             return False
         watch.lap("input")
         request = Request(dag_id, kind, first, last or first, conf)
@@ -79,7 +85,10 @@ def run(
                 Thread(target=importlib.import_module, args=["devstack.chart"], daemon=True).start()
             runs = follow(console, stack.state, airflow, dag_id, run_ids)
         watch.lap("run")
-        ok = report.write(console, report.Outcome(dag_id, runs, stack, airflow))
+        shown = preview.previews(airflow, dag_id, run_ids) if is_preview else None
+        if previewed is not None:
+            previewed += [item for _, item in shown or () if item]
+        ok = report.write(console, report.Outcome(dag_id, runs, stack, airflow, shown))
     except (StackError, psycopg.OperationalError):
         stack.require_running(services)  # the better explanation
         raise

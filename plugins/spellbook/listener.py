@@ -64,7 +64,7 @@ def _store_run_alert(dag_run: DagRun, msg: str) -> None:
     from sqlalchemy.orm import object_session
 
     from include.ops.alerts.alert import UNWATCHED, Alert, Failure, Kind
-    from include.ops.alerts.observe import REASONS, attempt_of, run_url
+    from include.ops.alerts.observe import REASONS, attempt_of, is_preview, run_url
     from include.ops.alerts.runbooks import runbook_of
     from include.ops.alerts.wording import advice_of, schedule_in_words
 
@@ -72,7 +72,7 @@ def _store_run_alert(dag_run: DagRun, msg: str) -> None:
     if session is None:
         raise RuntimeError(f"run {dag_run.run_id} of {dag_run.dag_id} has no database session; no alert was stored")
     failed = dag_run.get_task_instances(state=[TaskInstanceState.FAILED], session=session)
-    if dag_run.dag_id in UNWATCHED or not (msg or failed):
+    if dag_run.dag_id in UNWATCHED or is_preview(dag_run) or not (msg or failed):
         return
     dag = dag_run.get_dag()
     alert = Alert(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from include.core.csv_files.reader import CsvReader
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load
-from include.core.warehouse.schema import create_table
 from include.core.warehouse.validation.validate import validated
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ def load_csv(
     given = {name for name in (dataset.partition, line_column) if name is not None}
     reader = CsvReader(file, dataset, given=given, rename=rename, delimiter=delimiter, encoding=encoding)
     with connect(uri, attempt, statement_timeout=3600) as session:
-        create_table(session, dataset)
         return load(
             session,
             dataset,

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import shutil
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from include.core import exact_json
+from include.core.csv_files.fetch import from_storage
+from include.core.formats.compression import decompressed
+from include.core.formats.reader import reader_of
 from include.core.replay import describe_day, read_replayed_day, write_replayed_day
+from include.core.sources.contract import contract_of
 from include.core.sources.dataset import dataset_of
+from include.core.sources.day_files import find
 from include.core.sources.errors import PublishGateError
 from include.core.sources.rows import judged_rows
 from include.core.storage import file_name, json_lines, write, writing
@@ -22,12 +29,12 @@ from include.core.warehouse.connect import connect
 from include.core.warehouse.dataset import Rejected, Violation
 from include.core.warehouse.load_each import load_each
 from include.core.warehouse.loader import load as load_partition
-from include.core.warehouse.schema import create_table
 from include.core.warehouse.validation.batch import Judged
 from include.core.warehouse.validation.engine import accepted_schema
+from include.core.warehouse.validation.validate import validated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from include.core.sources.client import SourceClient
     from include.core.sources.model import Source
@@ -72,6 +79,39 @@ def extract(client: SourceClient, root: File, days: Sequence[dt.date], run_id: s
     return files
 
 
+def extract_files(
+    source: Source, root: File, days: Sequence[dt.date], run_id: str, open_path: Callable[[str], File]
+) -> list[str]:
+    """Copy each day's file to object storage as it is; return the URLs of the copies.
+
+    Args:
+        source: source that reads files.
+        root: object-storage root; the copies are ``sources/<name>/day=YYYY-MM-DD/<run>.raw.csv`` under it, with the
+            file's own suffixes.
+        days: the source's days.
+        run_id: DAG run; part of the file names.
+        open_path: returns the path of a URL.
+
+    Raises:
+        ConfigurationError: a folder isn't allowed, or several files match.
+        NoFileError: a day's file hasn't arrived.
+        ValueError: if the source reads an API.
+    """
+    if source.files is None:
+        raise ValueError(f"source {source.name} reads an API")
+    copies = []
+    for day in days:
+        file = find(source, source.files, day, root, open_path)
+        suffix = "".join(PurePath(file.name).suffixes[-2:])
+        copy = root / "sources" / source.name / f"day={day.isoformat()}" / f"{file_name(run_id)}.raw{suffix}"
+        with file.open("rb") as original, writing(copy) as target:
+            shutil.copyfileobj(original, target)
+        write_replayed_day(copy, read_replayed_day(file))
+        log.info("source %s, %s: %s", source.name, day, file)
+        copies.append(str(copy))
+    return copies
+
+
 def process(source: Source, raw: Sequence[File]) -> list[str]:
     """Check each file's rows against the contract; write valid (Parquet) and rejected ones (JSON lines) beside it."""
     for file in raw:
@@ -81,7 +121,7 @@ def process(source: Source, raw: Sequence[File]) -> list[str]:
             writing(_beside(file, "bad.jsonl")) as bad,
             pq.ParquetWriter(good, accepted_schema(dataset_of(source))) as writer,
         ):
-            for judged in judged_rows(source, _day_of(file), partial(_lines, file), str(file)):
+            for judged in _judged(source, file):
                 writer.write_table(judged.accepted)
                 bad.write(json_lines(map(_record, judged.rejected)))
                 counts = [counts[0] + judged.accepted.num_rows, counts[1] + len(judged.rejected)]
@@ -124,12 +164,11 @@ def load(source: Source, raw: Sequence[File], warehouse_uri: str, attempt: Attem
     """
     dataset = dataset_of(source)
     with connect(warehouse_uri, attempt) as session:
-        create_table(session, dataset)
         return load_each(lambda file: _load_day(session, source, dataset, file, attempt), raw)
 
 
 def _load_day(session: Session, source: Source, dataset: Dataset, file: File, attempt: Attempt) -> LoadResult:
-    received = sum(1 for _ in _lines(file))
+    received = None if source.files else sum(1 for _ in _lines(file))
     replayed_from, requested_at = read_replayed_day(file), _beside(file, REQUESTED_AT)
     result = load_partition(
         session,
@@ -152,6 +191,20 @@ def _load_day(session: Session, source: Source, dataset: Dataset, file: File, at
         result.quarantined,
     )
     return result.require_complete()
+
+
+def _judged(source: Source, raw: File) -> Iterator[Judged]:
+    if source.files is None:
+        yield from judged_rows(source, _day_of(raw), partial(_lines, raw), str(raw))
+        return
+    contract = contract_of(source)
+    with from_storage(raw) as file, decompressed(file) as content:
+        rows = reader_of(contract, contract.dataset, content, str(raw))
+        for judged in validated(
+            rows.reader, contract.dataset, _day_of(raw), nulls=rows.nulls, line_column=contract.line_column
+        ):
+            rejected = [replace(item, row={"file": str(raw)} | dict(item.row)) for item in judged.rejected]
+            yield Judged(judged.accepted, rejected)
 
 
 def _good(raw: File) -> Iterator[Judged]:
@@ -178,7 +231,7 @@ def _lines(file: File) -> Iterator[bytes]:
 
 
 def _beside(raw: File, suffix: str) -> File:
-    return raw.with_name(raw.name.removesuffix("raw.jsonl") + suffix)
+    return raw.with_name(f"{raw.name.rpartition('.raw')[0]}.{suffix}")
 
 
 def _day_of(raw: File) -> dt.date:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,8 @@ from include.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from include.core.warehouse.preview.model import LoadPreview
 
 APPLICATION_NAME_BYTES = 63  # PostgreSQL truncates longer names
 ACCEPT = "accept"
@@ -31,6 +33,7 @@ class Attempt:
         run_started: when the run started. Attempts are ordered by it first, since a run that was deleted and recreated
             has the same id and starts again at try 1.
         accept: the run's param :data:`ACCEPT`.
+        previews: where its loads are described, if they are rolled back; ``None`` for loads that are committed.
     """
 
     dag_id: str
@@ -40,10 +43,13 @@ class Attempt:
     map_index: int = -1
     run_started: datetime = EPOCH
     accept: str | None = None
+    previews: list[LoadPreview] | None = field(default=None, compare=False)
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Attempt:
-        """Read the attempt from the context of a running Airflow task.
+        """Read the attempt from the context of a running Airflow task; the run's param ``preview`` makes it a preview.
+
+        In a DAG, use :func:`include.core.dag.publication`, which ends a preview.
 
         Raises:
             ConfigurationError: if the run's param ``accept`` isn't a reason; a DAG may lack the param and its schema.
@@ -57,6 +63,7 @@ class Attempt:
             map_index=-1 if task_instance.map_index is None else task_instance.map_index,
             run_started=context["dag_run"].start_date or EPOCH,
             accept=_reason(context.get("params", {}).get(ACCEPT)),
+            previews=[] if context.get("params", {}).get("preview") is True else None,
         )
 
     @property

@@ -13,7 +13,9 @@ from include.core.warehouse.audit import audit
 from include.core.warehouse.dataset import LINEAGE, Dataset, Partition, Rejected
 from include.core.warehouse.digest import table_digest
 from include.core.warehouse.errors import IncompleteLoadError, LoadError
+from include.core.warehouse.preview.load import preview_load
 from include.core.warehouse.quarantine import RejectedRows, quarantine
+from include.core.warehouse.schema import create_table, exists
 from include.core.warehouse.stage import Rows, copy_rows
 from include.core.warehouse.together import reject_split_groups
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
     from include.core.warehouse.attempt import Attempt
     from include.core.warehouse.connect import Session
+    from include.core.warehouse.preview.model import LoadPreview
+
+SHOWN_REJECTED = 5
 
 SHOWN_MISSING = 20
 INSERT: LiteralString = "INSERT INTO {table} ({columns}, {lineage}) SELECT {columns}, {load_id}, now() FROM stage"
@@ -37,12 +42,12 @@ ONLY_CHANGED: LiteralString = """
 
 @dataclass(frozen=True)
 class LoadResult:
-    """The result of a committed load.
+    """The result of a load that was committed, or previewed.
 
     Attributes:
         dataset: name of the dataset.
         partition: the partition, as text.
-        load_id: key in ``load_log``.
+        load_id: key in ``load_log``; 0 for a preview.
         rows_in: rows received, both loaded and rejected.
         loaded: rows that the table holds from this load.
         quarantined: rows quarantined with a reason; ``rows_in = loaded + quarantined``.
@@ -51,7 +56,7 @@ class LoadResult:
         missing: expected values of the dataset's ``complete_by`` column that weren't loaded, sorted; and what else the
             rows lack.
         complete: whether nothing is missing; without expectations, whether the quarantined rows are within tolerance.
-        digest: :func:`~include.core.warehouse.digest.table_digest` of the partition.
+        digest: :func:`~include.core.warehouse.digest.table_digest` of the partition; empty for a preview.
     """
 
     dataset: str
@@ -67,12 +72,12 @@ class LoadResult:
     digest: str
 
     def require_complete(self) -> LoadResult:
-        """Return this result if the load was complete.
+        """Return this result if the load was complete, or a preview, which says itself what is missing.
 
         Raises:
             IncompleteLoadError: naming dataset, partition and what is missing. The received rows are published.
         """
-        if self.complete:
+        if self.complete or not self.load_id:
             return self
         more = f" and {len(self.missing) - SHOWN_MISSING} more" if len(self.missing) > SHOWN_MISSING else ""
         listed = ", ".join(self.missing[:SHOWN_MISSING]) + more
@@ -101,14 +106,15 @@ def load(
     requested_at: datetime | None = None,
     lacking: Collection[str] = (),
 ) -> LoadResult:
-    """Publish ``rows`` as one partition of ``dataset``.
+    """Publish ``rows`` as one partition of ``dataset``, whose table is created or widened first.
 
     A complete load replaces the partition: rows that it doesn't contain are removed. An incomplete one only inserts and
-    updates.
+    updates. An attempt that previews takes the same steps up to the merge, compares the stage with the published rows
+    instead, and rolls back; it takes no lock that another load waits for.
 
     Args:
         session: session without an open transaction, from :func:`~include.core.warehouse.connect.connect`.
-        dataset: what to load; its table must exist.
+        dataset: what to load.
         partition: value of the partition column in every row; ``None`` for a dataset without one.
         rows: from :func:`~include.core.warehouse.validation.validate.validated`; or mappings, which may include
             rejected rows, or a frame, with exactly the dataset's columns. They are read while the lock is held, so
@@ -127,6 +133,7 @@ def load(
     Raises:
         AuditError: if staged rows break a rule.
         AnomalyError: if they differ too much from the dataset's history, and ``attempt`` doesn't accept it.
+        SchemaMismatchError: if the table differs from the dataset's declaration.
         StaleAttemptError: if a newer attempt of the same task instance has loaded.
         SupersededError: if rows that were requested later are published.
         LoadError: if a row doesn't have the declared columns, or rows were lost.
@@ -137,12 +144,18 @@ def load(
     _check_expectations(dataset, expected)
     if session.info.transaction_status != pq.TransactionStatus.IDLE:
         raise ValueError("load() needs a transaction of its own; commit or roll back the session's open one first")
-    with RejectedRows() as refused, session.transaction():
-        # Each statement must see rows committed by another load while this one waited for the lock.
-        session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        guards.lock(session, dataset.name, label)
-        guards.fence(session, dataset.name, label, attempt)
-        guards.require_newest(session, dataset.name, label, requested_at, expected)
+    is_preview = attempt.previews is not None
+    with session.transaction(force_rollback=is_preview):
+        create_table(session, dataset)
+    with RejectedRows() as refused, session.transaction(force_rollback=is_preview):
+        if is_preview:
+            session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        else:
+            # Each statement must see rows committed by another load while this one waited for the lock.
+            session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            guards.lock(session, dataset.name, label)
+            guards.fence(session, dataset.name, label, attempt)
+            guards.require_newest(session, dataset.name, label, requested_at, expected)
         refused.add(rejected)
         rows_in = len(refused)
         rows_in += copy_rows(session, dataset, label, rows, refused)
@@ -152,10 +165,25 @@ def load(
         split, lost = reject_split_groups(session, dataset, refused)
         refused.add(split)
         audit(session, dataset, label, rows_in, expected, expected_rows)
-        load_id = _number(session, sql.SQL("SELECT nextval(pg_get_serial_sequence('load_log', 'load_id'))"))
         missing = _missing(session, dataset, expected)
         complete = not missing and (expected is not None or is_tolerated)
-        compare(session, dataset, label, load_id, attempt, complete and not (lacking or lost), expected, replayed_from)
+        load_id = _number(session, sql.SQL("SELECT nextval(pg_get_serial_sequence('load_log', 'load_id'))"))
+        if not is_preview or exists(session, dataset.name):
+            whole = complete and not (lacking or lost)
+            compare(session, dataset, label, load_id, attempt, whole, expected, replayed_from)
+        if attempt.previews is not None:
+            preview = preview_load(
+                session,
+                dataset,
+                label,
+                rows_in=rows_in,
+                rejected=refused,
+                missing=(*missing, *lacking, *lost),
+                complete=complete and not (lacking or lost),
+                removes=complete and replace,
+            )
+            attempt.previews.append(preview)
+            return _previewed(preview)
         changed = merge(session, dataset, load_id, label)
         removed = _remove_others(session, dataset, label) if complete and replace else 0
         covered = None if expected is None else sorted(set(expected) - set(missing))
@@ -182,6 +210,22 @@ def load(
         provenance = {"replayed_from": replayed_from, "requested_at": requested_at, "covered": covered}
         _log(session, result, attempt, provenance)
     return result
+
+
+def _previewed(preview: LoadPreview) -> LoadResult:
+    return LoadResult(
+        dataset=preview.dataset,
+        partition=preview.partition,
+        load_id=0,
+        rows_in=preview.rows.read,
+        loaded=preview.rows.accepted,
+        quarantined=preview.rows.rejected,
+        changed=preview.changes.added + preview.changes.changed,
+        removed=preview.changes.removed,
+        missing=tuple(preview.missing),
+        complete=preview.complete,
+        digest="",
+    )
 
 
 def merge(session: Session, dataset: Dataset, load_id: int, label: str) -> int:
@@ -224,7 +268,9 @@ def _is_empty(session: Session, dataset: Dataset, label: str) -> bool:
 
 
 def _rejection_message(dataset: Dataset, label: str, rows_in: int, rejected: RejectedRows, tolerance: float) -> str:
-    first = "".join(f"\n  - line {item.row.get('line', '?')}: {item.reason}" for item in rejected.first)
+    first = "".join(
+        f"\n  - line {item.row.get('line', '?')}: {item.reason}" for item in rejected.first[:SHOWN_REJECTED]
+    )
     return (
         f"{dataset.name}, partition {label}: {len(rejected)} of {rows_in} rows are invalid"
         f" ({len(rejected) / rows_in:.1%}); allowed: {tolerance:.1%}. Nothing was written. First rows:{first}"

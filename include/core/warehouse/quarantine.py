@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from include.core.warehouse.dataset import Rejected
 
 DEEPEST = 50
-SHOWN = 5
+KEPT = 100
 
 
 class RejectedRows:
     """Rejected rows in a temporary file, so that any number of them takes the same memory.
 
     Attributes:
-        first: the first few, for messages.
+        first: the first hundred, for messages and previews.
         groups: the groups that lost a row; see ``Rejected.group``.
         without_group: how many rows, copies aside, have no known group.
     """
@@ -50,7 +50,7 @@ class RejectedRows:
     def add(self, rejected: Iterable[Rejected]) -> None:
         """Keep rows, in the form in which quarantine stores them."""
         for item in rejected:
-            if self._count < SHOWN:
+            if self._count < KEPT:
                 self.first.append(item)
             self._count += 1
             if item.group is None:

@@ -45,11 +45,8 @@ def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows, re
         LoadError: if a row lacks a column or has an undeclared one.
     """
     columns = sql.SQL(", ").join(map(sql.Identifier, dataset.column_names))
-    session.execute(
-        sql.SQL("CREATE TEMPORARY TABLE stage ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
-            columns, sql.Identifier(dataset.name)
-        )
-    )
+    typed = [sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type)) for column in dataset.columns]
+    session.execute(sql.SQL("CREATE TEMPORARY TABLE stage ({}) ON COMMIT DROP").format(sql.SQL(", ").join(typed)))
     statement = sql.SQL("COPY stage ({}) FROM STDIN").format(columns)
     received = 0
     items = iter(_mappings(rows))

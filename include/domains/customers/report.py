@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load
-from include.core.warehouse.schema import create_table
 from include.domains.customers.datasets import REPORT
 from include.domains.customers.purchases import by_customer, replayed_from
 
@@ -32,7 +31,6 @@ def publish(content: bytes, day: dt.date, as_of: dt.datetime, uri: str, attempt:
     """
     rows = [{"day": day, **row, "as_of": as_of} for row in by_customer(content)]
     with connect(uri, attempt) as session:
-        create_table(session, REPORT)
         return load(
             session,
             REPORT,

@@ -13,7 +13,7 @@ from include.core.warehouse.connect import connect
 from include.core.warehouse.lineage import read_at, replayed_from
 from include.core.warehouse.loader import load
 from include.core.warehouse.partitions import missing
-from include.core.warehouse.schema import create_table, exists
+from include.core.warehouse.schema import exists
 from include.domains.finance.datasets import REVENUE
 
 if TYPE_CHECKING:
@@ -87,7 +87,6 @@ def close(uri: str, month: dt.date, calendar: Calendar, attempt: Attempt, *, par
         SupersededError: the sales have been read and published again since.
     """
     with connect(uri, attempt) as session:
-        create_table(session, REVENUE)
         time = read_at(session)
         lacking = missing_days(session, month, calendar, partial=partial)
         totals = session.execute(

@@ -17,7 +17,6 @@ from include.core.errors import PermanentError
 from include.core.storage import handoff_folder, modified_at, writing
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load as load_partition
-from include.core.warehouse.schema import create_table
 from include.domains.handoff.datasets import STOCK_TOTALS
 
 if TYPE_CHECKING:
@@ -89,7 +88,6 @@ def load(amounts: File, uri: str, attempt: Attempt) -> LoadResult:
             totals = _sum(table if totals is None else pa.concat_tables([totals, table.select(totals.column_names)]))
     rows = totals.to_pylist() if totals is not None else []
     with connect(uri, attempt) as session:
-        create_table(session, STOCK_TOTALS)
         result = load_partition(
             session, STOCK_TOTALS, partition=None, rows=rows, attempt=attempt, requested_at=modified_at(amounts)
         )

@@ -40,7 +40,6 @@ def load(service: JobService, job_id: str, day: dt.date, uri: str, attempt: Atte
         for row in result.rows
     ]
     with connect(uri, attempt) as session:
-        create_table(session, REVENUE)
         return load_partition(
             session,
             REVENUE,

@@ -15,7 +15,7 @@ from include.core.warehouse.connect import connect
 from include.core.warehouse.lineage import read_at, replayed_from
 from include.core.warehouse.loader import load
 from include.core.warehouse.partitions import missing
-from include.core.warehouse.schema import create_table
+from include.core.warehouse.schema import exists
 from include.domains.retail.datasets import CSV_OPTIONS, LINES, SALES
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def days_in(uri: str, requested: Sequence[str] | None) -> list[str]:
         NoLinesError: naming the missing days.
     """
     with connect(uri) as session:
-        create_table(session, LINES)
-        loaded = [str(day) for (day,) in session.execute("SELECT DISTINCT day FROM retail_lines ORDER BY day")]
+        query = "SELECT DISTINCT day FROM retail_lines ORDER BY day"
+        loaded = [str(day) for (day,) in session.execute(query)] if exists(session, LINES.name) else []
     absent = sorted(set(requested or ()) - set(loaded))
     if absent or not loaded:
         raise NoLinesError(f"retail_lines has no rows for {', '.join(absent) or 'any day'}: run retail_validate first")
@@ -91,7 +91,6 @@ def transform(uri: str, day: str, attempt: Attempt) -> LoadResult:
     """
     date = dt.date.fromisoformat(day)
     with connect(uri, attempt) as session:
-        create_table(session, SALES)
         time, lacking = read_at(session), missing(session, LINES.name, [date])
         totals = session.execute(
             """

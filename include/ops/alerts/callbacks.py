@@ -38,9 +38,11 @@ log = logging.getLogger(__name__)
 def on_task_failure(context: Context) -> None:
     """Put the failure into the outbox; it is sent when the run ends, or after half a minute if the run continues."""
     from include.ops.alerts.alert import Kind
-    from include.ops.alerts.observe import run_alert
+    from include.ops.alerts.observe import is_preview, run_alert
     from include.ops.alerts.outbox import ROLL_UP
 
+    if is_preview(context.get("dag_run")):
+        return
     _report(run_alert(Kind.FAILED, context), lambda outbox, alert: _put(outbox, alert, wait=ROLL_UP), at_once=False)
 
 
@@ -76,18 +78,19 @@ def on_note(context: Context, text: str) -> None:
 def on_dag_failure(context: Context) -> None:
     """Send the alert of a failed run, with all of its failures."""
     from include.ops.alerts.alert import Kind
-    from include.ops.alerts.observe import run_alert
+    from include.ops.alerts.observe import is_preview, run_alert
 
-    if "dag_run" in context:  # missing if the DAG has changed since; the pending alert is sent within a minute
+    # The run is missing if the DAG has changed since; the pending alert is sent within a minute.
+    if "dag_run" in context and not is_preview(context["dag_run"]):
         _report(run_alert(Kind.FAILED, context), _put_and_send)
 
 
 def on_dag_success(context: Context) -> None:
     """Send the alert of a succeeded run, and whether it recovered from failures."""
     from include.ops.alerts.alert import Kind
-    from include.ops.alerts.observe import run_alert
+    from include.ops.alerts.observe import is_preview, run_alert
 
-    if "dag_run" in context:
+    if "dag_run" in context and not is_preview(context["dag_run"]):
         _report(run_alert(Kind.SUCCEEDED, context), _put_and_send)
 
 

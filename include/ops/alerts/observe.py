@@ -42,6 +42,11 @@ def run_alert(kind: Kind, context: Mapping[str, Any]) -> Alert:
     )
 
 
+def is_preview(run: Any) -> bool:
+    """Return whether a run only shows what it would change; whoever starts one watches it, so it sends no alert."""
+    return (getattr(run, "conf", None) or {}).get("preview") is True
+
+
 def retry_alert(context: Mapping[str, Any]) -> Alert:
     """Return the alert about a try that failed and isn't the last one."""
     alert, failure = run_alert(Kind.RETRY, context), failure_of(context)

@@ -25,7 +25,8 @@ class CsvToPostgresOperator(BaseOperator):
 
     Invalid rows go into ``quarantine`` with line and reason. Delimiter and gzip are detected. The load of a file that
     is marked as sample data (:mod:`include.core.replay`) is logged as such. The result is
-    ``{"rows_in", "loaded", "quarantined", "load_id"}``.
+    ``{"rows_in", "loaded", "quarantined", "load_id"}``. A run whose param ``preview`` is true writes nothing; see
+    :func:`include.core.dag.publication`.
 
     Args:
         source: file, as a path, ``file://``, ``s3://conn@bucket/key`` or ``http(s)://`` URL; templated.

@@ -1,4 +1,4 @@
-"""Every table is published by a DAG, and an alert reports it when it isn't loaded in time."""
+"""Every table is published by a DAG that can be previewed, and an alert reports it when it isn't loaded in time."""
 
 from __future__ import annotations
 
@@ -43,6 +43,12 @@ def test_what_loads_a_table_with_a_history_can_accept_an_anomaly(dags: list[Fact
 
 def test_every_table_is_published(dags: list[Facts]) -> None:
     assert {dataset.name for dataset in DATASETS} <= {asset for dag in dags for asset in dag.assets_out}
+
+
+def test_every_dag_that_loads_a_table_can_be_previewed(dags: list[Facts]) -> None:
+    names = {dataset.name for dataset in DATASETS}
+    loading = {dag.dag_id for dag in dags if names & set(dag.assets_out)}
+    assert loading <= {dag.dag_id for dag in dags if "preview" in dag.params}
 
 
 def test_a_table_that_is_loaded_on_a_schedule_has_a_freshness(dags: list[Facts]) -> None:

@@ -22,7 +22,6 @@ from include.core.ml.serving.client import TOLERANCE
 from include.core.storage import file_name, write
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load
-from include.core.warehouse.schema import create_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +101,6 @@ def load_report(report: File, uri: str, attempt: Attempt) -> None:
     content = Report.model_validate_json(report.read_bytes())
     with connect(uri, attempt) as session:
         for dataset, rows in ((MODEL_DRIFT, content.drift), (MODEL_DAILY, content.daily)):
-            create_table(session, dataset)
             load(
                 session,
                 dataset,

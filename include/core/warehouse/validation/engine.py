@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from include.core.dates import local_day, utc_range
 from include.core.errors import ConfigurationError
 from include.core.warehouse.dataset import Ambiguous, Rejected, Violation
-from include.core.warehouse.validation.batch import LINE, Judged, shown
+from include.core.warehouse.validation.batch import LINE, SHOWN, Judged, shown
 from include.core.warehouse.validation.expressions import (
     MISSING,
     Names,
@@ -213,7 +213,7 @@ class Judge:
         rows = (table.take(positions).to_pylist() for table in (values, problems))
         for row, broken, (received, sent) in zip(*rows, batch.show(positions.to_numpy().tolist()), strict=True):
             violations = [
-                Violation(column.name, rule, None if column.pii or rule == MISSING else shown(sent[column.name]))
+                violation_of(column, rule, sent)
                 for column in self.dataset.columns
                 if (rule := broken.get(f"problem {column.name}"))
             ]
@@ -247,6 +247,15 @@ class Judge:
             add(f"from_local_{ambiguous}", times.from_local, "TIMESTAMP", "TIMESTAMP")
             add(f"read_time_{ambiguous}", each(times.read, MICROSECONDS), "TIMESTAMP", "VARCHAR")
             add(f"problem_time_{ambiguous}", problem_of(times.read), "VARCHAR", "VARCHAR")
+
+
+def violation_of(column: Column, rule: str, sent: Mapping[str, object]) -> Violation:
+    """Return the violation of a received value: as it was received, and in the message as :func:`shown` shows it."""
+    if column.pii or rule == MISSING:
+        return Violation(column.name, rule)
+    value = sent[column.name]
+    message = f"{column.name}: {rule} (got {shown(value)})"
+    return Violation(column.name, rule, value[:SHOWN] if isinstance(value, str) else shown(value), message)
 
 
 def _line(rejected: Rejected) -> int:

@@ -1,0 +1,1 @@
+"""Shows what a load would change, without changing it."""

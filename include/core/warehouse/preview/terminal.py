@@ -1,0 +1,81 @@
+"""Prints a preview in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from include.core.warehouse.preview.model import LoadPreview, Preview, Row
+
+SHOWN = 5  # rows
+WIDEST = 60  # characters of a value
+
+
+def show(console: Console, preview: Preview) -> None:
+    """Print counts, rejected rows and the first accepted rows."""
+    _print_counts(console, preview)
+    if preview.refused:
+        console.print(_whole(f"refused: {preview.refused.message}"), style="red")
+    _print_rows(console, f"{preview.dataset}: the first accepted rows", preview.sample)
+
+
+def show_load(console: Console, preview: LoadPreview) -> None:
+    """Print counts, rejected rows, and examples of what would change."""
+    _print_counts(console, preview)
+    if not preview.complete:
+        missing = f"; missing: {', '.join(preview.missing)}" if preview.missing else ""
+        console.print(_whole(f"the load would be incomplete{missing}"), style="red")
+    if preview.columns:
+        _print(console, "Changed rows by column", preview.columns, [map(str, preview.columns.values())])
+    _print_rows(console, "Added", preview.examples.added)
+    pairs = (
+        {
+            name: value if value == changed.old[name] else f"{_text(changed.old[name])} → {_text(value)}"
+            for name, value in changed.new.items()
+        }
+        for changed in preview.examples.changed[:SHOWN]
+    )
+    _print_rows(console, "Changed", list(pairs))
+    _print_rows(console, "Removed", preview.examples.removed)
+
+
+def _print_counts(console: Console, preview: Preview) -> None:
+    counts = preview.rows.model_dump() | (preview.changes.model_dump() if preview.changes else {})
+    _print(console, preview.dataset, counts, [map(str, counts.values())])
+    if preview.rejected:
+        rows = [row.model_dump(exclude={"file"}) for row in preview.rejected[:SHOWN]]
+        _print(console, "Rejected", rows[0], [map(_text, row.values()) for row in rows])
+
+
+def _print_rows(console: Console, title: str, rows: list[Row]) -> None:
+    if rows:
+        _print(console, title, rows[0], [map(_text, row.values()) for row in rows[:SHOWN]])
+
+
+def _print(console: Console, title: str, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    table = Table(title=_printable(title), title_justify="left")
+    for name in header:
+        table.add_column(_printable(name), overflow="fold")
+    for row in rows:
+        table.add_row(*map(_printable, row))
+    console.print(table)
+
+
+def _printable(text: str) -> Text:
+    """Return a text without markup and control characters, which could change the terminal."""
+    return _whole(text if len(text) <= WIDEST else text[:WIDEST] + "…")
+
+
+def _whole(text: str) -> Text:
+    return Text("".join(char if char.isprintable() or char == "\n" else "�" for char in text))
+
+
+def _text(value: object) -> str:
+    return "NULL" if value is None else str(value)
