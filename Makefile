@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run new-source remove-domain skeleton up down migrate status clean test gate unit integration e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -13,7 +13,7 @@ export PATH := $(PATH):$(TOOLS)/usr/bin
 ifeq ($(origin AS),default)  # make's built-in name of the assembler
 AS :=
 endif
-export DAG DATE TO AS CONF NAME RUNS BUSY WAREHOUSE_URI
+export DAG DATE TO AS CONF JSON SOURCE FILE FROM NAME RUNS BUSY WAREHOUSE_URI
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -34,8 +34,16 @@ hooks: install ## run the gate and the linters before every commit
 run: install ## run one DAG end to end: DAG=weather_data_pipeline DATE=2024-06-01 TO=… AS=manual|scheduled|backfill|asset CONF='{…}'
 	@$(VENV) -m devstack run "$${DAG:-weather_data_pipeline}" $${DATE:+--date "$$DATE"} $${TO:+--to "$$TO"} $${AS:+--as "$$AS"} $${CONF:+--conf "$$CONF"}
 
-new-source: install ## create a source's YAML and its test: NAME=orders
-	@$(VENV) -m devstack.sources new "$${NAME:?set NAME=, such as NAME=orders}"
+preview: install ## show what a run would change: DAG=… DATE=…; or judge a file: SOURCE=retail_lines FILE=… DATE=…; JSON=1 for JSON
+	@if [ -n "$$DAG" ]; then \
+	  $(VENV) -m devstack preview "$$DAG" $${DATE:+--date "$$DATE"} $${CONF:+--conf "$$CONF"} $${JSON:+--json}; \
+	else \
+	  $(VENV) -m include.command preview --source "$${SOURCE:?set DAG=, or SOURCE= and FILE=}" --file "$${FILE:?set FILE=}" \
+	    $${DATE:+--date "$$DATE"} $${JSON:+--json}; \
+	fi
+
+new-source: install ## create a source's YAML: NAME=orders with a test, or NAME=orders FROM=orders.csv from a file's rows
+	@$(VENV) -m devstack.sources new "$${NAME:?set NAME=, such as NAME=orders}" $${FROM:+--from "$$FROM"}
 
 remove-domain: install ## delete examples with everything that belongs to them: NAME=titanic, or NAME='titanic wine'
 	@$(VENV) -m devstack.removal $${NAME:?set NAME=, such as NAME=titanic}

@@ -11,6 +11,19 @@ class ConfigurationError(PermanentError, ValueError):
     """A setting, connection or parameter is invalid."""
 
 
+class UnreadableError(PermanentError, ValueError):
+    """A file can't be read as rows; the message says why, and what is allowed.
+
+    Attributes:
+        line: line of the problem, from 1, if it is known.
+        byte: offset of the first unreadable byte, from 0, if it is known.
+    """
+
+    def __init__(self, message: str, line: int | None = None, byte: int | None = None) -> None:
+        super().__init__(message)
+        self.line, self.byte = line, byte
+
+
 class MissingInputError(Exception):
     """A task's input, published by another DAG, doesn't exist yet."""
 

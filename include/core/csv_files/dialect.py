@@ -7,13 +7,13 @@ import csv
 from collections import Counter
 from dataclasses import dataclass
 
-from include.core.errors import PermanentError
+from include.core.errors import UnreadableError
 
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_LINES = 50
 
 
-class CsvError(PermanentError, ValueError):
+class CsvError(UnreadableError):
     """A CSV file can't be read as a table; the message says why and how to fix it."""
 
 

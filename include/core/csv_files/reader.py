@@ -86,7 +86,9 @@ class CsvReader:
             while block := lines.block():
                 yield table.read(block, lines)
         except (csv.Error, UnicodeError, EOFError, OSError, zlib.error) as error:
-            raise CsvError(f"line {lines.row}: the file can't be read further: {error}; nothing was loaded") from error
+            raise CsvError(
+                f"line {lines.row}: the file can't be read further: {error}; nothing was loaded", lines.row
+            ) from error
         finally:
             text.detach()
 
@@ -136,7 +138,9 @@ class _Lines:
 
     def _check(self, size: int) -> None:
         if size >= LONGEST_ROW:
-            raise CsvError(f"line {self.row}: the row is longer than {LONGEST_ROW} characters; nothing was loaded")
+            raise CsvError(
+                f"line {self.row}: the row is longer than {LONGEST_ROW} characters; nothing was loaded", self.row
+            )
 
 
 class _Table:
@@ -228,8 +232,9 @@ class _Table:
 
     def _batch(self, lines: pa.Array[Any], cells: Mapping[str, pa.Array[Any]], malformed: Sequence[Rejected]) -> Batch:
         def show(positions: Sequence[int]) -> Iterator[Shown]:
-            public = {column: array.take(positions) for column, array in cells.items() if column not in self.personal}
-            rows = pa.table({"line": lines.take(positions), **public}).to_pylist()
+            places = pa.array(positions, pa.int64())
+            public = {column: array.take(places) for column, array in cells.items() if column not in self.personal}
+            rows = pa.table({"line": lines.take(places), **public}).to_pylist()
             hidden = dict.fromkeys(self.header, HIDDEN)
             headings = {column: self.header[self.positions[column]] for column in public}
             for row in rows:
@@ -255,6 +260,7 @@ def _position(header: Sequence[str], name: str) -> int:
     if names.count(name) != 1:
         columns = ", ".join(repr(name)[1:-1] for name in names)
         raise CsvError(
-            f"the header has {names.count(name)} columns {name!r}; it must have one. Columns: {columns[:300]}"
+            f"the header has {names.count(name)} columns {name!r}; it must have one. Columns: {columns[:300]}",
+            line=1,
         )
     return names.index(name)

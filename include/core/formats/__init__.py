@@ -1,0 +1,1 @@
+"""Opens files of rows: recognises compression and format, and reads JSON exactly."""

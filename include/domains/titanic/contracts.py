@@ -1,0 +1,11 @@
+"""The passenger list as a file."""
+
+from __future__ import annotations
+
+from include.core.formats.contract import FileContract
+from include.core.ml.contract import dataset_of_model
+from include.domains.titanic.passengers import KEY, MINIMUM_ROWS, LabelledPassenger, read
+
+PASSENGERS_FILE = FileContract(
+    dataset_of_model("titanic", LabelledPassenger, KEY, minimum_rows=MINIMUM_ROWS), delimiter=",", check=read
+)
