@@ -121,6 +121,12 @@ OBJECT_STORAGE = EnvironmentKey(
     "URL under which DAGs keep files and frames: file:///… on one machine, s3://aws_default@bucket/… for many workers."
     " Nothing in it is percent-encoded.",
 )
+SOURCE_FOLDERS = EnvironmentKey(
+    "SPELLBOOK_SOURCE_FOLDERS",
+    "",
+    "Folders and URLs (/data/in, s3://aws_default@bucket/in), comma-separated, in which a source's YAML may name files;"
+    " inbox/ of object storage is always allowed.",
+)
 PRIVATE_NETWORKS = EnvironmentKey(
     "SPELLBOOK_PRIVATE_NETWORKS",
     "",

@@ -83,7 +83,7 @@ class SourceClient:
             PermanentUpstreamError: the API rejects the request, or its response isn't in the format above.
             TransientUpstreamError: temporarily no usable response, or the row count differs from ``total``.
         """
-        url = self.base + self.source.path
+        url = f"{self.base}{self.source.path}"
         query = {"since": day.isoformat(), "until": day.isoformat(), "limit": str(self.source.limits.page_size)}
         first = self.api.get(url, query)
         return Rows(_rows(self.api, url, self.source, day, first.text), first.replayed_from)

@@ -17,7 +17,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 from pendulum import datetime
 
-from include.core.dag import accept_param, day_param, publication, storage_root, warehouse_uri
+from include.core.dag import PREVIEW, accept_param, day_param, publication, storage_root, warehouse_uri
 from include.core.sources.errors import SourceError
 from include.core.sources.files import SUFFIX, load_source, load_sources
 from include.core.tags import Tag
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 DOCUMENTATION = """{description}
 
 ## What
-Fetches the rows of each day ({timezone}) that ended in the run's data interval from `{path}` of connection
-`{connection}`, checks them against the contract in `include/domains/sources/{name}.yaml`, and publishes the valid ones.
+Fetches the rows of each day ({timezone}) that ended in the run's data interval from {origin}, checks
+them against the contract in `include/domains/sources/{name}.yaml`, and publishes the valid ones.
 
 ## Inputs
-- connection `{connection}`: host, token as password, extra `allowed_hosts`, `calls_per_minute`, `deadline`
+- {inputs}
 - param `day`: one day instead of the data interval's
+- param `preview`: show what the run would change, and write nothing
 
 ## Outputs
 - table `{table}`: key day, {key}; personal data: {personal}
@@ -73,7 +74,8 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
         schedule=CronDataIntervalTimetable(source.schedule, timezone="UTC"),
         start_date=datetime(start.year, start.month, start.day, tz="UTC"),
         catchup=False,
-        params={
+        params=PREVIEW
+        | {
             "day": day_param(f"One day ({source.timezone}) instead of the data interval's."),
             "accept": accept_param(),
         },
@@ -85,7 +87,7 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
 
         @task(pool="source_api")
         def extract(source_conn_id: str, warehouse_conn_id: str, **context: Any) -> list[str]:
-            """Fetch the rows of the run's days and store them; return the files."""
+            """Fetch the rows of the run's days, or their files, and store them; return the files."""
             from include.core.sources import pipeline
             from include.core.sources.client import SourceClient
             from include.core.sources.days import days_of
@@ -98,6 +100,8 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
             )
             if not days:
                 raise AirflowSkipException(f"no day of {source.timezone} ended in this data interval")
+            if source.files:
+                return pipeline.extract_files(source, storage_root(), days, run.run_id, ObjectStoragePath)
             client = SourceClient.of(Connection.get(source_conn_id), source, warehouse_uri(warehouse_conn_id))
             return pipeline.extract(client, storage_root(), days, run.run_id)
 
@@ -132,8 +136,19 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
 
 def _documentation(source: Source) -> str:
     personal = ", ".join(name for name, column in source.columns.items() if column.pii)
+    if source.files:
+        origin = f"the file `{source.files.name}`"
+        inputs = f"folder `{source.files.folder}`: a file for each day"
+    else:
+        origin = f"`{source.path}` of connection `{source.connection}`"
+        inputs = (
+            f"connection `{source.connection}`: host, token as password, extra `allowed_hosts`, `calls_per_minute`,"
+            " `deadline`"
+        )
     return DOCUMENTATION.format(
-        **source.model_dump(include={"description", "path", "connection", "timezone", "name"}),
+        **source.model_dump(include={"description", "timezone", "name"}),
+        origin=origin,
+        inputs=inputs,
         table=source.table,
         key=", ".join(source.key),
         personal=personal or "none",

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from include.core.sources import text
 from include.core.sources.errors import SourceError, SourcesError
-from include.core.sources.model import ColumnContract, Limits, Source
+from include.core.sources.model import ColumnContract, Files, Limits, Source
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".yaml"
 SHOWN = 80
-MODELS: dict[object, type[BaseModel]] = {"columns": ColumnContract, "limits": Limits}
+MODELS: dict[object, type[BaseModel]] = {"columns": ColumnContract, "files": Files, "limits": Limits}
 NAMING_RULE = "name it <source>.yaml, the source's name in lower case, digits and _"
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import CroniterError, croniter
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
+from include.core.formats.recognise import Format
 from include.core.warehouse.calendar import EXCEPTION, EXCEPTION_HELP
 from include.core.warehouse.dataset import LINEAGE
 from include.core.warehouse.rules import ColumnRule
@@ -23,6 +24,8 @@ RANGED = ("integer", "number", "decimal")
 BUILT_IN = ("day", "line")
 
 NOT_LINEAR = re.compile(r"\(\?(?:=|!|<=|<!|>|\(|P=)|\\[1-9]")  # look-around, conditions and back-references
+DAY_FIELD = re.compile(r"\{day(:[%YmdHj/_.-]{1,20})?\}")
+MOST_STARS = 3
 
 Kind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp"]
 
@@ -79,6 +82,31 @@ def _pattern(value: str) -> str:
 def _rule(value: str, info: ValidationInfo) -> str:
     if "columns" in info.data:
         ColumnRule.parse(value, {name: column.type for name, column in info.data["columns"].items()})
+    return value
+
+
+def _folder(value: str) -> str:
+    if ".." in re.split(r"[/\\]", value) or "\0" in value:
+        raise ValueError("must be a folder without ..")
+    scheme = value.partition("://")[0] if "://" in value else ""
+    if scheme not in {"", "file", "s3"}:
+        raise ValueError(
+            "must be below inbox/ of object storage, such as orders, or an absolute path, file:// or s3://"
+        )
+    return value
+
+
+def _file_pattern(value: str) -> str:
+    if "{" in DAY_FIELD.sub("", value) or "}" in DAY_FIELD.sub("", value):
+        raise ValueError("has braces that aren't {day}, or {day:…} with %Y, %m and %d, such as {day:%Y%m%d}")
+    return value
+
+
+def _encoding(value: str) -> str:
+    try:
+        "".encode(value)
+    except (LookupError, ValueError) as error:
+        raise ValueError("must be an encoding of text, such as utf-8, latin-1 or utf-16") from error
     return value
 
 
@@ -157,8 +185,42 @@ class HistoryContract(Strict):
     off: Annotated[str, Field(max_length=500, description="Why nothing is compared; default: it is.")] = ""
 
 
+class Files(Strict):
+    """Where a day's file is: a folder or bucket, and the file's name."""
+
+    folder: Annotated[
+        Annotated[Word, AfterValidator(_folder), AfterValidator(_file_pattern)],
+        Field(
+            description="Below inbox/ of object storage; or an absolute path, file:// or s3://, which"
+            " SPELLBOOK_SOURCE_FOLDERS must allow. May contain {day}."
+        ),
+    ]
+    name: Annotated[
+        Annotated[Word, AfterValidator(_file_pattern), Field(pattern=r"^[^/\\\x00]+$")],
+        Field(description="The file's name; {day} is YYYY-MM-DD, {day:%Y%m%d} is 20240601, * any characters."),
+    ]
+    format: Annotated[Format | None, Field(description="Default: as the file's name says, or its first bytes.")] = None
+    encoding: Annotated[
+        Annotated[str, AfterValidator(_encoding)] | None,
+        Field(description="Of CSV; default: UTF-8, or UTF-16 with a byte-order mark."),
+    ] = None
+    delimiter: Annotated[
+        Literal[",", ";", "\t", "|"] | None, Field(description="Of CSV; default: the one that splits the first lines.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _has_a_day(self) -> Self:
+        if not DAY_FIELD.search(self.folder + self.name):
+            raise ValueError("name: must contain {day}, such as orders_{day}.csv, or the folder must")
+        if self.name.count("*") > MOST_STARS:
+            raise ValueError(f"name: may contain * at most {MOST_STARS} times")
+        if self.format not in {None, "csv"} and (self.encoding or self.delimiter):
+            raise ValueError(f"encoding and delimiter are for the format csv, not for {self.format}")
+        return self
+
+
 class Source(Strict):
-    """A source: its API, the contract of its rows, and its schedule."""
+    """A source: its API or files, the contract of its rows, and its schedule."""
 
     name: Annotated[Name, Field(description="Equals the file's name; the DAG is process_<name>_data.")]
     description: Annotated[str, Field(min_length=10, max_length=500)]
@@ -167,10 +229,10 @@ class Source(Strict):
     start_date: Annotated[dt.date, BeforeValidator(_day), Field(description="First day to run for.")]
     connection: Annotated[str, AfterValidator(_connection)] = "sources_default"
     path: Annotated[
-        str,
-        Field(pattern=r"^/[A-Za-z0-9_./-]+$", max_length=200, description="Below the connection's host."),
-        AfterValidator(_path),
-    ]
+        Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]+$", max_length=200), AfterValidator(_path)] | None,
+        Field(description="Of an API: below the connection's host."),
+    ] = None
+    files: Annotated[Files | None, Field(description="Instead of path: a file for each day.")] = None
     timezone: Annotated[
         str,
         AfterValidator(_time_zone),
@@ -220,6 +282,12 @@ class Source(Strict):
     ] = ()
     history: HistoryContract = HistoryContract()
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _reads_one_thing(self) -> Self:
+        if (self.path is None) == (self.files is None):
+            raise ValueError("path, files: must have one of them: path for an API, files for a file each day")
+        return self
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
