@@ -73,6 +73,27 @@ def new_source(name: str, root: Path = ROOT) -> list[Path]:
     return [config, test]
 
 
+def new_source_from(name: str, file: Path, root: Path = ROOT) -> list[Path]:
+    """Write the YAML of a new source that reads files such as ``file``; return its path.
+
+    Raises:
+        FileExistsError: if it exists.
+        OSError: if the file can't be read.
+        SourceError: if the name is invalid; nothing is written.
+        UnreadableError: if the file isn't a table.
+    """
+    from include.core.sources.draft import draft
+
+    config = root / "include" / "domains" / "sources" / f"{name}{SUFFIX}"
+    if config.exists():
+        raise FileExistsError(f"{config.relative_to(root)} already exists; choose another NAME, or remove it")
+    with file.open("rb") as content:
+        yaml_text = draft(name, content, file.name)
+    parse_source(yaml_text, Path(f"{name}{SUFFIX}"))
+    config.write_text(yaml_text, encoding="utf-8")
+    return [config]
+
+
 def schema_text() -> str:
     """Return the JSON schema of a source's YAML, for editors."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Source.model_json_schema()}
