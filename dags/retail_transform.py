@@ -25,7 +25,7 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
-from include.core.dag import PREVIEW, accept_param, publication, warehouse_uri
+from include.core.dag import PREVIEW, accept_param, end_preview, publication, warehouse_uri
 from include.core.tags import Tag
 from include.domains.retail.tasks import PARAMS, find_days
 
@@ -56,6 +56,7 @@ def retail_transform() -> None:
     @task(outlets=[RETAIL_SALES], trigger_rule="none_failed_min_one_success")
     def publish(days: list[str], **context: Any) -> None:
         """Emit the asset event with the published days."""
+        end_preview(context)
         context["outlet_events"][RETAIL_SALES].extra = {"days": days}
 
     days = find_days("postgres_default")

@@ -26,7 +26,7 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
-from include.core.dag import PREVIEW, accept_param
+from include.core.dag import PREVIEW, accept_param, end_preview
 from include.core.tags import Tag
 from include.domains.retail.datasets import CSV_OPTIONS
 from include.domains.retail.tasks import PARAMS, files_of
@@ -55,6 +55,7 @@ def retail_validate() -> None:
     @task(outlets=[RETAIL_LINES], trigger_rule="none_failed_min_one_success")
     def publish(files: list[dict[str, str]], **context: Any) -> None:
         """Emit the asset event with the loaded days."""
+        end_preview(context)
         context["outlet_events"][RETAIL_LINES].extra = {"days": [file["partition"] for file in files]}
 
     files = find_files()

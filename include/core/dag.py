@@ -89,6 +89,16 @@ def publication(context: Mapping[str, Any]) -> Iterator[Attempt]:
         raise AirflowSkipException(f"nothing was written; the preview: {_store_preview(context, attempt, None)}")
 
 
+def end_preview(context: Mapping[str, Any]) -> None:
+    """Skip a task that would also run after a skipped load; a preview publishes no asset event.
+
+    Raises:
+        AirflowSkipException: in a preview.
+    """
+    if context["params"]["preview"]:
+        raise AirflowSkipException("a preview publishes nothing")
+
+
 def _store_preview(context: Mapping[str, Any], attempt: Attempt, refused: str | None) -> str:
     from include.core.warehouse.preview.model import RunPreview
     from include.core.warehouse.preview.page import store

@@ -12,15 +12,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from devstack.state import REPOSITORY
 from include.core.csv_files.dialect import CsvError
 from include.core.csv_files.load import load_csv
 from include.core.csv_files.reader import LONGEST_FIELD, CsvReader
+from include.core.warehouse import stage
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.connect import connect
 from include.core.warehouse.dataset import HIDDEN, Column, Dataset
-from include.core.warehouse.loader import load as publish
 from include.core.warehouse.validation.validate import validated
 
 ITEMS = Dataset(
@@ -192,11 +193,12 @@ def test_a_row_that_only_the_database_refuses_is_quarantined_alone(load: Load, w
     with psycopg.connect(warehouse) as session:
         session.execute("ALTER TABLE items ALTER name TYPE varchar(5)")
     file = io.BytesIO(HEADER.encode() + b"1,short,,,\n2,too long,,,5551234\n3,fine,,,\n")
-    with connect(warehouse, Attempt("dag", "load", "run", 2)) as session:
-        rows = validated(CsvReader(file, ITEMS), ITEMS, nulls=("",))
-        result = publish(session, ITEMS, partition=None, rows=rows, attempt=Attempt("dag", "load", "run", 2))
-        [(row, reason)] = session.execute("SELECT source_row, reason FROM quarantine").fetchall()
-    assert (result.rows_in, result.loaded, result.quarantined) == (3, 2, 1)
-    assert isinstance(row, dict)
-    assert (row["line"], row["name"], row["phone"]) == (3, "too long", HIDDEN)
-    assert reason == "the warehouse refuses the row (StringDataRightTruncation)"
+    columns = sql.SQL(", ").join(map(sql.Identifier, ITEMS.column_names))
+    with connect(warehouse) as session, session.transaction():
+        session.execute(sql.SQL("CREATE TEMPORARY TABLE stage AS SELECT {} FROM items WITH NO DATA").format(columns))
+        statement = sql.SQL("COPY stage ({}) FROM STDIN").format(columns)
+        [judged] = validated(CsvReader(file, ITEMS), ITEMS, nulls=("",))
+        [rejected] = stage._copy_table(session, ITEMS, statement, judged.accepted)
+        assert session.execute("SELECT count(*) FROM stage").fetchone() == (2,)
+    assert (rejected.row["line"], rejected.row["name"], rejected.row["phone"]) == (3, "too long", HIDDEN)
+    assert rejected.reason == "the warehouse refuses the row (StringDataRightTruncation)"

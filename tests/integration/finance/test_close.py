@@ -66,7 +66,7 @@ def test_a_month_with_missing_days_is_refused_or_marked(warehouse: str) -> None:
         with pytest.raises(close.MissingDaysError, match=f"2010-12 isn't closed, because days are missing in {named}"):
             step()
     with psycopg.connect(warehouse) as session:
-        assert session.execute("SELECT count(*) FROM finance_revenue").fetchone() == (0,)
+        assert session.execute("SELECT to_regclass('finance_revenue')").fetchone() == (None,)
     assert len(close.check(warehouse, MONTH, EVERY_DAY, partial=True).partitions) == 30
     result = close.close(warehouse, MONTH, EVERY_DAY, attempt(2), partial=True)
     assert (result.complete, result.missing) == (False, (named.replace("\\", ""),))
