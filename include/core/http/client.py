@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STANDARD_HEADERS = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING, "User-Agent": "spellbook"}
-GRACE = 1.0  # minimum seconds for a try, so that the last one fails with its own error
+GRACE = 3.0  # minimum seconds for a try, so that the last one fails with its own error
 MAX_ERROR_BODY = 1_000_000  # bytes that are read of a response without success
 REDIRECTS = {301, 302, 303, 307, 308}
 EXAMPLE = "https://api.example.com"

@@ -15,6 +15,7 @@ PRIVILEGES = {
     "spellbook_version": ("SELECT",),
     "load_log": ("SELECT", "INSERT"),
     "load_fence": ("SELECT", "INSERT", "UPDATE"),
+    "load_profile": ("SELECT", "INSERT"),
     "quarantine": ("SELECT", "INSERT", "DELETE"),
 }
 TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")

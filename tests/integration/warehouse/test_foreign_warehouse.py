@@ -33,6 +33,7 @@ GRANTED = (
     "GRANT SELECT ON spellbook_version TO {role}",
     "GRANT SELECT, INSERT ON load_log TO {role}",
     "GRANT SELECT, INSERT, UPDATE ON load_fence TO {role}",
+    "GRANT SELECT, INSERT ON load_profile TO {role}",
     "GRANT SELECT, INSERT, DELETE ON quarantine TO {role}",
     "GRANT USAGE ON SEQUENCE load_log_load_id_seq TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON weather_data TO {role}",
@@ -85,6 +86,7 @@ def test_what_a_role_lacks_is_named_at_once_with_the_grants(warehouse: str, role
         create_table(session, WEATHER)
     grants = (
         f"GRANT SELECT, INSERT, UPDATE ON load_fence TO {role};",
+        f"GRANT SELECT, INSERT ON load_profile TO {role};",
         f"GRANT SELECT, INSERT, DELETE ON quarantine TO {role};",
         f"GRANT INSERT, UPDATE, DELETE ON weather_data TO {role};",
         f"GRANT USAGE ON SEQUENCE public.load_log_load_id_seq TO {role};",

@@ -170,7 +170,8 @@ def test_a_response_without_any_city_is_incomplete_not_empty(session: Session) -
 def test_a_dataset_without_partition_is_replaced_completely(session: Session) -> None:
     dataset = Dataset("passengers", (Column("id", "integer"), Column("age", "numeric", nullable=True)), key=("id",))
     create_table(session, dataset)
-    load(session, dataset, partition=None, rows=[{"id": 1, "age": None}, {"id": 2, "age": 40}], attempt=FIRST)
+    passengers: list[dict[str, object]] = [{"id": 1, "age": None}, {"id": 2, "age": 40}]
+    load(session, dataset, partition=None, rows=passengers, attempt=FIRST)
     result = load(session, dataset, partition=None, rows=pd.DataFrame({"id": [2], "age": [41.5]}), attempt=FIRST)
     assert (result.partition, result.removed, result.changed) == ("all", 1, 1)
     assert count(session, "passengers") == 1
