@@ -35,7 +35,7 @@ STATE = """
         current_schema() AS schema,
         current_user AS role,
         coalesce(
-            pg_has_role(pg_class.relowner, 'USAGE'), has_schema_privilege(current_schema(), 'CREATE')
+            pg_has_role(relation.relowner, 'USAGE'), has_schema_privilege(current_schema(), 'CREATE')
         ) AS may_alter,
         ARRAY(
             SELECT ARRAY[
@@ -50,8 +50,11 @@ STATE = """
             WHERE conrelid = relation.oid AND contype = 'p' ORDER BY attname
         ) AS key,
         (SELECT max(load_id) FROM load_log WHERE dataset = %(name)s AND relation.oid IS NULL) AS last_load
-    FROM (SELECT to_regclass(quote_ident(%(name)s))::oid AS oid) AS relation
-    LEFT JOIN pg_class USING (oid)
+    FROM (VALUES (true)) AS always (present)
+    LEFT JOIN pg_class AS relation
+        ON relname = %(name)s
+        AND relnamespace = to_regnamespace(quote_ident(current_schema()))
+        AND relkind = ANY('{r,p,f,v,m}')
 """
 TABLE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('table ' || %s, 0))"
 COMMENT_PATIENCE = "SET LOCAL lock_timeout = '1s'"

@@ -236,8 +236,8 @@ def test_a_dataset_may_not_be_compared(warehouse: str, caplog: pytest.LogCapture
 
 def test_the_profile_has_the_statistics_of_the_rows(shop: Session) -> None:
     rows = rows_of(20)
-    with shop.transaction():
-        copy_rows(shop, LINES, "2024-01-21", rows, RejectedRows())
+    with RejectedRows() as rejected, shop.transaction():
+        copy_rows(shop, LINES, "2024-01-21", rows, rejected)
         found = profile(shop, LINES, "2024-01-21", ["2024-01-20", "2024-01-19"])
     prices = sorted(float(str(row["price"])) for row in rows)
     quarters = quantiles(prices, n=4, method="inclusive")
@@ -274,8 +274,8 @@ def test_new_keys_and_changes_are_counted(warehouse: str) -> None:
         days = [{"A": "1", "B": "5", "C": "7"}, {"A": "2", "B": "5"}]
         for offset, day in enumerate(days):
             load(session, prices, partition=day_of(offset), rows=rows(offset, day), attempt=Attempt("a", "b", "c", 1))
-        with session.transaction():
-            copy_rows(session, prices, "2024-01-03", rows(2, {"A": "1", "B": "6", "C": "7", "D": "9"}), RejectedRows())
+        with RejectedRows() as rejected, session.transaction():
+            copy_rows(session, prices, "2024-01-03", rows(2, {"A": "1", "B": "6", "C": "7", "D": "9"}), rejected)
             found = profile(session, prices, "2024-01-03", ["2024-01-02", "2024-01-01"]).statistics
     assert found[""] == {"repeated": 0.0, "new": 0.25}
     assert {name: found["price"][name] for name in ("known", "unchanged", "change", "large change")} == pytest.approx(
@@ -285,8 +285,8 @@ def test_new_keys_and_changes_are_counted(warehouse: str) -> None:
 
 def test_a_large_stage_is_sampled_the_same_way_each_time(shop: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profiles, "SAMPLE", 2000)
-    with shop.transaction():
-        copy_rows(shop, LINES, "2024-01-21", rows_of(20, lines=20_000), RejectedRows())
+    with RejectedRows() as rejected, shop.transaction():
+        copy_rows(shop, LINES, "2024-01-21", rows_of(20, lines=20_000), rejected)
         found = [profile(shop, LINES, "2024-01-21", ["2024-01-20"]) for _ in range(2)]
     assert found[0] == found[1]
     assert found[0].rows == 20_000

@@ -150,7 +150,7 @@ def test_of_concurrent_runs_of_one_day_only_the_last_remains(session: Session, w
 
 
 class CommitReplyLost:
-    """A TCP forwarder to the server that cuts the line between the server's COMMIT and its reply to the client."""
+    """A TCP forwarder to the server that cuts the line between the COMMIT of a load and its reply to the client."""
 
     def __init__(self, uri: str) -> None:
         parts = urlsplit(uri)
@@ -172,8 +172,10 @@ class CommitReplyLost:
         with client, socket.create_connection(self.server) as server:
             replies = threading.Thread(target=self._copy, args=[server, client])
             replies.start()
+            is_logged = False
             for data in self._received(client):
-                if b"COMMIT\0" in data:
+                is_logged = is_logged or b"INSERT INTO load_log" in data
+                if is_logged and b"COMMIT\0" in data:
                     client.shutdown(socket.SHUT_WR)
                     server.sendall(data)
                     break
