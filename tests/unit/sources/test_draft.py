@@ -83,9 +83,10 @@ def test_what_is_no_table_is_refused(content: str) -> None:
         draft("orders", io.BytesIO(content.encode("latin-1")), "a.json" if content.startswith("[") else "a.csv")
 
 
-@pytest.mark.parametrize(
-    "name", ["retail/online_retail_2010-12-20.csv", "titanic/train.csv", "wine_quality/winequality-red.csv"]
-)
+RECORDED = ["retail/online_retail_2010-12-20.csv", "titanic/train.csv", "wine_quality/winequality-red.csv"]
+
+
+@pytest.mark.parametrize("name", [name for name in RECORDED if (REPOSITORY / "include/data" / name).exists()])
 def test_recorded_files_are_accepted_by_their_drafts(name: str, tmp_path: Path) -> None:
     (tmp_path / "include/domains/sources").mkdir(parents=True)
     file = REPOSITORY / "include/data" / name
