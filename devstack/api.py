@@ -192,7 +192,7 @@ def _is_busy(error: BaseException) -> bool:
 def _lines(entry: dict[str, Any] | str) -> list[str]:
     if isinstance(entry, str):
         return [entry]
-    lines = [str(entry.get("event", ""))]
+    lines = [" ".join(str(entry[name]) for name in ("event", "reason") if entry.get(name))]  # why a task is skipped
     for error in entry.get("error_detail") or ():
         lines += [f"  {frame['filename']}:{frame['lineno']} in {frame['name']}" for frame in error.get("frames", ())]
         lines.append(f"{error['exc_type']}: {error['exc_value']}")
