@@ -15,6 +15,7 @@ from devstack.state import State
 FINISHED = {"success", "failed"}
 NOT_STARTED = {None, "scheduled", "queued"}
 REMIND_SECONDS = 30.0
+UNPAUSE_SECONDS = 1.0
 HINTS = {"awaiting_input": "answer it in the UI under Required Actions"}
 
 Instance = tuple[str, str, int]
@@ -25,7 +26,7 @@ def follow(console: Console, state: State, airflow: Airflow, dag_id: str, run_id
     seen: dict[Instance, tuple[str, int]] = {}
     ended: set[str] = set()
     many = len(run_ids) > 1
-    reported_at = time.monotonic()
+    reported_at = unpaused_at = time.monotonic()
     while True:
         runs = airflow.runs(dag_id, run_ids)
         before = len(seen), len(ended)
@@ -39,6 +40,9 @@ def follow(console: Console, state: State, airflow: Airflow, dag_id: str, run_id
         state.note_waiting()
         if len(ended) == len(run_ids):
             return runs
+        if time.monotonic() - unpaused_at > UNPAUSE_SECONDS:
+            unpaused_at = time.monotonic()
+            _keep_unpaused(airflow, dag_id)
         if changed or before != (len(seen), len(ended)):
             reported_at = time.monotonic()
         elif time.monotonic() - reported_at > REMIND_SECONDS:
@@ -47,6 +51,13 @@ def follow(console: Console, state: State, airflow: Airflow, dag_id: str, run_id
                 f"  [dim]{_describe_waiting(state, instances, len(run_ids) - len(ended))}[/]", highlight=False
             )
         time.sleep(1 if many else 0.1)
+
+
+def _keep_unpaused(airflow: Airflow, dag_id: str) -> None:
+    """Unpause a DAG that another ``make run`` of it has paused at its end: runs of a paused DAG start no task."""
+    details = airflow.dag(dag_id)
+    if details and details["is_paused"]:
+        airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
 
 
 def _print_changes(

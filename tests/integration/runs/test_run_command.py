@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from devstack.api import Airflow
 from devstack.errors import StackError
 from devstack.stack import Stack
 from include import settings
-from tests.integration.runs.conftest import Make
+from tests.integration.runs.conftest import Make, until
 
 WEATHER = "weather_data_pipeline"
 
@@ -66,6 +67,15 @@ def test_conf_names_the_cities(make_run: Make, query: Query) -> None:
     result = make_run(WEATHER, day, cities=[seattle])
     assert not result.good, "the archive of that day has no mean temperature"
     assert "Seattle" in result.text
+
+
+def test_a_run_whose_dag_is_paused_meanwhile_ends(make_run: Make, stack: Stack) -> None:
+    airflow, since = Airflow.of(stack.state), datetime.now(UTC)
+    with ThreadPoolExecutor() as pool:
+        result = pool.submit(make_run, "long_running_etl", date(2010, 12, 21), seconds=2)
+        until(stack, lambda: airflow.runs_since("long_running_etl", since, "manual"), "the run")
+        airflow.patch("/dags/long_running_etl", {"is_paused": True})
+        assert result.result().good, result.result().text
 
 
 def test_a_day_before_the_dags_start_date_fails(make_run: Make) -> None:
