@@ -125,7 +125,7 @@ def _write(file: Path, rows: int, invalid: int) -> None:
 def _empty(uri: str) -> None:
     with psycopg.connect(uri) as session:
         session.execute(f"DROP TABLE IF EXISTS {LINES.name}")
-        session.execute("TRUNCATE load_log, load_fence, quarantine")
+        session.execute("TRUNCATE load_log, load_fence, load_profile, quarantine")
 
 
 def _measure(mode: str, uri: str, file: Path) -> tuple[float, float]:
