@@ -34,8 +34,9 @@ SOURCE = Source.model_validate(
     }
 )
 EXACT = (
-    b'{"total": 5, "next": null, "data": [{"id": 1, "v": 99999999999.123456789}, {"id": 2, "v": 12345678901234567.89},'
-    b' {"id": 3, "v": 12345678901234567890}, {"id": 4, "v": "12345678901234567890.5"}, {"id": 5, "v": 0.1234567891}]}'
+    b'{"total": 6, "next": null, "data": [{"id": 1, "v": 99999999999.123456789}, {"id": 2, "v": 12345678901234567.89},'
+    b' {"id": 3, "v": 12345678901234567890}, {"id": 4, "v": "12345678901234567890.5"}, {"id": 5, "v": 0.1234567891},'
+    b' {"id": null, "v": 12345678901234567.8912345678901}]}'
 )
 
 Rows = Callable[[bytes | Answer], list[Any]]
@@ -63,7 +64,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return to
 
 
-def test_numbers_are_exact_in_file_and_table(
+def test_numbers_are_exact_in_file_table_and_quarantine(
     run: Run, served: Callable[[str], None], warehouse: str, tmp_path: Path
 ) -> None:
     with answering(EXACT) as url:
@@ -79,6 +80,8 @@ def test_numbers_are_exact_in_file_and_table(
             ("99999999999.123456789",), ("12345678901234567.89",), ("12345678901234567890",),
             ("12345678901234567890.5",), ("0.1234567891",),
         ]  # fmt: skip
+        rejected = session.execute("SELECT source_row -> 'row' ->> 'v', reason FROM quarantine").fetchall()
+    assert rejected == [("12345678901234567.8912345678901", "id: a value is missing")]
 
 
 @pytest.mark.parametrize(
