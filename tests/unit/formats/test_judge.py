@@ -178,7 +178,7 @@ def test_rejected_rows_name_line_field_value_and_rule(judge: Judge) -> None:
     assert rejected == [
         (4, "id", "x", "must be a finite number"),
         (5, "phone", None, "must match [0-9]+"),
-        (7, "at", None, "must lie on 2024-06-01, the requested day"),
+        (7, "at", "2024-06-02 09:00:00", "must lie on 2024-06-01, the requested day"),
     ]
     assert {row["file"] for row in verdict["rejected"]} == {file}
     assert "call me" not in json.dumps(verdict)

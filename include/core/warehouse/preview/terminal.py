@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from include.core.warehouse.preview.model import LoadPreview, Preview, Row
 
-SHOWN = 5  # rows
+SHOWN = 5  # rejected rows
+SIDE_BY_SIDE = 3  # rows, which may have many columns
 WIDEST = 60  # characters of a value
 
 
@@ -40,7 +41,7 @@ def show_load(console: Console, preview: LoadPreview) -> None:
             name: value if value == changed.old[name] else f"{_text(changed.old[name])} → {_text(value)}"
             for name, value in changed.new.items()
         }
-        for changed in preview.examples.changed[:SHOWN]
+        for changed in preview.examples.changed
     )
     _print_rows(console, "Changed", list(pairs))
     _print_rows(console, "Removed", preview.examples.removed)
@@ -51,12 +52,15 @@ def _print_counts(console: Console, preview: Preview) -> None:
     _print(console, preview.dataset, counts, [map(str, counts.values())])
     if preview.rejected:
         rows = [row.model_dump(exclude={"file"}) for row in preview.rejected[:SHOWN]]
-        _print(console, "Rejected", rows[0], [map(_text, row.values()) for row in rows])
+        cells = [["" if value is None else str(value) for value in row.values()] for row in rows]
+        _print(console, "Rejected", rows[0], cells)
 
 
 def _print_rows(console: Console, title: str, rows: list[Row]) -> None:
-    if rows:
-        _print(console, title, rows[0], [map(_text, row.values()) for row in rows[:SHOWN]])
+    """Print the first rows side by side, each column of the dataset in a line."""
+    if shown := rows[:SIDE_BY_SIDE]:
+        header = ["column", *(f"row {number}" for number in range(1, len(shown) + 1))]
+        _print(console, title, header, ([name, *(_text(row[name]) for row in shown)] for name in shown[0]))
 
 
 def _print(console: Console, title: str, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

@@ -65,10 +65,15 @@ def accepted_schema(dataset: Dataset) -> pa.Schema:
 
 
 class RowRule(NamedTuple):
-    """A rule of the whole row: the condition under which it is broken, and its violation by such a row."""
+    """A rule of the whole row.
+
+    Attributes:
+        condition: true for a row that breaks it.
+        describe: returns the violation by a row: its values, and those that were received.
+    """
 
     condition: str
-    describe: Callable[[Row], Violation]
+    describe: Callable[[Row, Row], Violation]
 
 
 @contextmanager
@@ -190,17 +195,20 @@ class Judge:
             on_day = f"{name(day_column)} >= TIMESTAMP '{first}' AND {name(day_column)} < TIMESTAMP '{following}'"
             condition = f"coalesce(NOT ({on_day}), true)"
 
-        def describe(row: Row) -> Violation:
-            rule = f"must lie on {day}, the requested day"
-            actual = local_day(row[day_column], zone)
-            return Violation(day_column, rule, None, f"{day_column}: {rule}, not on {actual}")
+        rule = f"must lie on {day}, the requested day"
+
+        def describe(row: Row, sent: Row) -> Violation:
+            if self.dataset.column(day_column).pii:
+                return Violation(day_column, rule)
+            message = f"{day_column}: {rule}, not on {local_day(row[day_column], zone)}"
+            return Violation(day_column, rule, _as_sent(sent[day_column]), message)
 
         return RowRule(condition, describe)
 
     def _column_rule(self, rule: ColumnRule) -> RowRule:
         is_personal = any(self.dataset.column(column).pii for column in rule.columns)
 
-        def describe(row: Row) -> Violation:
+        def describe(row: Row, _: Row) -> Violation:
             values = None if is_personal else ", ".join(str(row[column]) for column in rule.columns)
             return Violation(rule.left, rule.text, values)
 
@@ -217,7 +225,9 @@ class Judge:
                 for column in self.dataset.columns
                 if (rule := broken.get(f"problem {column.name}"))
             ]
-            violations += [rule.describe(row) for number, rule in enumerate(self.row_rules) if broken[f"rule {number}"]]
+            violations += [
+                rule.describe(row, sent) for number, rule in enumerate(self.row_rules) if broken[f"rule {number}"]
+            ]
             yield Rejected.of(received, *violations, group=self.dataset.group(row))
 
     def _check_pattern(self, column: Column) -> None:
@@ -255,7 +265,11 @@ def violation_of(column: Column, rule: str, sent: Mapping[str, object]) -> Viola
         return Violation(column.name, rule)
     value = sent[column.name]
     message = f"{column.name}: {rule} (got {shown(value)})"
-    return Violation(column.name, rule, value[:SHOWN] if isinstance(value, str) else shown(value), message)
+    return Violation(column.name, rule, _as_sent(value), message)
+
+
+def _as_sent(value: object) -> str:
+    return value[:SHOWN] if isinstance(value, str) else shown(value)
 
 
 def _line(rejected: Rejected) -> int:
