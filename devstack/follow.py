@@ -72,7 +72,7 @@ def _print_changes(
             continue
         seen[key], changed = now, True
         hint = _reason(airflow, instance) if instance["state"] in {"failed", "up_for_retry"} else ""
-        hint = hint or HINTS.get(instance["state"], "")
+        hint = hint or report.skip_reason(airflow, instance) or HINTS.get(instance["state"], "")
         line = f"  {report.task_name(instance)} {report.coloured(instance['state'])} (try {instance['try_number']})"
         console.print(f"{line}  {escape(hint)}".rstrip(), highlight=False)
     return changed

@@ -30,6 +30,7 @@ COLOURS = {
 }
 LOG_LINES = 20
 RECORDING = "openweather_daily"
+SKIPPING = "Skipping task."  # of Airflow's task runner
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ def write(console: Console, outcome: Outcome) -> bool:
         return not failed and bool(outcome.previews)
     loads = _loads(outcome)
     ok = not failed
-    superseded = {instance["dag_run_id"] for instance in instances if instance["state"] == "skipped"}
-    silent = {run["dag_run_id"] for run in outcome.runs} - {load["run_id"] for load in loads} - superseded
+    silent = {run["dag_run_id"] for run in outcome.runs} - {load["run_id"] for load in loads}
+    if outcome.dag_id == PIPELINE and not failed:
+        silent -= {task["dag_run_id"] for task in instances if "superseded" in skip_reason(outcome.airflow, task)}
     if outcome.dag_id == PIPELINE and silent and not failed:
         console.print(
             f"[red]{len(silent)} run(s) loaded nothing[/], though all tasks succeeded: {', '.join(sorted(silent))}"
@@ -78,6 +80,14 @@ def write(console: Console, outcome: Outcome) -> bool:
     for run in failed:
         _failure(console, outcome, [task for task in instances if task["dag_run_id"] == run["dag_run_id"]])
     return ok
+
+
+def skip_reason(airflow: Airflow, instance: dict[str, Any]) -> str:
+    """Return why a task skipped itself; empty if it didn't."""
+    if instance["state"] != "skipped" or not instance["try_number"]:
+        return ""
+    lines = (line.partition(SKIPPING) for line in airflow.log(instance))
+    return next((reason.strip() for before, skipping, reason in lines if skipping and not before), "")
 
 
 def task_name(instance: dict[str, Any]) -> str:

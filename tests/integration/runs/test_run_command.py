@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -94,6 +95,27 @@ def test_a_successful_run_that_loaded_nothing_is_reported_as_failed(make_run: Ma
     output = StringIO()
     assert not report.write(Console(file=output, width=200), outcome)
     assert "1 run(s) loaded nothing" in output.getvalue()
+
+
+def test_a_superseded_run_is_skipped_with_the_reason_and_succeeds(make_run: Make, stack: Stack, query: Query) -> None:
+    day = date(2024, 8, 2)
+    assert make_run(WEATHER, day).good
+    query(
+        "UPDATE load_log SET requested_at = now() + interval '1 hour' WHERE (dataset, partition_key) = (%s, %s)"
+        " RETURNING load_id",
+        "weather_data",
+        str(day),
+    )
+    result = make_run(WEATHER, day)
+    assert result.good, result.text
+    assert re.search(
+        r"load_weather skipped .* weather_data, partition 2024-08-02: .* superseded", result.text, re.DOTALL
+    )
+    airflow = Airflow.of(stack.state)
+    run = airflow.get(f"/dags/{WEATHER}/dagRuns", order_by="-run_after", limit=1)["dag_runs"][0]
+    [load] = [task for task in airflow.task_instances(WEATHER, run["dag_run_id"]) if task["task_id"] == "load_weather"]
+    assert "superseded" in report.skip_reason(airflow, load)
+    assert report.skip_reason(airflow, load | {"state": "success"}) == ""
 
 
 def test_an_unknown_city_is_refused_by_name(make_run: Make) -> None:
