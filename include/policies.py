@@ -39,7 +39,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
             MissingInputError,
             RetryAction.RETRY,
             retry_delay=timedelta(minutes=1),
-            reason="the DAG named in the error may publish it soon",
+            reason="what the error names may be published soon",
         ),
         RetryRule(
             PermanentError,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -349,16 +350,9 @@ def test_a_command_that_is_interrupted_says_so(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", code, "preview", "--source", str(tmp_path / "orders.yaml"), "--file", str(file)]
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=-1, stderr=-1, text=True)
-    opened = Path(f"/proc/{process.pid}/fd")
-    while process.poll() is None and not any(_leads_to(link, file) for link in opened.iterdir()):
+    running = psutil.Process(process.pid)
+    while process.poll() is None and str(file.resolve()) not in {opened.path for opened in running.open_files()}:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, error = process.communicate()
     assert (process.returncode, out, error) == (1, "", "interrupted\n")
-
-
-def _leads_to(link: Path, file: Path) -> bool:
-    try:
-        return link.readlink() == file
-    except OSError:
-        return False
