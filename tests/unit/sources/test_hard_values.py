@@ -69,6 +69,16 @@ def test_a_day_at_the_end_of_time_is_another_day() -> None:
     assert row.reason == "closed_at: must lie on 2024-06-01, the requested day, not on 0001-01-01"
 
 
+def test_a_personal_day_is_not_shown() -> None:
+    yaml = YAML.format(rule="closed_at >= opened_at").replace(
+        "closed_at: {type: timestamp,", "closed_at: {type: timestamp, pii: true,"
+    )
+    dated = parse_source(yaml, Path("sources/things.yaml")).model_copy(update={"day_column": "closed_at"})
+    [row] = split({"id": 1, "closed_at": "1999-05-05T05:00:00"}, of=dated).rejected
+    assert row.reason == "closed_at: must lie on 2024-06-01, the requested day"
+    assert "1999" not in str(row)
+
+
 @pytest.mark.parametrize("name", ["id", "whole", "number", "decimal", "text", "date", "opened_at"])
 @pytest.mark.parametrize("value", [10**400, -(10**400), 1e308, "9" * 5000, [], {}, True, [[[]]], "1e999999999", "\0"])
 def test_every_value_is_loaded_or_rejected(name: str, value: Any) -> None:
