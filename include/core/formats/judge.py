@@ -6,6 +6,8 @@ import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
+import pyarrow as pa
+
 from include.core.errors import PermanentError, UnreadableError
 from include.core.formats.compression import decompressed
 from include.core.formats.encoding import first_undecodable
@@ -28,16 +30,16 @@ from include.core.warehouse.preview.model import (
     Row,
 )
 from include.core.warehouse.storable import storable_text
+from include.core.warehouse.together import split_row
+from include.core.warehouse.validation.batch import LINE, Judged
+from include.core.warehouse.validation.duplicates import CONTRADICTION, COPY
 from include.core.warehouse.validation.validate import validated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
-
     from include.core.formats.contract import FileContract
-    from include.core.warehouse.dataset import Dataset, Partition
-    from include.core.warehouse.validation.batch import Judged
+    from include.core.warehouse.dataset import Dataset, Partition, Rejected
 
 ATTEMPT = Attempt("spellbook", "preview", "command", 1)
 COMMAND_TIMEOUT = 3600.0
@@ -88,6 +90,8 @@ class _Judgement:
 
     Attributes:
         dataset: what its rows are judged by: without the partition if its value isn't known.
+        repeated: the first row that shares its key with another one.
+        groups: the groups with a rejected row, see ``Dataset.together``.
     """
 
     def __init__(self, contract: FileContract, name: str, day: dt.date | None) -> None:
@@ -103,6 +107,8 @@ class _Judgement:
         self.sample: list[Row] = []
         self.refused: Refusal | None = None
         self.partitions: set[object] = set()
+        self.repeated: Rejected | None = None
+        self.groups: set[tuple[str, ...]] = set()
 
     def refuse(self, message: object, rule: str, line: int | None = None, byte: int | None = None) -> None:
         """Refuse the file."""
@@ -124,7 +130,10 @@ class _Judgement:
         for judged in self._judged(content, self.dataset, self.day):
             self._add(judged)
         total = self.accepted + self.rejected
-        if self.rejected > self.contract.max_bad_share * total:
+        if self.repeated and self.contract.dataset.duplicates == "refuse":
+            first = rejected_rows(self.repeated, self.name)[0]
+            self.refused = Refusal(**first.model_dump(), message=shortened(self.repeated.reason))
+        elif self.rejected > self.contract.max_bad_share * total:
             self._refuse_rows(
                 f"{self.rejected} of {total} rows are invalid ({self.rejected / total:.1%}); allowed:"
                 f" {self.contract.max_bad_share:.1%}",
@@ -134,7 +143,9 @@ class _Judgement:
                 f"{total} row(s) read; at least {self.dataset.minimum_rows} are expected",
                 f"at least {self.dataset.minimum_rows} row(s) are expected",
             )
-        elif self.contract.check is not None:
+        elif self.groups:
+            self._reject_groups(content)
+        if self.refused is None and self.contract.check is not None:
             content.seek(0)
             self.contract.check(content.read())
 
@@ -162,14 +173,34 @@ class _Judgement:
 
     def _judged(self, content: BinaryIO, dataset: Dataset, partition: Partition) -> Iterator[Judged]:
         contract = self.contract
+        content.seek(0)
         rows = reader_of(contract, dataset, content, self.name)
         yield from validated(rows.reader, dataset, partition, nulls=rows.nulls, line_column=contract.line_column)
+
+    def _reject_groups(self, content: BinaryIO) -> None:
+        """Judge all rows again, and reject those whose group has a rejected row."""
+        self.accepted, self.sample = 0, []
+        for judged in self._judged(content, self.dataset, self.day):
+            rows = judged.accepted.select([LINE, *self.dataset.together]).to_pylist()
+            groups = [self.dataset.group(row) for row in rows]
+            split = [
+                split_row(self.dataset, {"line": row[LINE]}, group)
+                for row, group in zip(rows, groups, strict=True)
+                if group in self.groups
+            ]
+            kept = pa.array([group not in self.groups for group in groups], pa.bool_())
+            self._add(Judged(judged.accepted.filter(kept), split))
 
     def _add(self, judged: Judged) -> None:
         self.accepted += judged.accepted.num_rows
         self.rejected += len(judged.rejected)
         if judged.rejected and not self.reason:
             self.reason = shortened(judged.rejected[0].reason)
+        for item in judged.rejected:
+            if item.group is not None and not item.is_copy:
+                self.groups.add(item.group)
+            if any(violation.rule in {COPY, CONTRADICTION} for violation in item.violations):
+                self.repeated = self.repeated or item
         for item in judged.rejected:
             if len(self.shown) >= MOST_REJECTED:
                 break

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from include.core.warehouse.dataset import HIDDEN, Dataset, Rejected
+from include.core.warehouse.dataset import HIDDEN, Dataset, Rejected, Violation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from include.core.warehouse.connect import Session
     from include.core.warehouse.quarantine import RejectedRows
 
@@ -27,6 +29,8 @@ def reject_split_groups(
     known = sorted(rejected.groups)
     names = ", ".join(dataset.together)
     lacking = [f"{names} {', '.join(group)}" for group in known]
+    if known and _is_personal(dataset):
+        lacking = [f"{len(known)} value(s) of {names}"]
     if rejected.without_group:
         lacking.append(f"{rejected.without_group} row(s) without a valid {names}")
     columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in dataset.together)
@@ -39,10 +43,20 @@ def reject_split_groups(
             Jsonb(dict.fromkeys(dataset.personal, HIDDEN)),
         ],
     ).fetchall()
-    return [_split(names, row, group) for row, group in removed], tuple(lacking)
+    return [
+        split_row(
+            dataset, row if isinstance(row, dict) else {}, tuple(map(str, group if isinstance(group, list) else ()))
+        )
+        for row, group in removed
+    ], tuple(lacking)
 
 
-def _split(names: str, row: object, group: object) -> Rejected:
-    values = tuple(map(str, group)) if isinstance(group, list) else ()
-    reason = f"{names}: another row of {', '.join(values)} was rejected, and they belong together"
-    return Rejected(row if isinstance(row, dict) else {}, reason, values)
+def split_row(dataset: Dataset, row: Mapping[str, object], group: tuple[str, ...]) -> Rejected:
+    """Return a valid row as rejected with its group."""
+    names, values = ", ".join(dataset.together), None if _is_personal(dataset) else ", ".join(group)
+    message = f"{names}: another row of {values or HIDDEN} was rejected, and they belong together"
+    return Rejected.of(row, Violation(names, "its group has a rejected row", values, message), group=group)
+
+
+def _is_personal(dataset: Dataset) -> bool:
+    return not dataset.personal.isdisjoint(dataset.together)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from devstack.state import REPOSITORY
 from include.command import main
 from include.contracts import contract, contracts
 from include.core.errors import ConfigurationError
-from include.core.warehouse.dataset import HIDDEN
+from include.core.formats.contract import FileContract
+from include.core.formats.judge import judge as judged
+from include.core.warehouse.dataset import HIDDEN, Column, Dataset
 from include.core.warehouse.preview.model import Preview
 
 SCHEMA = json.loads((REPOSITORY / "docs" / "preview.schema.json").read_text())
@@ -184,6 +187,27 @@ def test_rejected_rows_name_line_field_value_and_rule(judge: Judge) -> None:
     assert {row["file"] for row in verdict["rejected"]} == {file}
     assert "call me" not in json.dumps(verdict)
     assert "555" not in json.dumps(verdict)
+
+
+def test_rows_that_belong_together_are_rejected_together(judge: Judge) -> None:
+    (judge.folder / "orders.yaml").write_text(YAML.replace("key: [id]", "key: [id]\ntogether: [note]"))
+    rows = "5,-1,B,,2024-06-01\n6,1,B,,2024-06-01\n7,1,C,,2024-06-01\n"
+    status, verdict = judge(GOOD + rows)
+    assert (status, verdict["rows"]) == (3, {"read": 5, "accepted": 3, "rejected": 2})
+    assert [row["id"] for row in verdict["sample"]] == ["1", "9007199254740993", "7"]
+    assert [(row["line"], row["field"], row["value"], row["rule"]) for row in verdict["rejected"]] == [
+        (4, "amount", "-1", "must be at least 0 unless note starts with A"),
+        (5, "note", "B", "its group has a rejected row"),
+    ]
+
+
+def test_a_repeated_key_refuses_the_file_if_it_refuses_the_load() -> None:
+    dataset = Dataset("numbers", (Column("id", "bigint"),), key=("id",))
+    file = io.BytesIO(b"id,other\n1,x\n2,x\n2,x\n3,x\n")
+    for declared in (dataset, replace(dataset, duplicates="reject")):
+        preview = judged(FileContract(declared, max_bad_share=0.9), file, "numbers.csv", None)
+        assert (preview.rows.accepted, preview.rows.rejected) == (3, 1)
+        assert (preview.refused.line if preview.refused else None) == (4 if declared is dataset else None)
 
 
 def test_a_row_with_too_few_fields_is_rejected(judge: Judge) -> None:

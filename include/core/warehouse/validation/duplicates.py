@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from include.core.warehouse.validation.batch import Batch
 
 SHOWN_LINES = 5
+COPY, CONTRADICTION = "copy of another row", "another row has the same key but different values"
 
 
 class Duplicates:
@@ -84,10 +85,10 @@ class Duplicates:
             lines, count, differ, together = found[batch.lines[position].as_py()]
             more = f" and {count - SHOWN_LINES} more" if count > SHOWN_LINES else ""
             if differ:
-                rule = "another row has the same key but different values"
+                rule = CONTRADICTION
                 message = f"the lines {', '.join(map(str, lines))}{more} have the same key but different values"
             else:
-                rule, message = "copy of another row", f"copy of line {lines[0]}, which is loaded"
+                rule, message = COPY, f"copy of line {lines[0]}, which is loaded"
             violation = Violation(field, rule, None, f"{field}: {message}")
             group = None if together is None or None in together else tuple(together)
             yield Rejected.of(row, violation, group=group, is_copy=not differ)
