@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
+import http.server
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
-from include.command import ACCEPTED, main
+from include.command import ACCEPTED, OTHER, main
 from include.core.sources.contract import contract_of
 from include.core.sources.files import load_source
 from include.core.warehouse.attempt import Attempt
@@ -56,3 +60,25 @@ def test_the_rows_are_compared_with_the_published_ones(
     assert json.loads(capsys.readouterr().out)["changes"] == {"added": 2, "changed": 1, "removed": 1}
     with connect(warehouse) as session:
         assert table_digest(session, dataset) == before
+
+
+def test_a_file_is_downloaded_from_an_allowed_address(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "orders.csv.gz").write_bytes(gzip.compress(b"id,amount\n1,10\n"))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+
+        def judge(name: str) -> int:
+            return main(["preview", "--source", str(source), "--file", f"{url}/{name}", "--date", DAY, "--json"])
+
+        assert judge("orders.csv.gz") == ACCEPTED
+        assert json.loads(capsys.readouterr().out)["rows"] == {"read": 1, "accepted": 1, "rejected": 0}
+        assert judge("nothing.csv") == OTHER
+        assert "answered 404" in capsys.readouterr().err
+        monkeypatch.setenv("SPELLBOOK_PRIVATE_NETWORKS", "10.0.0.0/8")
+        assert judge("orders.csv.gz") == OTHER
+        assert "not a public address" in capsys.readouterr().err
+        server.shutdown()
