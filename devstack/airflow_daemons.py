@@ -112,8 +112,9 @@ def _stop(children: dict[int, str]) -> None:
             os.kill(child, signum)
         signalled_at = time.monotonic()
         while children and time.monotonic() - signalled_at < SIGNAL_SECONDS:
-            ended, _ = os.waitpid(-1, os.WNOHANG)
-            children.pop(ended, None)
+            ended = [child for child in children if os.waitpid(child, os.WNOHANG)[0]]
+            for child in ended:
+                del children[child]
             if not ended:
                 time.sleep(0.02)
 

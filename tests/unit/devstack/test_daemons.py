@@ -133,19 +133,23 @@ def test_a_component_that_misses_the_signal_is_signalled_again(
     component = subprocess.Popen([sys.executable, "-c", STUBBORN, str(ignored)], stdout=subprocess.PIPE, text=True)
     assert component.stdout
     component.stdout.readline()
+    other = subprocess.Popen([sys.executable, "-c", ""])
     statuses = []
     wait = os.waitpid
 
     def waitpid(process: int, options: int) -> tuple[int, int]:
-        pid, status = wait(process, options)
-        statuses.extend([status] if pid else [])
-        return pid, status
+        ended, status = wait(process, options)
+        statuses.extend([status] if ended else [])
+        return ended, status
 
     monkeypatch.setattr(os, "waitpid", waitpid)
     airflow_daemons._stop({component.pid: "scheduler"})
     component.stdout.close()
     component.returncode = 0  # waited for above
     assert [os.waitstatus_to_exitcode(ended) for ended in statuses] == [status]
+    monkeypatch.undo()
+    assert os.waitpid(other.pid, 0)[0] == other.pid, "children that aren't components are left alone"
+    other.returncode = 0
 
 
 @pytest.mark.parametrize(
