@@ -62,7 +62,8 @@ class DagProcessor(DagFileProcessorManager):
         result = proc.parsing_result
         if result is None and proc.had_callbacks:
             return
-        started_at = time.time() - (time.monotonic() - proc.start_time)
+        seconds = time.monotonic() - proc.start_time  # read first: a pause in between must not make the start too early
+        started_at = time.time() - seconds
         if result is None:
             outcome = Outcome(started_at, [], "the file terminated its process while it was being parsed")
         else:

@@ -13,6 +13,7 @@ from devstack.api import Airflow, RefusedError
 from devstack.state import State
 
 FINISHED = {"success", "failed"}
+TRY_ENDED = FINISHED | {"up_for_retry", "skipped", "upstream_failed"}
 NOT_STARTED = {None, "scheduled", "queued"}
 REMIND_SECONDS = 30.0
 UNPAUSE_SECONDS = 1.0
@@ -70,12 +71,19 @@ def _print_changes(
         now = (instance["state"], instance["try_number"])
         if instance["state"] in NOT_STARTED or seen.get(key) == now:
             continue
+        state, number = seen.get(key, ("up_for_retry", 0))
+        for missed in range(number + (state in TRY_ENDED), instance["try_number"]):
+            _print_state(console, airflow, instance | {"state": "up_for_retry", "try_number": missed})
         seen[key], changed = now, True
-        hint = _reason(airflow, instance) if instance["state"] in {"failed", "up_for_retry"} else ""
-        hint = hint or report.skip_reason(airflow, instance) or HINTS.get(instance["state"], "")
-        line = f"  {report.task_name(instance)} {report.coloured(instance['state'])} (try {instance['try_number']})"
-        console.print(f"{line}  {escape(hint)}".rstrip(), highlight=False)
+        _print_state(console, airflow, instance)
     return changed
+
+
+def _print_state(console: Console, airflow: Airflow, instance: dict[str, Any]) -> None:
+    hint = _reason(airflow, instance) if instance["state"] in {"failed", "up_for_retry"} else ""
+    hint = hint or report.skip_reason(airflow, instance) or HINTS.get(instance["state"], "")
+    line = f"  {report.task_name(instance)} {report.coloured(instance['state'])} (try {instance['try_number']})"
+    console.print(f"{line}  {escape(hint)}".rstrip(), highlight=False)
 
 
 def _reason(airflow: Airflow, instance: dict[str, Any]) -> str:
