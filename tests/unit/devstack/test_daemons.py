@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import OrderedDict
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
 
-from devstack import airflow_daemons, scheduler
+from devstack import airflow_daemons, dag_processor, scheduler
 from devstack.dag_processor import DagProcessor
 from devstack.scheduler import FAST_POLL_SECONDS, IDLE_POLL_SECONDS, Scheduler
 from devstack.state import STATE_VARIABLE, State
@@ -87,6 +88,15 @@ def test_the_outcome_of_a_parse_has_its_dags_or_its_error(state: State, processo
     broken = SimpleNamespace(import_errors={"spell.py": "NameError"}, serialized_dags=[])
     assert outcome_of(processor, state, broken).error == "NameError"
     assert "terminated its process" in outcome_of(processor, state, None).error
+
+
+def test_a_pause_between_two_readings_of_the_clock_makes_no_parse_look_too_old(
+    state: State, processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = count()
+    clock = SimpleNamespace(time=lambda: time.time() + next(pauses), monotonic=lambda: time.monotonic() + next(pauses))
+    monkeypatch.setattr(dag_processor, "time", clock)
+    assert outcome_of(processor, state, None) is not None
 
 
 def test_a_callback_does_not_count_as_a_parse(state: State, processor: Any) -> None:
