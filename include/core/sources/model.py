@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from include.core.formats.recognise import Format
 from include.core.warehouse.calendar import EXCEPTION, EXCEPTION_HELP
 from include.core.warehouse.dataset import LINEAGE
+from include.core.warehouse.patterns import portable
 from include.core.warehouse.rules import ColumnRule
 
 TYPES = ("text", "integer", "number", "decimal", "boolean", "date", "timestamp")
@@ -23,7 +24,6 @@ GROUPING = ("text", "integer", "date")
 RANGED = ("integer", "number", "decimal")
 BUILT_IN = ("day", "line")
 
-NOT_LINEAR = re.compile(r"\(\?(?:=|!|<=|<!|>|\(|P=)|\\[1-9]")  # look-around, conditions and back-references
 DAY_FIELD = re.compile(r"\{day(:[%YmdHj/_.-]{1,20})?\}")
 MOST_STARS = 3
 
@@ -71,11 +71,9 @@ def _path(value: str) -> str:
 
 def _pattern(value: str) -> str:
     try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"must be a regular expression ({error})") from error
-    if found := NOT_LINEAR.search(value):
-        raise ValueError(f"must be a regular expression of RE2, which takes linear time and has no {found[0]}")
+        portable(value)
+    except ValueError as error:
+        raise ValueError(f"must be a regular expression that takes linear time; it {error}") from error
     return value
 
 

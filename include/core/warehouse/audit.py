@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, LiteralString
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from include.core.warehouse.dataset import FLOATING, HIDDEN, Column, Dataset
+from include.core.warehouse.dataset import FLOATING, HIDDEN, Column, Dataset, Type
 from include.core.warehouse.errors import AuditError, BrokenRule
+from include.core.warehouse.patterns import portable
+from include.core.warehouse.validation.expressions import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     from include.core.warehouse.rules import ColumnRule
 
 EXAMPLES = 5
+ENDS: dict[Type, tuple[str, str]] = {
+    "date": ("0001-01-01", "9999-12-31"),
+    "timestamp with time zone": ("0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00"),
+}
+"""The first and last day or time that Python and DuckDB can read."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,6 @@ class Rule:
 
     text: str
     broken: sql.Composed
-    values: tuple[Any, ...] = ()
 
 
 def audit(
@@ -43,15 +49,14 @@ def audit(
         AuditError: with every broken rule and the first rows that break it.
     """
     violations = [*_row_count(dataset, rows_in, expected, expected_rows)]
-    masked = Jsonb(dict.fromkeys(dataset.personal, HIDDEN))
-    checked = list(rules(dataset, partition, expected))
+    masked = sql.Literal(Jsonb(dict.fromkeys(dataset.personal, HIDDEN)))
+    checked = [*row_rules(dataset), *_load_rules(dataset, partition, expected)]
     counts = sql.SQL(", ").join(sql.SQL("count(*) FILTER (WHERE {})").format(rule.broken) for rule in checked)
-    values = [value for rule in checked for value in rule.values]
-    for rule, count in zip(checked, session.execute(_from_stage(counts), values).fetchone() or (), strict=True):
+    for rule, count in zip(checked, session.execute(_from_stage(counts)).fetchone() or (), strict=True):
         if count:
-            examples = sql.SQL("(to_jsonb(stage) || %s)::text")
-            query = _from_stage(examples) + sql.SQL(" WHERE {} LIMIT {}").format(rule.broken, EXAMPLES)
-            rows = session.execute(query, (masked, *rule.values)).fetchall()
+            examples = _from_stage(sql.SQL("(to_jsonb(stage) || {})::text").format(masked))
+            query = examples + sql.SQL(" WHERE {} LIMIT {}").format(rule.broken, EXAMPLES)
+            rows = session.execute(query).fetchall()
             violations.append(BrokenRule(rule.text, int(str(count)), tuple(str(row) for (row,) in rows)))
     if violations:
         raise AuditError(dataset.name, partition, tuple(violations))
@@ -61,10 +66,71 @@ def _from_stage(selected: sql.Composable) -> sql.Composed:
     return sql.SQL("SELECT {} FROM stage").format(selected)
 
 
-def rules(dataset: Dataset, partition: str, expected: Collection[str] | None) -> Iterator[Rule]:
-    """Yield the rules for one load of ``dataset``."""
+def row_rules(dataset: Dataset) -> Iterator[Rule]:
+    """Yield the rules that every row of the table satisfies by itself; dbt tests its sources by them too."""
     for column in dataset.columns:
-        yield from _column_rules(column)
+        if not column.nullable:
+            yield Rule(f"{column.name} is not null", sql.SQL("{} IS NULL").format(sql.Identifier(column.name)))
+        yield from column_rules(column)
+    if dataset.day_column is not None and dataset.partition is not None:
+        yield _day_rule(dataset, dataset.day_column, dataset.partition)
+    for between in dataset.column_rules:
+        yield Rule(str(between), _broken(between, dataset))
+
+
+def column_rules(column: Column) -> Iterator[Rule]:
+    """Yield the rules of a column's values, which NULL satisfies."""
+
+    def rule(text: str, broken: LiteralString, *values: sql.Composable) -> Rule:
+        return Rule(f"{column.name} {text}", sql.SQL(broken).format(sql.Identifier(column.name), *values))
+
+    if column.type in FLOATING:  # NaN sorts above infinity
+        yield rule("is a finite number", "{0} >= 'Infinity' OR {0} = '-Infinity'")
+    if column.type in ENDS:
+        first, last = map(sql.Literal, ENDS[column.type])
+        yield rule("is in the years 1 to 9999", "{0} < {1} OR {0} > {2}", first, last)
+    if column.minimum is not None:
+        bound = number_text(column.minimum)
+        yield rule(f"is at least {bound}", "{} < {}", sql.SQL(bound))
+    if column.maximum is not None:
+        bound = number_text(column.maximum)
+        yield rule(f"is at most {bound}", "{} > {}", sql.SQL(bound))
+    if column.allowed:
+        words = sql.SQL(", ").join(map(sql.Literal, column.allowed))
+        yield rule(f"is one of {', '.join(column.allowed)}", "{} NOT IN ({})", words)
+    if column.pattern is not None:
+        pattern = sql.Literal(f"^(?:{portable(column.pattern)})$")
+        yield rule(f"matches {column.pattern}", '{} COLLATE "C" !~ {}', pattern)
+
+
+def _day_rule(dataset: Dataset, day_column: str, partition: str) -> Rule:
+    day: sql.Composable = sql.Identifier(day_column)
+    if dataset.column(day_column).type != "date":
+        day = sql.SQL("({} AT TIME ZONE {})::date").format(day, sql.Literal(dataset.timezone))
+    return Rule(
+        f"{day_column} is on the day in {partition} (time zone {dataset.timezone})",
+        sql.SQL("{} IS DISTINCT FROM {}").format(day, sql.Identifier(partition)),
+    )
+
+
+def _broken(rule: ColumnRule, dataset: Dataset) -> sql.Composed:
+    mixed = {dataset.column(name).type for name in rule.columns} == FLOATING
+
+    def side(name: str) -> sql.Composable:
+        # Compared with all digits of both, where PostgreSQL would round the numeric.
+        is_rounded = mixed and dataset.column(name).type == "double precision"
+        return sql.SQL("{}::text::numeric" if is_rounded else "{}").format(sql.Identifier(name))
+
+    right = side(rule.right) if isinstance(rule.right, str) else sql.Literal(rule.right)
+    broken = sql.SQL("NOT {} {} {}").format(side(rule.left), sql.SQL(rule.comparison), right)
+    if rule.exempt:
+        column, prefix = rule.exempt
+        exempt = sql.SQL(" AND NOT coalesce(starts_with({}, {}), false)")
+        broken += exempt.format(sql.Identifier(column), sql.Literal(prefix))
+    return broken
+
+
+def _load_rules(dataset: Dataset, partition: str, expected: Collection[str] | None) -> Iterator[Rule]:
     key = sql.SQL(", ").join(map(sql.Identifier, dataset.key))
     yield Rule(
         f"no two rows share the key ({', '.join(dataset.key)})",
@@ -73,59 +139,13 @@ def rules(dataset: Dataset, partition: str, expected: Collection[str] | None) ->
     if dataset.partition is not None:
         yield Rule(
             f"{dataset.partition} is {partition}",
-            sql.SQL("{} <> {}").format(sql.Identifier(dataset.partition), sql.Placeholder()),
-            (partition,),
+            sql.SQL("{} <> {}").format(sql.Identifier(dataset.partition), sql.Literal(partition)),
         )
-    if dataset.day_column is not None:
-        yield _day_rule(dataset, dataset.day_column, partition)
-    for between in dataset.column_rules:
-        yield Rule(str(between), _broken(between))
     if dataset.complete_by is not None and expected is not None:
         yield Rule(
             f"{dataset.complete_by} is one of those expected: {', '.join(sorted(expected))}",
-            sql.SQL("{}::text <> ALL({})").format(sql.Identifier(dataset.complete_by), sql.Placeholder()),
-            (list(expected),),
+            sql.SQL("{}::text <> ALL({})").format(sql.Identifier(dataset.complete_by), sql.Literal(list(expected))),
         )
-
-
-def _column_rules(column: Column) -> Iterator[Rule]:
-    name = sql.Identifier(column.name)
-    if not column.nullable:
-        yield Rule(f"{column.name} is not null", sql.SQL("{} IS NULL").format(name))
-    if column.type in FLOATING:
-        # NaN sorts above infinity.
-        yield Rule(
-            f"{column.name} is a finite number",
-            sql.SQL("{0} >= 'Infinity' OR {0} = '-Infinity'").format(name),
-        )
-    if column.minimum is not None:
-        yield Rule(f"{column.name} is at least {column.minimum}", sql.SQL("{} < %s").format(name), (column.minimum,))
-    if column.maximum is not None:
-        yield Rule(f"{column.name} is at most {column.maximum}", sql.SQL("{} > %s").format(name), (column.maximum,))
-    if column.allowed:
-        yield Rule(
-            f"{column.name} is one of {', '.join(column.allowed)}",
-            sql.SQL("{} <> ALL(%s)").format(name),
-            (list(column.allowed),),
-        )
-
-
-def _day_rule(dataset: Dataset, day_column: str, partition: str) -> Rule:
-    text = f"{day_column} is on {partition}, the day being loaded (time zone {dataset.timezone})"
-    day: sql.Composable = sql.Identifier(day_column)
-    if dataset.column(day_column).type != "date":
-        day = sql.SQL("({} AT TIME ZONE {})::date").format(day, sql.Literal(dataset.timezone))
-    return Rule(text, sql.SQL("{} IS DISTINCT FROM %s::date").format(day), (partition,))
-
-
-def _broken(rule: ColumnRule) -> sql.Composed:
-    right = sql.Identifier(rule.right) if isinstance(rule.right, str) else sql.Literal(rule.right)
-    broken = sql.SQL("NOT {} {} {}").format(sql.Identifier(rule.left), sql.SQL(rule.comparison), right)
-    if rule.exempt:
-        column, prefix = rule.exempt
-        exempt = sql.SQL(" AND NOT coalesce(starts_with({}, {}), false)")
-        broken += exempt.format(sql.Identifier(column), sql.Literal(prefix))
-    return broken
 
 
 def _row_count(

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from include.core.warehouse.calendar import EVERY_DAY, Calendar
 from include.core.warehouse.history_settings import History
+from include.core.warehouse.patterns import portable
 from include.core.warehouse.rules import ColumnRule
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Column:
         doc: meaning and unit; becomes the column's comment in the database.
         pii: whether it holds personal data, which is masked in messages and in quarantine.
         allowed: the only accepted values, for text.
-        pattern: regular expression (RE2) that the whole text matches.
+        pattern: regular expression that the whole text matches, see :func:`~include.core.warehouse.patterns.portable`.
         null_words: texts that mean NULL, such as ``N/A``.
         ambiguous: how to resolve a local time that occurs twice, when daylight saving time ends.
     """
@@ -170,6 +171,11 @@ class Dataset:
                 self._refuse(f"column {column.name!r} has a range, but its type {column.type!r} isn't a number")
             if column.type != "text" and (column.allowed or column.pattern):
                 self._refuse(f"column {column.name!r} has allowed values or a pattern, but its type isn't text")
+            if column.pattern is not None:
+                try:
+                    portable(column.pattern)
+                except ValueError as error:
+                    self._refuse(f"column {column.name!r}: the pattern {column.pattern!r} {error}")
             if column.name in self.key and column.nullable:
                 self._refuse(f"column {column.name!r} is part of the key and can't be nullable")
         if repeated := {name for name in names if names.count(name) > 1} | set(names) & set(LINEAGE):

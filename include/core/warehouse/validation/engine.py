@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.core.dates import local_day, utc_range
-from include.core.errors import ConfigurationError
 from include.core.warehouse.dataset import Ambiguous, Rejected, Violation
 from include.core.warehouse.validation.batch import LINE, SHOWN, Judged, shown
 from include.core.warehouse.validation.expressions import (
@@ -102,9 +101,6 @@ class Judge:
         partition: value of the partition column: given to rows without the column, required of rows with it.
         nulls: texts that mean NULL in every column.
         line_column: column for the line of the row.
-
-    Raises:
-        ConfigurationError: if a pattern of the dataset isn't valid.
     """
 
     def __init__(
@@ -130,9 +126,6 @@ class Judge:
         self.schema = accepted_schema(dataset)
         self.query = ""
         self._add_functions()
-        for column in dataset.columns:
-            if column.pattern is not None:
-                self._check_pattern(column)
 
     def __call__(self, batch: Batch) -> Judged:
         """Judge the rows of a batch; the rejected ones are in the order of their lines."""
@@ -229,15 +222,6 @@ class Judge:
                 rule.describe(row, sent) for number, rule in enumerate(self.row_rules) if broken[f"rule {number}"]
             ]
             yield Rejected.of(received, *violations, group=self.dataset.group(row))
-
-    def _check_pattern(self, column: Column) -> None:
-        try:
-            self.connection.execute("SELECT regexp_full_match('', ?)", [column.pattern]).fetchall()
-        except duckdb.Error as error:
-            raise ConfigurationError(
-                f"dataset {self.dataset.name!r}: column {column.name!r}: the pattern {column.pattern!r} isn't valid as"
-                f" RE2: {error}"
-            ) from error
 
     def _add_functions(self) -> None:
         """Make the functions of :mod:`~include.core.warehouse.validation.functions` known to the queries."""

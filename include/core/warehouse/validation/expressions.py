@@ -11,6 +11,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from include.core.warehouse.patterns import portable
 from include.core.warehouse.storable import UNSTORABLE
 from include.core.warehouse.validation.functions import FRACTION_DIGITS, INVALID_TIME, TOO_LONG
 
@@ -170,7 +171,7 @@ def _limits(column: Column, value: str) -> Iterator[tuple[str, str]]:
         words = ", ".join(map(literal, column.allowed))
         yield f"{value} NOT IN ({words})", f"must be one of {', '.join(column.allowed)}"
     if column.pattern:
-        yield f"NOT regexp_full_match({value}, {literal(column.pattern)})", f"must match {column.pattern}"
+        yield f"NOT regexp_full_match({value}, {literal(portable(column.pattern))})", f"must match {column.pattern}"
 
 
 def _is_less(column: Column, left: str | float, right: str | float) -> str:

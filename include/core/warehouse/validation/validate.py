@@ -35,9 +35,6 @@ def validated(
         partition: value of the partition column in every row.
         nulls: texts that mean NULL in every column.
         line_column: column for the line of the row.
-
-    Raises:
-        ConfigurationError: if a pattern of the dataset isn't valid.
     """
     with database() as connection:
         judge = Judge(connection, dataset, partition, nulls, line_column)
