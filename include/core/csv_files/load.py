@@ -32,6 +32,7 @@ def load_csv(
     nulls: Collection[str] = ("",),
     line_column: str | None = None,
     max_bad_share: float = 0.0,
+    name: str | None = None,
     replayed_from: dt.date | None = None,
     requested_at: dt.datetime | None = None,
 ) -> LoadResult:
@@ -49,6 +50,7 @@ def load_csv(
         nulls: texts that mean NULL.
         line_column: column for the line number of the row in the file.
         max_bad_share: maximum share of rejected rows.
+        name: of the file, for quarantine.
         replayed_from: the recorded day that the file replays, if it is sample data.
         requested_at: when the file was written or requested.
 
@@ -63,7 +65,7 @@ def load_csv(
             session,
             dataset,
             partition=partition,
-            rows=validated(reader, dataset, partition, nulls=nulls, line_column=line_column),
+            rows=validated(reader, dataset, partition, nulls=nulls, line_column=line_column, file=name),
             attempt=attempt,
             tolerance=max_bad_share,
             strict=True,

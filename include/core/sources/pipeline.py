@@ -179,6 +179,7 @@ def _load_day(session: Session, source: Source, dataset: Dataset, file: File, at
         rejected=_rejected(file),
         expected_rows=received,
         tolerance=source.max_bad_share,
+        strict=True,
         replayed_from=replayed_from,
         requested_at=dt.datetime.fromisoformat(requested_at.read_text()) if requested_at.exists() else None,
     )
@@ -200,17 +201,20 @@ def _judged(source: Source, raw: File) -> Iterator[Judged]:
     contract = contract_of(source)
     with from_storage(raw) as file, decompressed(file) as content:
         rows = reader_of(contract, contract.dataset, content, str(raw))
-        for judged in validated(
-            rows.reader, contract.dataset, _day_of(raw), nulls=rows.nulls, line_column=contract.line_column
-        ):
-            rejected = [replace(item, row={"file": str(raw)} | dict(item.row)) for item in judged.rejected]
-            yield Judged(judged.accepted, rejected)
+        yield from validated(
+            rows.reader,
+            contract.dataset,
+            _day_of(raw),
+            nulls=rows.nulls,
+            line_column=contract.line_column,
+            file=str(raw),
+        )
 
 
 def _good(raw: File) -> Iterator[Judged]:
     with _beside(raw, "good.parquet").open("rb") as file:
         for batch in pq.ParquetFile(file).iter_batches():
-            yield Judged(pa.Table.from_batches([batch]), ())
+            yield Judged(pa.Table.from_batches([batch]), (), str(raw))
 
 
 def _record(item: Rejected) -> dict[str, Any]:

@@ -28,6 +28,8 @@ DAY_TYPES: frozenset[Type] = frozenset({"date", "timestamp with time zone"})
 LINEAGE = ("load_id", "loaded_at")
 WHOLE_TABLE = "all"
 HIDDEN = "(personal data)"
+LONGEST_KEY = 2_000
+"""Bytes of the texts and decimals in a key; an entry of PostgreSQL's index has at most 2,704."""
 
 DAILY = timedelta(hours=30, minutes=30)
 """``freshness`` of a table that is loaded each day: a day, the six hours that a run may take, and half an hour."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, LiteralString
 
+import psycopg
 from psycopg import pq, sql
 
 from include.core.warehouse import guards
@@ -16,7 +17,7 @@ from include.core.warehouse.errors import IncompleteLoadError, LoadError
 from include.core.warehouse.preview.load import preview_load
 from include.core.warehouse.quarantine import RejectedRows, quarantine
 from include.core.warehouse.schema import create_table, exists
-from include.core.warehouse.stage import Rows, copy_rows
+from include.core.warehouse.stage import Rows, copy_rows, refusal
 from include.core.warehouse.together import reject_split_groups
 
 if TYPE_CHECKING:
@@ -27,8 +28,13 @@ if TYPE_CHECKING:
     from include.core.warehouse.connect import Session
     from include.core.warehouse.preview.model import LoadPreview
 
+REFUSED = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.RaiseException,
+)
 SHOWN_REJECTED = 5
-
 SHOWN_MISSING = 20
 INSERT: LiteralString = "INSERT INTO {table} ({columns}, {lineage}) SELECT {columns}, {load_id}, now() FROM stage"
 ONLY_CHANGED: LiteralString = """
@@ -229,24 +235,33 @@ def _previewed(preview: LoadPreview) -> LoadResult:
 
 
 def merge(session: Session, dataset: Dataset, load_id: int, label: str) -> int:
-    """Insert or update the staged rows that differ from the published ones, and return how many rows changed."""
+    """Insert or update the staged rows that differ from the published ones, and return how many rows changed.
+
+    Raises:
+        LoadError: if the table refuses them, such as by a foreign key or a trigger that somebody added.
+    """
     names = [sql.Identifier(name) for name in dataset.column_names]
     statement = INSERT
     if not _is_empty(session, dataset, label):
         statement += ONLY_CHANGED
-    return session.execute(
-        sql.SQL(statement).format(
-            table=sql.Identifier(dataset.name),
-            columns=sql.SQL(", ").join(names),
-            lineage=sql.SQL(", ").join(map(sql.Identifier, LINEAGE)),
-            load_id=load_id,
-            key=sql.SQL(", ").join(map(sql.Identifier, dataset.key)),
-            same_key=_same_key(dataset),
-            current=sql.SQL(", ").join(sql.SQL("target.{}").format(name) for name in names),
-            staged=sql.SQL(", ").join(sql.SQL("stage.{}").format(name) for name in names),
-            excluded=sql.SQL(", ").join(sql.SQL("excluded.{}").format(name) for name in names),
-        )
-    ).rowcount
+    query = sql.SQL(statement).format(
+        table=sql.Identifier(dataset.name),
+        columns=sql.SQL(", ").join(names),
+        lineage=sql.SQL(", ").join(map(sql.Identifier, LINEAGE)),
+        load_id=load_id,
+        key=sql.SQL(", ").join(map(sql.Identifier, dataset.key)),
+        same_key=_same_key(dataset),
+        current=sql.SQL(", ").join(sql.SQL("target.{}").format(name) for name in names),
+        staged=sql.SQL(", ").join(sql.SQL("stage.{}").format(name) for name in names),
+        excluded=sql.SQL(", ").join(sql.SQL("excluded.{}").format(name) for name in names),
+    )
+    try:
+        return session.execute(query).rowcount
+    except REFUSED as error:
+        raise LoadError(
+            f"{dataset.name}, partition {label}: the table refuses the rows ({refusal(error, dataset)}); nothing was"
+            " written. Declare the rule in the dataset, or remove it from the table."
+        ) from (None if dataset.personal else error)
 
 
 def _same_key(dataset: Dataset) -> sql.Composed:

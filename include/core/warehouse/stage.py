@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, LiteralString, TypeAlias, cast
 
 import pandas as pd
 import psycopg
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from include.core.warehouse.quarantine import RejectedRows
 
 BATCH = 8192
+CHECKS = """
+    SELECT conname, pg_get_expr(conbin, conrelid) FROM pg_constraint AS declared
+    WHERE
+        conrelid = to_regclass(quote_ident(%(table)s)) AND contype = 'c'
+        AND conkey <@ ARRAY(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = ANY(%(columns)s))
+        AND to_jsonb(declared) ->> 'conenforced' IS DISTINCT FROM 'false'
+"""
+"""The CHECK constraints that somebody added to the table, as far as they are about the dataset's columns."""
+MOST_REFUSED = 1_000
+"""Rows that are searched for one by one, since PostgreSQL names only the first of them."""
+REFUSED = (psycopg.DataError, psycopg.errors.CheckViolation)
 
 Row: TypeAlias = Mapping[str, object]
 Rows: TypeAlias = Iterable[Row | Rejected] | Iterable[Judged] | pd.DataFrame
@@ -29,6 +40,8 @@ Rows: TypeAlias = Iterable[Row | Rejected] | Iterable[Judged] | pd.DataFrame
 
 def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows, rejected: RejectedRows) -> int:
     """Copy ``rows`` to the temporary table ``stage``, which is dropped at the end of the transaction.
+
+    It has the CHECK constraints of the published table, so that a row that breaks one is known by its file and line.
 
     Args:
         session: session in the load's transaction.
@@ -41,20 +54,27 @@ def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows, re
         The number of rows received, rejected ones included.
 
     Raises:
-        AuditError: if a value doesn't match its column's type.
-        LoadError: if a row lacks a column or has an undeclared one.
+        AuditError: if a row that the validation hasn't judged has a value of another type, or breaks a constraint.
+        LoadError: if a row lacks a column or has an undeclared one, or PostgreSQL refuses more than
+            :data:`MOST_REFUSED` rows.
     """
+    _create_stage(session, dataset)
     columns = sql.SQL(", ").join(map(sql.Identifier, dataset.column_names))
-    typed = [sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type)) for column in dataset.columns]
-    session.execute(sql.SQL("CREATE TEMPORARY TABLE stage ({}) ON COMMIT DROP").format(sql.SQL(", ").join(typed)))
     statement = sql.SQL("COPY stage ({}) FROM STDIN").format(columns)
-    received = 0
+    received = refused = 0
     items = iter(_mappings(rows))
     first = next(items, None)
     if isinstance(first, Judged):
         for judged in chain([first], cast("Iterator[Judged]", items)):
             rejected.add(judged.rejected)
-            rejected.add(_copy_table(session, dataset, statement, judged.accepted))
+            for row in _copy_table(session, dataset, statement, judged.accepted, judged.file):
+                rejected.add([row])
+                refused += 1
+                if refused > MOST_REFUSED:
+                    raise LoadError(
+                        f"{dataset.name}, partition {partition}: {row.reason}, as it did {MOST_REFUSED} others; nothing"
+                        " was written. Declare the rule in the dataset, or remove it from the table."
+                    )
             received += len(judged.rejected) + judged.accepted.num_rows
     elif first is not None:
         received = _copy_rows(
@@ -64,7 +84,18 @@ def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows, re
     return received
 
 
-def _copy_table(session: Session, dataset: Dataset, statement: sql.Composed, table: pa.Table) -> Iterator[Rejected]:
+def _create_stage(session: Session, dataset: Dataset) -> None:
+    parts = [sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type)) for column in dataset.columns]
+    names = {"table": dataset.name, "columns": list(dataset.column_names)}
+    for name, expression in session.execute(CHECKS, names).fetchall():
+        constraint = sql.SQL("CONSTRAINT {} CHECK ({})")
+        parts.append(constraint.format(sql.Identifier(str(name)), sql.SQL(cast("LiteralString", expression))))
+    session.execute(sql.SQL("CREATE TEMPORARY TABLE stage ({}) ON COMMIT DROP").format(sql.SQL(", ").join(parts)))
+
+
+def _copy_table(
+    session: Session, dataset: Dataset, statement: sql.Composed, table: pa.Table, file: str | None
+) -> Iterator[Rejected]:
     """Copy validated rows, and yield those that the database refuses: it is searched for them by halves."""
     if not table.num_rows:
         return
@@ -78,19 +109,17 @@ def _copy_table(session: Session, dataset: Dataset, statement: sql.Composed, tab
             session.cursor().copy(statement + sql.SQL(" WITH (FORMAT csv)")) as copy,
         ):
             copy.write(memoryview(content.getvalue()))
-    except psycopg.DataError as error:
+    except REFUSED as error:
         if table.num_rows > 1:
             middle = table.num_rows // 2
             for half in (table.slice(0, middle), table.slice(middle)):
-                yield from _copy_table(session, dataset, statement, half)
+                yield from _copy_table(session, dataset, statement, half, file)
             return
         [row] = table.to_pylist()
         shown = {name: HIDDEN if name in dataset.personal else value for name, value in row.items() if name != LINE}
-        # PostgreSQL quotes the value.
-        reason = type(error).__name__ if dataset.personal else str(error.diag.message_primary or error)
         yield Rejected.of(
-            shown | {"line": row[LINE]},
-            Violation("", f"the warehouse refuses the row ({reason})"),
+            ({} if file is None else {"file": file}) | shown | {"line": row[LINE]},
+            Violation("", f"the warehouse refuses the row ({refusal(error, dataset)})"),
             group=dataset.group(row),
         )
 
@@ -116,14 +145,21 @@ def _copy_rows(
                     rejected.add([Rejected.of(shown, Violation(name, UNSTORABLE), group=dataset.group(row))])
                 else:
                     copy.write_row([row[name] for name in names])
-    except psycopg.DataError as error:
-        message, place = str(error.diag.message_primary or error), error.diag.context or ""
-        if dataset.personal:  # PostgreSQL quotes the value
-            message, place = type(error).__name__, place.partition(": ")[0]
-        rule = f"each value matches its column's type ({message})"
+    except REFUSED as error:
+        place = error.diag.context or ""
+        if dataset.personal:
+            place = place.partition(": ")[0]
+        rule = f"each value matches its column's type and constraints ({refusal(error, dataset)})"
         cause = None if dataset.personal else error
         raise AuditError(dataset.name, partition, (BrokenRule(rule, 1, (place,)),)) from cause
     return received
+
+
+def refusal(error: psycopg.Error, dataset: Dataset) -> str:
+    """Return why PostgreSQL refuses a row, without personal data: its message may quote a value."""
+    if error.diag.constraint_name:
+        return f"constraint {error.diag.constraint_name}"
+    return type(error).__name__ if dataset.personal else str(error.diag.message_primary or error)
 
 
 def _mappings(rows: Rows) -> Iterator[Row | Rejected | Judged]:

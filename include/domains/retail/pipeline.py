@@ -74,6 +74,7 @@ def validate(file: File, uri: str, day: str, attempt: Attempt) -> LoadResult:
             uri=uri,
             attempt=attempt,
             partition=day,
+            name=str(file),
             replayed_from=read_replayed_day(file),
             requested_at=modified_at(file),
             **CSV_OPTIONS,

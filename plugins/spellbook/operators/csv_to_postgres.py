@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperator, ObjectStoragePath
 from typing_extensions import override
@@ -90,9 +91,11 @@ class CsvToPostgresOperator(BaseOperator):
 
         if is_http(self.source):
             source, replayed_from = from_http(self.source, self.largest_download), None
+            name = urlsplit(self.source).path  # the rest may hold a password or a signature
             requested_at = datetime.now(UTC)
         else:
             path = ObjectStoragePath(self.source)
+            name = str(path)
             source, replayed_from = from_storage(path), read_replayed_day(path)
             requested_at = modified_at(path)
         with publication(context) as attempt, source as file:
@@ -108,6 +111,7 @@ class CsvToPostgresOperator(BaseOperator):
                 nulls=self.nulls,
                 line_column=self.line_column,
                 max_bad_share=self.max_bad_share,
+                name=name,
                 replayed_from=replayed_from,
                 requested_at=requested_at,
             )

@@ -12,15 +12,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from devstack.state import REPOSITORY
 from include.core.csv_files.dialect import CsvError
 from include.core.csv_files.load import load_csv
 from include.core.csv_files.reader import LONGEST_FIELD, CsvReader
-from include.core.warehouse import stage
 from include.core.warehouse.attempt import Attempt
-from include.core.warehouse.connect import connect
 from include.core.warehouse.dataset import HIDDEN, Column, Dataset
 from include.core.warehouse.validation.validate import validated
 
@@ -186,19 +183,3 @@ def test_a_bound_is_compared_as_written() -> None:
         "share: must be at least 0.1 (got 0.09)",
         "share: must be at most 0.3 (got 0.30000000000000000001)",
     ]
-
-
-def test_a_row_that_only_the_database_refuses_is_quarantined_alone(load: Load, warehouse: str) -> None:
-    load("9,nine,,,\n")
-    with psycopg.connect(warehouse) as session:
-        session.execute("ALTER TABLE items ALTER name TYPE varchar(5)")
-    file = io.BytesIO(HEADER.encode() + b"1,short,,,\n2,too long,,,5551234\n3,fine,,,\n")
-    columns = sql.SQL(", ").join(map(sql.Identifier, ITEMS.column_names))
-    with connect(warehouse) as session, session.transaction():
-        session.execute(sql.SQL("CREATE TEMPORARY TABLE stage AS SELECT {} FROM items WITH NO DATA").format(columns))
-        statement = sql.SQL("COPY stage ({}) FROM STDIN").format(columns)
-        [judged] = validated(CsvReader(file, ITEMS), ITEMS, nulls=("",))
-        [rejected] = stage._copy_table(session, ITEMS, statement, judged.accepted)
-        assert session.execute("SELECT count(*) FROM stage").fetchone() == (2,)
-    assert (rejected.row["line"], rejected.row["name"], rejected.row["phone"]) == (3, "too long", HIDDEN)
-    assert rejected.reason == "the warehouse refuses the row (StringDataRightTruncation)"

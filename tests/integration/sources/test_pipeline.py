@@ -119,6 +119,23 @@ def test_an_invalid_row_rejects_its_invoice_and_marks_the_day(warehouse: str, tm
     assert query("SELECT count(*) FROM sales_data WHERE invoice_no = '536310'") == [(1,)], "its copy loses nothing"
 
 
+def test_rows_that_the_warehouse_refuses_pass_the_same_gate(run: Run, warehouse: str, query: Query) -> None:
+    support = date(2025, 3, 9)
+    create_tables([load_source(FOLDER / "support.yaml")], warehouse)
+    with psycopg.connect(warehouse) as session:
+        session.execute("ALTER TABLE support_data ADD CONSTRAINT no_dogs CHECK (descriptor !~ 'Dog')")
+    [result] = run("support", support, max_bad_share=0.9)
+    assert result.quarantined
+    rows = query("SELECT source_row, reason FROM quarantine")
+    assert {reason for _, reason in rows} == {"the warehouse refuses the row (constraint no_dogs)"}
+    assert {row["incident_zip"] for row, _ in rows} <= {"(personal data)", None}
+    for row, _ in rows:
+        file = Path(row["file"].removeprefix("file://"))
+        assert json.loads(file.read_text().splitlines()[row["line"] - 1])["descriptor"] == row["descriptor"]
+    with pytest.raises(LoadError, match=r"rows are invalid .*; allowed: 1.0%. Nothing was written"):
+        run("support", support, attempt=2)
+
+
 def test_marketing_as_recorded(run: Run, query: Query) -> None:
     results = run("marketing", *(date(2010, 12, day) for day in range(1, 23)))
     assert sum(result.loaded for result in results) == 4119

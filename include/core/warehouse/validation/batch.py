@@ -58,10 +58,12 @@ class Judged:
         accepted: the valid rows: their line, and the columns of the dataset in its order. A numeric is text, so that it
             keeps its digits; a timestamp is in UTC.
         rejected: the other rows, each with the rules that it breaks.
+        file: where the rows come from, if it is known.
     """
 
     accepted: pa.Table
     rejected: Sequence[Rejected]
+    file: str | None = None
 
 
 class Number(str):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.core.dates import local_day, utc_range
-from include.core.warehouse.dataset import Ambiguous, Rejected, Violation
+from include.core.warehouse.dataset import LONGEST_KEY, Ambiguous, Rejected, Violation
 from include.core.warehouse.validation.batch import LINE, SHOWN, Judged, shown
 from include.core.warehouse.validation.expressions import (
     MISSING,
@@ -123,6 +123,8 @@ class Judge:
         self.row_rules = [*map(self._column_rule, dataset.column_rules)]
         if self.day is not None and dataset.day_column is not None:
             self.row_rules.insert(0, self._day_rule(self.day, dataset.day_column))
+        if long := [name for name in dataset.key if dataset.column(name).type in {"text", "numeric"}]:
+            self.row_rules.append(_key_rule(long))
         self.schema = accepted_schema(dataset)
         self.query = ""
         self._add_functions()
@@ -241,6 +243,12 @@ class Judge:
             add(f"from_local_{ambiguous}", times.from_local, "TIMESTAMP", "TIMESTAMP")
             add(f"read_time_{ambiguous}", each(times.read, MICROSECONDS), "TIMESTAMP", "VARCHAR")
             add(f"problem_time_{ambiguous}", problem_of(times.read), "VARCHAR", "VARCHAR")
+
+
+def _key_rule(columns: Collection[str]) -> RowRule:
+    violation = Violation(", ".join(columns), f"must take at most {LONGEST_KEY} bytes, as a key")
+    size = " + ".join(f"strlen(CAST({name(column)} AS VARCHAR))" for column in columns)
+    return RowRule(f"{size} > {LONGEST_KEY}", lambda *_: violation)
 
 
 def violation_of(column: Column, rule: str, sent: Mapping[str, object]) -> Violation:

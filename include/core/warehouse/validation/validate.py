@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from include.core.warehouse.validation.engine import Judge, database
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from include.core.warehouse.dataset import Dataset, Partition
+    from include.core.warehouse.dataset import Dataset, Partition, Rejected
     from include.core.warehouse.validation.batch import Reader
 
 
@@ -26,6 +27,7 @@ def validated(
     *,
     nulls: Collection[str] = (),
     line_column: str | None = None,
+    file: str | None = None,
 ) -> Iterator[Judged]:
     """Yield the rows as accepted or rejected, in batches.
 
@@ -35,14 +37,20 @@ def validated(
         partition: value of the partition column in every row.
         nulls: texts that mean NULL in every column.
         line_column: column for the line of the row.
+        file: where the rows come from, for quarantine.
     """
     with database() as connection:
         judge = Judge(connection, dataset, partition, nulls, line_column)
         if dataset.duplicates == "reject" and line_column not in dataset.key:
-            yield from _without_duplicates(rows, judge, Duplicates(connection, dataset))
-            return
-        for batch in rows:
-            yield judge(batch)
+            parts = _without_duplicates(rows, judge, Duplicates(connection, dataset))
+        else:
+            parts = map(judge, rows)
+        for part in parts:
+            yield part if file is None else Judged(part.accepted, [_of(file, item) for item in part.rejected], file)
+
+
+def _of(file: str, rejected: Rejected) -> Rejected:
+    return replace(rejected, row={"file": file, **rejected.row})
 
 
 def _without_duplicates(rows: Reader, judge: Judge, duplicates: Duplicates) -> Iterator[Judged]:
