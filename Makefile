@@ -93,13 +93,14 @@ pictures: install ## regenerate docs/images from real runs
 check: install ## run the linters and the type checker
 	@.ci/check
 
-fix: install ## fix what can be fixed automatically: layout, imports, SQL, docs/DAGS.md, the lists in Compose
+fix: install ## fix what can be fixed automatically: layout, imports, SQL, and all files that are derived from code
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
 	@.venv/bin/sqlfluff fix --quiet include
 	@[ ! -d include/dbt ] || (cd include/dbt && ../../.venv/bin/sqlfluff fix --quiet .)
 	@$(VENV) -m devstack.catalogue
 	@$(VENV) -m deploy.derived
+	@$(VENV) -m devstack.dbt_sources
 
 lock: install ## update requirements*.txt from requirements*.in
 	@.ci/lock

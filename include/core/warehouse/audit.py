@@ -50,7 +50,8 @@ def audit(
     """
     violations = [*_row_count(dataset, rows_in, expected, expected_rows)]
     masked = sql.Literal(Jsonb(dict.fromkeys(dataset.personal, HIDDEN)))
-    checked = [*row_rules(dataset), *_load_rules(dataset, partition, expected)]
+    by_column = (rule for column in dataset.columns for rule in column_rules(column))
+    checked = [*by_column, *table_rules(dataset), *_load_rules(dataset, partition, expected)]
     counts = sql.SQL(", ").join(sql.SQL("count(*) FILTER (WHERE {})").format(rule.broken) for rule in checked)
     for rule, count in zip(checked, session.execute(_from_stage(counts)).fetchone() or (), strict=True):
         if count:
@@ -66,12 +67,8 @@ def _from_stage(selected: sql.Composable) -> sql.Composed:
     return sql.SQL("SELECT {} FROM stage").format(selected)
 
 
-def row_rules(dataset: Dataset) -> Iterator[Rule]:
-    """Yield the rules that every row of the table satisfies by itself; dbt tests its sources by them too."""
-    for column in dataset.columns:
-        if not column.nullable:
-            yield Rule(f"{column.name} is not null", sql.SQL("{} IS NULL").format(sql.Identifier(column.name)))
-        yield from column_rules(column)
+def table_rules(dataset: Dataset) -> Iterator[Rule]:
+    """Yield the rules between a row's columns; dbt tests its sources by them too."""
     if dataset.day_column is not None and dataset.partition is not None:
         yield _day_rule(dataset, dataset.day_column, dataset.partition)
     for between in dataset.column_rules:
@@ -79,11 +76,13 @@ def row_rules(dataset: Dataset) -> Iterator[Rule]:
 
 
 def column_rules(column: Column) -> Iterator[Rule]:
-    """Yield the rules of a column's values, which NULL satisfies."""
+    """Yield the rules of a column; dbt tests its sources by them too."""
 
     def rule(text: str, broken: LiteralString, *values: sql.Composable) -> Rule:
         return Rule(f"{column.name} {text}", sql.SQL(broken).format(sql.Identifier(column.name), *values))
 
+    if not column.nullable:
+        yield rule("is not null", "{} IS NULL")
     if column.type in FLOATING:  # NaN sorts above infinity
         yield rule("is a finite number", "{0} >= 'Infinity' OR {0} = '-Infinity'")
     if column.type in ENDS:

@@ -59,7 +59,11 @@ def generate() -> str:
             raise DbtError(f"dbt can't parse {PROJECT}: {process.stdout}{process.stderr}")
         manifest = json.loads(Path(folder, "manifest.json").read_text(encoding="utf-8"))
     trimmed = {
-        section: {unique_id: _trim(node) for unique_id, node in sorted(manifest[section].items())}
+        section: {
+            unique_id: trimmed
+            for unique_id, node in sorted(manifest[section].items())
+            if (trimmed := _trim(node))["parents"] or node["resource_type"] != "test"
+        }
         for section in ("nodes", "unit_tests")
     }
     return json.dumps(trimmed, indent=1) + "\n"
