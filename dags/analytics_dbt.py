@@ -9,6 +9,7 @@ marts are published as files.
 ## Inputs
 - connection `postgres_default`: tables `weather_data`, `sales_data`, `marketing_data`, `support_data`, `load_log`
 - the assets of these four tables: a run starts when each has been updated since the last run
+- param `preview`: show what the run would change in each mart, and write nothing
 
 ## Outputs
 - schema `analytics`: `daily_sales` (incremental: only days loaded since the last build), `campaign_results`,
@@ -25,7 +26,7 @@ from __future__ import annotations
 from airflow.sdk import Asset, dag, task
 from pendulum import datetime
 
-from include.core.dag import storage_root, warehouse_uri
+from include.core.dag import PREVIEW, storage_root, warehouse_uri
 from include.core.tags import Tag
 from include.domains.analytics import SOURCES
 from spellbook.operators.dbt import DbtBuildOperator, node_tasks
@@ -39,6 +40,7 @@ SCHEMA = "analytics"
     catchup=False,
     max_active_runs=1,
     default_args={"owner": "analytics"},
+    params=PREVIEW,
     tags=[Tag.ANALYTICS],
     doc_md=__doc__,
 )

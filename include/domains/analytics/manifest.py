@@ -11,13 +11,17 @@ import tempfile
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from include.domains.analytics.results import DbtError
 from include.domains.analytics.settings import DBT
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PROJECT = Path(__file__).parents[2] / "dbt"
 MANIFEST = PROJECT / "manifest.json"
+MARTS = "models/marts"
 BUILT = {"model", "seed", "snapshot"}
 # The fields that are read here; dbt's other fields change with every parse.
 FIELDS = ("name", "original_file_path", "resource_type")
@@ -70,13 +74,13 @@ def generate() -> str:
 
 
 def mart_names() -> list[str]:
-    """Return the names of the models in ``models/marts``, sorted."""
-    nodes = _read()["nodes"].values()
-    return sorted(
-        node["name"]
-        for node in nodes
-        if node["resource_type"] == "model" and node["original_file_path"].startswith("models/marts/")
-    )
+    """Return the names of the models in :data:`MARTS`, sorted."""
+    return sorted(node["name"] for node in _marts())
+
+
+def incremental_marts() -> list[str]:
+    """Return the names of the marts that a build changes instead of replacing them."""
+    return sorted(node["name"] for node in _marts() if node["materialized"] == "incremental")
 
 
 def built_nodes() -> list[Node]:
@@ -114,6 +118,12 @@ def _needs(unique_id: str, parents: dict[str, list[str]], built: set[str]) -> se
     for parent in parents.get(unique_id, ()):
         needs |= {parent} if parent in built else _needs(parent, parents, built)
     return needs
+
+
+def _marts() -> Iterator[dict[str, Any]]:
+    for node in _read()["nodes"].values():
+        if node["resource_type"] == "model" and node["original_file_path"].startswith(f"{MARTS}/"):
+            yield node
 
 
 def _read() -> dict[str, Any]:

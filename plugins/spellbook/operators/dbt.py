@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, TaskGroup
 from typing_extensions import override
 
-from include.core.dag import storage_root, warehouse_uri
+from include.core.dag import publication, storage_root, warehouse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.standard.hooks.subprocess import SubprocessHook
     from airflow.sdk import Context
+
+    from include.core.warehouse.preview.model import LoadPreview
 
 REPORTED = "reported_invocation"
 
@@ -81,33 +83,34 @@ class DbtOperator(BaseOperator):
 
     def _run(self, folder: Path, context: Context) -> int:
         """Run dbt in ``folder``, store its artifacts, and return its exit code."""
-        from airflow.providers.standard.hooks.subprocess import SubprocessHook
-
         from include.core import storage
-        from include.domains.analytics.invocation import (
-            command_line,
-            environment,
-            restore_partial_parse,
-            store_artifacts,
-        )
+        from include.domains.analytics.invocation import restore_partial_parse, store_artifacts
 
         ti = context["ti"]
         root = storage_root() / "dbt"
         restore_partial_parse(root / ti.dag_id, folder)
-        self.running = SubprocessHook()
-        exit_code: int = self.running.run_command(
-            command_line(self.commands, folder),
-            environment(warehouse_uri(self.postgres_conn_id), self.schema),
-            cwd=str(folder),
-        ).exit_code
+        exit_code = self.run_dbt(folder, self.commands, self.schema)
         destination = root.joinpath(ti.dag_id, storage.file_name(context["run_id"]), ti.task_id, str(ti.try_number))
         store_artifacts(folder, destination, docs=root / "docs", cache=root / ti.dag_id)
         self.log.info("artifacts are stored in %s", destination)
         return exit_code
 
+    def run_dbt(self, folder: Path, commands: Sequence[Sequence[str]], schema: str) -> int:
+        """Run dbt commands in ``folder``, and return the exit code."""
+        from airflow.providers.standard.hooks.subprocess import SubprocessHook
+
+        from include.domains.analytics.invocation import command_line, environment
+
+        self.running = SubprocessHook()
+        variables = environment(warehouse_uri(self.postgres_conn_id), schema)
+        exit_code: int = self.running.run_command(command_line(commands, folder), variables, cwd=str(folder)).exit_code
+        return exit_code
+
 
 class DbtBuildOperator(DbtOperator):
     """Checks that the sources are fresh, builds and tests all nodes, and writes the documentation, in one start of dbt.
+
+    A preview builds and tests the marts in a scratch schema, which is compared with the published one and dropped.
 
     It fails if a source isn't fresh, or dbt can't run. A failed node is reported by its own task, see
     :func:`node_tasks`, which reads the returned ``{"invocation", "nodes": {unique id: name, status and message}}``.
@@ -116,6 +119,28 @@ class DbtBuildOperator(DbtOperator):
     def __init__(self, **kwargs: Any) -> None:
         commands = [["source", "freshness"], ["build"], ["docs", "generate", "--no-compile", "--static"]]
         super().__init__(commands=commands, **kwargs)
+
+    @override
+    def execute(self, context: Context) -> Any:
+        """Build and test all nodes; see :class:`DbtOperator`.
+
+        Raises:
+            AirflowSkipException: at the end of a preview.
+        """
+        with publication(context) as attempt:
+            if attempt.previews is None:
+                return super().execute(context)
+            attempt.previews.extend(self._preview())
+        return None
+
+    def _preview(self) -> list[LoadPreview]:
+        from include.domains.analytics.preview import COMMANDS, compare_marts, scratch_schema
+
+        uri = warehouse_uri(self.postgres_conn_id)
+        with tempfile.TemporaryDirectory(prefix="dbt-") as name, scratch_schema(uri, self.schema) as scratch:
+            folder = Path(name)
+            super().check_results(folder, self.run_dbt(folder, COMMANDS, scratch))
+            return compare_marts(uri, self.schema, scratch, folder)
 
     @override
     def check_results(self, folder: Path, exit_code: int) -> dict[str, Any]:

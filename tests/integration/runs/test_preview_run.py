@@ -60,6 +60,28 @@ def test_the_page_and_its_json_are_linked(make_run: Make, stack: Stack) -> None:
     assert "17850" not in json.dumps([load.sample, load.examples.model_dump()["added"]]), "a customer's number"
 
 
+def test_marts_are_built_compared_and_dropped(make_run: Make, query: Query) -> None:
+    published = make_run("analytics_dbt")
+    assert published.good, published.text
+    marts = ("campaign_results", "daily_sales", "support_resolution", "weather_months")
+    digests = [
+        query(f"SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM analytics.{mart} AS t")  # noqa: S608
+        for mart in marts
+    ]
+    query("DELETE FROM analytics.campaign_results WHERE job = 'student' RETURNING job")
+    result = make_run("analytics_dbt", preview=True)
+    assert result.good, result.text
+    for line in (*marts, "dbt_build skipped", "load_data skipped", "Added", "student"):
+        assert line in result.text
+    assert not query("SELECT FROM analytics.campaign_results WHERE job = 'student'")
+    assert not query("SELECT FROM pg_namespace WHERE nspname ~ '_preview_'")
+    assert make_run("analytics_dbt").good
+    assert digests == [
+        query(f"SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM analytics.{mart} AS t")  # noqa: S608
+        for mart in marts
+    ]
+
+
 def test_a_dag_that_loads_nothing_is_refused(make_run: Make) -> None:
     with pytest.raises(StackError, match="my_first_spell has no preview"):
         make_run("my_first_spell", preview=True)

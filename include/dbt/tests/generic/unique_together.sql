@@ -4,5 +4,5 @@ SELECT
     count(*) AS found
 FROM {{ model }}
 GROUP BY {{ columns | join(', ') }}
-HAVING count(*) > 1
+HAVING count(*) > 1 OR num_nulls({{ columns | join(', ') }}) > 0
 {% endtest %}
