@@ -100,7 +100,7 @@ fix: install ## fix what can be fixed automatically: layout, imports, SQL, and a
 	@[ ! -d include/dbt ] || (cd include/dbt && ../../.venv/bin/sqlfluff fix --quiet .)
 	@$(VENV) -m devstack.catalogue
 	@$(VENV) -m deploy.derived
-	@$(VENV) -m devstack.dbt_sources
+	@[ ! -d include/dbt ] || $(VENV) -m devstack.dbt_sources
 
 lock: install ## update requirements*.txt from requirements*.in
 	@.ci/lock
