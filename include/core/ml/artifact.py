@@ -35,10 +35,11 @@ def save(model: Any, folder: Path, example: pd.DataFrame, trusted: Sequence[str]
         ArtifactError: naming the types that are missing from ``trusted``.
     """
     import mlflow.sklearn
-    import skops.io
     from mlflow.models import infer_signature
 
-    untrusted = skops.io.get_untrusted_types(data=skops.io.dumps(model))
+    from include.core.ml import skops_io
+
+    untrusted = skops_io.get_untrusted_types(data=skops_io.dumps(model))
     _refuse(sorted(set(untrusted) - set(trusted)), "the model to save")
     mlflow.sklearn.save_model(
         model,
@@ -58,7 +59,7 @@ def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
     Raises:
         ArtifactError: if the checksum differs, the file isn't a skops file, or it contains a type that isn't trusted.
     """
-    import skops.io
+    from include.core.ml import skops_io
 
     actual = digest(content)
     if actual != sha256:
@@ -67,9 +68,9 @@ def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
             " Retrain; a live model is unaffected."
         )
     try:
-        untrusted = skops.io.get_untrusted_types(data=content)
+        untrusted = skops_io.get_untrusted_types(data=content)
         _refuse(sorted(set(untrusted) - set(trusted)), name)
-        return skops.io.loads(content, trusted=list(trusted))
+        return skops_io.loads(content, trusted=list(trusted))
     except ArtifactError:
         raise
     except Exception as error:

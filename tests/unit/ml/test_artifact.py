@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-import skops.io
+import scipy.special
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from include.core.ml import artifact
+from include.core.ml import artifact, skops_io
 from include.core.ml.errors import ArtifactError
 
 ROWS = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
@@ -50,18 +52,26 @@ def test_a_changed_byte_is_refused(saved: tuple[Path, str], place: int) -> None:
 
 
 def test_a_type_that_is_not_trusted_is_refused() -> None:
-    content = skops.io.dumps(DecisionTreeClassifier().fit(ROWS, LABELS))
+    content = skops_io.dumps(DecisionTreeClassifier().fit(ROWS, LABELS))
     with pytest.raises(ArtifactError, match=r"test: contains types that aren't trusted: sklearn\.tree\._tree\.Tree"):
         artifact.load(content, artifact.digest(content), [], "test")
     assert artifact.load(content, artifact.digest(content), [TREE], "test").predict(ROWS).tolist() == LABELS
 
 
 def test_a_function_in_a_model_is_refused_and_not_run(tmp_path: Path) -> None:
-    content = skops.io.dumps(FunctionTransformer(os.system))
+    content = skops_io.dumps(FunctionTransformer(os.system))
     with pytest.raises(ArtifactError, match=r"posix\.system"):
         artifact.load(content, artifact.digest(content), [TREE], "test")
     with pytest.raises(ArtifactError, match=r"the model to save: contains types .* posix\.system"):
         artifact.save(FunctionTransformer(os.system), tmp_path / "model", ROWS, [TREE])
+
+
+def test_the_functions_of_numpy_and_scipy_name_the_module_that_has_them() -> None:
+    values = (*vars(np).values(), *vars(scipy.special).values())
+    functions = {value for value in values if isinstance(value, np.ufunc)}
+    assert len(functions) > 300
+    for function in functions:
+        assert getattr(sys.modules[function.__module__], function.__name__) is function
 
 
 class Bomb:
