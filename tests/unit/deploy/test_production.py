@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import shutil
 import subprocess
+from functools import cache
 from typing import Any
 
 import pytest
@@ -26,14 +26,20 @@ OF_THE_PROXY = (
 )
 
 
+@cache
+def has_compose() -> bool:
+    docker = shutil.which("docker")
+    command = [docker or "docker", "compose", "version"]
+    return bool(docker) and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def compose(files: tuple[str, ...], **variables: str) -> subprocess.CompletedProcess[str]:
     """`docker compose config` of every profile; its environment holds only ``variables``, PATH and HOME."""
-    docker = shutil.which("docker")
-    if not docker or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+    if not has_compose():
         pytest.skip("NOT TESTED: docker-compose.prod.yaml needs `docker compose` on PATH (no engine)")
     chosen = [option for file in files for option in ("--file", file)]
     return subprocess.run(
-        [docker, "compose", "--env-file", os.devnull, *chosen, "--profile", "*", "config", "--format", "json"],
+        ["docker", "compose", "--env-file", os.devnull, *chosen, "--profile", "*", "config", "--format", "json"],
         cwd=REPOSITORY,
         env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | variables,
         capture_output=True,
@@ -42,10 +48,16 @@ def compose(files: tuple[str, ...], **variables: str) -> subprocess.CompletedPro
     )
 
 
-def services(files: tuple[str, ...]) -> dict[str, Any]:
+@cache
+def resolved_services(files: tuple[str, ...]) -> str:
+    """JSON of the services as Compose resolves them."""
     outcome = compose(files, **REQUIRED)
     assert outcome.returncode == 0, outcome.stderr
-    resolved: dict[str, Any] = json.loads(outcome.stdout)["services"]
+    return outcome.stdout
+
+
+def services(files: tuple[str, ...]) -> dict[str, Any]:
+    resolved: dict[str, Any] = json.loads(resolved_services(files))["services"]
     return resolved
 
 
@@ -79,7 +91,7 @@ def test_incomplete_and_varying_dags_are_refused() -> None:
 
 
 def test_production_has_no_other_differences() -> None:
-    expected, resolved = copy.deepcopy(services(DEVELOPMENT)), services(PRODUCTION)
+    expected, resolved = services(DEVELOPMENT), services(PRODUCTION)
     for service in expected.values():
         service.pop("build", None)
         if DAGS in targets(service):

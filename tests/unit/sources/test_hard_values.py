@@ -80,10 +80,11 @@ def test_a_personal_day_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("name", ["id", "whole", "number", "decimal", "text", "date", "opened_at"])
-@pytest.mark.parametrize("value", [10**400, -(10**400), 1e308, "9" * 5000, [], {}, True, [[[]]], "1e999999999", "\0"])
-def test_every_value_is_loaded_or_rejected(name: str, value: Any) -> None:
-    result = split({"id": 1, name: value})
-    assert len(result.good) + len(result.rejected) == 1
+def test_every_value_is_loaded_or_rejected(name: str) -> None:
+    values: list[Any] = [10**400, -(10**400), 1e308, "9" * 5000, [], {}, True, [[[]]], "1e999999999", "\0"]
+    good, rejected = split(*({"id": number, name: value} for number, value in enumerate(values)))
+    assert len(good) + len(rejected) == len(values)
+    assert rejected
 
 
 @pytest.mark.parametrize("text", ["a\0b", "half \ud83c pair"])
