@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = ("tests/gate/", "tests/integration/titanic/", "tests/e2e/compose/", "tests/e2e/embedded/")
+TOGETHER = (
+    "tests/gate/",
+    "tests/unit/dags/",
+    "tests/integration/titanic/",
+    "tests/e2e/compose/",
+    "tests/e2e/embedded/",
+)
 """Folders that one worker runs completely: their tests share what takes long to start."""
 
 FIRST = (

@@ -17,13 +17,8 @@ from devstack.state import REPOSITORY
 
 DOMAINS = [name for name in Plan([], [], [], Repository()).domains if name not in NEEDED]
 EACH_PUSH = DOMAINS[-1:]
-GREEN = (
-    ("lint-imports",),
-    (sys.executable, "-m", "pytest", "-q", "tests/gate/test_dags.py"),
-    (sys.executable, "-m", "pytest", "-q", "--collect-only", "tests"),
-)
 PROGRAMS = Path(sys.executable).parent
-UNIT_TESTS = (sys.executable, "-m", "pytest", "-q", "tests/unit")
+ONLY_COLLECTED = ("tests/gate/test_gate.py", "tests/integration", "tests/e2e")
 
 
 @pytest.fixture
@@ -67,22 +62,34 @@ def remove(clone: Path, *names: str) -> str:
     return process.stdout
 
 
+def require_green(clone: Path, not_run: tuple[str, ...] = ()) -> None:
+    """Check the imports, collect all tests, and run the gate and the unit tests, in one process."""
+    run(clone, "lint-imports")
+    run(
+        clone,
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "tests",
+        *(f"--deselect={path}" for path in ONLY_COLLECTED + not_run),
+    )
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in EACH_PUSH else pytest.mark.weekly) for name in DOMAINS]
 )
 def test_without_a_domain(clone: Path, name: str) -> None:
     output = remove(clone, name)
     assert "deleted  " in output
-    for command in (*GREEN, *([UNIT_TESTS] if name in EACH_PUSH else [])):
-        run(clone, *command)
+    require_green(clone, () if name in EACH_PUSH else ("tests/unit",))
 
 
 def test_the_skeleton_passes(clone: Path) -> None:
     remove(clone, "--skeleton")
     remaining = {path.stem for path in (clone / "dags").glob("*.py")}
     assert {"my_first_spell", "weather_data_pipeline", "process_source_data"} <= remaining
-    for command in (*GREEN, UNIT_TESTS):
-        run(clone, *command)
+    require_green(clone)
     run(clone, sys.executable, "-m", "devstack.sources", "new", "orders")
     run(clone, sys.executable, "-m", "devstack.catalogue")
     run(clone, sys.executable, "-m", "pytest", "-q", "tests/gate/test_dags.py", "tests/unit/sources")

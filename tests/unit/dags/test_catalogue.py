@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from devstack.catalogue.facts import Facts
 from devstack.catalogue.page import page
-from devstack.catalogue.read import read
 from devstack.state import REPOSITORY
 from devstack.traffic import ASSET as TRAFFIC
 from tests.integration.runs.table import MANUAL, runs_without_a_line, wrong_lines
@@ -33,11 +30,6 @@ DAG = Facts(
     edges=[("g.one", "g.h.two"), ("g.h.two", "three")],
     groups={"g.one": ["g"], "g.h.two": ["g", "g.h"]},
 )
-
-
-@pytest.fixture(scope="module")
-def dags() -> list[Facts]:
-    return read()
 
 
 def test_every_runbook_belongs_to_a_dag(dags: list[Facts]) -> None:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from devstack.catalogue.facts import Facts
-from devstack.catalogue.read import read
 from devstack.state import REPOSITORY
 from include.datasets import DATASETS
 
 LOADING = ("publication(context)", "CsvToPostgresOperator", "create_dags")
 # Table → why it has no `freshness`.
 UNWATCHED = {"stock_totals": "only large_data_handoff loads it, and only by hand"}
-
-
-@pytest.fixture(scope="module")
-def dags() -> list[Facts]:
-    return read()
 
 
 def loaded_on_a_schedule(dags: list[Facts]) -> set[str]:

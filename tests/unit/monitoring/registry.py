@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def airflow_metrics() -> set[str]:
     return names
 
 
+@cache
 def known() -> set[str]:
     """Every metric that a query may use."""
     return airflow_metrics() | EXPORTERS
