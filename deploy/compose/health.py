@@ -2,6 +2,7 @@
 
 The API server's endpoint always returns 200, so its body is checked; the scheduler's port returns 503 without a recent
 heartbeat; the dag-processor and triggerer have heartbeats in the database only; a worker is pinged through the broker.
+Each check imports only what it needs: all run every two seconds while the stack starts.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
-
-import celery
-import psycopg
 
 from deploy.compose.secrets import read
 
@@ -43,6 +41,8 @@ def scheduler() -> None:
 
 def job(job_type: str) -> None:
     """Check the last heartbeat of this container's job in the metadata database."""
+    import psycopg
+
     uri = read("metadata-password", "url").replace("postgresql+psycopg2", "postgresql")
     with psycopg.connect(uri, connect_timeout=5, prepare_threshold=None) as session:
         row = session.execute(HEARTBEAT, [job_type, socket.getfqdn()]).fetchone()
@@ -54,6 +54,8 @@ def job(job_type: str) -> None:
 
 def worker() -> None:
     """Ping this container's worker through the broker."""
+    import celery
+
     name = f"celery@{socket.gethostname()}"
     with celery.Celery(broker=read("redis-password", "url")) as application:
         if not application.control.ping(destination=[name], timeout=5):
