@@ -29,6 +29,7 @@ def follow(console: Console, state: State, airflow: Airflow, dag_id: str, run_id
     many = len(run_ids) > 1
     reported_at = unpaused_at = time.monotonic()
     while True:
+        asked_at = time.monotonic()
         runs = airflow.runs(dag_id, run_ids)
         before = len(seen), len(ended)
         for run in runs:
@@ -51,7 +52,7 @@ def follow(console: Console, state: State, airflow: Airflow, dag_id: str, run_id
             console.print(
                 f"  [dim]{_describe_waiting(state, instances, len(run_ids) - len(ended))}[/]", highlight=False
             )
-        time.sleep(1 if many else 0.1)
+        time.sleep(max(1 if many else 0.1, time.monotonic() - asked_at))  # a busy API server isn't kept busy
 
 
 def _keep_unpaused(airflow: Airflow, dag_id: str) -> None:

@@ -12,7 +12,7 @@ from devstack.api import Airflow
 from include.domains.titanic.settings import TITANIC_REPEATS
 from include.domains.wine.settings import WINE_CANDIDATES
 from tests.e2e.compose import engine
-from tests.e2e.compose.stack import Compose, copy_of_the_repository, free_port
+from tests.e2e.compose.stack import OVERRIDE, Compose, copy_of_the_repository, free_port
 
 LAST = ("test_monitoring.py", "test_restart.py")
 MONITORING = (  # the profile without Grafana, which has no stand-in
@@ -25,6 +25,14 @@ MONITORING = (  # the profile without Grafana, which has no stand-in
     "spellbook-exporter",
 )
 
+RARELY_PARSED = """
+services:
+  airflow-dag-processor:
+    environment:
+      AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL: "120"
+"""
+"""New files are parsed at once; an unchanged one every two minutes, not every 30 s, which takes a sixth of a core."""
+
 
 @pytest.fixture(scope="session")
 def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
@@ -35,6 +43,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
         pytest.skip(reason)
     folder = copy_of_the_repository(tmp_path_factory.mktemp("clone"))
     speed_up_prometheus(folder / "deploy/monitoring/prometheus/prometheus.yml")
+    (folder / OVERRIDE).write_text(RARELY_PARSED)
     quick = {WINE_CANDIDATES.name: "article_recipe", TITANIC_REPEATS.name: "1"}
     stack = Compose(folder, f"spellbook-test-{os.getpid()}", free_port(), quick)
     try:

@@ -24,6 +24,7 @@ POLL_SECONDS = 0.5
 STALLED = 600  # seconds without any change in the whole stack
 SOON = 180  # seconds; usually a few, but more while all DAGs run
 PLANTED = Path(__file__).parent / "planted"
+OVERRIDE = "docker-compose.override.yaml"
 WITHOUT_STANDIN = {"grafana", "elasticsearch", "spark-master", "spark-worker"}
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from devstack.api import Airflow
-from tests.e2e.compose.stack import POLL_SECONDS, Compose, finish, trigger
+from tests.e2e.compose.stack import OVERRIDE, POLL_SECONDS, Compose, finish, trigger
 from tests.e2e.compose.test_dags import day
 
 RUNS = "SELECT dag_id, run_id, state FROM dag_run WHERE dag_id <> 'alerts_drain' ORDER BY 1, 2"  # it runs each minute
@@ -60,7 +60,7 @@ def test_after_a_crash_of_the_host_unfinished_runs_succeed(compose: Compose, air
     while not any(task["state"] == "running" for task in airflow.task_instances("weather_data_pipeline", run_id)):
         time.sleep(POLL_SECONDS)
     compose.run("kill", "--signal", "KILL")
-    (compose.folder / "docker-compose.override.yaml").write_text(IMPATIENT)
+    (compose.folder / OVERRIDE).write_text(IMPATIENT)
     compose.up()
     airflow_after = compose.airflow()
     assert finish(airflow_after, "weather_data_pipeline", run_id) == "success"
