@@ -89,3 +89,4 @@ def _work(work: Callable[..., Any], arguments: tuple[Any, ...], stderr: Path, re
     os.dup2(os.open(stderr, os.O_CREAT | os.O_WRONLY), sys.stderr.fileno())
     content = json.dumps(work(*arguments, stderr))
     result.write_text(content, encoding="utf-8")
+    os._exit(0)  # without waiting for threads that the work left

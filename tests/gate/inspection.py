@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import time
@@ -28,6 +29,8 @@ from tests.gate.forked import EndedError, HungError, in_fork, slowest_imports
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow.sdk import DAG
+
 GRACE_SECONDS = 5
 SLOWEST_IMPORTS = 5
 PLUGIN_SECONDS = 30
@@ -36,10 +39,14 @@ BASELINE_REPEATS = 3
 
 @dataclass
 class DagReport:
-    """A DAG's problems by rule, its serialized form, and its facts for the catalogue."""
+    """A DAG's problems by rule, its serialized form, and its facts for the catalogue.
+
+    ``arguments`` has those of its tasks, also the ones that aren't serialized, as far as they are plain data.
+    """
 
     problems: dict[str, list[str]]
     serialized: Any
+    arguments: list[dict[str, Any]]
     facts: dict[str, Any]
 
 
@@ -113,26 +120,34 @@ def _file_report(
     signal.signal(signal.SIGPROF, _give_up)
     signal.setitimer(signal.ITIMER_PROF, timeout)
     before, compiled = set(sys.modules), _note_compilations()
-    started = time.process_time()
-    bag = DagBag(dag_folder=path)
-    spent = time.process_time() - started
+    with tripwires.noting() as noted:
+        started = time.process_time()
+        bag = DagBag(dag_folder=path)
+        spent = time.process_time() - started
     signal.setitimer(signal.ITIMER_PROF, 0)
     report = FileReport(cost=spent / (baseline or baseline_seconds()), compiled=bool(compiled))
     report.imports = slowest_imports(stderr, SLOWEST_IMPORTS)
     heavy = {name.split(".")[0] for name in set(sys.modules) - before} & set(banned)
     report.problems = [
         *_file_problems(bag, path),
+        *noted,
         *(f"imports {name} while it is parsed; import it in the function that needs it" for name in sorted(heavy)),
     ]
     for dag_id, dag in bag.dags.items():
         problems = {name: broken for name, rule in RULES.items() if (broken := list(rule(dag)))}
         try:
             facts = facts_of(dag, folder)
-            report.dags[dag_id] = DagReport(problems, DagSerialization.to_dict(dag), asdict(facts))
+            report.dags[dag_id] = DagReport(problems, DagSerialization.to_dict(dag), _arguments(dag), asdict(facts))
         except SerializationError as error:
             advice = "move its classes into plugins/spellbook and name them in plugins/spellbook_plugin.py"
             report.problems.append(f"DAG {dag_id!r} can't be stored: {error}\nIf that is a class of yours, {advice}")
     return asdict(report)
+
+
+def _arguments(dag: DAG) -> list[dict[str, Any]]:
+    named = [getattr(task, "_BaseOperator__init_kwargs", {}) | {"task_id": task.task_id} for task in dag.tasks]
+    plain: list[dict[str, Any]] = json.loads(json.dumps(named, skipkeys=True, default=lambda _: None))
+    return plain
 
 
 def _give_up(*_: object) -> None:
@@ -157,8 +172,6 @@ def _file_problems(bag: DagBag, path: str) -> Iterator[str]:
         yield f"{error.strip()}\n{advise(error)}"
     for captured in bag.captured_warnings.values():
         yield from (f"{warning}\nUse what the warning names instead" for warning in captured)
-    for read in dict.fromkeys(tripwires.reads):
-        yield f"{read} while the file is parsed; read it in a task"
     may_be_empty = "create_dags(" in Path(path).read_text(errors="replace")  # may create no DAG
     if not bag.dags and not bag.import_errors and not may_be_empty:
         yield (

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from devstack.catalogue.facts import Facts
 from tests.gate.canaries import Canary, as_environment, make_canaries
 from tests.gate.launch import ROOT, Conditions, probe
+from tests.gate.written_secrets import written_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +146,10 @@ def _report(
             stored = repeated["dags"].get(dag_id, {}).get("serialized")
             report.dags[dag_id] = dag["problems"] | {
                 "stability": _stability_problems(dag["serialized"], stored),
-                "secrets": _secret_problems(json.dumps(stored, ensure_ascii=False), canaries),
+                "secrets": [
+                    *_canary_problems(json.dumps(stored, ensure_ascii=False), canaries),
+                    *written_secrets([dag["serialized"], dag["arguments"]], Path(path).read_text(errors="replace")),
+                ],
             }
     return report
 
@@ -175,7 +179,7 @@ def _differences(left: Any, right: Any, path: str = "dag") -> Iterator[str]:
         yield f"{path} is {left!r:.80} in one process and {right!r:.80} in another"
 
 
-def _secret_problems(stored: str, canaries: list[Canary]) -> list[str]:
+def _canary_problems(stored: str, canaries: list[Canary]) -> list[str]:
     return [
         f"{canary} is in what Airflow stores; read it in the task, through the hook"
         for canary in canaries

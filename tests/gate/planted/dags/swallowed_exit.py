@@ -1,0 +1,27 @@
+from airflow.sdk import DAG, task
+from pendulum import datetime
+
+from include.core.tags import Tag
+
+DOC = "## On failure\nClear the run.\n"
+
+import sys
+
+try:
+    sys.exit("configuration missing")
+except SystemExit:
+    pass
+with DAG(
+    "swallowed_exit",
+    schedule="@daily",
+    start_date=datetime(2024, 1, 1),
+    default_args={"owner": "planted"},
+    tags=[Tag.EXAMPLE],
+    doc_md=DOC,
+) as dag:
+
+    @task
+    def work():
+        """Do nothing."""
+
+    work()

@@ -1,0 +1,24 @@
+from airflow.sdk import DAG, task
+from pendulum import datetime
+
+from include.core.tags import Tag
+
+DOC = "## On failure\nClear the run.\n"
+
+import threading
+
+threading.Thread(target=threading.Event().wait, name="poller").start()
+with DAG(
+    "thread_at_import",
+    schedule="@daily",
+    start_date=datetime(2024, 1, 1),
+    default_args={"owner": "planted"},
+    tags=[Tag.EXAMPLE],
+    doc_md=DOC,
+) as dag:
+
+    @task
+    def work():
+        """Do nothing."""
+
+    work()
