@@ -42,7 +42,7 @@ with DAG(
     BashOperator(task_id="option", bash_command="psql --pass" + "word tweet")
     BashOperator(task_id="json", bash_command="echo", env={"BODY": '{"api' + '_key": "tweet1234"}'})
     BashOperator(task_id="pod", bash_command="echo", params={"env": [{"name": "API_TO" + "KEN", "value": "tweet-1234"}]})
-    Load(task_id="not_stored", password="twe" + "et")
+    Load(task_id="not_stored", **{"pass" + "word": "tweet"})
     for name, value in {
         "aws": KEY_ID,
         "github": GITHUB,
