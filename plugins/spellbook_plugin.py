@@ -8,11 +8,13 @@ from airflow.plugins_manager import AirflowPlugin
 
 from include.ops.alerts.deadline import RunQueued
 from spellbook import listener
+from spellbook.login_limit import LoginLimit
 from spellbook.timetables.month_end import MonthEndTimetable
 
 LISTENERS: list[object] = [listener]
 DEADLINE_REFERENCES: list[Any] = [RunQueued]
 TIMETABLES: list[Any] = [MonthEndTimetable]
+MIDDLEWARES: list[Any] = [{"name": "login limit", "middleware": LoginLimit}]
 
 
 class SpellbookPlugin(AirflowPlugin):
@@ -22,3 +24,4 @@ class SpellbookPlugin(AirflowPlugin):
     listeners = LISTENERS
     deadline_references = DEADLINE_REFERENCES
     timetables = TIMETABLES
+    fastapi_root_middlewares = MIDDLEWARES

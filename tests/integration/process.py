@@ -6,14 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
 
 from devstack.environment import process_environment
+from devstack.process import Record
 from devstack.state import REPOSITORY
+from devstack.waiting import Activity, wait_for
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Process:
     command: list[str]
     url: str
     log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    health: str = "/health"
     running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -30,21 +33,22 @@ class Process:
             self.running = subprocess.Popen(
                 [sys.executable, "-m", *self.command],
                 cwd=REPOSITORY,
-                env=process_environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                env=process_environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | self.environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                requests.get(f"{self.url}/health", timeout=2).raise_for_status()
-            except requests.RequestException:
-                assert self.running.poll() is None, self.log.read_text()
-                assert time.monotonic() < deadline, self.log.read_text()
-                time.sleep(0.2)
-            else:
-                return
+        record = self.log.with_suffix(".json")
+        Record.of(self.running.pid, "").write(record)
+        wait_for(self._is_healthy, self.url, progress=Activity([record], [self.log]), hint=self.log.read_text)
+
+    def _is_healthy(self) -> bool:
+        assert self.running
+        assert self.running.poll() is None, self.log.read_text()
+        try:
+            return requests.get(f"{self.url}{self.health}", timeout=10).ok
+        except requests.RequestException:
+            return False
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
