@@ -140,7 +140,7 @@ class Secret:
 SECRETS = (
     Secret("fernet-key", "Encrypts connections and variables.", new_fernet_key, check_fernet_key),
     Secret("jwt-secret", "Signs the tokens of users and of tasks.", new_key, check_key),
-    Secret("api-secret-key", "Signs sessions, and the API server's requests for task logs.", new_key, check_key),
+    Secret("api-secret-key", "Signs the logins of the web UI; whoever has it is admin.", new_key, check_key),
     Secret("admin-password", "Login of the user admin in the web UI."),
     Secret("postgres-password", "Superuser of the server with Airflow's and MLflow's databases."),
     Secret("warehouse-password", "Superuser of the warehouse."),

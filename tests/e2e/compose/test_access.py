@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from devstack.api import Airflow, RefusedError
+from tests import forgery
 from tests.e2e.compose.stack import Compose
 
 OPEN = {"/api/v2/monitor/health", "/api/v2/version", "/api/v2/auth/login", "/api/v2/auth/logout"}
@@ -42,6 +43,20 @@ def test_the_printed_password_is_accepted_and_generated(compose: Compose) -> Non
 @pytest.mark.parametrize(("user", "password"), [("airflow", "airflow"), ("admin", "admin"), ("admin", "airflow")])
 def test_well_known_logins_are_refused(compose: Compose, user: str, password: str) -> None:
     assert token_status(compose, user, password) == requests.codes.unauthorized
+
+
+@pytest.mark.parametrize("worker", ["airflow-worker", "airflow-worker-finance"])
+def test_a_login_signed_with_a_secret_of_a_worker_is_refused(compose: Compose, worker: str) -> None:
+    files = compose.inside(worker, "sh", "-c", "cat /run/secrets/*/*; airflow config get-value api secret_key")
+    keys = {line for line in files.splitlines() if line} | {
+        secret for secret in compose.secrets.values() if secret in files
+    }
+    assert len(keys) > 4
+    assert [key for key in keys if forgery.is_admin(compose.url, key)] == []
+
+
+def test_a_login_signed_with_the_api_servers_key_would_be_accepted(compose: Compose) -> None:
+    assert forgery.is_admin(compose.url, compose.secrets["api-secret-key"])
 
 
 def test_without_a_login_only_health_version_and_login_are_allowed(compose: Compose) -> None:

@@ -86,6 +86,6 @@ def test_no_secret_is_in_an_environment_a_command_line_or_a_log(compose: Compose
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_worker_holds_neither_the_metadata_database_nor_the_signing_key(compose: Compose, worker: str) -> None:
     files = compose.inside(worker, "sh", "-c", "cd /run/secrets && find . -name value").split()
-    assert sorted(files) == ["./api-secret-key/value", "./redis-password/value", "./results-password/value"]
+    assert sorted(files) == ["./redis-password/value", "./results-password/value"]
     output = compose.inside(worker, "airflow", "config", "get-value", "database", "sql_alchemy_conn")
     assert output.splitlines()[-1] == "sqlite://"

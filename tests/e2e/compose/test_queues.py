@@ -1,4 +1,4 @@
-"""The finance queue has its worker to itself, and deferred tasks hold none."""
+"""The finance queue has its worker to itself, deferred tasks hold none, and the log of either can be read meanwhile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AT_ONCE = 10  # seconds
 
 @pytest.fixture(scope="module", autouse=True)
 def _planted(compose: Compose) -> Iterator[None]:
-    with planted(compose, "crowd", "urgent", "patient"):
+    with planted(compose, "crowd", "urgent", "patient", "talker"):
         yield
 
 
@@ -73,6 +73,17 @@ def test_deferred_tasks_hold_no_worker(compose: Compose, airflow: Airflow) -> No
     wait_for(airflow, "patient", waiting, "deferred", 20)
     soon(lambda: busy(compose) == 0, "no worker is busy")
     assert states(airflow, "patient", waiting)["deferred"] == 20
+    (task, *_) = airflow.task_instances("patient", waiting)
+    soon(lambda: any("trigger" in line and "starting" in line for line in airflow.log(task)), "its trigger's log is shown")
     run_id = trigger(airflow, "my_first_spell")
     assert finish(airflow, "my_first_spell", run_id) == "success"
     airflow.patch(f"/dags/patient/dagRuns/{waiting}", {"state": "failed"})  # they aren't needed
+
+
+def test_the_log_of_a_running_task_is_shown_without_a_log_server(airflow: Airflow) -> None:
+    run_id = trigger(airflow, "talker")
+    wait_for(airflow, "talker", run_id, "running", 1)
+    (task,) = airflow.task_instances("talker", run_id)
+    soon(lambda: any("heating up" in line for line in airflow.log(task)), "the log is shown")
+    assert states(airflow, "talker", run_id) == {"running": 1}
+    airflow.patch(f"/dags/talker/dagRuns/{run_id}", {"state": "failed"})

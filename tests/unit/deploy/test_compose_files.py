@@ -60,6 +60,12 @@ def test_a_worker_holds_neither_database_nor_signing_key(worker: str) -> None:
     assert not {"metadata-password", "jwt-secret", "fernet-key", "loader-password"} & set(secrets_of(worker))
 
 
+def test_only_the_api_server_holds_the_key_that_signs_logins() -> None:
+    holders = {service for service in SERVICES if "api-secret-key" in secrets_of(service)}
+    assert holders == {"airflow-apiserver", "secrets"}
+    assert "api-secret-key" not in (REPOSITORY / "docker-compose.prod.yaml").read_text()
+
+
 def test_no_secret_has_a_default() -> None:
     environment = SERVICES["secrets"]["environment"]
     for secret in SECRETS:

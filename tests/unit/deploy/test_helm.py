@@ -20,7 +20,7 @@ from include.core.settings import OBJECT_STORAGE, STRICT_MODE
 HELM = REPOSITORY / "deploy" / "helm"
 OVERLAYS = ("values-kubernetes.yaml", "values-git-sync.yaml")
 DOCUMENT = (REPOSITORY / "docs" / "deploy.md").read_text()
-SECRET_NAME = re.compile(r"(?i)(SecretName|credentialsSecret|imagePullSecrets)$")
+SECRET_NAME = re.compile(r"(?i)(SecretName|credentialsSecret|imagePullSecrets|secretKeyRef\.name)$")
 IS_SECRET = re.compile(r"(?i)(password|pass|secret|fernetKey|jwt|token|brokerUrl|sshKey)$")
 
 
