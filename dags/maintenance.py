@@ -98,12 +98,13 @@ def maintenance() -> None:
         """Delete old runs, except those that a registered model needs; return their number."""
         from dataclasses import asdict
 
+        from include.core.ml.tracking import Server
         from include.ops.maintenance import mlflow_runs
 
         params = context["params"]
-        uri = connection_or_skip(mlflow_conn_id).host
+        server = Server.of(connection_or_skip(mlflow_conn_id))
         age = timedelta(days=params["mlflow_days"])
-        return asdict(mlflow_runs.old_runs(uri, age, datetime.now(UTC), dry_run=params["dry_run"]))
+        return asdict(mlflow_runs.old_runs(server, age, datetime.now(UTC), dry_run=params["dry_run"]))
 
     room_left = BashOperator(
         task_id="room_left", bash_command='df -Ph "${AIRFLOW_HOME:-$HOME}"', trigger_rule="all_done"

@@ -61,16 +61,18 @@ def mlflow_integration() -> None:
     @task(execution_timeout=TIMEOUT)
     def log_to_mlflow(evaluation: str, mlflow_conn_id: str) -> str:
         """Log a training to MLflow; return the run's id."""
+        from include.core.ml.tracking import Server
         from include.domains.wine import tracking
 
-        return tracking.record(ObjectStoragePath(evaluation), Connection.get(mlflow_conn_id).host)
+        return tracking.record(ObjectStoragePath(evaluation), Server.of(Connection.get(mlflow_conn_id)))
 
     @task
     def prune_runs(mlflow_conn_id: str) -> int:
         """Delete the oldest trainings in MLflow; return their number."""
+        from include.core.ml.tracking import Server
         from include.domains.wine import tracking
 
-        return tracking.prune(Connection.get(mlflow_conn_id).host, int(settings.KEPT_VERSIONS.read()))
+        return tracking.prune(Server.of(Connection.get(mlflow_conn_id)), int(settings.KEPT_VERSIONS.read()))
 
     trained = train.expand(colour=["red", "white"])
     log_to_mlflow.partial(mlflow_conn_id="mlflow_default").expand(evaluation=trained) >> prune_runs("mlflow_default")

@@ -48,12 +48,13 @@ def model_monitoring() -> None:
         from include.core.ml.drift import pipeline
         from include.core.ml.drift.checks import Limits
         from include.core.ml.registry import Registry
+        from include.core.ml.tracking import Server
         from include.domains.titanic.spec import TITANIC
 
         run = context["dag_run"]
         return pipeline.compare(
             TITANIC,
-            Registry(Connection.get(mlflow_conn_id).host, TITANIC.name),
+            Registry(Server.of(Connection.get(mlflow_conn_id)), TITANIC.name),
             warehouse_uri(postgres_conn_id),
             storage_root(),
             run_day(context),

@@ -50,10 +50,11 @@ def sagemaker_deployment() -> None:
         """Upload the champion as model.tar.gz; return the names of this run's resources."""
         from include.core.ml.registry import Registry
         from include.core.ml.sagemaker import deployment
+        from include.core.ml.tracking import Server
         from include.domains.titanic.spec import TITANIC
         from spellbook.hooks.sagemaker import AwsClientHook
 
-        registry = Registry(Connection.get(mlflow_conn_id).host, MODEL)
+        registry = Registry(Server.of(Connection.get(mlflow_conn_id)), MODEL)
         s3 = AwsClientHook(aws_conn_id, "s3").get_conn()
         bucket = deployment.Bucket.ensure(s3, settings.SAGEMAKER_BUCKET.read(), MODEL)
         return deployment.package(TITANIC, registry, bucket, context["dag_run"].run_id).model_dump()
@@ -80,11 +81,12 @@ def sagemaker_deployment() -> None:
         """Test the new endpoint with real requests."""
         from include.core.ml.registry import Registry
         from include.core.ml.sagemaker import deployment
+        from include.core.ml.tracking import Server
         from include.domains.titanic.spec import TITANIC
         from spellbook.hooks.sagemaker import AwsClientHook
 
         new = deployment.Deployment(**package)
-        requests = deployment.requests(Registry(Connection.get(mlflow_conn_id).host, MODEL), new.version)
+        requests = deployment.requests(Registry(Server.of(Connection.get(mlflow_conn_id)), MODEL), new.version)
         compare = settings.SAGEMAKER_COMPARE.read_bool()
         return deployment.verify(
             TITANIC, AwsClientHook(aws_conn_id, "sagemaker-runtime").get_conn(), new, requests, compare=compare

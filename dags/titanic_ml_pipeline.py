@@ -114,9 +114,10 @@ def titanic_ml_pipeline() -> None:
         from include.core.ml import pipeline
         from include.core.ml.errors import RefusedError
         from include.core.ml.registry import Registry
+        from include.core.ml.tracking import Server
         from include.domains.titanic.spec import TITANIC
 
-        registry = Registry(Connection.get(mlflow_conn_id).host, TITANIC.name)
+        registry = Registry(Server.of(Connection.get(mlflow_conn_id)), TITANIC.name)
         verdict = pipeline.evaluate(TITANIC, ObjectStoragePath(candidate), registry)
         context["ti"].xcom_push("summary", verdict.summary)
         if verdict.accepted:
@@ -139,12 +140,13 @@ def titanic_ml_pipeline() -> None:
         from include.core.ml import pipeline
         from include.core.ml.registry import Registry
         from include.core.ml.serving.client import ModelServer
+        from include.core.ml.tracking import Server
         from include.domains.titanic.spec import TITANIC
 
         return pipeline.deploy(
             TITANIC,
             ObjectStoragePath(candidate),
-            Registry(Connection.get(mlflow_conn_id).host, TITANIC.name),
+            Registry(Server.of(Connection.get(mlflow_conn_id)), TITANIC.name),
             ModelServer(Connection.get(model_server_conn_id).host, TITANIC),
             patience=float(settings.SERVING_PATIENCE.read()),
             keep=int(settings.KEPT_VERSIONS.read()),

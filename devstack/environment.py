@@ -21,6 +21,7 @@ from devstack.kubeconfig import kube_config
 from devstack.postgres import SUPERUSER, WAREHOUSE, Postgres
 from devstack.state import REPOSITORY, STATE_VARIABLE, State
 from devstack.webhook import WEBHOOK_PATH
+from include.core.ml.tracking_server import PIPELINE
 from include.core.settings import OBJECT_STORAGE
 from include.core.storage import url_of
 from include.settings import CONNECTIONS, ENVIRONMENT
@@ -87,6 +88,11 @@ def connections(state: State, upstream: Upstream) -> dict[str, str]:
             "host": "127.0.0.1",
             "port": state.port("smtp"),
             "extra": {"disable_ssl": True, "disable_tls": True, "from_email": "spellbook@localhost"},
+        },
+        "mlflow_default": {
+            "host": local_url(state, "mlflow"),
+            "login": PIPELINE,
+            "password": state.secret(f"mlflow-{PIPELINE}"),
         },
         "metadata_default": {
             "host": "127.0.0.1",

@@ -21,6 +21,7 @@ from devstack.state import REPOSITORY, State
 from devstack.traffic import served_spec
 from devstack.waiting import Activity
 from devstack.webhook import TOKEN_VARIABLE
+from include.core.ml import tracking_server
 
 
 @dataclass(frozen=True)
@@ -67,33 +68,36 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
         database.create_database("mlflow")
         return command(
             "mlflow",
-            "mlflow",
-            "server",
+            "include.core.ml.tracking_server",
+            "--auth-config",
+            str(state.root / "mlflow.ini"),
             "--host",
             "127.0.0.1",
             "--port",
             str(state.port("mlflow")),
-            "--workers",
-            "1",
             "--artifacts-destination",
             str(state.root / "mlflow"),
-            "--serve-artifacts",
             extra={
-                "MLFLOW_BACKEND_STORE_URI": database.uri("mlflow", "postgresql+psycopg2"),
-                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # six more processes that no DAG uses
+                tracking_server.DATABASE: database.uri("mlflow", "postgresql+psycopg2"),
+                **{variable: state.secret(f"mlflow-{user}") for user, variable in tracking_server.PASSWORDS.items()},
             },
         )()
 
     def start_model_server(spec: str) -> int:
-        warehouse = state.root / "warehouse.uri"
-        warehouse.touch(mode=0o600)
-        warehouse.write_text(database.uri(WAREHOUSE))
+        warehouse, password = state.root / "warehouse.uri", state.root / "mlflow-reader"
+        for file, text in ((warehouse, database.uri(WAREHOUSE)), (password, state.secret("mlflow-reader"))):
+            file.touch(mode=0o600)
+            file.write_text(text)
         return command(
             "model_server",
             "include.core.ml.serving",
             spec,
             "--mlflow-uri",
             local_url(state, "mlflow"),
+            "--mlflow-login",
+            tracking_server.READER,
+            "--mlflow-password-file",
+            str(password),
             "--warehouse-file",
             str(warehouse),
             "--spool",

@@ -33,4 +33,4 @@ def is_admin(url: str, key: str) -> bool:
             timeout=60,
         )
     assert response.status_code in {requests.codes.ok, requests.codes.unauthorized, requests.codes.forbidden}
-    return response.status_code == requests.codes.ok
+    return response.ok

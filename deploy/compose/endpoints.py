@@ -10,6 +10,7 @@ import socket
 from typing import Any
 
 from deploy.compose import secrets
+from include.core.ml.tracking_server import PIPELINE
 from include.settings import CONNECTIONS
 
 OPEN_METEO = "https://api.open-meteo.com"
@@ -67,7 +68,13 @@ def _profiles() -> dict[str, dict[str, Fields]]:
         "spark-master": {
             "spark_default": {"host": "spark://spark-master", "port": 7077, "extra": {"deploy-mode": "client"}}
         },
-        "mlflow": {"mlflow_default": {"host": "http://mlflow:5000"}},
+        "mlflow": {
+            "mlflow_default": {
+                "host": "http://mlflow:5000",
+                "login": PIPELINE,
+                "password": secrets.read("mlflow-pipeline-password"),
+            }
+        },
         "model-server": {"model_server_default": {"host": "http://model-server:8000"}},
     }
 

@@ -148,6 +148,8 @@ SECRETS = (
     Secret("loader-password", "Role loader, which DAGs and the model server use in the warehouse.", files=_loader),
     Secret("results-password", "Role celery, owner of the database with Celery's results.", files=_results),
     Secret("mlflow-password", "Role mlflow, owner of MLflow's database.", files=_mlflow),
+    Secret("mlflow-pipeline-password", "MLflow's user pipeline, for DAGs: may do everything."),
+    Secret("mlflow-reader-password", "MLflow's user reader, for the model server: may only read."),
     Secret("monitor-password", "Role monitor, which reads statistics on both servers.", files=_monitor),
     Secret("redis-password", "Celery's broker.", files=_broker),
     Secret("flower-password", "Login of the user admin in Flower.", files=_flower),

@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +22,8 @@ from devstack.postgres import WAREHOUSE, Postgres
 from devstack.state import free_port
 from devstack.upstreams.client import Control
 from devstack.upstreams.server import serve
+from include.core.ml import tracking_server
+from include.core.ml.tracking import Server
 from tests.integration.process import Process
 
 MEMORY, MEMORY_NEEDED = "/dev/shm", 4 * 1024**3  # noqa: S108  # a folder with a random name is created in it
@@ -123,14 +126,29 @@ def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]
     return make
 
 
+@dataclass
+class Mlflow(Process):
+    """An MLflow server with its two users."""
+
+    def log_in(self, user: str) -> Server:
+        """Return the server with a user's login."""
+        return Server(self.url, user, self.environment[tracking_server.PASSWORDS[user]])
+
+    @property
+    def server(self) -> Server:
+        """The server with the login of DAGs."""
+        return self.log_in(tracking_server.PIPELINE)
+
+
 @pytest.fixture(scope="session")
-def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
     """An MLflow server with its own database."""
     folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
-    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"]
-    server = Process(command, f"http://127.0.0.1:{port}", folder / "log")
+    command = ["include.core.ml.tracking_server", "--auth-config", str(folder / "auth.ini")]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--artifacts-destination", str(folder / "artifacts")]
+    environment = {tracking_server.DATABASE: f"sqlite:///{folder}/mlflow.db"}
+    environment |= {variable: secrets.token_hex(16) for variable in tracking_server.PASSWORDS.values()}
+    server = Mlflow(command, f"http://127.0.0.1:{port}", folder / "log", environment)
     server.start()
     yield server
     server.kill()

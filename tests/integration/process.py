@@ -33,7 +33,7 @@ class Process:
             self.running = subprocess.Popen(
                 [sys.executable, "-m", *self.command],
                 cwd=REPOSITORY,
-                env=process_environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | self.environment,
+                env=process_environment() | self.environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -6,7 +6,6 @@ is moved in another. A deployment that is killed at any point leaves the alias o
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -14,25 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.ml.artifact import MODEL_FILE
+from include.core.ml.tracking import client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+
+    from include.core.ml.tracking import Server
 
 CHAMPION = "champion"
 MODEL_FOLDER = "model"
 TAG_SHA256, TAG_CANDIDATE, TAG_PREVIOUS = "sha256", "candidate", "previous"
 NOT_FOUND = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # no such model; no such alias of it
-ENVIRONMENT = {
-    # MLflow's defaults would block a task for minutes; Airflow retries later, when the server may have restarted.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    # The telemetry thread sets and unsets environment variables, which makes other threads fail at times (3.17.2).
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
 
 
 @dataclass(frozen=True)
@@ -64,14 +57,14 @@ class Record:
 
 
 class Registry:
-    """The registered model ``name`` on the MLflow server at ``uri``.
+    """The registered model ``name`` on an MLflow server.
 
     Every method raises ``mlflow.exceptions.MlflowException`` if MLflow doesn't respond, which can be retried.
     """
 
-    def __init__(self, uri: str, name: str) -> None:
+    def __init__(self, server: Server, name: str) -> None:
         self.name = name
-        self._client = client(uri)
+        self._client = client(server)
 
     def champion(self) -> Version | None:
         """Return the version that serves; ``None`` if none does."""
@@ -180,15 +173,6 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-
-
-def client(uri: str) -> MlflowClient:
-    """Return a client of the MLflow server at ``uri`` with short timeouts."""
-    for variable, value in ENVIRONMENT.items():
-        os.environ.setdefault(variable, value)
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def _version(entity: ModelVersion) -> Version:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.errors import ConfigurationError
-from include.core.ml.registry import client
+from include.core.ml.tracking import client
 from include.domains.wine import pipeline
 from include.domains.wine.data import MEASUREMENTS
 from include.domains.wine.experiment import PUBLISHED
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
+    from include.core.ml.tracking import Server
     from include.core.storage import File
     from include.domains.wine.pipeline import Trained
 
@@ -26,14 +27,14 @@ PARENT = "mlflow.parentRunId"
 TRAINING, CANDIDATE = "training", "candidate"
 
 
-def record(evaluation: File, uri: str) -> str:
+def record(evaluation: File, server: Server) -> str:
     """Log a training to MLflow; return the id of its run. Repeating it doesn't create another run.
 
     Raises:
         ArtifactError: if a file has changed since the training.
         MlflowException: if MLflow is unavailable; a retry logs the stored training.
     """
-    mlflow = client(uri)
+    mlflow = client(server)
     with tempfile.TemporaryDirectory() as temporary:
         trained = pipeline.fetch(evaluation, Path(temporary))
         experiment = _experiment(mlflow)
@@ -56,9 +57,9 @@ def record(evaluation: File, uri: str) -> str:
     return run_id
 
 
-def prune(uri: str, keep: int) -> int:
+def prune(server: Server, keep: int) -> int:
     """Delete all but the newest ``keep`` trainings with their candidates; return the number of deleted trainings."""
-    mlflow = client(uri)
+    mlflow = client(server)
     runs = mlflow.search_runs([_experiment(mlflow)], order_by=["attributes.start_time DESC"], max_results=5000)
     parents = [run for run in runs if PARENT not in run.data.tags]
     expired = {run.info.run_id for run in parents[keep:]}

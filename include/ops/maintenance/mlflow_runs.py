@@ -9,7 +9,7 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING
 
-from include.core.ml.registry import client
+from include.core.ml.tracking import client
 from include.ops.maintenance.files import Expired
 
 if TYPE_CHECKING:
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+    from include.core.ml.tracking import Server
+
 log = logging.getLogger(__name__)
 
 PAGE = 1000
 PARENT = "mlflow.parentRunId"
 
 
-def old_runs(uri: str, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Expired:
+def old_runs(server: Server, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Expired:
     """Delete runs started before ``now`` - ``older_than``, in all experiments.
 
     Runs with the files of a registered model's version are kept, whatever their age, and so are their parents.
@@ -32,7 +34,7 @@ def old_runs(uri: str, older_than: dt.timedelta, now: dt.datetime, *, dry_run: b
     Raises:
         MlflowException: if MLflow doesn't respond; can be retried.
     """
-    mlflow = client(uri)
+    mlflow = client(server)
     protected = {str(version.run_id) for version in mlflow.search_model_versions(max_results=10_000)}
     runs = list(_started_before(mlflow, int((now - older_than).timestamp() * 1000)))
     protected |= {run.data.tags[PARENT] for run in runs if run.info.run_id in protected and PARENT in run.data.tags}

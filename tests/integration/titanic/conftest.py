@@ -22,8 +22,10 @@ from include.core.ml.serving.app import create_app
 from include.core.ml.serving.client import ModelServer
 from include.core.ml.serving.follower import Follower
 from include.core.ml.serving.spool import Spool
+from include.core.ml.tracking_server import READER
 from include.domains.titanic.passengers import prepare
 from include.domains.titanic.spec import TITANIC
+from tests.integration.conftest import Mlflow
 from tests.integration.process import Process
 
 LIST = REPOSITORY / "include/data/titanic/train.csv"
@@ -48,9 +50,9 @@ def candidate(trained: Path, tmp_path: Path) -> UPath:
 
 
 @pytest.fixture
-def registry(mlflow: Process) -> Registry:
+def registry(mlflow: Mlflow) -> Registry:
     """A registered model for this test only."""
-    return Registry(mlflow.url, f"titanic-{secrets.token_hex(4)}")
+    return Registry(mlflow.server, f"titanic-{secrets.token_hex(4)}")
 
 
 @dataclass
@@ -66,18 +68,25 @@ class Serving:
 
 
 @pytest.fixture
-def serve_process(mlflow: Process, warehouse: str, tmp_path: Path) -> Iterator[Callable[[str], Serving]]:
+def serve_process(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Callable[[str], Serving]]:
     """Start a model server for a registered model, as in production."""
     started: list[Process] = []
 
     def start(model: str) -> Serving:
         port, file = free_port(), tmp_path / "warehouse.uri"
         file.write_text(warehouse)
+        reader = mlflow.log_in(READER)
+        password = tmp_path / "reader-password"
+        password.write_text(reader.password)
         command = [
             "include.core.ml.serving",
             "include.domains.titanic.spec:TITANIC",
             "--mlflow-uri",
-            mlflow.url,
+            reader.url,
+            "--mlflow-login",
+            reader.login,
+            "--mlflow-password-file",
+            str(password),
             "--model",
             model,
             "--warehouse-file",
@@ -95,14 +104,14 @@ def serve_process(mlflow: Process, warehouse: str, tmp_path: Path) -> Iterator[C
 
 
 @pytest.fixture
-def serve(mlflow: Process, warehouse: str, tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+def serve(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Callable[..., Serving]]:
     """Start a model server for a registered model in a thread, which is faster than a process."""
     stops: list[Callable[[], None]] = []
 
     def start(model: str, follow: type[Follower] = Follower) -> Serving:
         port, file = free_port(), tmp_path / "warehouse.uri"
         file.write_text(warehouse)
-        follower = follow(Registry(mlflow.url, model), TITANIC.trusted_types, interval=0.2)
+        follower = follow(Registry(mlflow.server, model), TITANIC.trusted_types, interval=0.2)
         app = create_app(TITANIC, model, follower, Spool(tmp_path / f"{model}.sqlite", file.read_text))
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
         thread = threading.Thread(target=server.run)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from include.core.ml.serving.follower import Follower
 from include.domains.titanic.features import segment
 from include.domains.titanic.passengers import prepare
 from include.domains.titanic.spec import TITANIC
-from tests.integration.process import Process
+from tests.integration.conftest import Mlflow
 from tests.integration.titanic.conftest import FOLDS, LIST, QUICK, Serving, accept, deploy
 
 Serve = Callable[..., Serving]
@@ -157,7 +157,7 @@ def test_a_corrupt_or_replaced_file_is_refused(candidate: UPath, registry: Regis
 
 
 def test_the_server_keeps_serving_when_the_registrys_file_is_replaced(
-    candidate: UPath, registry: Registry, serving: Serving, mlflow: Process
+    candidate: UPath, registry: Registry, serving: Serving, mlflow: Mlflow
 ) -> None:
     other = copy_as(candidate, "other")
     version = registry.publish(
@@ -193,9 +193,9 @@ def test_a_failed_check_keeps_the_champion(candidate: UPath, registry: Registry,
 
 
 def test_a_version_that_the_server_does_not_load_is_rolled_back(
-    candidate: UPath, registry: Registry, serving: Serving, mlflow: Process
+    candidate: UPath, registry: Registry, serving: Serving, mlflow: Mlflow
 ) -> None:
-    elsewhere = Registry(mlflow.url, f"{registry.name}-elsewhere")  # the server doesn't follow this one
+    elsewhere = Registry(mlflow.server, f"{registry.name}-elsewhere")  # the server doesn't follow this one
     accept(candidate, elsewhere)
     pipeline.deploy(TITANIC, candidate, elsewhere, serving.server, patience=5, keep=20)
     with pytest.raises(
@@ -262,23 +262,25 @@ import os, signal, sys
 from upath import UPath
 from include.core.ml.registry import Registry
 from include.core.ml.serving.client import ModelServer
+from include.core.ml.tracking import Server
 from include.core.ml import pipeline
 from include.domains.titanic.spec import TITANIC
-step, evaluation, uri, name, server = sys.argv[1:]
-registry = Registry(uri, name)
+step, evaluation, uri, login, password, name, server = sys.argv[1:]
+registry = Registry(Server(uri, login, password), name)
 setattr(registry._client, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 pipeline.deploy(TITANIC, UPath(evaluation), registry, ModelServer(server, TITANIC), 20, 20)
 """
 
 
 def test_a_deployment_killed_between_upload_and_promotion_is_resumed(
-    candidate: UPath, registry: Registry, serve: Serve, mlflow: Process
+    candidate: UPath, registry: Registry, serve: Serve, mlflow: Mlflow
 ) -> None:
     serving = serve(registry.name)
     accept(candidate, registry)
+    server = astuple(mlflow.server)
     for step in ("create_model_version", "set_registered_model_alias"):
         killed = subprocess.run(
-            [sys.executable, "-c", KILLED, step, str(candidate), mlflow.url, registry.name, serving.server.url],
+            [sys.executable, "-c", KILLED, step, str(candidate), *server, registry.name, serving.server.url],
             cwd=REPOSITORY,
             env=process_environment(),
             capture_output=True,
@@ -294,7 +296,7 @@ def test_a_deployment_killed_between_upload_and_promotion_is_resumed(
 
 
 def test_an_mlflow_outage_loses_no_training(
-    candidate: UPath, registry: Registry, serving: Serving, mlflow: Process, monkeypatch: pytest.MonkeyPatch
+    candidate: UPath, registry: Registry, serving: Serving, mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = copy_as(candidate, "later")
     mlflow.stop()

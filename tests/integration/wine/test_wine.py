@@ -12,9 +12,9 @@ from devstack.state import REPOSITORY
 from include.core.errors import ConfigurationError
 from include.core.ml.artifact import digest
 from include.core.ml.errors import ArtifactError
-from include.core.ml.registry import client
+from include.core.ml.tracking import client
 from include.domains.wine import experiment, pipeline, tracking
-from tests.integration.process import Process
+from tests.integration.conftest import Mlflow
 
 NAMES = list(experiment.CANDIDATES)
 SOURCE = UPath(REPOSITORY / "include/data/wine_quality")
@@ -31,11 +31,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "EXPERIMENT", "wine_quality_tests")
 
 
-def test_a_training_is_recorded_once_with_all_artifacts(mlflow: Process, tmp_path: Path) -> None:
+def test_a_training_is_recorded_once_with_all_artifacts(mlflow: Mlflow, tmp_path: Path) -> None:
     evaluation = UPath(pipeline.train(SOURCE, UPath(tmp_path), "red", "run-1", NAMES))
-    run_id = tracking.record(evaluation, mlflow.url)
-    assert tracking.record(evaluation, mlflow.url) == run_id
-    api = client(mlflow.url)
+    run_id = tracking.record(evaluation, mlflow.server)
+    assert tracking.record(evaluation, mlflow.server) == run_id
+    api = client(mlflow.server)
     run = api.get_run(run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics["published_accuracy"] == 0.624
@@ -61,27 +61,27 @@ def test_a_training_is_recorded_once_with_all_artifacts(mlflow: Process, tmp_pat
     assert all(child.data.params["max_depth"] for child in children)
 
 
-def test_the_oldest_trainings_are_deleted_with_their_candidates(mlflow: Process, tmp_path: Path) -> None:
+def test_the_oldest_trainings_are_deleted_with_their_candidates(mlflow: Mlflow, tmp_path: Path) -> None:
     runs = [
         tracking.record(
             UPath(pipeline.train(SOURCE, UPath(tmp_path), "red", f"prune-{number}", NAMES)),
-            mlflow.url,
+            mlflow.server,
         )
         for number in range(3)
     ]
-    tracking.prune(mlflow.url, keep=2)
-    api = client(mlflow.url)
+    tracking.prune(mlflow.server, keep=2)
+    api = client(mlflow.server)
     experiment_id = api.get_run(runs[0]).info.experiment_id
     remaining = api.search_runs([experiment_id])
     assert {run.info.run_id for run in remaining if tracking.PARENT not in run.data.tags} == set(runs[1:])
     assert len(remaining) == 2 * (1 + len(experiment.CANDIDATES))
 
 
-def test_a_replaced_file_is_refused(mlflow: Process, tmp_path: Path) -> None:
+def test_a_replaced_file_is_refused(mlflow: Mlflow, tmp_path: Path) -> None:
     evaluation = UPath(pipeline.train(SOURCE, UPath(tmp_path), "red", "corrupt", NAMES))
     (evaluation.parent / "confusion_matrix.png").write_bytes(b"another picture")
     with pytest.raises(ArtifactError, match=r"confusion_matrix\.png has changed since the training"):
-        tracking.record(evaluation, mlflow.url)
+        tracking.record(evaluation, mlflow.server)
 
 
 def test_an_unknown_candidate_is_named(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from include.core.ml.registry import Registry
 from include.core.ml.serving.app import create_app
 from include.core.ml.serving.follower import Follower
 from include.core.ml.serving.spool import Spool
+from include.core.ml.tracking import Server
 
 
 def main() -> None:
@@ -20,6 +21,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m include.core.ml.serving", description=__doc__)
     parser.add_argument("spec", type=resolve_name, help="the ModelSpec, as package.module:NAME")
     parser.add_argument("--mlflow-uri", required=True, help="MLflow's URL, http://host:port")
+    parser.add_argument("--mlflow-login", default="", help="user in MLflow, if it has users; needs only to read")
+    parser.add_argument("--mlflow-password-file", type=Path, help="file with that user's password")
     parser.add_argument("--model", help="name of the registered model, if it isn't the spec's")
     parser.add_argument(
         "--warehouse-file",
@@ -33,7 +36,9 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     name = arguments.model or arguments.spec.name
-    follower = Follower(Registry(arguments.mlflow_uri, name), arguments.spec.trusted_types)
+    password = arguments.mlflow_password_file.read_text().strip() if arguments.mlflow_password_file else ""
+    server = Server(arguments.mlflow_uri, arguments.mlflow_login, password)
+    follower = Follower(Registry(server, name), arguments.spec.trusted_types)
     spool = Spool(arguments.spool, lambda: arguments.warehouse_file.read_text().strip())
     app = create_app(arguments.spec, name, follower, spool)
     uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)
