@@ -51,11 +51,11 @@ def model_monitoring() -> None:
         from include.core.ml.tracking import Server
         from include.domains.titanic.spec import TITANIC
 
-        run = context["dag_run"]
+        run, uri = context["dag_run"], warehouse_uri(postgres_conn_id)
         return pipeline.compare(
             TITANIC,
-            Registry(Server.of(Connection.get(mlflow_conn_id)), TITANIC.name),
-            warehouse_uri(postgres_conn_id),
+            Registry(Server.of(Connection.get(mlflow_conn_id)), TITANIC.name, lambda: uri),
+            uri,
             storage_root(),
             run_day(context),
             run.run_id,

@@ -5,7 +5,7 @@ Packages the registered champion, creates a new endpoint beside the old one, tes
 callers to it, and only then removes the old one (blue-green deployment).
 
 ## Inputs
-- the champion of the registered model `titanic`, connection `mlflow_default`
+- the champion of the registered model `titanic`, connection `mlflow_default`; its checksum, `postgres_default`
 - connection `aws_default`; `SPELLBOOK_SAGEMAKER_BUCKET`, `…_ROLE`, `…_IMAGE`, `…_INSTANCE`
 
 ## Outputs
@@ -19,11 +19,13 @@ The resources that this run created are removed, and the old endpoint keeps serv
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from airflow.sdk import Asset, Connection, chain, dag, task
 from pendulum import datetime
 
+from include.core.dag import warehouse_uri
 from include.core.ml.sagemaker import definitions
 from include.core.tags import Tag
 from include.domains.titanic import settings
@@ -46,7 +48,7 @@ def sagemaker_deployment() -> None:
     """Package, create, test, switch, retire."""
 
     @task(inlets=[Asset("titanic_model")])
-    def package_model(aws_conn_id: str, mlflow_conn_id: str, **context: Any) -> dict[str, Any]:
+    def package_model(aws_conn_id: str, mlflow_conn_id: str, postgres_conn_id: str, **context: Any) -> dict[str, Any]:
         """Upload the champion as model.tar.gz; return the names of this run's resources."""
         from include.core.ml.registry import Registry
         from include.core.ml.sagemaker import deployment
@@ -54,7 +56,7 @@ def sagemaker_deployment() -> None:
         from include.domains.titanic.spec import TITANIC
         from spellbook.hooks.sagemaker import AwsClientHook
 
-        registry = Registry(Server.of(Connection.get(mlflow_conn_id)), MODEL)
+        registry = Registry(Server.of(Connection.get(mlflow_conn_id)), MODEL, partial(warehouse_uri, postgres_conn_id))
         s3 = AwsClientHook(aws_conn_id, "s3").get_conn()
         bucket = deployment.Bucket.ensure(s3, settings.SAGEMAKER_BUCKET.read(), MODEL)
         return deployment.package(TITANIC, registry, bucket, context["dag_run"].run_id).model_dump()
@@ -77,7 +79,7 @@ def sagemaker_deployment() -> None:
     )
 
     @task
-    def invoke_endpoint(package: dict[str, Any], aws_conn_id: str, mlflow_conn_id: str) -> str:
+    def invoke_endpoint(package: dict[str, Any], aws_conn_id: str, mlflow_conn_id: str, postgres_conn_id: str) -> str:
         """Test the new endpoint with real requests."""
         from include.core.ml.registry import Registry
         from include.core.ml.sagemaker import deployment
@@ -86,7 +88,8 @@ def sagemaker_deployment() -> None:
         from spellbook.hooks.sagemaker import AwsClientHook
 
         new = deployment.Deployment(**package)
-        requests = deployment.requests(Registry(Server.of(Connection.get(mlflow_conn_id)), MODEL), new.version)
+        registry = Registry(Server.of(Connection.get(mlflow_conn_id)), MODEL, partial(warehouse_uri, postgres_conn_id))
+        requests = deployment.requests(registry, new.version)
         compare = settings.SAGEMAKER_COMPARE.read_bool()
         return deployment.verify(
             TITANIC, AwsClientHook(aws_conn_id, "sagemaker-runtime").get_conn(), new, requests, compare=compare
@@ -124,8 +127,8 @@ def sagemaker_deployment() -> None:
         if not live or live.name != package["name"]:
             remove(AwsClientHook(aws_conn_id, "sagemaker").get_conn(), package["name"])
 
-    package: Any = package_model("aws_default", "mlflow_default")
-    invoked = invoke_endpoint(package, "aws_default", "mlflow_default")
+    package: Any = package_model("aws_default", "mlflow_default", "postgres_default")
+    invoked = invoke_endpoint(package, "aws_default", "mlflow_default", "postgres_default")
     previous: Any = switch_endpoint(package, "aws_default")
     chain(package, create_model, create_endpoint_config, create_endpoint, invoked, previous)
     retire_endpoint(previous, "aws_default")

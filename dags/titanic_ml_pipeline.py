@@ -7,7 +7,7 @@ gets a model card.
 
 ## Inputs
 - the passenger list: param `passengers`, else `SPELLBOOK_TITANIC_PASSENGERS`
-- connections `mlflow_default` and `model_server_default`
+- connections `mlflow_default`, `model_server_default`, and `postgres_default` for the checksums of models
 - params: `models` to compare, `repeats` of ten-fold cross-validation, `approval` by a human, `on_refusal` fail or skip
 
 ## Outputs
@@ -23,6 +23,7 @@ See `docs/runbooks/titanic_ml_pipeline.md`.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from airflow.providers.standard.exceptions import HITLTimeoutError
@@ -42,7 +43,7 @@ from airflow.sdk import (
 from pendulum import datetime
 
 from include.core import settings
-from include.core.dag import NOT_BACKFILLED, storage_root
+from include.core.dag import NOT_BACKFILLED, storage_root, warehouse_uri
 from include.core.tags import Tag
 from include.domains.titanic import settings as titanic
 
@@ -109,7 +110,7 @@ def titanic_ml_pipeline() -> None:
         return pipeline.train(TITANIC, ObjectStoragePath(passengers), folds, context["params"]["models"])
 
     @task.branch(pool="cpu_bound_pool")
-    def evaluate_model(candidate: str, mlflow_conn_id: str, **context: Any) -> list[str]:
+    def evaluate_model(candidate: str, mlflow_conn_id: str, postgres_conn_id: str, **context: Any) -> list[str]:
         """Evaluate the candidate; continue with approval or deployment, or end the run."""
         from include.core.ml import pipeline
         from include.core.ml.errors import RefusedError
@@ -117,7 +118,9 @@ def titanic_ml_pipeline() -> None:
         from include.core.ml.tracking import Server
         from include.domains.titanic.spec import TITANIC
 
-        registry = Registry(Server.of(Connection.get(mlflow_conn_id)), TITANIC.name)
+        registry = Registry(
+            Server.of(Connection.get(mlflow_conn_id)), TITANIC.name, partial(warehouse_uri, postgres_conn_id)
+        )
         verdict = pipeline.evaluate(TITANIC, ObjectStoragePath(candidate), registry)
         context["ti"].xcom_push("summary", verdict.summary)
         if verdict.accepted:
@@ -135,7 +138,7 @@ def titanic_ml_pipeline() -> None:
     )
 
     @task(trigger_rule="none_failed_min_one_success", outlets=[Asset("titanic_model")])
-    def deploy_model(candidate: str, mlflow_conn_id: str, model_server_conn_id: str) -> int:
+    def deploy_model(candidate: str, mlflow_conn_id: str, postgres_conn_id: str, model_server_conn_id: str) -> int:
         """Register the model, make it champion, verify that it is served; return the version."""
         from include.core.ml import pipeline
         from include.core.ml.registry import Registry
@@ -146,15 +149,15 @@ def titanic_ml_pipeline() -> None:
         return pipeline.deploy(
             TITANIC,
             ObjectStoragePath(candidate),
-            Registry(Server.of(Connection.get(mlflow_conn_id)), TITANIC.name),
+            Registry(Server.of(Connection.get(mlflow_conn_id)), TITANIC.name, partial(warehouse_uri, postgres_conn_id)),
             ModelServer(Connection.get(model_server_conn_id).host, TITANIC),
             patience=float(settings.SERVING_PATIENCE.read()),
             keep=int(settings.KEPT_VERSIONS.read()),
         )
 
     candidate = train_model(prepare_data())
-    evaluated = evaluate_model(candidate, "mlflow_default")
-    deployed = deploy_model(candidate, "mlflow_default", "model_server_default")
+    evaluated = evaluate_model(candidate, "mlflow_default", "postgres_default")
+    deployed = deploy_model(candidate, "mlflow_default", "postgres_default", "model_server_default")
     evaluated >> [approve_model, deployed]
     approve_model >> deployed
 

@@ -21,6 +21,10 @@ class ArtifactError(PermanentError):
     """A model file is corrupt, was replaced, or contains types that aren't trusted; it was not loaded."""
 
 
+class UnrecordedError(ArtifactError):
+    """No checksum was recorded for a model file; the message says how to record it."""
+
+
 class ServingError(Exception):
     """The model server doesn't respond, or doesn't serve the expected model."""
 

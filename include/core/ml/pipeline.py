@@ -216,8 +216,7 @@ def _opponent(spec: ModelSpec, registry: Registry, candidate: Candidate, referen
     same = ("data_digest", "splits", "repeats", "seed")
     if all(getattr(judged, name) == getattr(candidate, name) for name in same):
         return Opponent(champion.number, training.scores(np.array(judged.accuracies)), training)
-    name = f"{registry.name} version {champion.number}"
-    model = artifact.load(registry.model_file(champion), champion.sha256, spec.trusted_types, name)
+    model = registry.load(champion, spec.trusted_types).model
     folds = Folds(candidate.splits, candidate.repeats, candidate.seed)
     return Opponent(champion.number, cross_validate(model, reference.rows, reference.labels, folds), training)
 

@@ -10,13 +10,13 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from include.core.ml.artifact import MODEL_FILE
+from include.core.ml import artifact, checksums
 from include.core.ml.tracking import client
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlflow.entities.model_registry import ModelVersion
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 MODEL_FOLDER = "model"
-TAG_SHA256, TAG_CANDIDATE, TAG_PREVIOUS = "sha256", "candidate", "previous"
+TAG_CANDIDATE, TAG_PREVIOUS = "candidate", "previous"
 NOT_FOUND = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # no such model; no such alias of it
 
 
@@ -35,16 +35,23 @@ class Version:
     Attributes:
         number: the version's number.
         run_id: the MLflow run that holds its files.
-        sha256: recorded checksum of the model file.
         candidate: name of the training.
         previous: number of the champion that it replaced; 0 if there was none, ``None`` if it never became champion.
     """
 
     number: int
     run_id: str
-    sha256: str
     candidate: str
     previous: int | None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A version's model, with its file and that file's checksum."""
+
+    model: Any
+    content: bytes
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -57,14 +64,20 @@ class Record:
 
 
 class Registry:
-    """The registered model ``name`` on an MLflow server.
+    """A registered model.
 
     Every method raises ``mlflow.exceptions.MlflowException`` if MLflow doesn't respond, which can be retried.
+
+    Args:
+        server: the MLflow server.
+        name: name of the model.
+        warehouse: returns the URI of the warehouse with the checksums; called on each use.
     """
 
-    def __init__(self, server: Server, name: str) -> None:
+    def __init__(self, server: Server, name: str, warehouse: Callable[[], str]) -> None:
         self.name = name
         self._client = client(server)
+        self._warehouse = warehouse
 
     def champion(self) -> Version | None:
         """Return the version that serves; ``None`` if none does."""
@@ -86,12 +99,19 @@ class Registry:
         with tempfile.TemporaryDirectory() as folder:
             return Path(self._client.download_artifacts(version.run_id, path, folder)).read_bytes()
 
-    def model_file(self, version: Version) -> bytes:
-        """Return the bytes of the model, for :func:`include.core.ml.artifact.load`."""
-        return self.file(version, f"{MODEL_FOLDER}/{MODEL_FILE}")
+    def load(self, version: Version, trusted: Sequence[str]) -> Loaded:
+        """Load a version's model, which may contain the ``trusted`` types.
+
+        Raises:
+            ArtifactError: if its file isn't the one that was published, or isn't a model; nothing was loaded.
+        """
+        content = self.file(version, f"{MODEL_FOLDER}/{artifact.MODEL_FILE}")
+        sha256 = checksums.require(self._warehouse(), self.name, version.number, artifact.digest(content))
+        model = artifact.load(content, sha256, trusted, f"{self.name} version {version.number}")
+        return Loaded(model, content, sha256)
 
     def publish(self, candidate: str, sha256: str, folder: Path, record: Record) -> Version:
-        """Upload a candidate's files and create a version of them, or return the existing version.
+        """Upload a candidate's files, create a version of them, or find the existing one, and record its checksum.
 
         Args:
             candidate: unique name of the training.
@@ -102,15 +122,15 @@ class Registry:
         if existing := self._client.search_model_versions(
             f"name = '{self.name}' and tag.{TAG_CANDIDATE} = '{candidate}'"
         ):
-            return _version(existing[0])
+            return self._recorded(_version(existing[0]), sha256)
         run_id = self._run(candidate)
         self._record(run_id, record)
         self._client.log_artifacts(run_id, str(folder))
         self._client.set_terminated(run_id)
         self._ensure_model()
-        tags = {TAG_CANDIDATE: candidate, TAG_SHA256: sha256}
         source = f"runs:/{run_id}/{MODEL_FOLDER}"
-        return _version(self._client.create_model_version(self.name, source, run_id, tags))
+        created = self._client.create_model_version(self.name, source, run_id, {TAG_CANDIDATE: candidate})
+        return self._recorded(_version(created), sha256)
 
     def promote(self, version: Version) -> Version:
         """Make ``version`` champion and return it, with the previous champion recorded for :meth:`roll_back`."""
@@ -120,7 +140,7 @@ class Registry:
         previous = champion.number if champion else 0
         self._client.set_model_version_tag(self.name, str(version.number), TAG_PREVIOUS, str(previous))
         self._client.set_registered_model_alias(self.name, CHAMPION, str(version.number))
-        return Version(version.number, version.run_id, version.sha256, version.candidate, previous)
+        return Version(version.number, version.run_id, version.candidate, previous)
 
     def roll_back(self, version: Version) -> int | None:
         """Move the alias back to the version that ``version`` replaced and return it, ``None`` if there was none."""
@@ -143,6 +163,10 @@ class Registry:
             self._client.delete_model_version(self.name, version.version)
             self._client.delete_run(str(version.run_id))
         return len(old)
+
+    def _recorded(self, version: Version, sha256: str) -> Version:
+        checksums.record(self._warehouse(), self.name, version.number, sha256)
+        return version
 
     def _run(self, candidate: str) -> str:
         """Return the run of a candidate, reusing that of a killed deployment."""
@@ -181,7 +205,6 @@ def _version(entity: ModelVersion) -> Version:
     return Version(
         int(entity.version),
         str(entity.run_id),
-        tags.get(TAG_SHA256, ""),
         tags.get(TAG_CANDIDATE, ""),
         None if previous is None else int(previous),
     )

@@ -50,9 +50,9 @@ def candidate(trained: Path, tmp_path: Path) -> UPath:
 
 
 @pytest.fixture
-def registry(mlflow: Mlflow) -> Registry:
+def registry(mlflow: Mlflow, warehouse: str) -> Registry:
     """A registered model for this test only."""
-    return Registry(mlflow.server, f"titanic-{secrets.token_hex(4)}")
+    return Registry(mlflow.server, f"titanic-{secrets.token_hex(4)}", lambda: warehouse)
 
 
 @dataclass
@@ -111,7 +111,7 @@ def serve(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Callable[.
     def start(model: str, follow: type[Follower] = Follower) -> Serving:
         port, file = free_port(), tmp_path / "warehouse.uri"
         file.write_text(warehouse)
-        follower = follow(Registry(mlflow.server, model), TITANIC.trusted_types, interval=0.2)
+        follower = follow(Registry(mlflow.server, model, file.read_text), TITANIC.trusted_types, interval=0.2)
         app = create_app(TITANIC, model, follower, Spool(tmp_path / f"{model}.sqlite", file.read_text))
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
         thread = threading.Thread(target=server.run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_only_the_pipeline_may_change_anything_and_only_users_may_read(
         call(mlflow, "POST", "mlflow/model-versions/create", {"name": registry.name, "source": source}, user),
         call(mlflow, "POST", "mlflow/runs/set-tag", {"run_id": version.run_id, "key": "a", "value": "b"}, user),
         call(mlflow, "PUT", file, None, user),
-        call(mlflow, "POST", "mlflow/users/create", {"username": f"mallory-{user}", "password": "m" * 16}, user),
+        call(mlflow, "POST", "mlflow/users/create", {"username": f"m-{user}", "password": secrets.token_hex(16)}, user),
     ]
     refused = requests.codes.forbidden if user else requests.codes.unauthorized
     assert reads == [requests.codes.ok if user else refused] * len(reads)
@@ -72,7 +73,7 @@ def test_passwords_are_those_of_the_last_start(mlflow: Mlflow) -> None:
     former = mlflow.environment
     mlflow.stop()
     try:
-        mlflow.environment = {**former, "MLFLOW_READER_PASSWORD": "another-password-of-the-reader"}
+        mlflow.environment = {**former, "MLFLOW_READER_PASSWORD": secrets.token_hex(16)}
         mlflow.start()
         path = "mlflow/registered-models/search"
         assert call(mlflow, "GET", path, None, READER) == requests.codes.ok

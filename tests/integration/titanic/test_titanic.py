@@ -176,6 +176,30 @@ def test_the_server_keeps_serving_when_the_registrys_file_is_replaced(
     assert serving.server.predict([KELLY])["version"] == 1
 
 
+def test_a_swapped_champion_is_refused_until_its_checksum_is_recorded(
+    candidate: UPath, registry: Registry, serving: Serving
+) -> None:
+    """As a person with MLflow's password would swap it; a champion of an earlier release has no checksum either."""
+    api, files = registry._client, Path(str(candidate.parent))
+    run_id = api.create_run(api.create_experiment(f"{registry.name}-swap")).info.run_id
+    api.log_artifacts(run_id, str(files))
+    swapped = api.create_model_version(registry.name, f"runs:/{run_id}/model", run_id, {"sha256": "0" * 64})
+    api.set_registered_model_alias(registry.name, "champion", str(swapped.version))
+    wait(lambda: "has no checksum in the warehouse" in str(serving.server.health()["model_error"]))
+    assert serving.server.predict([KELLY])["version"] == 1
+    statement = str(serving.server.health()["model_error"]).partition("run in the warehouse: ")[2]
+    with psycopg.connect(serving.warehouse) as connection:
+        connection.execute(statement)
+    wait(lambda: serving.server.health()["version"] == 2)
+
+
+def test_a_recorded_checksum_is_not_replaced(candidate: UPath, registry: Registry, serving: Serving) -> None:
+    del serving
+    evaluation, folder = candidates.read(candidate), Path(str(candidate.parent))
+    with pytest.raises(ArtifactError, match=f"version 1 was registered with .* is {evaluation.sha256}; this"):
+        registry.publish(evaluation.name, "0" * 64, folder, card.record(TITANIC, evaluation))
+
+
 def test_a_failed_check_keeps_the_champion(candidate: UPath, registry: Registry, serving: Serving) -> None:
     evaluation = candidates.read(candidate)
     folder = copy_as(candidate, "wrong").parent
@@ -195,7 +219,9 @@ def test_a_failed_check_keeps_the_champion(candidate: UPath, registry: Registry,
 def test_a_version_that_the_server_does_not_load_is_rolled_back(
     candidate: UPath, registry: Registry, serving: Serving, mlflow: Mlflow
 ) -> None:
-    elsewhere = Registry(mlflow.server, f"{registry.name}-elsewhere")  # the server doesn't follow this one
+    elsewhere = Registry(
+        mlflow.server, f"{registry.name}-elsewhere", lambda: serving.warehouse
+    )  # the server doesn't follow this one
     accept(candidate, elsewhere)
     pipeline.deploy(TITANIC, candidate, elsewhere, serving.server, patience=5, keep=20)
     with pytest.raises(
@@ -265,8 +291,8 @@ from include.core.ml.serving.client import ModelServer
 from include.core.ml.tracking import Server
 from include.core.ml import pipeline
 from include.domains.titanic.spec import TITANIC
-step, evaluation, uri, login, password, name, server = sys.argv[1:]
-registry = Registry(Server(uri, login, password), name)
+step, evaluation, uri, login, password, name, warehouse, server = sys.argv[1:]
+registry = Registry(Server(uri, login, password), name, lambda: warehouse)
 setattr(registry._client, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 pipeline.deploy(TITANIC, UPath(evaluation), registry, ModelServer(server, TITANIC), 20, 20)
 """
@@ -277,10 +303,10 @@ def test_a_deployment_killed_between_upload_and_promotion_is_resumed(
 ) -> None:
     serving = serve(registry.name)
     accept(candidate, registry)
-    server = astuple(mlflow.server)
+    known = (*astuple(mlflow.server), registry.name, serving.warehouse)
     for step in ("create_model_version", "set_registered_model_alias"):
         killed = subprocess.run(
-            [sys.executable, "-c", KILLED, step, str(candidate), *server, registry.name, serving.server.url],
+            [sys.executable, "-c", KILLED, step, str(candidate), *known, serving.server.url],
             cwd=REPOSITORY,
             env=process_environment(),
             capture_output=True,

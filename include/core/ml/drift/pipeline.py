@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel
 from scipy import stats
 
-from include.core.ml import artifact, plots
+from include.core.ml import plots
 from include.core.ml.candidate import REFERENCE, Reference
 from include.core.ml.drift.checks import WHOLE, Finding, Limits, check
 from include.core.ml.drift.datasets import MODEL_DAILY, MODEL_DRIFT
@@ -129,7 +129,7 @@ def alert(report: File) -> None:
 def _replay(spec: ModelSpec, day: Day, registry: Registry, version: Version) -> Iterator[str]:
     """Recompute the predictions with the registered model; differing ones weren't served by it."""
     name = f"version {version.number}"
-    model = artifact.load(registry.model_file(version), version.sha256, spec.trusted_types, f"{registry.name} {name}")
+    model = registry.load(version, spec.trusted_types).model
     differs = np.abs(model.predict_proba(day.rows)[:, 1] - day.probabilities) > TOLERANCE
     for segment, rows in spec.segment(day.rows)[differs].value_counts().items():
         yield f"{name}: segment {segment}, {rows} served prediction(s) differ from the registered model's"

@@ -94,13 +94,14 @@ def package(spec: ModelSpec, registry: Registry, bucket: Bucket, run_id: str) ->
     if champion is None:
         raise NoChampionError(f"no version of {registry.name} is champion: train and deploy one first")
     candidate = Candidate.model_validate_json(registry.file(champion, EVALUATION))
-    model = registry.model_file(champion)
-    artifact.load(model, champion.sha256, spec.trusted_types, f"{registry.name} version {champion.number}")
-    files = {path: content for path in candidate.files if (content := _content(path, model, registry, champion))}
+    loaded = registry.load(champion, spec.trusted_types)
+    files = {
+        path: content for path in candidate.files if (content := _content(path, loaded.content, registry, champion))
+    }
     run = hashlib.sha256(run_id.encode()).hexdigest()[:8]
-    name = f"{registry.name}-v{champion.number}-{champion.sha256[:12]}-{run}"
+    name = f"{registry.name}-v{champion.number}-{loaded.sha256[:12]}-{run}"
     url = bucket.upload(name, _tar(files))
-    return Deployment(name=name, model_url=url, version=champion.number, sha256=champion.sha256)
+    return Deployment(name=name, model_url=url, version=champion.number, sha256=loaded.sha256)
 
 
 def _content(path: str, model: bytes, registry: Registry, champion: Any) -> bytes | None:

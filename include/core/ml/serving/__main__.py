@@ -38,8 +38,12 @@ def main() -> None:
     name = arguments.model or arguments.spec.name
     password = arguments.mlflow_password_file.read_text().strip() if arguments.mlflow_password_file else ""
     server = Server(arguments.mlflow_uri, arguments.mlflow_login, password)
-    follower = Follower(Registry(server, name), arguments.spec.trusted_types)
-    spool = Spool(arguments.spool, lambda: arguments.warehouse_file.read_text().strip())
+
+    def warehouse() -> str:
+        return str(arguments.warehouse_file.read_text().strip())
+
+    follower = Follower(Registry(server, name, warehouse), arguments.spec.trusted_types)
+    spool = Spool(arguments.spool, warehouse)
     app = create_app(arguments.spec, name, follower, spool)
     uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)
 

@@ -7,8 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.core.ml.artifact import load
-from include.core.ml.errors import ArtifactError
+from include.core.ml.errors import ArtifactError, UnrecordedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +59,8 @@ class Follower:
 
         Without a champion in the registry, as after a rollback, nothing is served.
 
-        A refused file is not fetched again until the alias moves; an unavailable registry is polled again.
+        A refused file is not fetched again until the alias moves, unless only its checksum is missing; an unavailable
+        registry or warehouse is polled again.
         """
         champion = None
         try:
@@ -73,17 +73,18 @@ class Follower:
                 return
             if champion.number == self._refused:
                 return
-            name = f"{self._registry.name} version {champion.number}"
-            model = load(self._registry.model_file(champion), champion.sha256, self._trusted, name)
+            loaded = self._registry.load(champion, self._trusted)
+        except UnrecordedError as error:
+            self._fail(error)
         except ArtifactError as error:
             self._refused = champion.number if champion else None
             self._fail(error)
         except Exception as error:  # the current model is served whatever happens
             self._fail(error)
         else:
-            self.current = Served(champion.number, champion.sha256, model)
+            self.current = Served(champion.number, loaded.sha256, loaded.model)
             self.error, self._refused = None, None
-            log.info("serving %s", name)
+            log.info("serving %s version %d", self._registry.name, champion.number)
 
     def _fail(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {' '.join(str(error).split())}"
