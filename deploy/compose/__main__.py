@@ -38,6 +38,7 @@ def init() -> None:
     for conn_id, action in seed.write_connections(connections, written).items():
         print(f"connection {conn_id}: {action}")
     print(f"warehouse: version {seed.migrate_warehouse()}")
+    databases.grant_model_server(secrets.read("loader-password", "url"))
     if "aws_default" in connections:
         others = [key.read() for key in ENVIRONMENT if key.name.endswith("_BUCKET")]
         buckets.create(filter(None, (buckets.bucket_of(OBJECT_STORAGE.read()), *others)), connections["aws_default"])

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 
 from deploy.compose import secrets
 from deploy.compose.errors import SetupError
+from include.core.warehouse.connect import connect, schema
 
 TIMEOUT = 60  # seconds
 
@@ -55,11 +57,21 @@ SERVERS = (
         "warehouse",
         "warehouse-password",
         {"warehouse": "loader"},
-        {"loader": "loader-password", "monitor": "monitor-password"},
+        {
+            "loader": "loader-password",
+            "model_server": "model-server-password",
+            "monitor": "monitor-password",
+        },
         ("pg_monitor", "pg_read_all_data"),
     ),
 )
-MONITOR = "monitor"
+MONITOR, MODEL_SERVER = "monitor", "model_server"
+RIGHTS: dict[str, LiteralString] = {  # of the model server in the warehouse: it can't record a checksum
+    "spellbook_version": "SELECT",
+    "model_checksum": "SELECT",
+    "predictions": "SELECT, INSERT",
+    "outcomes": "SELECT, INSERT, UPDATE",
+}
 
 
 def prepare(server: Server) -> None:
@@ -86,9 +98,21 @@ def prepare(server: Server) -> None:
                     sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(owner))
                 )
             session.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
+            guests = sorted(server.passwords.keys() - server.databases.values())
             session.execute(
-                sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), sql.Identifier(MONITOR))
+                sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+                    sql.Identifier(database), sql.SQL(", ").join(map(sql.Identifier, guests))
+                )
             )
+
+
+def grant_model_server(uri: str) -> None:
+    """Give the model server's role its rights in the migrated warehouse at ``uri``, whose tables the login owns."""
+    with connect(uri) as session, session.transaction():
+        role = sql.Identifier(MODEL_SERVER)
+        session.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema()), role))
+        for table, rights in RIGHTS.items():
+            session.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(table), role))
 
 
 def _superuser(server: Server) -> psycopg.Connection[tuple[object, ...]]:

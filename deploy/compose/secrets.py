@@ -105,6 +105,10 @@ def _loader(value: str) -> dict[str, str]:
     return {"url": f"postgresql://loader:{quote(value, safe='')}@warehouse:5432/warehouse"}
 
 
+def _model_server(value: str) -> dict[str, str]:
+    return {"url": f"postgresql://model_server:{quote(value, safe='')}@warehouse:5432/warehouse"}
+
+
 def _flower(value: str) -> dict[str, str]:
     return {"login": f"admin:{value}"}
 
@@ -145,7 +149,8 @@ SECRETS = (
     Secret("postgres-password", "Superuser of the server with Airflow's and MLflow's databases."),
     Secret("warehouse-password", "Superuser of the warehouse."),
     Secret("metadata-password", "Role airflow, owner of Airflow's database.", files=_metadata),
-    Secret("loader-password", "Role loader, which DAGs and the model server use in the warehouse.", files=_loader),
+    Secret("loader-password", "Role loader, which DAGs use in the warehouse.", files=_loader),
+    Secret("model-server-password", "Role model_server, which writes predictions.", files=_model_server),
     Secret("results-password", "Role celery, owner of the database with Celery's results.", files=_results),
     Secret("mlflow-password", "Role mlflow, owner of MLflow's database.", files=_mlflow),
     Secret("mlflow-pipeline-password", "MLflow's user pipeline, for DAGs: may do everything."),

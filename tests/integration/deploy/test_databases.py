@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -13,6 +15,10 @@ from deploy.compose import databases, secrets
 from deploy.compose.databases import Server, prepare
 from deploy.compose.errors import SetupError
 from devstack.postgres import Postgres
+from include.core.ml import checksums
+from include.core.ml.serving.spool import INSERTS
+from include.core.warehouse.connect import connect
+from include.core.warehouse.migrations import migrate
 
 
 @pytest.fixture
@@ -28,20 +34,24 @@ def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(postgres: Postgres, volumes: Path) -> Iterator[Server]:
-    """The server, with the superuser ``postgres`` that the image has."""
-    superuser = secrets.read("postgres-password", volumes=volumes)
+    """The server ``postgres``."""
+    yield from running(databases.SERVERS[0], postgres, volumes)
+
+
+@pytest.fixture
+def warehouse_server(postgres: Postgres, volumes: Path) -> Iterator[Server]:
+    """The server ``warehouse``, with another name of its database."""
+    declared = databases.SERVERS[1]
+    yield from running(replace(declared, databases={"warehouse_of_loader": "loader"}), postgres, volumes)
+
+
+def running(declared: Server, postgres: Postgres, volumes: Path) -> Iterator[Server]:
+    """A declared server, with the superuser ``postgres`` that the image has."""
+    superuser = secrets.read(declared.superuser_secret, volumes=volumes)
     with psycopg.connect(postgres.uri("postgres"), autocommit=True) as session:
         session.execute("DROP ROLE IF EXISTS postgres")
         session.execute(sql.SQL("CREATE ROLE postgres SUPERUSER LOGIN PASSWORD {}").format(sql.Literal(superuser)))
-        declared = databases.SERVERS[0]
-        yield Server(
-            "127.0.0.1",
-            declared.superuser_secret,
-            declared.databases,
-            declared.passwords,
-            declared.monitored,
-            postgres.port,
-        )
+        yield replace(declared, host="127.0.0.1", port=postgres.port)
         for name in declared.databases:
             session.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
         for role in (*declared.passwords, "postgres"):
@@ -73,6 +83,29 @@ def test_the_monitor_reads_statistics_but_no_tables(server: Server) -> None:
         assert session.execute("SELECT count(*) FROM pg_stat_activity WHERE query IS NOT NULL").fetchone() != (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute("SELECT * FROM mine")
+
+
+def test_the_model_server_writes_predictions_but_no_checksums(warehouse_server: Server) -> None:
+    prepare(warehouse_server)
+    password = secrets.read("loader-password")
+    uri = f"postgresql://loader:{password}@127.0.0.1:{warehouse_server.port}/warehouse_of_loader"
+    migrate(uri)
+    databases.grant_model_server(uri)
+    checksums.record(uri, "titanic", 1, "0" * 64)
+    own = uri.replace(f"loader:{password}", f"model_server:{secrets.read('model-server-password')}")
+    assert checksums.require(own, "titanic", 1, "1" * 64) == "0" * 64
+    for statement in INSERTS.values():
+        with connect(own) as session, pytest.raises(psycopg.errors.NotNullViolation):  # after the check of rights
+            session.execute(statement, defaultdict(lambda: None))
+    for statement in (
+        "UPDATE model_checksum SET version = 2",
+        "DELETE FROM model_checksum",
+        "CREATE TABLE mine (id int)",
+    ):
+        with connect(own) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute(statement)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        checksums.record(own, "titanic", 2, "0" * 64)
 
 
 def test_a_second_setup_keeps_the_data_and_applies_the_new_password(server: Server, volumes: Path) -> None:
