@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 MODEL_FOLDER = "model"
 TAG_CANDIDATE, TAG_PREVIOUS = "candidate", "previous"
+FORBIDDEN = "PERMISSION_DENIED"  # also if there is no such model, unless the user is an administrator
 NOT_FOUND = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # no such model; no such alias of it
 
 
@@ -86,6 +87,8 @@ class Registry:
         try:
             return _version(self._client.get_model_version_by_alias(self.name, CHAMPION))
         except MlflowException as error:
+            if error.error_code == FORBIDDEN and not self._client.search_registered_models(f"name = '{self.name}'"):
+                return None
             if error.error_code not in NOT_FOUND or "not found" not in str(error):
                 raise
             return None

@@ -52,7 +52,10 @@ def _write_config(path: Path, database: str) -> None:
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     escaped = database.replace("%", "%%")
-    path.write_text(f"[mlflow]\ndatabase_uri = {escaped}\nadmin_username = {PIPELINE}\ndefault_permission = READ\n")
+    path.write_text(
+        f"[mlflow]\ndatabase_uri = {escaped}\nadmin_username = {PIPELINE}\ndefault_permission = READ\n"
+        "auth_cache_ttl_seconds = 60\n"  # or each request would cost the hash of a password: the model server polls
+    )
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_only_the_pipeline_may_change_anything_and_only_users_may_read(
 ) -> None:
     number, file = str(version.number), f"mlflow-artifacts/artifacts/{artifact(version.run_id, mlflow)}"
     alias = {"name": registry.name, "alias": CHAMPION, "version": number}
-    source = f"runs:/{version.run_id}/model"
+    new = {"name": registry.name, "source": f"runs:/{version.run_id}/model", "run_id": version.run_id}
     reads = [
         call(mlflow, "GET", f"mlflow/registered-models/alias?name={registry.name}&alias={CHAMPION}", None, user),
         call(mlflow, "GET", f"mlflow/model-versions/get?name={registry.name}&version={number}", None, user),
@@ -59,7 +59,7 @@ def test_only_the_pipeline_may_change_anything_and_only_users_may_read(
     changes = [
         call(mlflow, "POST", "mlflow/registered-models/alias", alias, user),
         call(mlflow, "POST", "mlflow/model-versions/set-tag", tag, user),
-        call(mlflow, "POST", "mlflow/model-versions/create", {"name": registry.name, "source": source}, user),
+        call(mlflow, "POST", "mlflow/model-versions/create", new, user),
         call(mlflow, "POST", "mlflow/runs/set-tag", {"run_id": version.run_id, "key": "a", "value": "b"}, user),
         call(mlflow, "PUT", file, None, user),
         call(mlflow, "POST", "mlflow/users/create", {"username": f"m-{user}", "password": secrets.token_hex(16)}, user),
@@ -67,6 +67,10 @@ def test_only_the_pipeline_may_change_anything_and_only_users_may_read(
     refused = requests.codes.forbidden if user else requests.codes.unauthorized
     assert reads == [requests.codes.ok if user else refused] * len(reads)
     assert changes == [requests.codes.ok if user == PIPELINE else refused] * len(changes)
+
+
+def test_a_reader_is_told_that_no_version_is_champion(mlflow: Mlflow) -> None:
+    assert Registry(mlflow.log_in(READER), f"none-{secrets.token_hex(4)}", str).champion() is None
 
 
 def test_passwords_are_those_of_the_last_start(mlflow: Mlflow) -> None:
