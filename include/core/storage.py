@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import logging
 import re
 import shutil
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 HANDOFF = "handoff"
 """Folder below the root of object storage; each of its folders holds files passed between one run's tasks."""
 
+LONGEST_NAME = 100  # characters; leaves room for suffixes in the 255 bytes of a file name
+DIGEST_MARK = "--"
+RUN_TIME = re.compile(r"T(\d\d)-(\d\d)-(\d\d(?:\.\d{1,6})?)-(\d\d)-(\d\d)", re.ASCII)
+
 
 def url_of(path: Path) -> str:
     """Return the URL of a file for fsspec (``ObjectStoragePath``, ``UPath``) and Hadoop.
@@ -37,8 +42,23 @@ def url_of(path: Path) -> str:
 
 
 def file_name(text: str) -> str:
-    """Return ``text`` as a file name that is valid in every store and contains no path separator."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", text)
+    """Return an id as a name for a file or folder, valid in every store; different ids have different names.
+
+    An ordinary id is its own name, with ``-`` in place of the colons and the plus of a run's time. Any other one, such
+    as ``x:y``, ``..`` or one of more than :data:`LONGEST_NAME` characters, ends in its digest: ``x-y--8a1c3f…``.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", text)
+    is_ordinary = RUN_TIME.sub(r"T\1:\2:\3+\4:\5", name) == text and len(text) <= LONGEST_NAME
+    if is_ordinary and name and not name.startswith(".") and DIGEST_MARK not in name:
+        return name
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{name[:LONGEST_NAME].lstrip('.')}{DIGEST_MARK}{digest}"
+
+
+def task_file_name(task_id: str, map_index: int | None) -> str:
+    """Return the name for the files of a task, or of one instance of a mapped task (else -1 or ``None``)."""
+    is_mapped = map_index is not None and map_index >= 0
+    return file_name(f"{task_id}[{map_index}]" if is_mapped else task_id)
 
 
 def handoff_folder(root: File, run_id: str) -> File:

@@ -88,10 +88,12 @@ class DbtOperator(BaseOperator):
 
         ti = context["ti"]
         root = storage_root() / "dbt"
-        restore_partial_parse(root / ti.dag_id, folder)
+        home = root / storage.file_name(ti.dag_id)
+        restore_partial_parse(home, folder)
         exit_code = self.run_dbt(folder, self.commands, self.schema)
-        destination = root.joinpath(ti.dag_id, storage.file_name(context["run_id"]), ti.task_id, str(ti.try_number))
-        store_artifacts(folder, destination, docs=root / "docs", cache=root / ti.dag_id)
+        task = storage.task_file_name(ti.task_id, ti.map_index)
+        destination = home / storage.file_name(context["run_id"]) / task / str(ti.try_number)
+        store_artifacts(folder, destination, docs=root / "docs", cache=home)
         self.log.info("artifacts are stored in %s", destination)
         return exit_code
 

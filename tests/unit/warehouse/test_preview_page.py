@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def test_no_value_changes_the_terminal(capsys: pytest.CaptureFixture[str]) -> No
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv(OBJECT_STORAGE.name, url_of(tmp_path))
     pushed: dict[str, str] = {}
-    ti = SimpleNamespace(dag_id="d", task_id="t", run_id="manual__2024-06-01T00:00", try_number=1, map_index=4)
+    ti = SimpleNamespace(dag_id="d", task_id="t", run_id="manual__2024-06-01T00:00:00+00:00", try_number=1, map_index=4)
     ti.xcom_push = lambda key, value: pushed.update({key: value})
     return {"ti": ti, "dag_run": SimpleNamespace(start_date=None), "params": {"preview": True}, "pushed": pushed}
 
@@ -87,7 +88,7 @@ def test_a_task_that_previews_is_skipped_and_links_its_page(context: dict[str, A
     with pytest.raises(AirflowSkipException, match="nothing was written"):
         publish(context, [a_load(), a_load()])
     url = context["pushed"]["preview"]
-    assert url.endswith("/preview/d/manual__2024-06-01T00-00/t-4.html")
+    assert re.search(r"/preview/d/manual__2024-06-01T00-00-00-00-00/t-4---[0-9a-f]{16}\.html$", url)
     assert "Preview of d.t" in UPath(url).read_text()
     stored = json.loads(UPath(url).with_suffix(".json").read_bytes())
     assert (stored["dag_id"], stored["refused"], len(stored["loads"])) == ("d", None, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from include.core.storage import file_name, write
+from include.core.storage import file_name, task_file_name, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,9 +24,8 @@ NULL = "<i>NULL</i>"
 
 def store(preview: RunPreview, root: File) -> str:
     """Write ``preview/<dag>/<run>/<task>.html`` and ``….json`` below ``root``; return the URL of the page."""
-    index = f"-{preview.map_index}" if preview.map_index >= 0 else ""
     folder = root / FOLDER / file_name(preview.dag_id) / file_name(preview.run_id)
-    name = f"{file_name(preview.task_id)}{index}"
+    name = task_file_name(preview.task_id, preview.map_index)
     write(folder / f"{name}.json", preview.model_dump_json(indent=1).encode())
     return write(folder / f"{name}.html", page(preview).encode())
 
