@@ -64,7 +64,11 @@ MODELS = ["gender_rule", "article_recipe", "logistic_regression", "soft_vote"]
     max_active_runs=1,
     params={
         "passengers": Param(
-            None, type=["null", "string"], description="URL of the passenger list; null: SPELLBOOK_TITANIC_PASSENGERS."
+            None,
+            type=["null", "string"],
+            maxLength=2000,
+            description="Path or URL of the passenger list, below inbox/ of object storage or in"
+            " SPELLBOOK_SOURCE_FOLDERS; null: SPELLBOOK_TITANIC_PASSENGERS.",
         ),
         "models": Param(
             ["logistic_regression", "soft_vote"],
@@ -93,11 +97,13 @@ def titanic_ml_pipeline() -> None:
     @task
     def prepare_data(**context: Any) -> str:
         """Validate the passenger list and store it; return the URL."""
-        from include.domains.titanic.passengers import prepare
+        from include.core.input_files import allowed, opened
+        from include.domains.titanic.passengers import LARGEST_LIST, prepare
 
-        source = context["params"]["passengers"] or titanic.TITANIC_PASSENGERS.read()
-        root = storage_root()
-        return prepare(ObjectStoragePath(source), root, context["dag_run"].run_id)
+        root, requested = storage_root(), context["params"]["passengers"]
+        source = allowed("param passengers", requested, root) if requested else titanic.TITANIC_PASSENGERS.read()
+        with opened(source, LARGEST_LIST, ObjectStoragePath) as file:
+            return prepare(file.read(), source, root, context["dag_run"].run_id)
 
     @task(pool="cpu_bound_pool", pool_slots=2)
     def train_model(passengers: str, **context: Any) -> str:

@@ -10,23 +10,19 @@ import argparse
 import datetime as dt
 import os
 import re
-import stat
 import sys
-from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, NoReturn
 
 from typing_extensions import override
 
-from include.core.errors import ConfigurationError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from include.core.warehouse.preview.model import Preview
 
 ACCEPTED, OTHER, SOME_REJECTED, REFUSED = 0, 1, 3, 4
-LARGEST_DOWNLOAD = 10_000_000_000
+LARGEST_FILE = 10_000_000_000
 DAY = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)", re.ASCII)
 
 
@@ -79,28 +75,12 @@ def _parser() -> argparse.ArgumentParser:
 def _preview(options: argparse.Namespace) -> Preview:
     from include.contracts import contract
     from include.core.formats.judge import judge
+    from include.core.input_files import opened
 
     chosen = contract(options.source)
     name = options.file
-    with _opened(name) as file:
+    with opened(name, LARGEST_FILE) as file:
         return judge(chosen, file, name, options.date or _day_in(name), options.warehouse)
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if re.match(r"https?://", name, re.IGNORECASE):
-        from include.core.csv_files.fetch import from_http
-
-        with from_http(name, LARGEST_DOWNLOAD) as file:
-            yield file
-        return
-    path = name.removeprefix("file://")
-    if "://" in path:
-        raise ConfigurationError(f"FILE={name}: use a path, file://, http:// or https://")
-    if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a pipe would block
-        raise ConfigurationError(f"FILE={name} is not a regular file")
-    with Path(path).open("rb") as file:
-        yield file
 
 
 def _print(preview: Preview, *, as_json: bool) -> None:

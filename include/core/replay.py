@@ -52,7 +52,12 @@ def read_replayed_day(file: File) -> dt.date | None:
         ValueError: if the sidecar file doesn't contain a date.
     """
     sidecar = sidecar_path(file)
-    return dt.date.fromisoformat(sidecar.read_text()) if sidecar.exists() else None
+    if not sidecar.exists():
+        return None
+    try:
+        return dt.date.fromisoformat(sidecar.read_text())
+    except ValueError:
+        raise ValueError(f"{sidecar} doesn't contain a date, YYYY-MM-DD") from None
 
 
 def sidecar_path(file: File) -> File:

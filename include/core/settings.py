@@ -124,8 +124,8 @@ OBJECT_STORAGE = EnvironmentKey(
 SOURCE_FOLDERS = EnvironmentKey(
     "SPELLBOOK_SOURCE_FOLDERS",
     "",
-    "Folders and URLs (/data/in, s3://aws_default@bucket/in), comma-separated, in which a source's YAML may name files;"
-    " inbox/ of object storage is always allowed.",
+    "Folders and URLs (/data/in, s3://aws_default@bucket/in), comma-separated, in which a source's YAML or a run may"
+    " name files; inbox/ of object storage is always allowed.",
 )
 PRIVATE_NETWORKS = EnvironmentKey(
     "SPELLBOOK_PRIVATE_NETWORKS",

@@ -9,12 +9,11 @@ import tempfile
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
-from urllib.parse import urlsplit
 
 from include.core.csv_files.dialect import CsvError
 from include.core.http.bodies import CHUNK, decoded, is_plain
 from include.core.http.client import REDIRECTS, HttpApi, Limits
-from include.core.http.egress import PORTS, Egress
+from include.core.http.egress import Egress
 from include.core.http.transport import run
 
 if TYPE_CHECKING:
@@ -38,11 +37,6 @@ def from_storage(file: File) -> Iterator[BinaryIO]:
             shutil.copyfileobj(source, copy, CHUNK)
             copy.seek(0)
             yield copy
-
-
-def is_http(source: str) -> bool:
-    """Return whether ``source`` is an http(s) URL, in any letter case."""
-    return urlsplit(source).scheme in PORTS
 
 
 @contextmanager

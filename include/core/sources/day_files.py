@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.errors import ConfigurationError, MissingInputError
-from include.core.settings import SOURCE_FOLDERS
+from include.core.input_files import allowed
 from include.core.sources.model import DAY_FIELD
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from include.core.sources.model import Files, Source
     from include.core.storage import File
 
-INBOX = "inbox"
 SHOWN = 5
 
 
@@ -44,7 +42,7 @@ def find(source: Source, files: Files, day: dt.date, root: File, open_path: Call
         NoFileError: if there is no such file.
         SeveralFilesError: if the name matches several.
     """
-    folder = allowed_folder(source, with_day(files.folder, day), root, open_path)
+    folder = open_path(allowed(field_of(source), with_day(files.folder, day), root))
     name = with_day(files.name, day)
     found = [file for file in folder.iterdir() if fnmatchcase(file.name, _literal(name))] if folder.exists() else []
     if not found:
@@ -58,22 +56,9 @@ def find(source: Source, files: Files, day: dt.date, root: File, open_path: Call
     return found[0]
 
 
-def allowed_folder(source: Source, folder: str, root: File, open_path: Callable[[str], File]) -> File:
-    """Return the path of a folder that a source names.
-
-    Raises:
-        ConfigurationError: if it isn't below one of the allowed folders; symbolic links count as what they lead to.
-    """
-    inbox = root / INBOX
-    is_relative = "://" not in folder and not folder.startswith("/")
-    path = inbox / folder if is_relative else open_path(folder)
-    allowed = [str(inbox), *filter(None, (item.strip() for item in SOURCE_FOLDERS.read().split(",")))]
-    if not any(_is_below(_resolved(str(path)), _resolved(prefix)) for prefix in allowed):
-        raise ConfigurationError(
-            f"source {source.name}: files.folder: {folder} isn't in an allowed folder: {', '.join(allowed)}; add it to"
-            f" {SOURCE_FOLDERS.name}"
-        )
-    return path
+def field_of(source: Source) -> str:
+    """Return the field that names the folder, for messages."""
+    return f"source {source.name}: files.folder"
 
 
 def with_day(text: str, day: dt.date) -> str:
@@ -84,12 +69,3 @@ def with_day(text: str, day: dt.date) -> str:
 def _literal(name: str) -> str:
     """Return a pattern for fnmatch in which only ``*`` is special."""
     return name.replace("[", "[[]").replace("?", "[?]")
-
-
-def _resolved(url: str) -> str:
-    path = url.removeprefix("file://")
-    return url if "://" in path else str(Path(path).resolve())
-
-
-def _is_below(url: str, prefix: str) -> bool:
-    return url == prefix.rstrip("/") or url.startswith(prefix.rstrip("/") + "/")

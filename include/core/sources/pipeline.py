@@ -18,10 +18,11 @@ from include.core import exact_json
 from include.core.csv_files.fetch import from_storage
 from include.core.formats.compression import decompressed
 from include.core.formats.reader import reader_of
+from include.core.input_files import allowed, opened
 from include.core.replay import describe_day, read_replayed_day, write_replayed_day
 from include.core.sources.contract import contract_of
 from include.core.sources.dataset import dataset_of
-from include.core.sources.day_files import find
+from include.core.sources.day_files import field_of, find
 from include.core.sources.errors import PublishGateError
 from include.core.sources.rows import judged_rows
 from include.core.storage import file_name, json_lines, write, writing
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHOWN_RULES = 5
+LARGEST_FILE = 50_000_000_000
 REQUESTED_AT = "requested_at"
 
 
@@ -104,7 +106,8 @@ def extract_files(
         file = find(source, source.files, day, root, open_path)
         suffix = "".join(PurePath(file.name).suffixes[-2:])
         copy = root / "sources" / source.name / f"day={day.isoformat()}" / f"{file_name(run_id)}.raw{suffix}"
-        with file.open("rb") as original, writing(copy) as target:
+        url = allowed(field_of(source), str(file), root)  # the file may be a link that leads elsewhere
+        with opened(url, LARGEST_FILE, open_path) as original, writing(copy) as target:
             shutil.copyfileobj(original, target)
         write_replayed_day(copy, read_replayed_day(file))
         log.info("source %s, %s: %s", source.name, day, file)

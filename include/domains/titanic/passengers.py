@@ -21,6 +21,7 @@ LABEL = "Survived"
 KEY = "PassengerId"
 MINIMUM_ROWS = 100
 SHOWN_ERRORS = 5
+LARGEST_LIST = 10_000_000
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +75,14 @@ def read(csv: bytes) -> pd.DataFrame:
     """Return the labelled passengers of a CSV file: :data:`KEY`, :data:`LABEL` and :data:`COLUMNS`.
 
     Raises:
-        DataError: naming line, column and value of what is invalid; nothing is dropped silently.
+        DataError: naming line and column of what is invalid, without any content of the file, because whoever can
+            start a run may not be allowed to read it; nothing is dropped silently.
     """
     raw = read_csv(csv, "passenger list", dtype={"Name": str, "Ticket": str, "Cabin": str})
     try:
         passengers = TypeAdapter(list[LabelledPassenger]).validate_python(to_records(raw))
     except ValidationError as error:
-        raise DataError(f"passenger list: {_described(error, raw.index)}") from error
+        raise DataError(f"passenger list: {_described(error, raw)}") from None
     if len(passengers) < MINIMUM_ROWS:
         raise DataError(
             f"passenger list: {len(passengers)} rows; at least {MINIMUM_ROWS} are needed to evaluate a model"
@@ -88,7 +90,8 @@ def read(csv: bytes) -> pd.DataFrame:
     labels = pd.Series([passenger.Survived for passenger in passengers], dtype="int64")
     keys = pd.Series([passenger.PassengerId for passenger in passengers], dtype="int64")
     if keys.duplicated().any():
-        raise DataError(f"passenger list: duplicate {KEY}: {sorted(set(keys[keys.duplicated()]))[:5]}")
+        repeated = list(raw.index[keys.duplicated()])[:SHOWN_ERRORS]
+        raise DataError(f"passenger list: {KEY} of an earlier line on line {', '.join(map(str, repeated))}")
     if labels.nunique() < 2:
         raise DataError(f"passenger list: {LABEL} is {labels.iloc[0]} in every row; both outcomes are needed")
     rows = [passenger.model_dump(include=set(COLUMNS)) for passenger in passengers]
@@ -98,14 +101,20 @@ def read(csv: bytes) -> pd.DataFrame:
     return table
 
 
-def prepare(source: File, root: File, run_id: str) -> str:
-    """Validate the passenger list and store it as Parquet; return the file's URL.
+def prepare(csv: bytes, source: str, root: File, run_id: str) -> str:
+    """Validate the passenger list and store it as Parquet; return the stored file's URL.
+
+    Args:
+        csv: the list.
+        source: its URL, for messages.
+        root: root of object storage.
+        run_id: DAG run, which names the folder.
 
     Raises:
-        DataError: naming line, column and value of what is invalid.
+        DataError: naming line and column of what is invalid.
     """
     try:
-        passengers = read(source.read_bytes())
+        passengers = read(csv)
     except DataError as error:
         raise DataError(f"{source}: {error}") from error
     buffer = io.BytesIO()
@@ -114,12 +123,17 @@ def prepare(source: File, root: File, run_id: str) -> str:
     return write(root / "titanic" / file_name(run_id) / "passengers.parquet", buffer.getvalue())
 
 
-def _described(error: ValidationError, line_numbers: pd.Index) -> str:
-    details = error.errors(include_url=False)
+def _described(error: ValidationError, rows: pd.DataFrame) -> str:
+    details = error.errors(include_url=False, include_input=False, include_context=False)
     lines = [
-        f"line {line_numbers[int(detail['loc'][0])]}, column {'.'.join(map(str, detail['loc'][1:]))}: {detail['msg']}"
-        f" (got {detail['input']!r})"
+        f"line {rows.index[int(row)]}, column {_column(name, rows)}: {detail['msg']}"
         for detail in details[:SHOWN_ERRORS]
+        for row, name, *_ in [detail["loc"]]
     ]
     more = f"; and {len(details) - SHOWN_ERRORS} more" if len(details) > SHOWN_ERRORS else ""
     return "; ".join(lines) + more
+
+
+def _column(name: str | int, rows: pd.DataFrame) -> str:
+    """Return a column's name, or the number of one whose name is the file's own."""
+    return str(name) if name in LabelledPassenger.model_fields else f"number {list(rows.columns).index(name) + 1}"

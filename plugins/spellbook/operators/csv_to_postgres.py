@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from include.core.warehouse.dataset import Dataset
 
-LARGEST_DOWNLOAD = 50_000_000_000
+LARGEST_FILE = 50_000_000_000
 
 
 class CsvToPostgresOperator(BaseOperator):
@@ -40,7 +40,7 @@ class CsvToPostgresOperator(BaseOperator):
         nulls: strings that represent a missing value.
         line_column: column for the row's line number in the file.
         max_bad_share: largest accepted share of rejected rows; above it, the task fails and nothing is published.
-        largest_download: maximum size of an HTTP download in bytes.
+        largest_file: maximum size in bytes.
     """
 
     template_fields: Sequence[str] = ("source", "partition")
@@ -59,7 +59,7 @@ class CsvToPostgresOperator(BaseOperator):
         nulls: Sequence[str] = ("",),
         line_column: str | None = None,
         max_bad_share: float = 0.0,
-        largest_download: int = LARGEST_DOWNLOAD,
+        largest_file: int = LARGEST_FILE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,7 +73,7 @@ class CsvToPostgresOperator(BaseOperator):
         self.nulls = tuple(nulls)
         self.line_column = line_column
         self.max_bad_share = max_bad_share
-        self.largest_download = largest_download
+        self.largest_file = largest_file
 
     @override
     def execute(self, context: Context) -> dict[str, int]:
@@ -84,20 +84,18 @@ class CsvToPostgresOperator(BaseOperator):
             IncompleteLoadError: rows are invalid, and others belong together with them; the rest was loaded.
             LoadError: too many rows are invalid, or the rows violate the contract; nothing was written.
         """
-        from include.core.csv_files.fetch import from_http, from_storage, is_http
         from include.core.csv_files.load import load_csv
+        from include.core.input_files import is_http, opened
         from include.core.replay import describe_day, read_replayed_day
         from include.core.storage import modified_at
 
-        if is_http(self.source):
-            source, replayed_from = from_http(self.source, self.largest_download), None
-            name = urlsplit(self.source).path  # the rest may hold a password or a signature
-            requested_at = datetime.now(UTC)
-        else:
+        replayed_from, requested_at = None, datetime.now(UTC)
+        name = urlsplit(self.source).path  # the rest may hold a password or a signature
+        if not is_http(self.source):
             path = ObjectStoragePath(self.source)
             name = str(path)
-            source, replayed_from = from_storage(path), read_replayed_day(path)
-            requested_at = modified_at(path)
+            replayed_from, requested_at = read_replayed_day(path), modified_at(path)
+        source = opened(self.source, self.largest_file, ObjectStoragePath)
         with publication(context) as attempt, source as file:
             result = load_csv(
                 file,

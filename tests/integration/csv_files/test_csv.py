@@ -182,7 +182,7 @@ def test_from_disk_and_http(
     with pytest.raises(PermanentUpstreamError, match="answered 404"):
         operator(f"{server}/nothing.csv")
     with pytest.raises(PermanentUpstreamError, match="larger than 10 bytes"):
-        operator(f"{server}/orders.csv.gz", largest_download=10)
+        operator(f"{server}/orders.csv.gz", largest_file=10)
     monkeypatch.setenv("SPELLBOOK_PRIVATE_NETWORKS", "10.0.0.0/8")
     for url in (f"{server}/orders.csv.gz", f"{server.replace('http', 'HTTP')}/orders.csv.gz"):
         with pytest.raises(ForbiddenAddressError, match="not a public address"):

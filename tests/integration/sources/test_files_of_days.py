@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import traceback
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
+from include.core.errors import ConfigurationError
 from include.core.sources import pipeline
 from include.core.sources.day_files import NoFileError
 from include.core.sources.errors import PublishGateError
@@ -109,3 +111,20 @@ def test_too_many_invalid_rows_are_refused(tmp_path: Path) -> None:
     pipeline.process(source, raw)
     with pytest.raises(PublishGateError, match=r"1 of 4 rows are invalid \(25.0%\); allowed: 20.0%"):
         pipeline.check(source, raw)
+
+
+def test_nothing_is_read_through_a_link_that_leads_elsewhere(tmp_path: Path) -> None:
+    source = parse_source(YAML.replace('"orders*"', "orders.csv"), tmp_path / "orders.yaml")
+    folder = tmp_path / "storage" / "inbox" / "in" / "2024-06-01"
+    folder.mkdir(parents=True)
+    (tmp_path / "private.csv").write_text("not for runs")
+    (folder / "orders.csv").symlink_to(tmp_path / "private.csv")
+    with pytest.raises(ConfigurationError, match=r"source orders: files\.folder: .*orders\.csv isn't in an allowed"):
+        pipeline.extract_files(source, UPath(tmp_path / "storage"), [DAY], "run", UPath)
+    (folder / "orders.csv").unlink()
+    (folder / "orders.csv").write_bytes(CSV)
+    (folder / "orders.csv.replayed").symlink_to(tmp_path / "private.csv")
+    with pytest.raises(ValueError, match=r"orders\.csv\.replayed doesn't contain a date") as caught:
+        pipeline.extract_files(source, UPath(tmp_path / "storage"), [DAY], "run", UPath)
+    assert "not for runs" not in "".join(traceback.format_exception(caught.value))
+    assert not list((tmp_path / "storage").rglob("run.raw*replayed"))

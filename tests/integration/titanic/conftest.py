@@ -37,7 +37,7 @@ FOLDS = Folds(repeats=1)
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of object storage with one trained candidate, which tests copy."""
     folder = tmp_path_factory.mktemp("trained")
-    passengers = prepare(UPath(LIST), UPath(folder), "run")
+    passengers = prepare(LIST.read_bytes(), str(LIST), UPath(folder), "run")
     pipeline.train(TITANIC, UPath(passengers), FOLDS, QUICK)
     return folder
 

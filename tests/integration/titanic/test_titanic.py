@@ -40,9 +40,7 @@ KELLY = {"Pclass": 3, "Name": "Kelly, Mr. James", "Sex": "male", "SibSp": 0, "Pa
 
 
 def train(folder: Path, table: pd.DataFrame, names: list[str] = QUICK, run: str = "other") -> UPath:
-    source = folder / f"{run}.csv"
-    table.to_csv(source, index=False)
-    passengers = prepare(UPath(source), UPath(folder), run)
+    passengers = prepare(table.to_csv(index=False).encode(), f"{run}.csv", UPath(folder), run)
     return UPath(pipeline.train(TITANIC, UPath(passengers), FOLDS, names))
 
 

@@ -286,7 +286,7 @@ def test_what_is_no_verdict_has_status_1(judge: Judge, tmp_path: Path) -> None:
         (str(judge.yaml), str(tmp_path / "none.csv"), "No such file"),
         (str(judge.yaml), str(tmp_path), "is not a regular file"),
         (str(judge.yaml), str(pipe), "is not a regular file"),
-        (str(judge.yaml), "ftp://x/a.csv", "use a path, file://, http:// or https://"),
+        (str(judge.yaml), "ftp://x/a.csv", "isn't a path, or a URL like"),
         (str(judge.yaml), "HTTP://127.0.0.1:9/a.csv", "127.0.0.1"),
         (str(judge.yaml), "a\0b", "null"),
         (str(judge.yaml), "", ""),
