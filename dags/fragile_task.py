@@ -31,10 +31,12 @@ from spellbook.retries import BackoffInParams
     schedule=None,
     start_date=datetime(2024, 1, 1, tz="UTC"),
     params={
-        "fail_times": Param(0, type="integer", minimum=0, description="Number of tries that fail."),
-        "delay": Param(5, type="number", exclusiveMinimum=0, description="First wait, in minutes."),
-        "cap": Param(60, type="number", exclusiveMinimum=0, description="Longest wait, in minutes."),
-        "minute": Param(0.2, type="number", exclusiveMinimum=0, description="Length of a minute in seconds."),
+        "fail_times": Param(0, type="integer", minimum=0, maximum=100, description="Number of tries that fail."),
+        "delay": Param(5, type="number", exclusiveMinimum=0, maximum=1440, description="First wait, in minutes."),
+        "cap": Param(60, type="number", exclusiveMinimum=0, maximum=1440, description="Longest wait, in minutes."),
+        "minute": Param(
+            0.2, type="number", exclusiveMinimum=0, maximum=60, description="Length of a minute in seconds."
+        ),
     },
     default_args={"owner": "data-platform"},
     tags=[Tag.EXAMPLE],

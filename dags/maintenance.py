@@ -39,14 +39,16 @@ from include.core.tags import Tag
     params={
         "dry_run": Param(True, type="boolean", description="Only report what would be removed."),
         "metadata_days": Param(
-            90, type="integer", minimum=7, description="Remove database rows older than this many days."
+            90, type="integer", minimum=7, maximum=36_500, description="Remove database rows older than this many days."
         ),
-        "log_days": Param(30, type="integer", minimum=1, description="Remove logs older than this many days."),
+        "log_days": Param(
+            30, type="integer", minimum=1, maximum=36_500, description="Remove logs older than this many days."
+        ),
         "handoff_days": Param(
-            2, type="integer", minimum=1, description="Remove hand-off files older than this many days."
+            2, type="integer", minimum=1, maximum=36_500, description="Remove hand-off files older than this many days."
         ),
         "mlflow_days": Param(
-            180, type="integer", minimum=1, description="Remove MLflow runs older than this many days."
+            180, type="integer", minimum=1, maximum=36_500, description="Remove MLflow runs older than this many days."
         ),
     },
     default_args={"owner": "data-platform"},

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include.core import connection_use
+from include.core.json_limits import LARGEST, SMALLEST, is_in_range
 from include.core.tags import Tag
 from include.ops.alerts.runbooks import runbooks_in
 from include.ops.alerts.wording import advice_of
@@ -30,6 +31,7 @@ DECLARE = "or declare it in include/core/settings.py or the settings.py of its d
 LISTED = 5
 NOTE_HEADING = "## What the gate will ask for"
 NOTE_TAG = "refused by the gate"
+LIMITS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 RUNBOOKS = Path(__file__).parent.parent / "docs" / "runbooks"
 
 
@@ -134,6 +136,15 @@ def connections(dag: DAG) -> Iterator[str]:
             yield f"{where}: unknown connection {conn_id!r}; use one of {', '.join(declared)}, {DECLARE}"
 
 
+def params(dag: DAG) -> Iterator[str]:
+    """A number without limits can be any number, and overflows in the middle of a run."""
+    for name, param in dag.params.items():
+        is_number = isinstance(param.value, int | float) and not isinstance(param.value, bool)
+        schema = ({"type": "number"} if is_number else {}) | param.schema
+        for place in _numbers_without_limits(schema, name):
+            yield f"param {place}: a number without minimum and maximum: pass both, from {SMALLEST} to {LARGEST}"
+
+
 STRICT: tuple[Rule, ...] = (owner, tags, documentation)
 RULES: dict[str, Rule] = {
     rule.__name__: rule
@@ -149,6 +160,7 @@ RULES: dict[str, Rule] = {
         pools,
         queues,
         connections,
+        params,
     )
 }
 
@@ -185,6 +197,27 @@ def note_in(doc: str | None) -> str:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more
+
+
+def _numbers_without_limits(schema: Any, place: str) -> Iterator[str]:
+    """Yield each place in a JSON schema that allows a number without limits of 64 bits."""
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from _numbers_without_limits(inner, place)
+    if not isinstance(schema, dict):
+        return
+    declared = schema.get("type")
+    kinds = {declared} if isinstance(declared, str) else set(declared) if isinstance(declared, list) else set()
+    is_limited = "enum" in schema or all(_is_limit(schema, limit) for limit in LIMITS)
+    if kinds & {"integer", "number"} and not is_limited:
+        yield place
+    for name, inner in schema.items():
+        if name not in {"enum", "const", "default", "examples"}:
+            yield from _numbers_without_limits(inner, f"{place}.{name}")
+
+
+def _is_limit(schema: dict[str, Any], names: Iterable[str]) -> bool:
+    return any(isinstance(schema.get(name), int | float) and is_in_range(schema[name]) for name in names)
 
 
 @cache

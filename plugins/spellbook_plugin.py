@@ -9,12 +9,16 @@ from airflow.plugins_manager import AirflowPlugin
 from include.ops.alerts.deadline import RunQueued
 from spellbook import listener
 from spellbook.login_limit import LoginLimit
+from spellbook.middleware import GuardedRequests
 from spellbook.timetables.month_end import MonthEndTimetable
 
 LISTENERS: list[object] = [listener]
 DEADLINE_REFERENCES: list[Any] = [RunQueued]
 TIMETABLES: list[Any] = [MonthEndTimetable]
-MIDDLEWARES: list[Any] = [{"name": "login limit", "middleware": LoginLimit}]
+MIDDLEWARES: list[Any] = [
+    {"name": "login limit", "middleware": LoginLimit},
+    {"name": "guarded requests", "middleware": GuardedRequests},
+]
 
 
 class SpellbookPlugin(AirflowPlugin):

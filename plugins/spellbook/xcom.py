@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -17,6 +16,7 @@ from airflow.utils.json import XComDecoder, XComEncoder
 from typing_extensions import override
 
 from include.core.errors import PermanentError
+from include.core.json_limits import LARGEST, SMALLEST, is_in_range
 from include.core.settings import XCOM_LIMIT
 from include.core.warehouse.storable import is_storable
 
@@ -126,8 +126,8 @@ def _changes(value: Any, copy: Any, path: str) -> Iterator[str]:
     elif isinstance(value, list | tuple) and type(value) is type(copy) and len(value) == len(copy):
         for number, item in enumerate(value):
             yield from _changes(item, copy[number], f"{path}[{number}]")
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield f"{path}: {value} isn't a number in JSON"
+    elif isinstance(value, int | float) and not is_in_range(value):
+        yield f"{path}: {value} is out of range; allowed: {SMALLEST} to {LARGEST}"
     elif isinstance(value, str) and not is_storable(value):
         yield f"{path}: the text contains a NUL character or a lone surrogate"
     elif not isinstance(value, type(copy)) and not isinstance(copy, type(value)):

@@ -39,6 +39,10 @@ CAUGHT = {
     "missing": ("does not exist",),
     "no_doc": ("no doc_md", "doc_md=__doc__"),
     "no_heading": ("no heading 'On failure'", "## On failure"),
+    "no_limits": (
+        *(f"no_limits.py, DAG no_limits: param {name}: a number" for name in ("rows", "share", "sizes.items", "plain")),
+        "without minimum and maximum: pass both, from -9223372036854775808",
+    ),
     "no_owner": ("no owner on task work: pass ", "default_args={'owner'"),
     "no_retries": ("task work: retries=0", "pass 1 or more"),
     "no_runbook": ("links to docs/runbooks/no_such_page.md", "write it, or remove the link"),

@@ -1,0 +1,75 @@
+"""Refuses requests to the API server whose JSON would stop another component or fill the metadata database.
+
+Registered as a root middleware: the web UI's requests pass it as well. Of what workers send, only the runs that their
+tasks trigger are checked.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from include.core.json_limits import problem_in
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST_BODY = 2_000_000
+WITHOUT_BODY = {"GET", "HEAD", "OPTIONS"}
+OF_WORKERS, TRIGGERED = "/execution/", "/execution/dag-runs/"
+UNPROCESSABLE, TOO_LARGE = 422, 413
+
+
+class GuardedRequests:
+    """ASGI middleware that responds with 413 to a body that is too large, and with 422 to one beyond the limits.
+
+    See :mod:`include.core.json_limits`. The response's ``detail`` names the field, its value and what is allowed.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request, and pass it on."""
+        if scope["type"] != "http" or scope["method"] in WITHOUT_BODY or not _is_checked(scope):
+            await self.app(scope, receive, send)
+            return
+        from anyio.to_thread import run_sync
+
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > LARGEST_BODY:
+                await _refuse(send, TOO_LARGE, f"the request has more than {LARGEST_BODY} bytes")
+                return
+        if problem := await run_sync(problem_in, bytes(body)):
+            await _refuse(send, UNPROCESSABLE, problem)
+            return
+        await self.app(scope, _replayed(bytes(body), receive), send)
+
+
+def _is_checked(scope: Scope) -> bool:
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    return not path.startswith(OF_WORKERS) or path.startswith(TRIGGERED)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Return a function that receives the body again, and then what follows it."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receive_again
+
+
+async def _refuse(send: Send, status: int, problem: str) -> None:
+    content = json.dumps({"detail": problem}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
