@@ -44,9 +44,11 @@ def large_data_handoff() -> None:
     @task
     def extract(**context: Any) -> str:
         """Write the order lines; return the file's URL."""
+        from include.core.storage import handoff_folder
         from include.domains.handoff import lines
 
-        return lines.extract(storage_root(), context["dag_run"].run_id, context["params"]["rows"])
+        run = context["dag_run"]
+        return lines.extract(handoff_folder(storage_root(), run.dag_id, run.run_id), context["params"]["rows"])
 
     @task(pool="cpu_bound_pool")
     def transform(file: str) -> str:
@@ -69,7 +71,8 @@ def large_data_handoff() -> None:
         """Remove the run's files."""
         from include.core.storage import handoff_folder, remove
 
-        remove(handoff_folder(storage_root(), context["dag_run"].run_id))
+        run = context["dag_run"]
+        remove(handoff_folder(storage_root(), run.dag_id, run.run_id))
 
     extracted = extract()
     transformed = transform(extracted)

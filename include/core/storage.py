@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HANDOFF = "handoff"
-"""Folder below the root of object storage; each of its folders holds files passed between one run's tasks."""
+"""Folder below the root of object storage with the files that tasks of a run pass on, in a folder for each run."""
 
 LONGEST_NAME = 100  # characters; leaves room for suffixes in the 255 bytes of a file name
 DIGEST_MARK = "--"
@@ -61,9 +61,9 @@ def task_file_name(task_id: str, map_index: int | None) -> str:
     return file_name(f"{task_id}[{map_index}]" if is_mapped else task_id)
 
 
-def handoff_folder(root: File, run_id: str) -> File:
-    """Return ``{root}/handoff/{run}``."""
-    return root / HANDOFF / file_name(run_id)
+def handoff_folder(root: File, dag_id: str, run_id: str) -> File:
+    """Return ``{root}/handoff/{dag}/{run}``; runs of several DAGs may have the same id."""
+    return root / HANDOFF / file_name(dag_id) / file_name(run_id)
 
 
 def modified_at(file: File) -> dt.datetime:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from include.core.errors import PermanentError
-from include.core.storage import handoff_folder, modified_at, writing
+from include.core.storage import modified_at, writing
 from include.core.warehouse.connect import connect
 from include.core.warehouse.loader import load as load_partition
 from include.domains.handoff.datasets import STOCK_TOTALS
@@ -45,9 +45,9 @@ class FileGoneError(PermanentError, FileNotFoundError):
     """A file of the run was removed."""
 
 
-def extract(root: File, run_id: str, rows: int) -> str:
-    """Write ``rows`` order lines, repeating the recorded ones, and return the URL of the file."""
-    target = handoff_folder(root, run_id) / "lines.parquet"
+def extract(folder: File, rows: int) -> str:
+    """Write ``rows`` order lines, repeating the recorded ones, to a file in ``folder``; return its URL."""
+    target = folder / "lines.parquet"
     source = chain.from_iterable(repeat(list(_recorded())))
     with writing(target) as file, pq.ParquetWriter(file, LINES) as writer:
         for begin in range(0, rows, BATCH):

@@ -66,10 +66,7 @@ def old_handoffs(root: File, older_than: dt.timedelta, now: dt.datetime, *, dry_
 
 def abandoned_handoffs(root: File, older_than: dt.timedelta, now: dt.datetime) -> Iterator[File]:
     """Yield the folders of runs that didn't clean up: no file in them was written within ``older_than`` of ``now``."""
-    home = root / HANDOFF
-    if not home.exists():
-        return
-    folders: list[File] = list(home.iterdir())
+    folders: list[File] = list((root / HANDOFF).glob("*/*"))
     for folder in sorted(folders, key=str):
         times = [folder.fs.modified(path) for path in folder.fs.find(folder.path)]
         if all(now - time.replace(tzinfo=time.tzinfo or dt.UTC) > older_than for time in times):

@@ -31,7 +31,7 @@ from include.domains.handoff import lines
 from include.core.warehouse.attempt import Attempt
 step, *arguments = sys.argv[1:]
 if step == "extract":
-    result = lines.extract(UPath(arguments[0]), "run/1", int(arguments[1]))
+    result = lines.extract(UPath(arguments[0]), int(arguments[1]))
 elif step == "transform":
     result = lines.transform(UPath(arguments[0]))
 else:
@@ -70,12 +70,12 @@ def test_a_million_rows(tmp_path: Path, warehouse: str) -> None:
 
 def test_files_are_removed_after_the_run_and_by_age(tmp_path: Path, warehouse: str) -> None:
     root = UPath(url_of(tmp_path))
-    amounts = UPath(lines.transform(UPath(lines.extract(root, "run", 100))))
+    amounts = UPath(lines.transform(UPath(lines.extract(handoff_folder(root, "dag", "run"), 100))))
     lines.load(amounts, warehouse, Attempt("dag", "load", "run", 1))
     now = dt.datetime.now(dt.UTC)
     assert list(abandoned_handoffs(root, dt.timedelta(days=1), now)) == []
     [old] = abandoned_handoffs(root, dt.timedelta(days=1), now + dt.timedelta(days=2))
-    assert old == handoff_folder(root, "run")
+    assert old == handoff_folder(root, "dag", "run")
     remove(old)
     remove(old)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -118,10 +118,10 @@ def test_clearing_a_task_clears_what_writes_its_files(monkeypatch: pytest.Monkey
 
 
 def test_a_file_that_was_removed_is_an_error_that_says_which_task_to_clear(tmp_path: Path, warehouse: str) -> None:
-    root = UPath(url_of(tmp_path))
-    raw = UPath(lines.extract(root, "run", 100))
+    folder = handoff_folder(UPath(url_of(tmp_path)), "dag", "run")
+    raw = UPath(lines.extract(folder, 100))
     amounts = UPath(lines.transform(raw))
-    remove(handoff_folder(root, "run"))
+    remove(folder)
     message = r"parquet doesn't exist: .* Clear the task extract with its downstream"
     with pytest.raises(PermanentError, match=message):
         lines.transform(raw)

@@ -42,7 +42,7 @@ def test_old_logs(tmp_path: Path, dry_run: bool) -> None:
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_old_handoffs(tmp_path: Path, dry_run: bool) -> None:
     root = UPath(url_of(tmp_path))
-    old, young = (Path(handoff_folder(root, run).path) for run in ("old", "young"))
+    old, young = (Path(handoff_folder(root, "dag", run).path) for run in ("old", "young"))
     put(old / "lines.parquet", 3 * DAY)
     put(young / "lines.parquet", 3 * DAY)
     put(young / "amounts.parquet", DAY)

@@ -52,9 +52,10 @@ def test_a_mapped_task_has_other_names_than_an_unmapped_one() -> None:
 
 def test_a_run_removes_its_own_files_only(tmp_path: Path) -> None:
     root = UPath(tmp_path / "storage")
-    others = [write(handoff_folder(root, run_id) / "rows", b"1") for run_id in ("x-y", "x+y", "..x", RUN)]
+    others = [write(handoff_folder(root, "dag", run_id) / "rows", b"1") for run_id in ("x-y", "x+y", "..x", RUN)]
+    others.append(write(handoff_folder(root, "other", "x:y") / "rows", b"1"))
     others.append(write(root / "inbox" / "rows", b"1"))
     for run_id in ("x:y", ".", "..", "../inbox", ""):
-        write(handoff_folder(root, run_id) / "rows", b"1")
-        remove(handoff_folder(root, run_id))
+        write(handoff_folder(root, "dag", run_id) / "rows", b"1")
+        remove(handoff_folder(root, "dag", run_id))
     assert all(UPath(url).exists() for url in others)
