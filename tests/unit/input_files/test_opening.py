@@ -107,7 +107,7 @@ REFUSED = [
     "data:text/csv,a",
     "data://text/csv,a",
     "memory://x",
-    "github://owner:repo@/x",
+    "github://owner:repo@/x",  # pragma: allowlist secret
     "list.csv\0",
     "list.csv\n",
     "",
