@@ -35,7 +35,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UPath:
 
 
 def read(url: str, root: UPath) -> bytes:
-    with opened(allowed("param file", url, root), 100, UPath) as file:
+    with opened(allowed("param file", url, root), 1_000_000, UPath) as file:
         return file.read()
 
 
