@@ -136,4 +136,4 @@ def _described(error: ValidationError, rows: pd.DataFrame) -> str:
 
 def _column(name: str | int, rows: pd.DataFrame) -> str:
     """Return a column's name, or the number of one whose name is the file's own."""
-    return str(name) if name in LabelledPassenger.model_fields else f"number {list(rows.columns).index(name) + 1}"
+    return str(name) if name in LabelledPassenger.model_fields else f"number {list(rows.columns).index(str(name)) + 1}"

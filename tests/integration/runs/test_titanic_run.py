@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from devstack.environment import local_url
 from devstack.load import load
 from devstack.stack import Stack
 from include.core.ml.serving.client import ModelServer
+from include.core.storage import url_of
 from include.domains.titanic.spec import TITANIC
 from tests.integration.runs.conftest import Make, RunResult, until
 
@@ -128,3 +132,27 @@ def test_a_refused_candidate_fails_or_skips_the_run_as_configured(make_run: Make
     else:
         assert result.good, result.text
         assert "deploy_model skipped" in result.text
+
+
+def test_a_run_reads_lists_in_allowed_folders_only_and_shows_nothing_of_them(
+    airflow: Airflow, stack: Stack, make_run: Make, tmp_path: Path
+) -> None:
+    canary = "canary-" + secrets.token_hex(8)
+    inbox = stack.state.root / "storage" / "inbox"
+    inbox.mkdir(parents=True, exist_ok=True)
+    for file in (tmp_path / "private.csv", inbox / "list.csv"):
+        file.write_text(f"{canary},Sex\n" + f"1,{canary}\n" * 100)
+    (inbox / "link.csv").symlink_to(tmp_path / "private.csv")
+    for passengers, message in (
+        (url_of(tmp_path / "private.csv"), "param passengers: .* isn't in an allowed folder"),
+        ("link.csv", "param passengers: .* isn't in an allowed folder"),
+        ("list.csv", "list.csv: passenger list: line 2, column Pclass: Field required"),
+    ):
+        result = make_run(DAG, DAY, passengers=passengers)
+        assert not result.good
+        assert re.search(message, result.text), result.text
+        assert "prepare_data failed (try 1)" in result.text
+        assert canary not in result.text
+    assert canary not in str(airflow.get("/variables"))
+    written = [file for file in stack.state.root.rglob("*") if file.is_file() and file != inbox / "list.csv"]
+    assert [file for file in written if file.suffix in {".log", ".json", ".eml"} and canary in file.read_text()] == []
