@@ -37,6 +37,7 @@ with DAG("conf_reader", schedule="@daily", **SETTINGS):
 
     read()
 
-for name, value in {"large_float": 1e30, "large_integer": 2**64}.items():
+for name, text in {"large_float": "1e30", "large_integer": "18446744073709551616"}.items():
     with DAG(f"conf_{name}", schedule=None, **SETTINGS):
-        TriggerDagRunOperator(task_id="start", trigger_dag_id="conf_reader", conf={"value": value})
+        conf: Any = f'{{"value": {text}}}'  # the operator parses it
+        TriggerDagRunOperator(task_id="start", trigger_dag_id="conf_reader", conf=conf)
