@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 INBOX = "inbox"
 SCHEMES = ("file", "s3", "gs", "abfs", *PORTS)
-DEVICES = ("/dev/", "/proc/", "/sys/")
+PSEUDO_FILES = ("/proc/", "/sys/")  # regular files according to their mode
 LONGEST_URL = 2000
 
 
@@ -105,8 +105,8 @@ def is_http(url: str) -> bool:
 
 @contextmanager
 def _regular_file(path: Path, largest: int) -> Iterator[BinaryIO]:
-    status, is_device = path.stat(), str(path.resolve()).startswith(DEVICES)
-    if is_device or not stat.S_ISREG(status.st_mode):  # opening a pipe would block
+    status, is_pseudo = path.stat(), str(path.resolve()).startswith(PSEUDO_FILES)
+    if is_pseudo or not stat.S_ISREG(status.st_mode):  # opening a pipe would block
         raise ConfigurationError(f"{path} is not a regular file")
     _require_size(str(path), status.st_size, largest)
     with path.open("rb") as file:
