@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 SUCCESSES = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
 TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 MAX_TEXT = 5000  # characters of an error body that are searched for its reason
-MAX_DEPTH = 100  # levels of arrays and objects
 MAX_RETRY_AFTER = 3600.0
 """Maximum seconds that a ``Retry-After`` is obeyed, since a wrong one blocks the calls of all workers."""
 TRANSIENT_REASON = re.compile(
@@ -88,7 +87,7 @@ def check_json(where: str, response: Response, mask: Mask) -> Response:
         TransientUpstreamError: it isn't JSON, or is truncated.
     """
     try:
-        _parse(response.text)
+        exact_json.loads(response.text)
     except json.JSONDecodeError as error:
         start = " ".join(mask(response.text[:MAX_TEXT]).split())[:80]
         raise TransientUpstreamError(
@@ -105,28 +104,10 @@ def check_json(where: str, response: Response, mask: Mask) -> Response:
 def _reason(text: str) -> str:
     """Return the message of an error body, else the body's start."""
     try:
-        content = _parse(text)
+        content = exact_json.loads(text)
     except ValueError:
         content = None
     return _in_a_line(_error_message(content) or text) or "no reason given"
-
-
-def _parse(text: str) -> Any:
-    """Parse JSON that is nested no deeper than :data:`MAX_DEPTH`; code that goes through it may recurse.
-
-    Raises:
-        ValueError: if it is nested deeper, or can't be parsed.
-    """
-    content = exact_json.loads(text)
-    level = [content]
-    for _ in range(MAX_DEPTH + 1):
-        containers = (
-            item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)
-        )
-        level = [child for container in containers for child in container]
-        if not level:
-            return content
-    raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
 
 
 def error_in(content: Any, field: str) -> str:

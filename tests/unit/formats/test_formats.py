@@ -122,7 +122,7 @@ def test_rows_of_json_keep_their_digits() -> None:
         (b'{"error": true, "reason": "No such day."}', 1, None, "it says: No such day"),
         (b'{"total": 3, "data": [1]}', 1, None, "announces 3 rows, but has 1"),
         (b'{"total": [], "data": [1]}', 1, None, "announces"),
-        (b"[" * 100_000, 1, None, "nested too deeply"),
+        (b"[" * 100_000, 1, None, "nested more than 100 levels"),
         (b"[1e99999999999999999999]", 1, None, "out of range"),
         ("[1]".encode("utf-16"), 1, 0, "byte 0 isn't UTF-8"),
     ],
