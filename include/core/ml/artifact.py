@@ -7,6 +7,8 @@ MLflow's own loader takes the list of trusted types from the file itself, so a c
 from __future__ import annotations
 
 import hashlib
+import io
+import zipfile
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MODEL_FILE = "model.skops"
+MAX_BYTES = 256 * 1024 * 1024  # of a file in the registry
+MAX_UNPACKED = 512 * 1024 * 1024
+MAX_RATIO = 100  # of unpacked to packed size; skops compresses nothing by default
+MAX_SCHEMA = 32 * 1024 * 1024  # of the description of the objects, whose JSON takes ten times as much memory
+SCHEMA = "schema.json"
 LIBRARIES = ("scikit-learn", "skops", "pandas", "numpy")
 
 
@@ -57,7 +64,8 @@ def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
     """Return the model in ``content``, the bytes of a model file.
 
     Raises:
-        ArtifactError: if the checksum differs, the file isn't a skops file, or it contains a type that isn't trusted.
+        ArtifactError: if the checksum differs, the file isn't a skops file or is too large, or it contains a type that
+            isn't trusted.
     """
     from include.core.ml import skops_io
 
@@ -68,6 +76,7 @@ def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
             " Retrain; a live model is unaffected."
         )
     try:
+        _check_size(content, name)
         untrusted = skops_io.get_untrusted_types(data=content)
         _refuse(sorted(set(untrusted) - set(trusted)), name)
         return skops_io.loads(content, trusted=list(trusted))
@@ -80,6 +89,36 @@ def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
 def digest(content: bytes) -> str:
     """Return the SHA-256 of ``content`` in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _check_size(content: bytes, name: str) -> None:
+    """Check how much memory a model file may take, before any of it is unpacked."""
+    limit = min(MAX_UNPACKED, MAX_RATIO * len(content))
+    unpacked, schema = _unpacked(content, limit)
+    if unpacked > limit:
+        raise ArtifactError(
+            f"{name}: the model file has {len(content)} bytes and unpacks to at least {unpacked}; allowed: {MAX_RATIO}"
+            f" times its size, at most {MAX_UNPACKED}"
+        )
+    if schema > MAX_SCHEMA:
+        raise ArtifactError(f"{name}: {SCHEMA} in the model file has {schema} bytes; at most {MAX_SCHEMA} are allowed")
+
+
+def _unpacked(content: bytes, limit: int) -> tuple[int, int]:
+    """Return the size of a ZIP file's members, including those of archives in it (sparse matrices), and of the schema.
+
+    Stops at a size above ``limit``. :mod:`zipfile` never unpacks more of a member than its directory says.
+    """
+    size = schema = 0
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.infolist():
+            size += member.file_size
+            schema = max(schema, member.file_size if member.filename == SCHEMA else 0)
+            if size > limit:
+                break
+            if member.filename.endswith(".npz"):
+                size += _unpacked(archive.read(member), limit - size)[0]
+    return size, schema
 
 
 def _refuse(untrusted: list[str], name: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.core.ml import artifact, checksums
+from include.core.ml.errors import ArtifactError
 from include.core.ml.tracking import client
 
 if TYPE_CHECKING:
@@ -98,9 +99,17 @@ class Registry:
         return _version(self._client.get_model_version(self.name, str(number)))
 
     def file(self, version: Version, path: str) -> bytes:
-        """Return a file that was uploaded with the version."""
+        """Return a file that was uploaded with the version.
+
+        Raises:
+            ArtifactError: if it is too large.
+        """
+        listed = self._client.list_artifacts(version.run_id, path.rpartition("/")[0] or None)
+        self._check_size(version, path, next((entry.file_size or 0 for entry in listed if entry.path == path), 0))
         with tempfile.TemporaryDirectory() as folder:
-            return Path(self._client.download_artifacts(version.run_id, path, folder)).read_bytes()
+            file = Path(self._client.download_artifacts(version.run_id, path, folder))
+            self._check_size(version, path, file.stat().st_size)
+            return file.read_bytes()
 
     def load(self, version: Version, trusted: Sequence[str]) -> Loaded:
         """Load a version's model, which may contain the ``trusted`` types.
@@ -170,6 +179,12 @@ class Registry:
     def _recorded(self, version: Version, sha256: str) -> Version:
         checksums.record(self._warehouse(), self.name, version.number, sha256)
         return version
+
+    def _check_size(self, version: Version, path: str, size: int) -> None:
+        if size > artifact.MAX_BYTES:
+            raise ArtifactError(
+                f"{self.name} version {version.number}: {path} has {size} bytes; at most {artifact.MAX_BYTES} are allowed"
+            )
 
     def _run(self, candidate: str) -> str:
         """Return the run of a candidate, reusing that of a killed deployment."""

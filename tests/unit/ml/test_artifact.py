@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from include.core.ml.errors import ArtifactError
 ROWS = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
 LABELS = [0, 0, 1, 1]
 TREE = "sklearn.tree._tree.Tree"
+SPARSE = "scipy.sparse._csr.csr_matrix"
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +88,41 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ArtifactError, match="not a skops model"):
         artifact.load(content, artifact.digest(content), [TREE], "test")
     assert not (tmp_path / "exploded").exists()
+
+
+def archive(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            file.writestr(name.replace("_", "."), content)
+    return buffer.getvalue()
+
+
+ZEROS = bytes(20_000_000)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [archive(schema_json=ZEROS), archive(schema_json=b"{}", x_npz=archive(data_npy=ZEROS, y=os.urandom(100_000)))],
+    ids=["packed", "packed twice"],
+)
+def test_a_file_that_unpacks_to_much_more_than_its_size_is_refused(content: bytes) -> None:
+    with pytest.raises(
+        ArtifactError, match=rf"has {len(content)} bytes and unpacks to at least 20\d{{6}}; allowed: 100"
+    ):
+        artifact.load(content, artifact.digest(content), [], "test")
+
+
+def test_a_large_schema_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifact, "MAX_SCHEMA", 1000)
+    content = archive(schema_json=os.urandom(2000))
+    with pytest.raises(ArtifactError, match=r"schema\.json in the model file has 2000 bytes; at most 1000"):
+        artifact.load(content, artifact.digest(content), [], "test")
+
+
+def test_a_sparse_matrix_may_be_packed() -> None:
+    model = LogisticRegression().fit(ROWS, LABELS)
+    model.sparsify()
+    content = skops.io.dumps(model)
+    assert ".npz" in "".join(zipfile.ZipFile(io.BytesIO(content)).namelist())
+    assert artifact.load(content, artifact.digest(content), [SPARSE], "test").predict(ROWS).tolist() == LABELS

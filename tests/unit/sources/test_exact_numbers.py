@@ -52,7 +52,7 @@ def test_a_literal_is_written_as_it_was_read(literal: str) -> None:
     [
         ("1e99999999999999999999", "1e9+ is out of range"),
         ("[" * 100_000, "nested more than 100 levels"),
-        ("[" * 101 + "1" + "]" * 101, "nested more than 100 levels"),  # Python\'s own limit is higher
+        ("[" * 101 + "1" + "]" * 101, "nested more than 100 levels"),  # Python's own limit is higher
     ],
 )
 def test_what_cannot_be_held_is_named(text: str, message: str) -> None:
