@@ -16,7 +16,8 @@ from include.settings import ENVIRONMENT
 ROOT = Path(__file__).parent.parent
 BASE, COMPOSE, DOCKERFILE, EXAMPLE = "deploy/compose/base.yaml", "docker-compose.yaml", "Dockerfile", ".env.example"
 BLOCK = re.compile(
-    r"^(?P<begin>(?P<indent> *)# (?P<name>\w+): written by `make fix`\n)(?:.*\n)*?(?P<end> *# end of (?P=name)\n)",
+    r"^(?P<begin>(?P<indent> *)# (?P<name>\w+): written by `make fix`\n)(?:(?! *# \w+: written).*\n)*?"
+    r"(?P<end> *# end of (?P=name)\n)",
     re.MULTILINE,
 )
 

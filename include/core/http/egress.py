@@ -17,7 +17,7 @@ from include.core.errors import ConfigurationError, ForbiddenAddressError
 from include.core.settings import PRIVATE_NETWORKS
 
 PORTS = {"http": 80, "https": 443}
-HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]*:[0-9a-f:.]*")  # a name, an IPv4 or an IPv6 address
+HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f]*:[0-9a-f:.]*")  # a name, an IPv4 or an IPv6 address
 NOT_IN_URLS = re.compile(r"[\s\\\x00-\x1f]")
 
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 ERROR_LENGTH = 300
 ADVICE_LENGTH = 400
+SEARCHED = 10_000  # characters of a text that are searched for secrets; no more of it is shown
 HIDDEN = "***"
 # Patterns of secrets that are unknown to Airflow's masker.
 SECRETS = (
@@ -18,25 +19,22 @@ SECRETS = (
     re.compile(r"\bxox[a-z]-[\w-]+"),  # Slack's tokens
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),  # AWS access keys
     re.compile(
-        r"""(?ix)(?<![a-z]) (?:\w*_)? (?:password|passwd|secret|token|api_?key|appid|authorization) ["']? \s* [=:] \s*
+        r"""(?ix)(?<![a-z]) (?:password|passwd|secret|token|api_?key|appid|authorization) ["']? \s* [=:] \s*
         ["']? (?:bearer\s+|basic\s+)? (?P<value> [^\s"'&,;)]+)"""
     ),
 )
 
 
-def without_secrets(text: str) -> str:
-    """Mask the secrets known to Airflow's masker, and text that matches a pattern of secrets."""
+def in_a_line(text: str, length: int = ERROR_LENGTH) -> str:
+    """Return the text in one line of at most ``length`` characters.
+
+    The secrets known to Airflow's masker are masked, and what matches a pattern of secrets.
+    """
     from airflow.sdk._shared.secrets_masker import redact
 
-    masked = str(redact(text))
+    line = " ".join(str(redact(text)).split())[:SEARCHED]
     for pattern in SECRETS:
-        masked = pattern.sub(_hide, masked)
-    return masked
-
-
-def in_a_line(text: str, length: int = ERROR_LENGTH) -> str:
-    """Return the text without secrets, in one line of at most ``length`` characters."""
-    line = " ".join(without_secrets(text).split())
+        line = pattern.sub(_hide, line)
     return line if len(line) <= length else line[: length - 1] + "…"
 
 

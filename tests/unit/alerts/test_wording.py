@@ -10,6 +10,7 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimeta
 from airflow.sdk.log import mask_secret
 from pendulum import datetime, duration
 
+from include.ops.alerts import wording
 from include.ops.alerts.wording import ERROR_LENGTH, advice_of, error_in_a_line, in_words, schedule_in_words
 
 
@@ -66,12 +67,26 @@ def test_an_error_is_one_line() -> None:
         "API_KEY=sesame-1001",
         "POST https://hooks.slack.com/services/T0/B0/sesame-1001",
         "token xoxb-sesame-1001",
+        "AIRFLOW__CELERY__1_PASSWORD = sesame-1001",
     ],
 )
 def test_unregistered_secrets_are_hidden(text: str) -> None:
     line = error_in_a_line(ConnectionError(text))
     assert "sesame" not in line
     assert "***" in line
+
+
+def test_a_long_text_is_cut_before_it_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+
+    class Pattern:
+        def sub(self, _: object, text: str) -> str:
+            searched.append(len(text))
+            return text
+
+    monkeypatch.setattr(wording, "SECRETS", (Pattern(),))
+    error_in_a_line(ValueError("1" * 16_000_000))
+    assert searched == [wording.SEARCHED]
 
 
 def test_registered_secrets_are_hidden() -> None:
