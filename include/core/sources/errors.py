@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from include.core.errors import PermanentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from pathlib import Path
+
+SHOWN = 20  # problems of a file
 
 
 class SourceError(PermanentError, ValueError):
@@ -24,11 +26,13 @@ class SourceError(PermanentError, ValueError):
         super().__init__(f"{location}:{line}: {problem}" if line else f"{location}: {problem}")
 
     @classmethod
-    def of(cls, path: Path, problems: Iterable[tuple[int | None, str]]) -> SourceError:
-        """Return one error for all problems of a file, each on its own line."""
-        first, *others = problems
-        error = cls(path, *first)
-        error.args = ("\n".join([str(error), *(str(cls(path, *other)) for other in others)]),)
+    def of(cls, path: Path, problems: Sequence[tuple[int | None, str]]) -> SourceError:
+        """Return one error for the problems of a file, each on its own line; many are counted."""
+        error = cls(path, *problems[0])
+        lines = [str(cls(path, *problem)) for problem in problems[:SHOWN]]
+        if len(problems) > SHOWN:
+            lines.append(f"and {len(problems) - SHOWN} more")
+        error.args = ("\n".join(lines),)
         return error
 
 

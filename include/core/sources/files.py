@@ -79,7 +79,9 @@ def parse_source(yaml_text: str, path: Path, connections: Collection[str] | None
     try:
         source = Source.model_validate(content, context=connections)
     except ValidationError as error:
-        raise SourceError.of(path, (_problem(detail, lines) for detail in error.errors(include_url=False))) from error
+        raise SourceError.of(path, [_problem(detail, lines) for detail in error.errors(include_url=False)]) from error
+    except Exception as error:  # of a library that a value has surprised: the other files must still load
+        raise SourceError(path, None, f"can't be used: {type(error).__name__}: {_shown(str(error))}") from error
     if path.name != f"{source.name}{SUFFIX}":
         raise SourceError(
             path, lines["name",], f"name: {source.name!r} isn't the file's name; {NAMING_RULE}, to keep names unique"
@@ -92,7 +94,7 @@ def _problem(detail: ErrorDetails, lines: text.Lines) -> tuple[int | None, str]:
     nearest = location
     while nearest not in lines:
         nearest = nearest[:-1]
-    field = ".".join(str(step) for step in location)
+    field = _shortened(".".join(str(step) for step in location))
     reason = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "missing":
         return lines[nearest], f"{field}: is missing; add it"
@@ -104,5 +106,8 @@ def _problem(detail: ErrorDetails, lines: text.Lines) -> tuple[int | None, str]:
 
 
 def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
+    return _shortened(repr(value))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

@@ -50,11 +50,15 @@ def _time_zone(value: str) -> str:
 
 def _day(value: object) -> object:
     try:
-        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-            return dt.date.fromisoformat(value)
+        is_day = isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)
+        day = dt.date.fromisoformat(str(value)) if is_day else None
     except ValueError:
-        pass
-    raise ValueError("must be a day that exists, YYYY-MM-DD")
+        day = None
+    if day is None:
+        raise ValueError("must be a day that exists, YYYY-MM-DD")
+    if not 1900 <= day.year < 2200:
+        raise ValueError("must be a day from 1900 to 2199; no run is scheduled close to the end of the calendar")
+    return day
 
 
 def _connection(value: str, info: ValidationInfo) -> str:
@@ -223,7 +227,7 @@ class Source(Strict):
     name: Annotated[Name, Field(description="Equals the file's name; the DAG is process_<name>_data.")]
     description: Annotated[str, Field(min_length=10, max_length=500)]
     owner: Word
-    schedule: Annotated[str, AfterValidator(_cron), Field(description="Cron, five fields, UTC.")]
+    schedule: Annotated[str, Field(max_length=100), AfterValidator(_cron), Field(description="Cron, five fields, UTC.")]
     start_date: Annotated[dt.date, BeforeValidator(_day), Field(description="First day to run for.")]
     connection: Annotated[str, AfterValidator(_connection)] = "sources_default"
     path: Annotated[
@@ -251,7 +255,9 @@ class Source(Strict):
             " created_at' or 'unit_price >= 0 unless invoice_no starts with A'; rows that break one are rejected.",
         ),
     ] = ()
-    minimum_rows: Annotated[int, Field(ge=0, description="Minimum rows per day; 0 if it may have none.")] = 1
+    minimum_rows: Annotated[
+        int, Field(ge=0, le=10_000_000, description="Minimum rows per day; 0 if it may have none.")
+    ] = 1
     max_bad_share: Annotated[float, Field(ge=0, lt=1, description="Maximum share of invalid rows.")] = 0.0
     freshness: Annotated[
         float | None,

@@ -1,8 +1,9 @@
 """Parses the YAML of a source into plain values with their line numbers.
 
 Numbers are decimal, and true and false the only booleans. Other conversions of YAML 1.1 (``010`` is 8, ``1:30`` is
-90, ``yes`` is true, dates) are disabled, so that the validation can name the field. Anchors, tags,
-repeated keys and files larger than 64 KiB are refused, so that a file can't exhaust memory, run code or be ambiguous.
+90, ``yes`` is true, dates) are disabled, so that the validation can name the field. Anchors, tags, repeated keys,
+control characters and files larger than 64 KiB are refused, so that a file can't exhaust memory, run code, be ambiguous
+or hold what Airflow's database can't store.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 10
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 PLAIN = {
     "tag:yaml.org,2002:null": re.compile(".*"),
@@ -103,7 +105,9 @@ def _value(loader: Any, node: yaml.Node, location: Location, lines: Lines, path:
     if isinstance(node, yaml.MappingNode):
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value)
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise SourceError(path, _line(key_node.start_mark), "a key must be a word")
+            key = _text(key_node, path)
             if key in values:
                 raise SourceError(path, _line(key_node.start_mark), f"the key {key!r} is repeated")
             values[key] = _value(loader, value_node, (*location, key), lines, path)
@@ -111,8 +115,15 @@ def _value(loader: Any, node: yaml.Node, location: Location, lines: Lines, path:
         return values
     if isinstance(node, yaml.SequenceNode):
         return [_value(loader, item, (*location, index), lines, path) for index, item in enumerate(node.value)]
-    pattern = PLAIN.get(node.tag)
-    return loader.construct_object(node) if pattern and pattern.fullmatch(node.value) else node.value
+    pattern, text = PLAIN.get(node.tag), _text(node, path)
+    return loader.construct_object(node) if pattern and pattern.fullmatch(text) else text
+
+
+def _text(node: yaml.Node, path: Path) -> str:
+    text: str = node.value
+    if found := CONTROL.search(text):
+        raise SourceError(path, _line(node.start_mark), f"the control character {found[0]!r} isn't allowed in a text")
+    return text
 
 
 def _line(mark: Any) -> int | None:

@@ -33,7 +33,7 @@ def load_cities(path: Path = CITIES_FILE) -> tuple[City, ...]:
     """
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
     return _validated(entries, str(path))
 

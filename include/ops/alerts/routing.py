@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from include.core.errors import PermanentError
 from include.ops.alerts.alert import UNWATCHED, Alert, Kind
@@ -184,5 +184,5 @@ def silences() -> Silences:
 def _read(model: type[Model], path: Path) -> Model:
     try:
         return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (ValidationError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise RoutingError(f"{path.name}: {error}") from error

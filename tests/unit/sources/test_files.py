@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
+from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from include.core.sources import model
 from include.core.sources.dataset import dataset_of
 from include.core.sources.errors import SourceError, SourcesError
 from include.core.sources.files import load_source, load_sources, parse_source, require_sources
@@ -143,6 +145,7 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("id: {type: integer", "id: {type: int", r"orders.yaml:14: columns.id.type: Input should be 'text', 'integer'"),
         ("maximum: 999999", "maximum: 0", r"orders.yaml:14: columns.id: minimum 1 is larger than maximum 0"),
         ("  state: {type: text", "  state: {type: date", r"allowed and pattern are for the type text, not for date"),
+        ('pattern: ".+@.+"', 'pattern: "a{99999999999}"', r"orders.yaml:17: columns.email.pattern: .*too large"),
         ('pattern: ".+@.+"', 'pattern: "["', r"orders.yaml:17: columns.email.pattern: must be a regular expression"),
         ("  state:", "  load_id:", r"columns: load_id is reserved"),
         ("max_bad_share: 0.1", "freshness: 0", r"orders.yaml:11: freshness: Input should be greater than 0"),
@@ -154,6 +157,13 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("owner: shop", "owner: &a shop", r"orders.yaml:3: anchors and aliases"),
         ("owner: shop", "owner: [", r"orders.yaml:\d+: isn't valid YAML"),
         ("owner: shop", "owner: " + "[" * 30 + "]" * 30, r"orders.yaml:3: is nested more than 10 levels deep"),
+        ("owner: shop", "? [a]\n: b\nowner: shop", r"orders.yaml:3: a key must be a word"),
+        ("owner: shop", 'owner: "a\\0b"', r"orders.yaml:3: the control character '\\x00' isn't allowed in a text"),
+        ("owner: shop", '"\\e": x', r"orders.yaml:3: the control character '\\x1b' isn't allowed in a text"),
+        ("start_date: 2024-01-01", "start_date: 9999-12-31", r"orders.yaml:5: start_date: .*from 1900 to 2199"),
+        ("minimum_rows: 0", "minimum_rows: 99999999", r"orders.yaml:12: minimum_rows: .*equal to 10000000"),
+        ("name: orders", f"name: 0x{'f' * 60_000}", r"orders.yaml:1: name: String should match .*\(got '0xf{76}…\)$"),
+        ("name: orders", f"? {'x' * 60_000}\n: 1\nname: orders", r"orders.yaml:1: x{79}…: unknown field; allowed: "),
         ("owner: shop", "owner: 7", r"orders.yaml:3: owner: Input should be a valid string \(got 7\)"),
         ("start_date: 2024-01-01", "start_date: soon", r"orders.yaml:5: start_date: .*got 'soon'"),
     ],
@@ -169,6 +179,24 @@ def test_all_problems_of_a_file_are_reported_at_once() -> None:
     with pytest.raises(SourceError) as caught:
         parse_source(text, PATH)
     assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == ["schedule", "timezone"]
+
+
+def test_many_problems_are_counted() -> None:
+    with pytest.raises(SourceError, match=r"k19: unknown field.*\nand 5980 more$") as caught:
+        parse_source("".join(f"k{number}: 1\n" for number in range(6000)) + GOOD, PATH)
+    assert len(str(caught.value)) < 10_000
+
+
+def test_an_unexpected_error_of_a_library_is_that_of_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "odd.yaml").write_text(GOOD.replace("name: orders", "name: odd").replace("0 6", "7 7"))
+
+    def parse(expression: str, _: object) -> croniter:
+        return croniter(expression) if expression.startswith("0 6") else croniter(None)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model, "croniter", parse)
+    sources, [error] = load_sources(folder)
+    assert list(sources) == ["orders"]
+    assert str(error).startswith("sources/odd.yaml: can't be used: AttributeError: ")
 
 
 def bomb() -> bytes:
