@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import time
 from datetime import UTC, datetime
@@ -83,7 +84,7 @@ def _slack(state: State, started_at: datetime, run_id: str) -> list[tuple[int, s
     for when, path in _received(state, "slack", started_at):
         body = json.loads(path.read_bytes())
         if run_id in json.dumps(body):
-            rows.append((when, "Slack", body.get("channel", ""), body.get("text", "")))
+            rows.append((when, "Slack", body.get("channel", ""), html.unescape(body.get("text", ""))))
     return rows
 
 

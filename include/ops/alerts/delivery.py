@@ -9,6 +9,7 @@ import smtplib
 from typing import TYPE_CHECKING, Any
 
 from include.core.http.responses import MAX_RETRY_AFTER, requested_wait
+from include.ops.alerts.message import escape
 from include.ops.alerts.routing import Medium, Route
 
 if TYPE_CHECKING:
@@ -59,7 +60,13 @@ def connection_exists(conn_id: str) -> bool:
 def _slack(route: Route, message: Message) -> None:
     from airflow.sdk import Connection
 
-    body = {"text": message.summary, "blocks": message.blocks, "channel": route.recipient, "username": route.username}
+    body = {
+        "text": escape(message.summary),
+        "mrkdwn": False,
+        "blocks": message.blocks,
+        "channel": route.recipient,
+        "username": route.username,
+    }
     try:
         if Connection.get(route.conn_id).conn_type == "slack":
             _slack_api(route.conn_id, body)

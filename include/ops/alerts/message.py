@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # failures shown in full; the others are counted
 LISTED = 100  # alerts listed in a digest
-LINES = 5  # lines in a section, of up to some 400 characters each
-HEADER_LENGTH = 150
+LINES = 5  # lines in a section
+HEADER_LENGTH, SECTION_LENGTH, FIELD_LENGTH = 150, 3000, 2000
 NO_ERROR = "no error was reported: the process was killed, often for lack of memory, or its worker was lost"
 TITLES = {
     Kind.FAILED: "Failed",
@@ -81,7 +81,7 @@ def compose(facts: Facts) -> Message:
         lines += [f"and {others} more"] if others > 0 else []
     if alert.text:
         lines.insert(0, alert.text)
-    summary = f"{title}. {_gist(facts)}".strip()
+    summary = " ".join(f"{title}. {_gist(facts)}".split())
     return Message(summary, _blocks(facts.severity, title, lines, details, links), _html(title, lines, details, links))
 
 
@@ -149,31 +149,44 @@ def _blocks(
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": _cut(header, HEADER_LENGTH), "emoji": True}}
     ]
-    bullets = [f"• {_escape(line)}" for line in lines]
+    bullets = [f"• {_literal(line, SECTION_LENGTH // LINES - 3)}" for line in lines]
     blocks.extend(_section("\n".join(bullets[start : start + LINES])) for start in range(0, len(bullets), LINES))
     short = [(name, value) for name, value in details if name not in {"What to do", "Note"}]
     if short:
-        fields = [_text(f"*{name}*\n{_escape(value)}") for name, value in short]
+        fields = [_text(f"*{name}*\n{_literal(value, FIELD_LENGTH - 20)}") for name, value in short]
         blocks.append({"type": "section", "fields": fields})
-    blocks.extend(_section(f"*{name}*\n{_escape(value)}") for name, value in details if (name, value) not in short)
+    blocks.extend(_section(f"*{name}*\n{escape(value)}") for name, value in details if (name, value) not in short)
     if links:
-        shown = " · ".join(
-            f"<{_escape(url)}|{name}>" if url.startswith("http") else f"{name}: `{_escape(url)}`" for name, url in links
-        )
+        shown = " · ".join(_link(name, url) for name, url in links)
         blocks.append({"type": "context", "elements": [_text(shown)]})
     return blocks
 
 
+def _link(name: str, url: str) -> str:
+    if url.startswith("http"):
+        return f"<{escape(url).replace('|', '%7C')}|{name}>"
+    return f"{name}: {_literal(url, FIELD_LENGTH)}"
+
+
 def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": _text(_cut(text, 3000))}
+    return {"type": "section", "text": _text(_cut(text, SECTION_LENGTH))}
 
 
 def _text(text: str) -> dict[str, Any]:
-    return {"type": "mrkdwn", "text": text}
+    """Return a text object in which Slack makes no links of addresses and names."""
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
-def _escape(text: str) -> str:
-    """Escape the control characters of Slack's markup."""
+def _literal(text: str, length: int) -> str:
+    """Return text of any origin as Slack's code, in which it reads no markup, in at most ``length`` characters."""
+    line = " ".join(text.split()).replace("`", "'")
+    if len(escape(line)) + 2 > length:
+        line = _cut(line, length // len("&amp;") - 2)
+    return f"`{escape(line)}`"
+
+
+def escape(text: str) -> str:
+    """Escape the control characters of Slack's markup, so that nobody is mentioned and nothing is linked."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -94,7 +95,7 @@ class Bench:
 
     def in_slack(self) -> list[tuple[str, str]]:
         """Channel and text of each message."""
-        return [(body["channel"], body["text"]) for body in self.slack.received]
+        return [(body["channel"], html.unescape(body["text"])) for body in self.slack.received]
 
     def in_mail(self) -> list[tuple[str, str]]:
         return [(str(mail["To"]), str(mail["Subject"])) for mail in self.mail.received]

@@ -29,6 +29,14 @@ def test_an_error_is_told_whatever_it_contains(bench: Bench, text: str, shown: s
     ]
 
 
+def test_the_summary_in_slack_mentions_nobody(bench: Bench) -> None:
+    bench.say(replace(SUCCEEDED, kind=Kind.NOTE, subject="brew 1", text="<!channel> <https://evil.example|Log>"))
+    [body] = bench.slack.received
+    assert "<" not in body["text"]
+    assert "&lt;!channel&gt; &lt;https://evil.example|Log&gt;" in body["text"]
+    assert body["mrkdwn"] is False
+
+
 def test_every_text_of_an_alert_is_stored(bench: Bench) -> None:
     note = replace(SUCCEEDED, kind=Kind.NOTE, subject="brew\0 1", text="a\0b", advice="c\ud800", owner="d\0")
     bench.say(note)

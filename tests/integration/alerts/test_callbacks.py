@@ -92,7 +92,7 @@ def test_a_notifier_adds_its_text_to_the_same_message(bench: Bench) -> None:
     OutboxNotifier("Call the wizard.").notify(failed)
     on_dag_failure(failed)
     bench.one_alert(FAILED)
-    assert "• Call the wizard." in str(bench.slack.received[0]["blocks"])
+    assert "• `Call the wizard.`" in str(bench.slack.received[0]["blocks"])
 
 
 def test_a_callback_without_a_dag_sends_nothing(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
@@ -76,7 +77,7 @@ def messages(stack: Stack, airflow: Airflow, runs: dict[str, str], start_time: f
     def about(dag_id: str) -> list[tuple[str, str]]:
         slack = [json.loads(body) for body in arrived("slack")]
         mails = [message_from_bytes(content, policy=policy.default) for content in arrived("mail")]
-        received = [(body["channel"], body["text"]) for body in slack] + [
+        received = [(body["channel"], html.unescape(body["text"])) for body in slack] + [
             (mail["To"], mail["Subject"]) for mail in mails
         ]
         return [(target, text) for target, text in received if re.search(rf"\b{dag_id}\b", text)]

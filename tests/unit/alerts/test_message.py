@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -31,17 +32,17 @@ FACTS = Facts(ALERT, "act", (FAILURE,), streak=2, runbook=RUNBOOK)
 
 GOLDEN = """\
 HEADER :red_circle: Failed: weather_data_pipeline
-• load_weather, try 4 of 4: IncompleteLoadError: missing: Tokyo &amp; &lt;Osaka&gt;
+• `load_weather, try 4 of 4: IncompleteLoadError: missing: Tokyo &amp; &lt;Osaka&gt;`
 FIELD *DAG*
-weather_data_pipeline
+`weather_data_pipeline`
 FIELD *Run*
-scheduled__2024-06-01
+`scheduled__2024-06-01`
 FIELD *Schedule*
-At 00:00, UTC
+`At 00:00, UTC`
 FIELD *Owner*
-data-platform
+`data-platform`
 FIELD *History*
-repeated: 3 runs in a row failed
+`repeated: 3 runs in a row failed`
 *What to do*
 The error says what to fix; rows loaded before are unchanged.
 CONTEXT \
@@ -108,19 +109,19 @@ def test_a_mail_line_by_line() -> None:
 
 
 def test_a_first_failure_is_labelled() -> None:
-    assert "FIELD *History*\nfirst failure" in rendered(compose(replace(FACTS, streak=0)).blocks)
+    assert "FIELD *History*\n`first failure`" in rendered(compose(replace(FACTS, streak=0)).blocks)
 
 
 def test_a_failure_without_an_error_names_the_usual_reasons() -> None:
     facts = replace(FACTS, failures=(replace(FAILURE, error=""),))
-    assert f"• load_weather, try 4 of 4: {NO_ERROR}" in rendered(compose(facts).blocks)
+    assert f"• `load_weather, try 4 of 4: {NO_ERROR}`" in rendered(compose(facts).blocks)
 
 
 def test_a_retry_names_the_time_of_the_next_try_and_asks_for_no_action() -> None:
     alert = replace(ALERT, kind=Kind.RETRY, next_try="at 14:05:00 UTC, in 5 min")
     text = rendered(compose(Facts(alert, "notify", (replace(FAILURE, try_number=1),))).blocks)
-    assert text.startswith("HEADER :large_blue_circle: Tried again: weather_data_pipeline\n• load_weather, try 1 of 4:")
-    assert "FIELD *Next try*\nat 14:05:00 UTC, in 5 min" in text
+    assert text.startswith("HEADER :large_blue_circle: Tried again: weather_data_pipeline\n• `load_weather, try 1 of 4")
+    assert "FIELD *Next try*\n`at 14:05:00 UTC, in 5 min`" in text
     assert "What to do" not in text
 
 
@@ -129,12 +130,37 @@ def test_a_path_is_not_a_link() -> None:
     assert text.endswith("· Runbook: `docs/runbooks/weather_data_pipeline.md`")
 
 
+HOSTILE = (
+    "<!channel> <@U024BE7LH> <https://evil.example|Log> *bold* _it_ ~no~ `code` ```x``` :tada: https://evil.example"
+)
+LINK = re.compile(r"<https://airflow\.example\.org/[^<>|]*\|(Log|Run)>")
+
+
+@pytest.mark.parametrize("length", [1, 40])
+@pytest.mark.parametrize("kind", Kind)
+def test_a_text_of_any_origin_mentions_nobody_and_formats_nothing(kind: Kind, length: int) -> None:
+    texts = dict.fromkeys(("dag_id", "run_id", "owner", "schedule", "next_try", "text", "subject"), HOSTILE * length)
+    failed = replace(FAILURE, task_id=HOSTILE, error=HOSTILE * length, log_url=f"https://airflow.example.org/{HOSTILE}")
+    alert = Alert(**(vars(ALERT) | texts | {"kind": kind, "failures": (failed,)}))
+    message = compose(Facts(alert, "act", (failed,), runbook=HOSTILE))
+    check_limits(message.blocks)
+    assert "\n" not in message.summary
+    for block in message.blocks:
+        for text in [block.get("text"), *block.get("fields", []), *block.get("elements", [])]:
+            if text is not None and text["type"] == "mrkdwn":
+                assert text["verbatim"]
+                outside = re.sub(r"`[^`\n]*`", "", LINK.sub("", text["text"]))
+                outside = re.sub(r"^\*[A-Z][A-Za-z ]*\*$", "", outside, flags=re.MULTILINE)
+                assert not re.search(r"[<>*_~`]|:tada:|evil", outside), outside
+                assert not re.search(r"<[!@#]", text["text"])
+
+
 def test_many_failures_are_counted() -> None:
     failures = tuple(replace(FAILURE, map_index=index) for index in range(100))
     message = compose(replace(FACTS, failures=failures))
     assert "load_weather[4]" in rendered(message.blocks)
     assert "load_weather[5]" not in rendered(message.blocks)
-    assert "• and 95 more" in rendered(message.blocks)
+    assert "• `and 95 more`" in rendered(message.blocks)
     assert message.summary.startswith("Failed: weather_data_pipeline. 100 tasks failed, the first: load_weather[0],")
 
 
