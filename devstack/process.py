@@ -63,7 +63,10 @@ def keep_previous(log: Path) -> None:
 
 
 def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], cwd: Path) -> int:
-    """Start ``command`` in its own session with its output appended to ``log``; return its process id."""
+    """Start ``command`` in its own session with its output appended to ``log``; return its process id.
+
+    Only this user can read what it writes.
+    """
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -73,6 +76,7 @@ def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], cwd
             env=dict(environment),
             cwd=cwd,
             start_new_session=True,
+            umask=0o077,
         )
     _children[child.pid] = child
     return child.pid

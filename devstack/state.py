@@ -60,6 +60,7 @@ class State:
             for folder in (state.root, state.services, state.logs, state.airflow_home):
                 folder.mkdir(parents=True, exist_ok=True)
             (state.root / "lock").touch()
+            state.make_private()
             if for_use or not state.last_used.exists():
                 state.last_used.touch()
         except PermissionError as error:
@@ -146,6 +147,15 @@ class State:
             stored = _read(path)
             stored.pop(name, None)
             _write(path, stored)
+
+    def make_private(self) -> None:
+        """Let nobody else read what the folders hold; PostgreSQL's account, if it has one, must get through the first.
+
+        Processes of the stack write without access for others (:func:`devstack.process.spawn`).
+        """
+        self.root.chmod(self.root.stat().st_mode & 0o711)
+        for folder in (self.services, self.logs, self.airflow_home):
+            folder.chmod(0o700)
 
     def _remember(self, file: str, key: str, make: Callable[[Collection[Any]], Any]) -> Any:
         path = self.root / file

@@ -20,7 +20,7 @@ import pytest
 
 from devstack import state as state_module
 from devstack.errors import StackError
-from devstack.process import Record
+from devstack.process import Record, spawn
 from devstack.state import MINIMUM_FREE_BYTES, STATE_VARIABLE, State, free_port
 
 
@@ -71,6 +71,39 @@ def test_a_truncated_record_is_ignored(tmp_path: Path, content: str) -> None:
     path = tmp_path / "record.json"
     path.write_text(content)
     assert Record.read(path) is None
+
+
+def readable_by_others(root: Path) -> list[str]:
+    """Files and folders below ``root`` that others can read, not counting those in folders that they can't enter."""
+    found = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if Path(folder, name).stat().st_mode & stat.S_IXOTH]
+        paths = [Path(folder), *(Path(folder, name) for name in files)]
+        found += [str(path) for path in paths if path.stat().st_mode & stat.S_IROTH]
+    return found
+
+
+def test_others_can_read_nothing(tmp_path: Path) -> None:
+    """Files of an earlier version, of the stack's commands and of its services."""
+    root = tmp_path / "state"
+    (root / "logs").mkdir(parents=True)
+    (root / "logs" / "airflow.log").write_text("secret")
+    (root / "services").mkdir()
+    previous = os.umask(0o022)
+    try:
+        state = State.open(root)
+        state.secret("slack")
+        state.port("api")
+        Record.of(os.getpid(), "").write(state.services / "airflow.json")
+        write = "from pathlib import Path; Path('alerts').mkdir(); Path('alerts/mail').touch(); Path('spool').touch()"
+        child = spawn([sys.executable, "-c", write], state.logs / "sinks.log", os.environ, root)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        os.umask(previous)
+    others = {Path(path).name for path in readable_by_others(root)}
+    assert others <= {"lock", "last-used", "secrets.lock", "ports.lock"}, "files without content"
+    assert all(not Path(path).read_text() for path in readable_by_others(root))
+    assert root.stat().st_mode & stat.S_IXOTH, "root's PostgreSQL has an account of its own"
 
 
 def test_secrets_differ_and_only_their_owner_reads_them(state: State, tmp_path: Path) -> None:
