@@ -149,6 +149,11 @@ RUNBOOKS = EnvironmentKey(
 SERVING_PATIENCE = EnvironmentKey(
     "SPELLBOOK_SERVING_PATIENCE", "60", "Seconds within which the model server must serve a new champion."
 )
+MODEL_SERVER_HOSTS = EnvironmentKey(
+    "SPELLBOOK_MODEL_SERVER_HOSTS",
+    "localhost,model-server",
+    "Names, comma-separated, under which the model server may be called; its addresses are always allowed.",
+)
 KEPT_VERSIONS = EnvironmentKey(
     "SPELLBOOK_KEPT_VERSIONS", "20", "Versions of a model, and runs of an experiment, that MLflow keeps."
 )

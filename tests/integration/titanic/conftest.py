@@ -65,6 +65,7 @@ class Serving:
     warehouse: str
     warehouse_file: Path
     server: ModelServer
+    process: Process | None = None
 
 
 @pytest.fixture
@@ -96,7 +97,15 @@ def serve_process(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Ca
         process = Process(command, f"http://127.0.0.1:{port}", tmp_path / "server.log")
         process.start()
         started.append(process)
-        return Serving(process.start, process.stop, process.kill, warehouse, file, ModelServer(process.url, TITANIC))
+        return Serving(
+            process.start,
+            process.stop,
+            process.kill,
+            warehouse,
+            file,
+            ModelServer(process.url, TITANIC),
+            process,
+        )
 
     yield start
     for process in started:

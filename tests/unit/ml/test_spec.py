@@ -71,7 +71,7 @@ def request(app: FastAPI, method: str, path: str, body: Any = None) -> httpx.Res
     """Call the application without a socket."""
 
     async def call() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
             return await client.request(method, path, json=body)
 
     return asyncio.run(call())

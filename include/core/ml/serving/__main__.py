@@ -12,6 +12,7 @@ import uvicorn
 from include.core.ml.registry import Registry
 from include.core.ml.serving.app import create_app
 from include.core.ml.serving.follower import Follower
+from include.core.ml.serving.limits import MAX_CONNECTIONS, TimelyProtocol
 from include.core.ml.serving.spool import Spool
 from include.core.ml.tracking import Server
 
@@ -45,7 +46,15 @@ def main() -> None:
     follower = Follower(Registry(server, name, warehouse), arguments.spec.trusted_types)
     spool = Spool(arguments.spool, warehouse)
     app = create_app(arguments.spec, name, follower, spool)
-    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)
+    uvicorn.run(
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        access_log=False,
+        http=TimelyProtocol,
+        ws="none",
+        limit_concurrency=MAX_CONNECTIONS,
+    )
 
 
 if __name__ == "__main__":

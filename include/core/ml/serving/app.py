@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
 from fastapi import FastAPI, Header, HTTPException, status
+from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, Field, create_model
 
+from include.core.ml.serving.bodies import INVALID, StrictRoute, describe
+from include.core.ml.serving.limits import Limits
 from include.core.ml.serving.spool import now
+from include.core.settings import MODEL_SERVER_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,6 +85,9 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
         spool.stop()
 
     app = FastAPI(title=f"Model server: {name}", lifespan=lifespan)
+    app.router.route_class = StrictRoute
+    app.add_exception_handler(RequestValidationError, describe)  # type: ignore[arg-type]
+    app.add_middleware(Limits, hosts=MODEL_SERVER_HOSTS.read().lower().replace(" ", "").split(","))
 
     @app.get("/health")
     def health() -> Health:
@@ -107,16 +114,20 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
         received_at = now()
         if (x_purpose == "replay") != (x_served_at is not None) or (x_served_at and x_served_at > received_at):
             raise HTTPException(
-                status.HTTP_422_UNPROCESSABLE_CONTENT,
+                INVALID,
                 f"X-Served-At: {x_served_at}; X-Purpose: replay requires a past time, other purposes none",
             )
         served = follower.current
         if served is None:
             raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, f"no model: {follower.error}")
         requested = getattr(request, spec.rows_name)
+        try:
+            frame = spec.frame(requested)
+        except (ValueError, TypeError, OverflowError) as error:  # such as an integer of more than 64 bits
+            raise HTTPException(INVALID, f"{spec.rows_name}: {error}") from error
         predictions = [
             {"prediction_id": uuid4(), spec.positive: bool(probability > 0.5), "probability": float(probability)}
-            for probability in served.model.predict_proba(spec.frame(requested))[:, 1]
+            for probability in served.model.predict_proba(frame)[:, 1]
         ]
         common = {
             "served_at": (x_served_at or received_at).isoformat(),
