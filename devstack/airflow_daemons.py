@@ -178,11 +178,13 @@ def _build_and_wait(ready_reader: int, ready_writer: int) -> None:
 def _use_own_classes() -> None:
     """Make the commands ``scheduler`` and ``dag-processor`` use this stack's classes."""
     from airflow.cli.commands import dag_processor_command, scheduler_command
+    from airflow.executors import local_executor
 
     from devstack.dag_processor import DagProcessor
-    from devstack.scheduler import Scheduler
+    from devstack.scheduler import Executor, Scheduler
 
     vars(scheduler_command)["SchedulerJobRunner"] = Scheduler
+    vars(local_executor)["BaseExecutor"] = Executor
     vars(dag_processor_command)["DagFileProcessorManager"] = DagProcessor
 
 

@@ -1,9 +1,15 @@
-"""The embedded stack's scheduler: it loops fast while something runs or is awaited, and slowly when idle."""
+"""The embedded stack's scheduler and its executor.
+
+The scheduler loops fast while something runs or is awaited, and slowly when idle.
+"""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.workloads import ExecutorWorkload
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 
 from devstack.state import State
@@ -28,3 +34,15 @@ class Scheduler(SchedulerJobRunner):
     @_scheduler_idle_sleep_time.setter
     def _scheduler_idle_sleep_time(self, value: float) -> None:
         """Ignore the configured value, which Airflow sets."""
+
+
+class Executor(BaseExecutor):
+    """The base class of Airflow's LocalExecutor, without a copy of each task's log in the scheduler's.
+
+    The copy isn't masked: a task reports its secrets to another masker than the scheduler's.
+    """
+
+    @staticmethod
+    def run_workload(workload: ExecutorWorkload, **options: Any) -> int:
+        """Run a task."""
+        return BaseExecutor.run_workload(workload, **options | {"subprocess_logs_to_stdout": False})
