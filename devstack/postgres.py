@@ -181,7 +181,7 @@ class Postgres:
         return Path("/var/tmp") / f"spellbook-{digest}"
 
     def _initialise(self, home: Path, data: Path) -> None:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:
             _refuse_foreign_folder(home)
             shutil.chown(home, SERVER_ACCOUNT)
