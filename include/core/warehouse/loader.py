@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING
 
-import psycopg
 from psycopg import pq, sql
 
 from include.core.warehouse import guards
 from include.core.warehouse.anomalies.compare import compare
 from include.core.warehouse.audit import audit
-from include.core.warehouse.dataset import LINEAGE, Dataset, Partition, Rejected
-from include.core.warehouse.digest import table_digest
+from include.core.warehouse.dataset import Dataset, Partition, Rejected
 from include.core.warehouse.errors import IncompleteLoadError, LoadError
 from include.core.warehouse.preview.load import preview_load
+from include.core.warehouse.publish import publish
 from include.core.warehouse.quarantine import RejectedRows, quarantine
 from include.core.warehouse.schema import create_table, exists
-from include.core.warehouse.stage import Rows, copy_rows, refusal
+from include.core.warehouse.stage import Rows, copy_rows
 from include.core.warehouse.together import reject_split_groups
 
 if TYPE_CHECKING:
@@ -28,22 +27,8 @@ if TYPE_CHECKING:
     from include.core.warehouse.connect import Session
     from include.core.warehouse.preview.model import LoadPreview
 
-REFUSED = (
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    psycopg.errors.ProgramLimitExceeded,
-    psycopg.errors.RaiseException,
-)
 SHOWN_REJECTED = 5
 SHOWN_MISSING = 20
-INSERT: LiteralString = "INSERT INTO {table} ({columns}, {lineage}) SELECT {columns}, {load_id}, now() FROM stage"
-ONLY_CHANGED: LiteralString = """
-    WHERE NOT EXISTS (
-        SELECT FROM {table} AS target WHERE {same_key} AND ({current}) IS NOT DISTINCT FROM ({staged})
-    )
-    ON CONFLICT ({key}) DO UPDATE
-    SET ({columns}, {lineage}) = ROW ({excluded}, excluded.load_id, excluded.loaded_at)
-"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +47,7 @@ class LoadResult:
         missing: expected values of the dataset's ``complete_by`` column that weren't loaded, sorted; and what else the
             rows lack.
         complete: whether nothing is missing; without expectations, whether the quarantined rows are within tolerance.
-        digest: :func:`~include.core.warehouse.digest.table_digest` of the partition; empty for a preview.
+        digest: :func:`~include.core.warehouse.digest.content` of the partition; empty for a preview.
     """
 
     dataset: str
@@ -190,8 +175,7 @@ def load(
             )
             attempt.previews.append(preview)
             return _previewed(preview)
-        changed = merge(session, dataset, load_id, label)
-        removed = _remove_others(session, dataset, label) if complete and replace else 0
+        published = publish(session, dataset, load_id, label, removes=complete and replace)
         covered = None if expected is None else sorted(set(expected) - set(missing))
         quarantined = quarantine(session, dataset.name, label, attempt, load_id, refused)
         result = LoadResult(
@@ -199,13 +183,13 @@ def load(
             partition=label,
             load_id=load_id,
             rows_in=rows_in,
-            loaded=_count_loaded(session, dataset),
+            loaded=published.loaded,
             quarantined=quarantined,
-            changed=changed,
-            removed=removed,
+            changed=published.changed,
+            removed=published.removed,
             missing=(*missing, *lacking, *lost),
             complete=complete and not (lacking or lost),
-            digest=table_digest(session, dataset, partition),
+            digest=published.digest,
         )
         if result.loaded + result.quarantined != rows_in:
             raise LoadError(
@@ -234,54 +218,6 @@ def _previewed(preview: LoadPreview) -> LoadResult:
     )
 
 
-def merge(session: Session, dataset: Dataset, load_id: int, label: str) -> int:
-    """Insert or update the staged rows that differ from the published ones, and return how many rows changed.
-
-    Raises:
-        LoadError: if the table refuses them, such as by a foreign key or a trigger that somebody added.
-    """
-    names = [sql.Identifier(name) for name in dataset.column_names]
-    statement = INSERT
-    if not _is_empty(session, dataset, label):
-        statement += ONLY_CHANGED
-    query = sql.SQL(statement).format(
-        table=sql.Identifier(dataset.name),
-        columns=sql.SQL(", ").join(names),
-        lineage=sql.SQL(", ").join(map(sql.Identifier, LINEAGE)),
-        load_id=load_id,
-        key=sql.SQL(", ").join(map(sql.Identifier, dataset.key)),
-        same_key=_same_key(dataset),
-        current=sql.SQL(", ").join(sql.SQL("target.{}").format(name) for name in names),
-        staged=sql.SQL(", ").join(sql.SQL("stage.{}").format(name) for name in names),
-        excluded=sql.SQL(", ").join(sql.SQL("excluded.{}").format(name) for name in names),
-    )
-    try:
-        return session.execute(query).rowcount
-    except REFUSED as error:
-        raise LoadError(
-            f"{dataset.name}, partition {label}: the table refuses the rows ({refusal(error, dataset)}); nothing was"
-            " written. Declare the rule in the dataset, or remove it from the table."
-        ) from (None if dataset.personal else error)
-
-
-def _same_key(dataset: Dataset) -> sql.Composed:
-    conditions = [sql.SQL("stage.{0} = target.{0}").format(sql.Identifier(name)) for name in dataset.key]
-    return sql.SQL(" AND ").join(conditions)
-
-
-def _in_partition(dataset: Dataset, label: str) -> sql.Composable:
-    if dataset.partition is None:
-        return sql.SQL("true")
-    return sql.SQL("{} = {}").format(sql.Identifier(dataset.partition), sql.Literal(label))
-
-
-def _is_empty(session: Session, dataset: Dataset, label: str) -> bool:
-    query = sql.SQL("SELECT FROM {} WHERE {} LIMIT 1").format(
-        sql.Identifier(dataset.name), _in_partition(dataset, label)
-    )
-    return session.execute(query).fetchone() is None
-
-
 def _rejection_message(dataset: Dataset, label: str, rows_in: int, rejected: RejectedRows, tolerance: float) -> str:
     first = "".join(
         f"\n  - line {item.row.get('line', '?')}: {item.reason}" for item in rejected.first[:SHOWN_REJECTED]
@@ -307,23 +243,6 @@ def _missing(session: Session, dataset: Dataset, expected: Collection[str] | Non
     column = sql.Identifier(dataset.complete_by)
     loaded = {str(value) for (value,) in session.execute(sql.SQL("SELECT DISTINCT {}::text FROM stage").format(column))}
     return tuple(sorted(set(expected) - loaded))
-
-
-def _remove_others(session: Session, dataset: Dataset, label: str) -> int:
-    """Remove the partition's rows whose key isn't staged, and return how many."""
-    return session.execute(
-        sql.SQL("DELETE FROM {} AS target WHERE {} AND NOT EXISTS (SELECT FROM stage WHERE {})").format(
-            sql.Identifier(dataset.name), _in_partition(dataset, label), _same_key(dataset)
-        )
-    ).rowcount
-
-
-def _count_loaded(session: Session, dataset: Dataset) -> int:
-    """Return how many staged rows the table now holds."""
-    key = sql.SQL(", ").join(map(sql.Identifier, dataset.key))
-    return _number(
-        session, sql.SQL("SELECT count(*) FROM {} JOIN stage USING ({})").format(sql.Identifier(dataset.name), key)
-    )
 
 
 def _number(session: Session, query: sql.SQL | sql.Composed) -> int:

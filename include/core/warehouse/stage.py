@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 from psycopg import sql
 
+from include.core.ahead import ahead
 from include.core.warehouse.dataset import HIDDEN, Dataset, Rejected, Violation
 from include.core.warehouse.errors import AuditError, BrokenRule, LoadError
 from include.core.warehouse.storable import UNSTORABLE, is_storable
@@ -33,6 +34,7 @@ CHECKS = """
 MOST_REFUSED = 1_000
 """Rows that are searched for one by one, since PostgreSQL names only the first of them."""
 REFUSED = (psycopg.DataError, psycopg.errors.CheckViolation)
+LOCAL_TIME = pa.timestamp("us")
 
 Row: TypeAlias = Mapping[str, object]
 Rows: TypeAlias = Iterable[Row | Rejected] | Iterable[Judged] | pd.DataFrame
@@ -65,7 +67,8 @@ def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows, re
     items = iter(_mappings(rows))
     first = next(items, None)
     if isinstance(first, Judged):
-        for judged in chain([first], cast("Iterator[Judged]", items)):
+        session.execute("SET LOCAL TimeZone = 'UTC'")
+        for judged in ahead(chain([first], cast("Iterator[Judged]", items))):
             rejected.add(judged.rejected)
             for row in _copy_table(session, dataset, statement, judged.accepted, judged.file):
                 rejected.add([row])
@@ -101,7 +104,9 @@ def _copy_table(
         return
     content = pa.BufferOutputStream()
     arrow_csv.write_csv(
-        table.select(dataset.column_names), content, arrow_csv.WriteOptions(include_header=False, batch_size=BATCH)
+        _without_zone(table.select(dataset.column_names)),
+        content,
+        arrow_csv.WriteOptions(include_header=False, batch_size=BATCH),
     )
     try:
         with (
@@ -122,6 +127,12 @@ def _copy_table(
             Violation("", f"the warehouse refuses the row ({refusal(error, dataset)})"),
             group=dataset.group(row),
         )
+
+
+def _without_zone(table: pa.Table) -> pa.Table:
+    """Return the times without their zone, UTC: Arrow writes them twenty times as fast."""
+    fields = [field.with_type(LOCAL_TIME) if pa.types.is_timestamp(field.type) else field for field in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 def _copy_rows(

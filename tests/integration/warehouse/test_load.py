@@ -101,6 +101,15 @@ def test_a_digest_depends_on_every_published_value_but_not_on_the_session(sessio
     assert table_digest(session, dataset) == digests[-1]
 
 
+def test_rows_that_swap_values_have_another_digest_and_are_published(session: Session) -> None:
+    load(session, WEATHER, partition=DAY, rows=[observation("Paris", 9), observation("London", 8)], attempt=FIRST)
+    before = table_digest(session, WEATHER)
+    rows = [observation("Paris", 8), observation("London", 9)]
+    swapped = load(session, WEATHER, partition=DAY, rows=rows, attempt=SECOND)
+    assert published(session) == {"Paris": 8, "London": 9}
+    assert (swapped.changed, swapped.digest != before) == (2, True)
+
+
 def test_a_complete_load_replaces_the_partition_and_no_other(session: Session) -> None:
     other_day = DAY + timedelta(days=1)
     load(session, WEATHER, partition=DAY, rows=observations(), attempt=FIRST, expected=CITIES)

@@ -139,7 +139,8 @@ class Judge:
             | {f"raw {column}": self._raw(column, cells) for column, cells in batch.cells.items()}
             | {f"kind {column}": kinds for column, kinds in batch.kinds.items()}
         )
-        result: Any = self.connection.from_arrow(table).query("received", self.query)
+        self.connection.register("received", table)
+        result: Any = self.connection.sql(self.query)
         judged: pa.Table = result.to_arrow_table()
         accepted = judged.select([LINE, *self.dataset.column_names]).cast(self.schema)
         problems = judged.select(range(accepted.num_columns, judged.num_columns))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.core.ahead import ahead
 from include.core.warehouse.validation.batch import LINE, Judged
 from include.core.warehouse.validation.duplicates import Duplicates
 from include.core.warehouse.validation.engine import Judge, database
@@ -44,7 +45,7 @@ def validated(
         if dataset.duplicates == "reject" and line_column not in dataset.key:
             parts = _without_duplicates(rows, judge, Duplicates(connection, dataset))
         else:
-            parts = map(judge, rows)
+            parts = map(judge, ahead(rows))
         for part in parts:
             yield part if file is None else Judged(part.accepted, [_of(file, item) for item in part.rejected], file)
 
@@ -58,7 +59,7 @@ def _without_duplicates(rows: Reader, judge: Judge, duplicates: Duplicates) -> I
     nothing = judge.schema.empty_table()
     with tempfile.TemporaryFile() as file:
         with pa.ipc.new_stream(file, judge.schema) as writer:
-            for batch in rows:
+            for batch in ahead(rows):
                 judged = judge(batch)
                 writer.write_table(judged.accepted)
                 duplicates.add(judged.accepted)
