@@ -11,6 +11,7 @@ import csv
 import io
 import re
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -233,14 +234,12 @@ class _Table:
     def _batch(self, lines: pa.Array[Any], cells: Mapping[str, pa.Array[Any]], malformed: Sequence[Rejected]) -> Batch:
         def show(positions: Sequence[int]) -> Iterator[Shown]:
             places = pa.array(positions, pa.int64())
-            public = {column: array.take(places) for column, array in cells.items() if column not in self.personal}
-            rows = pa.table({"line": lines.take(places), **public}).to_pylist()
+            names = [column for column in cells if column not in self.personal]
+            headings = [*(self.header[self.positions[column]] for column in names), "line"]
             hidden = dict.fromkeys(self.header, HIDDEN)
-            headings = {column: self.header[self.positions[column]] for column in public}
-            for row in rows:
-                received = hidden | {heading: row[column] for column, heading in headings.items()}
-                values = {column: _typed(row[column]) for column in public}
-                yield Shown(received | {"line": row["line"]}, values)
+            columns = (array.take(places).to_pylist() for array in (*map(cells.__getitem__, names), lines))
+            for values in zip(*columns, strict=True):
+                yield Shown(hidden | dict(zip(headings, values, strict=True)), partial(_received, names, values))
 
         return Batch(lines, cells, show, malformed=malformed)
 
@@ -251,8 +250,9 @@ def _longest(cells: Any) -> int:
     return length
 
 
-def _typed(cell: str) -> str:
-    return Number(cell) if IS_NUMBER.fullmatch(cell) else cell
+def _received(names: Sequence[str], values: Sequence[str], name: str) -> str:
+    value = values[names.index(name)]
+    return Number(value) if IS_NUMBER.fullmatch(value) else value
 
 
 def _position(header: Sequence[str], name: str) -> int:

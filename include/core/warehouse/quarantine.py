@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Self
 
 from psycopg import sql
 
-from include.core.warehouse.storable import storable_text
+from include.core.warehouse.storable import is_storable, storable_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from include.core.warehouse.attempt import Attempt
     from include.core.warehouse.connect import Session
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 DEEPEST = 50
 KEPT = 100
+BLOCK = 1024 * 1024
+NUL = r"\u0000"
+PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str)
 
 
 class RejectedRows:
@@ -36,7 +39,7 @@ class RejectedRows:
         self.groups: set[tuple[str, ...]] = set()
         self.without_group = 0
         self._count = 0
-        self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  # closed by __exit__
+        self._file = tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115  # closed by __exit__
 
     def __enter__(self) -> Self:
         return self
@@ -57,15 +60,13 @@ class RejectedRows:
                 self.without_group += not item.is_copy
             elif not item.is_copy:
                 self.groups.add(item.group)
-            row = json.dumps(storable_value(item.row))
-            self._file.write(json.dumps([row, storable_text(item.reason)]) + "\n")
+            self._file.write(f"{_copied(storable_json(item.row))}\t{_copied(storable_text(item.reason))}\n")
 
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Yield the JSON text and the reason of each row, in order."""
+    def lines(self) -> Iterator[list[str]]:
+        """Yield lines of ``COPY``'s text format, many at a time: the JSON text and the reason of each row, in order."""
         self._file.seek(0)
-        for line in self._file:
-            row, reason = json.loads(line)
-            yield row, reason
+        while lines := self._file.readlines(BLOCK):
+            yield lines
 
 
 def quarantine(
@@ -80,11 +81,26 @@ def quarantine(
     conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in target.items()]
     session.execute(sql.SQL("DELETE FROM quarantine WHERE {}").format(sql.SQL(" AND ").join(conditions)))
     columns = sql.SQL(", ").join(map(sql.Identifier, [*target, "load_id", "source_row", "reason"]))
+    start = "".join(f"{_copied(str(value))}\t" for value in (*target.values(), load_id))
     with session.cursor() as cursor:
         with cursor.copy(sql.SQL("COPY quarantine ({}) FROM STDIN").format(columns)) as copy:
-            for row, reason in rejected:
-                copy.write_row((*target.values(), load_id, row, reason))
+            for lines in rejected.lines():
+                copy.write(start + start.join(lines))
         return cursor.rowcount
+
+
+def _copied(text: str) -> str:
+    """Return a value in ``COPY``'s text format."""
+    return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
+
+
+def storable_json(row: Mapping[str, object]) -> str:
+    """Return a row as JSON that ``jsonb`` can store: that of :func:`storable_value`, which few rows need."""
+    try:
+        text = PLAIN.encode(row)
+    except (RecursionError, TypeError, ValueError):
+        text = NUL
+    return text if NUL not in text and is_storable(text) else json.dumps(storable_value(row))
 
 
 def storable_value(value: object, depth: int = 0) -> object:

@@ -7,7 +7,9 @@ UNSTORABLE = "the text contains a NUL character or a lone surrogate, which Postg
 
 def storable_text(text: str) -> str:
     """Return ``text`` with the characters that PostgreSQL can't store escaped."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", r"\x00")
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()
+    return text.replace("\0", r"\x00")
 
 
 def is_storable(text: str) -> bool:

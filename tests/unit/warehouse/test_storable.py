@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.core.warehouse.quarantine import storable_value
+from include.core.warehouse.quarantine import storable_json, storable_value
 from include.core.warehouse.storable import storable_text
 
 
@@ -23,6 +23,7 @@ from include.core.warehouse.storable import storable_text
 )
 def test_every_value_of_a_row_has_a_jsonb_form(value: object, stored: object) -> None:
     assert storable_value(value) == stored
+    assert json.loads(storable_json({"row": value})) == {"row": stored}
     json.dumps(stored, allow_nan=False).encode()
 
 

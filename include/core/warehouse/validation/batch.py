@@ -23,11 +23,11 @@ class Shown(NamedTuple):
 
     Attributes:
         row: the row, personal data masked.
-        values: the received value of each column; it may lack those that hold personal data.
+        value: returns the received value of a column that doesn't hold personal data.
     """
 
     row: Mapping[str, object]
-    values: Mapping[str, object]
+    value: Callable[[str], object]
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from include.core.warehouse.validation.batch import Batch
 
 Row = Mapping[str, Any]
+Received = Callable[[str], object]
 MEMORY, THREADS, DISK = "128MB", 2, "20GB"
 
 
@@ -68,11 +69,11 @@ class RowRule(NamedTuple):
 
     Attributes:
         condition: true for a row that breaks it.
-        describe: returns the violation by a row: its values, and those that were received.
+        describe: returns the violation by a row's values, and a function that returns those that were received.
     """
 
     condition: str
-    describe: Callable[[Row, Row], Violation]
+    describe: Callable[[Row, Received], Violation]
 
 
 @contextmanager
@@ -125,6 +126,8 @@ class Judge:
             self.row_rules.insert(0, self._day_rule(self.day, dataset.day_column))
         if long := [name for name in dataset.key if dataset.column(name).type in {"text", "numeric"}]:
             self.row_rules.append(_key_rule(long))
+        compared = {column for rule in dataset.column_rules for column in rule.columns}
+        self.described = {*compared, *dataset.together, *filter(None, [dataset.day_column])}
         self.schema = accepted_schema(dataset)
         self.query = ""
         self._add_functions()
@@ -193,18 +196,18 @@ class Judge:
 
         rule = f"must lie on {day}, the requested day"
 
-        def describe(row: Row, sent: Row) -> Violation:
+        def describe(row: Row, received: Received) -> Violation:
             if self.dataset.column(day_column).pii:
                 return Violation(day_column, rule)
             message = f"{day_column}: {rule}, not on {local_day(row[day_column], zone)}"
-            return Violation(day_column, rule, _as_sent(sent[day_column]), message)
+            return Violation(day_column, rule, _as_sent(received(day_column)), message)
 
         return RowRule(condition, describe)
 
     def _column_rule(self, rule: ColumnRule) -> RowRule:
         is_personal = any(self.dataset.column(column).pii for column in rule.columns)
 
-        def describe(row: Row, _: Row) -> Violation:
+        def describe(row: Row, _: Received) -> Violation:
             values = None if is_personal else ", ".join(str(row[column]) for column in rule.columns)
             return Violation(rule.left, rule.text, values)
 
@@ -214,17 +217,18 @@ class Judge:
         self, batch: Batch, values: pa.Table, problems: pa.Table, positions: pa.Array[Any]
     ) -> Iterator[Rejected]:
         """Yield the rows at some positions, each with the rules that it breaks."""
-        rows = (table.take(positions).to_pylist() for table in (values, problems))
-        for row, broken, (received, sent) in zip(*rows, batch.show(positions.to_numpy().tolist()), strict=True):
-            violations = [
-                violation_of(column, rule, sent)
-                for column in self.dataset.columns
-                if (rule := broken.get(f"problem {column.name}"))
-            ]
-            violations += [
-                rule.describe(row, sent) for number, rule in enumerate(self.row_rules) if broken[f"rule {number}"]
-            ]
-            yield Rejected.of(received, *violations, group=self.dataset.group(row))
+        values = values.select(sorted(self.described)).take(positions)
+        rows = values.to_pylist() if self.described else [{}] * len(positions)
+        shown = list(batch.show(positions.to_numpy().tolist()))
+        violations: list[list[Violation]] = [[] for _ in shown]
+        for column in self.dataset.columns:
+            for number, rule in _present(problems, f"problem {column.name}", positions):
+                violations[number].append(violation_of(column, rule, shown[number].value))
+        for index, row_rule in enumerate(self.row_rules):
+            for number, _ in _present(problems, f"rule {index}", positions):
+                violations[number].append(row_rule.describe(rows[number], shown[number].value))
+        for row, broken, (received, _) in zip(rows, violations, shown, strict=True):
+            yield Rejected.of(received, *broken, group=self.dataset.group(row))
 
     def _add_functions(self) -> None:
         """Make the functions of :mod:`~include.core.warehouse.validation.functions` known to the queries."""
@@ -252,11 +256,19 @@ def _key_rule(columns: Collection[str]) -> RowRule:
     return RowRule(f"{size} > {LONGEST_KEY}", lambda *_: violation)
 
 
-def violation_of(column: Column, rule: str, sent: Mapping[str, object]) -> Violation:
+def _present(problems: pa.Table, column: str, positions: pa.Array[Any]) -> Iterator[tuple[int, Any]]:
+    """Yield the problems of a column at some positions, each with its number among them."""
+    if column in problems.column_names and problems[column].null_count < problems.num_rows:
+        for number, problem in enumerate(problems[column].take(positions).to_pylist()):
+            if problem:
+                yield number, problem
+
+
+def violation_of(column: Column, rule: str, received: Received) -> Violation:
     """Return the violation of a received value: as it was received, and in the message as :func:`shown` shows it."""
     if column.pii or rule == MISSING:
         return Violation(column.name, rule)
-    value = sent[column.name]
+    value = received(column.name)
     message = f"{column.name}: {rule} (got {shown(value)})"
     return Violation(column.name, rule, _as_sent(value), message)
 

@@ -42,7 +42,7 @@ class TableReader:
             for position, values in zip(positions, rows.take(positions).to_pylist(), strict=True):
                 shown = {name: HIDDEN if name in self.personal else value for name, value in values.items()}
                 origin = shown if self.origins is None else self.origins[start + position]
-                yield Shown({"line": start + position + 1, **origin}, values)
+                yield Shown({"line": start + position + 1, **origin}, values.__getitem__)
 
         lines = pa.array(range(start + 1, start + rows.num_rows + 1), pa.int64())
         texts = {name: rows[name].cast(pa.string()).combine_chunks() for name in rows.column_names}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -69,6 +70,9 @@ class JsonLines:
         if rows or malformed:
             yield self._batch(rows, malformed)
 
+    def _value(self, row: Mapping[str, Any], column: str) -> Any:
+        return row.get(self.fields[column])
+
     def _malformed(self, line: int, row: Any, rule: str) -> Rejected:
         return Rejected.of({"file": self.file, "line": line, "row": row}, Violation("", rule))
 
@@ -83,8 +87,7 @@ class JsonLines:
                 number = numbers[position]
                 row = rows[number]
                 shown = {field: value if field in self.public else HIDDEN for field, value in row.items()}
-                by_column = {column: row.get(field) for column, field in self.fields.items()}
-                yield Shown({"file": self.file, "line": number, "row": shown}, by_column)
+                yield Shown({"file": self.file, "line": number, "row": shown}, partial(self._value, row))
 
         return Batch(pa.array(numbers, pa.int64()), cells, show, kinds, malformed)
 
