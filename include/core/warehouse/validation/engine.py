@@ -162,12 +162,15 @@ class Judge:
         It returns the line, the columns of the dataset, and then a column of problems for each checked column and each
         rule of the whole row.
         """
-        columns = [column for column in self.dataset.columns if column.name in batch.cells]
+        columns = {
+            Names(column.name, is_typed=column.name in batch.kinds): column
+            for column in self.dataset.columns
+            if column.name in batch.cells
+        }
         parts = [
-            (Names(column.name), column_expressions(column, self.dataset, self.nulls, self.given.get(column.name)))
-            for column in columns
+            (its, column_expressions(column, self.dataset, its, self.nulls, self.given.get(column.name)))
+            for its, column in columns.items()
         ]
-        kinds = [f"CAST(NULL AS VARCHAR) AS {its.kind}" for its, _ in parts if its.column not in batch.kinds]
         cells = [f"{part.cell} AS {its.cell}" for its, part in parts]
         values = [f"{part.value} AS {its.value}" for its, part in parts]
         values += [f"{value} AS {name(column)}" for column, value in self.given.items() if column not in batch.cells]
@@ -179,8 +182,7 @@ class Judge:
         ]
         returned = [name(LINE), *map(name, self.dataset.column_names), *(its.problem for its, _ in parts), *rules]
         return (
-            f"WITH typed AS (SELECT {', '.join(['*', *kinds])} FROM received),"  # noqa: S608  # quoted names and literals
-            f" cells AS (SELECT {', '.join(['*', *cells])} FROM typed),"
+            f"WITH cells AS (SELECT {', '.join(['*', *cells])} FROM received),"  # noqa: S608  # quoted names and literals
             f" converted AS (SELECT {', '.join(['*', *values])} FROM cells),"
             f" checked AS (SELECT {', '.join(['*', *problems])} FROM converted)"
             f" SELECT {', '.join(returned)} FROM checked"

@@ -53,15 +53,17 @@ class Names:
         column: the column, without quotes.
         raw: the text as received, without white space around it except in a text column.
         kind: what the value is in JSON: ``s`` a string, ``n`` a number, ``b`` true or false, ``u`` a string with a lone
-            surrogate, ``o`` an object or a list; NULL where values have no types, as in CSV.
+            surrogate, ``o`` an object or a list; where values have no types, as in CSV, the constant NULL, so that
+            DuckDB drops what depends on it.
         cell: the text, or NULL.
         value: the value, or NULL.
         problem: the broken rule, or NULL.
     """
 
-    def __init__(self, column: str) -> None:
+    def __init__(self, column: str, *, is_typed: bool) -> None:
         self.column = column
-        self.raw, self.kind, self.cell = name(f"raw {column}"), name(f"kind {column}"), name(f"cell {column}")
+        self.raw, self.cell = name(f"raw {column}"), name(f"cell {column}")
+        self.kind = name(f"kind {column}") if is_typed else "CAST(NULL AS VARCHAR)"
         self.value, self.problem = name(column), name(f"problem {column}")
 
 
@@ -96,17 +98,17 @@ def number_text(bound: float) -> str:
 
 
 def column_expressions(
-    column: Column, dataset: Dataset, nulls: Collection[str], required: str | None = None
+    column: Column, dataset: Dataset, names: Names, nulls: Collection[str], required: str | None = None
 ) -> Expressions:
     """Return the expressions of a column.
 
     Args:
         column: the column.
         dataset: its dataset.
+        names: its names.
         nulls: texts that mean NULL, besides the column's null words.
         required: the only accepted value, in SQL.
     """
-    names = Names(column.name)
     value, invalid = CONVERSIONS[column.type](column, dataset, names)
     kinds = ", ".join(map(literal, KINDS.get(column.type, "n")))
     missing = "NULL" if column.nullable else literal(MISSING)
