@@ -83,7 +83,8 @@ def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows, re
         received = _copy_rows(
             session, dataset, partition, statement, chain([first], cast("Iterator[Row | Rejected]", items)), rejected
         )
-    session.execute("ANALYZE stage")  # the planner assumes a small table otherwise
+    # The planner assumes few keys otherwise.
+    session.execute(sql.SQL("ANALYZE stage ({})").format(sql.SQL(", ").join(map(sql.Identifier, dataset.key))))
     return received
 
 

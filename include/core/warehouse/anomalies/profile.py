@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SAMPLE = 100_000
 """Rows that are profiled; of a larger stage, a repeatable sample of its blocks."""
 LARGEST, DECIMALS = 1e100, 100  # so that no number or sum is out of range for double precision
+WHOLE = {"bigint", "integer"}
 MOST_VALUES = 50
 VALUE_LENGTH = 100
 QUANTILES = {"minimum": 0.0, "p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "maximum": 1.0}
@@ -74,7 +75,7 @@ def profile(session: Session, dataset: Dataset, partition: str, others: Sequence
         for column in dataset.columns
         if column.name != dataset.partition and column.name not in dataset.history.ignored
     ]
-    expressions = {column.name: _aggregates(column, dataset, day) for column in columns}
+    expressions = {column.name: _aggregates(column, dataset, day, rows) for column in columns}
     expressions[TABLE] = _repeated(dataset)
     selected = sql.SQL(", ").join(
         sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pair for item in items for pair in item))
@@ -99,7 +100,7 @@ def profile(session: Session, dataset: Dataset, partition: str, others: Sequence
 Pair = tuple[sql.Composable, sql.Composable]
 
 
-def _aggregates(column: Column, dataset: Dataset, day: date | None) -> list[Pair]:
+def _aggregates(column: Column, dataset: Dataset, day: date | None, rows: int) -> list[Pair]:
     """Return name and expression of each aggregate; personal data is only counted."""
     name: sql.Composable = sql.Identifier(column.name)
     pairs = [("distinct", sql.SQL("count(DISTINCT {})").format(name))]
@@ -108,9 +109,9 @@ def _aggregates(column: Column, dataset: Dataset, day: date | None) -> list[Pair
     if column.pii:
         return [(sql.Literal(key), value) for key, value in pairs]
     if column.type in NUMBERS and column.name not in dataset.key:
-        number = _bounded(name)
+        number = sql.SQL("{}::double precision").format(name) if column.type in WHOLE else _bounded(name)
         pairs.append(("quantiles", _quantiles(number)))
-        pairs.append(("sum", sql.SQL("sum({}) * (SELECT count(*) FROM stage) / count(*)").format(number)))
+        pairs.append(("sum", sql.SQL("sum({}) * {} / count(*)").format(number, rows)))
     elif column.type in DAY_TYPES and day is not None:
         local = name
         if column.type != "date":
@@ -140,7 +141,7 @@ def _bounded(number: sql.Composable) -> sql.Composed:
 def _repeated(dataset: Dataset) -> list[Pair]:
     """The share of the rows that equal another one in everything but the key."""
     names = sql.SQL(", ").join(sql.Identifier(name) for name in dataset.column_names if name not in dataset.key)
-    distinct = sql.SQL("count(DISTINCT hashtextextended(ROW({})::text, 0))").format(names)
+    distinct = sql.SQL("count(DISTINCT hash_record_extended(ROW({}), 0))").format(names)
     return [(sql.Literal("repeated"), sql.SQL("1 - {}::double precision / nullif(count(*), 0)").format(distinct))]
 
 
