@@ -2,12 +2,16 @@ r"""Loads of a CSV file compared with ``\copy`` of the same file: ``python -m be
 
 Each measurement is a new process on the same PostgreSQL. The baseline copies the file as it is into a table with the
 same columns and primary key; a load validates each row, audits, and is idempotent. Memory is what a process needs more
-than one that has only imported the same modules.
+than one that has only imported the same modules. The slow ways of a script, an INSERT for each row and pandas, take the
+first rows of the file only, and are compared by their time for a row.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import io
+import itertools
 import json
 import os
 import resource
@@ -19,7 +23,9 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+import pandas as pd
 import psycopg
+import sqlalchemy
 from rich.console import Console
 from rich.table import Table
 
@@ -32,6 +38,8 @@ from include.core.warehouse.dataset import Column, Dataset
 from include.core.warehouse.schema import create_table
 
 FIRST, RELOAD, MEMORY = 0.4, 0.5, 250  # limits: shares of \copy's speed, and MB
+INSERTS, PANDAS = 30, 5  # limits: how many times as fast a first load is
+SLOW_ROWS = 20_000
 LINES = Dataset(
     name="bench_lines",
     columns=(
@@ -49,7 +57,7 @@ LINES = Dataset(
     timezone="Europe/London",
     rules=("unit_price >= 0 unless invoice_no starts with A",),
 )
-BASELINE, LOAD, IDLE = "copy", "load", "idle"
+BASELINE, LOAD, IDLE, INSERT, TO_SQL = "copy", "load", "idle", "insert", "to_sql"
 
 
 def main() -> int:
@@ -68,12 +76,16 @@ def main() -> int:
         server.start()
         try:
             server.prepare_warehouse()
-            return _compare(console, server.uri(WAREHOUSE), good, bad, arguments.repeats)
+            uri = server.uri(WAREHOUSE)
+            is_fast, seconds = _compare(console, uri, good, bad, arguments.repeats)
+            is_faster = _compare_slow(console, uri, good, seconds / arguments.rows)
+            return not (is_fast and is_faster)
         finally:
             server.remove()
 
 
-def _compare(console: Console, uri: str, good: Path, bad: Path, repeats: int) -> int:
+def _compare(console: Console, uri: str, good: Path, bad: Path, repeats: int) -> tuple[bool, float]:
+    """Return whether all limits hold, and the seconds of a first load."""
     _, idle = _measure(IDLE, uri, good)
     seconds: dict[str, list[float]] = {}
     memory: dict[str, float] = {}
@@ -101,12 +113,23 @@ def _compare(console: Console, uri: str, good: Path, bad: Path, repeats: int) ->
     console.print(
         f"limits: first load {FIRST} of \\copy's speed, again {RELOAD}, invalid rows 1.5 times as long, {MEMORY} MB"
     )
-    return not (
+    is_fast = (
         baseline / first >= FIRST
         and baseline / again >= RELOAD
         and half <= 1.5 * first
         and max(memory.values()) <= MEMORY
     )
+    return is_fast, first
+
+
+def _compare_slow(console: Console, uri: str, good: Path, for_a_row: float) -> bool:
+    speeds = []
+    for name, mode, limit in (("an INSERT for each row", INSERT, INSERTS), ("pandas' to_sql", TO_SQL, PANDAS)):
+        _empty(uri)
+        taken, _ = _measure(mode, uri, good)
+        speeds.append(taken / SLOW_ROWS / for_a_row / limit)
+        console.print(f"a first load is {speeds[-1] * limit:.0f} times as fast as {name}; limit: {limit} times")
+    return min(speeds) >= 1
 
 
 def _write(file: Path, rows: int, invalid: int) -> None:
@@ -143,6 +166,8 @@ def _work(mode: str, uri: str, file: Path) -> None:
     with file.open("rb") as content:
         if mode == BASELINE:
             _copy(uri, content)
+        elif mode in {INSERT, TO_SQL}:
+            _insert(uri, content, mode)
         elif mode == LOAD:
             load_csv(content, LINES, uri, Attempt("bench", "load", "run", 1), max_bad_share=0.6)
     taken = time.perf_counter() - started_at
@@ -160,8 +185,27 @@ def _copy(uri: str, content: BinaryIO) -> None:
                 copy.write(block)
 
 
+def _insert(uri: str, content: BinaryIO, mode: str) -> None:
+    head = io.BytesIO(b"".join(itertools.islice(content, SLOW_ROWS + 1)))
+    with connect(uri) as session:
+        create_table(session, LINES)
+        session.execute(f"ALTER TABLE {LINES.name} ALTER load_id SET DEFAULT 0, ALTER loaded_at SET DEFAULT now()")
+        if mode == INSERT:
+            values = ", ".join(["%s"] * len(LINES.columns))
+            statement = f"INSERT INTO {LINES.name} ({', '.join(LINES.column_names)}) VALUES ({values})"  # noqa: S608
+            rows = csv.reader(io.TextIOWrapper(head, "utf-8", newline=""))
+            next(rows)
+            with session.transaction():
+                for row in rows:
+                    session.execute(statement, row)
+            return
+    engine = sqlalchemy.create_engine(uri.replace("postgresql://", "postgresql+psycopg://"))
+    frame = pd.read_csv(head, parse_dates=["invoiced_at"])
+    frame.to_sql(LINES.name, engine, if_exists="append", index=False, method="multi", chunksize=1000)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) == 4 and sys.argv[1] in {BASELINE, LOAD, IDLE}:
+    if len(sys.argv) == 4 and sys.argv[1] in {BASELINE, LOAD, IDLE, INSERT, TO_SQL}:
         _work(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
     else:
         sys.exit(main())
