@@ -197,9 +197,11 @@ def _text(_: Column, __: Dataset, names: Names) -> Conversion:
 
 def _whole(column: Column, _: Dataset, names: Names) -> Conversion:
     cell, kind = names.cell, column.type
+    number = f"TRY_CAST({cell} AS {kind})"
     short = f"regexp_full_match({cell}, '{SHORT_WHOLE}')"
     value = (
-        f"CASE WHEN {short} THEN TRY_CAST(split_part({cell}, '.', 1) AS {kind})"
+        f"CASE WHEN CAST({number} AS VARCHAR) = {cell} THEN {number}"  # the usual form, fast to check
+        f" WHEN {short} THEN TRY_CAST(split_part({cell}, '.', 1) AS {kind})"
         f" WHEN {_is_number(cell)} THEN read_{kind}({cell}) END"
     )
     invalid = f"CASE WHEN {_is_number(cell)} THEN problem_{kind}({cell}) ELSE {literal(SYNTAX[kind])} END"
