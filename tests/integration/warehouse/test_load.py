@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from include.core.warehouse.dataset import Column, Dataset, Rejected
@@ -14,6 +15,8 @@ from include.core.warehouse.digest import table_digest
 from include.core.warehouse.errors import IncompleteLoadError
 from include.core.warehouse.loader import load
 from include.core.warehouse.schema import create_table
+from include.core.warehouse.validation.frames import TableReader
+from include.core.warehouse.validation.validate import validated
 from tests.integration.warehouse.cases import (
     CITIES,
     DAY,
@@ -99,6 +102,14 @@ def test_a_digest_depends_on_every_published_value_but_not_on_the_session(sessio
     session.execute("SET TimeZone = 'Asia/Tokyo'")
     session.execute("SET DateStyle = 'German'")
     assert table_digest(session, dataset) == digests[-1]
+
+
+def test_times_of_judged_rows_are_in_utc_whatever_the_session(session: Session) -> None:
+    dataset = Dataset("readings", (Column("at", "timestamp with time zone"),), key=("at",))
+    rows = TableReader(pa.table({"at": ["2024-06-01T12:00:00Z"]}), dataset)
+    session.execute("SET TimeZone = 'Asia/Tokyo'")
+    load(session, dataset, partition=None, rows=validated(rows, dataset), attempt=FIRST)
+    assert session.execute("SELECT at FROM readings").fetchall() == [(datetime(2024, 6, 1, 12, tzinfo=UTC),)]
 
 
 def test_rows_that_swap_values_have_another_digest_and_are_published(session: Session) -> None:
