@@ -194,17 +194,14 @@ class _Judgement:
     def _add(self, judged: Judged) -> None:
         self.accepted += judged.accepted.num_rows
         self.rejected += len(judged.rejected)
-        if judged.rejected and not self.reason:
-            self.reason = shortened(judged.rejected[0].reason)
         for item in judged.rejected:
+            self.reason = self.reason or shortened(item.reason)
             if item.group is not None and not item.is_copy:
                 self.groups.add(item.group)
             if any(violation.rule in {COPY, CONTRADICTION} for violation in item.violations):
                 self.repeated = self.repeated or item
-        for item in judged.rejected:
-            if len(self.shown) >= MOST_REJECTED:
-                break
-            self.shown += rejected_rows(item, self.name)[: MOST_REJECTED - len(self.shown)]
+            if len(self.shown) < MOST_REJECTED:
+                self.shown += rejected_rows(item, self.name)[: MOST_REJECTED - len(self.shown)]
         if len(self.sample) < MOST_SAMPLES:
             self.sample += _sample(judged.accepted.slice(0, MOST_SAMPLES - len(self.sample)), self.dataset)
         column = self.contract.dataset.partition

@@ -105,7 +105,7 @@ def overlapped(uri: str, load: Load) -> Outcome:
             sql.SQL(
                 "CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS"
                 " $$ BEGIN PERFORM pg_advisory_xact_lock_shared({}); RETURN NULL; END $$;"
-                "CREATE TRIGGER wait_at_gate AFTER DELETE ON weather_data"
+                "CREATE TRIGGER wait_at_gate AFTER INSERT ON weather_data"
                 " FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate()"
             ).format(GATE)
         )

@@ -51,6 +51,25 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Described:
+    """Rejected rows that each iteration describes anew, so that only a few are in memory at once.
+
+    Attributes:
+        count: how many there are.
+        describe: yields them.
+    """
+
+    count: int
+    describe: Callable[[], Iterator[Rejected]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Rejected]:
+        return self.describe()
+
+
+@dataclass(frozen=True)
 class Judged:
     """Validated rows.
 
@@ -62,7 +81,7 @@ class Judged:
     """
 
     accepted: pa.Table
-    rejected: Sequence[Rejected]
+    rejected: Sequence[Rejected] | Described
     file: str | None = None
 
 

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from functools import reduce
+from heapq import merge
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import duckdb
@@ -15,7 +17,7 @@ import pyarrow.compute as pc
 
 from include.core.dates import local_day, utc_range
 from include.core.warehouse.dataset import LONGEST_KEY, Ambiguous, Rejected, Violation
-from include.core.warehouse.validation.batch import LINE, SHOWN, Judged, shown
+from include.core.warehouse.validation.batch import LINE, SHOWN, Described, Judged, shown
 from include.core.warehouse.validation.expressions import (
     MISSING,
     Names,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 Received = Callable[[str], object]
 MEMORY, THREADS, DISK = "128MB", 2, "20GB"
+DESCRIBED = 1000  # rejected rows at once
 
 
 ARROW: dict[Type, pa.DataType] = {
@@ -150,8 +153,15 @@ class Judge:
         is_bad: Any = reduce(pc.or_, map(pc.is_valid, problems.columns))
         if not batch.malformed and not pc.any(is_bad).as_py():
             return Judged(accepted, ())
-        rejected = [*batch.malformed, *self._rejected(batch, accepted, problems, pc.indices_nonzero(is_bad))]
-        return Judged(accepted.filter(pc.invert(is_bad)), sorted(rejected, key=_line))
+        positions = pc.indices_nonzero(is_bad)
+
+        def describe() -> Iterator[Rejected]:
+            slices = (positions[start : start + DESCRIBED] for start in range(0, len(positions), DESCRIBED))
+            described = chain.from_iterable(self._rejected(batch, accepted, problems, part) for part in slices)
+            return merge(batch.malformed, described, key=_line)
+
+        rejected = Described(len(batch.malformed) + len(positions), describe)
+        return Judged(accepted.filter(pc.invert(is_bad)), rejected)
 
     def _raw(self, column: str, cells: pa.Array[Any]) -> pa.Array[Any]:
         return cells if self.dataset.column(column).type == "text" else pc.utf8_trim_whitespace(cells)
