@@ -183,7 +183,8 @@ class Registry:
     def _check_size(self, version: Version, path: str, size: int) -> None:
         if size > artifact.MAX_BYTES:
             raise ArtifactError(
-                f"{self.name} version {version.number}: {path} has {size} bytes; at most {artifact.MAX_BYTES} are allowed"
+                f"{self.name} version {version.number}: {path} has {size} bytes; at most {artifact.MAX_BYTES} are"
+                " allowed"
             )
 
     def _run(self, candidate: str) -> str:

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from include.core.warehouse.connect import connect
 from include.core.warehouse.dataset import Rejected
-from include.core.warehouse.errors import AuditError, StaleAttemptError
+from include.core.warehouse.errors import LoadError
 from include.core.warehouse.schema import create_table
 from tests.integration.warehouse.cases import CITIES, DAY, FIRST, SECOND, WEATHER, count, observations, published
 
@@ -133,7 +133,7 @@ def _last_of(session: Session, *loads: Callable[[], LoadResult]) -> Outcome:
     error = None
     try:
         last()
-    except (AuditError, StaleAttemptError, psycopg.Error) as raised:
+    except (LoadError, psycopg.Error) as raised:
         error = type(raised).__name__
     return Outcome(published(session), count(session, "quarantine"), error)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.core.warehouse import guards, loader, quarantine
+from include.core.warehouse import guards, loader, publish, quarantine
 from tests.integration.warehouse import scenarios
 from tests.integration.warehouse.cases import CITIES
 from tests.integration.warehouse.mutation import mutate
@@ -30,16 +30,17 @@ GOOD: dict[Scenario, Outcome] = {
 
 LOCK = (guards, "SELECT pg_advisory_xact_lock(hashtextextended(%s || chr(31) || %s, 0))", "SELECT %s || chr(31) || %s")
 FENCE = (guards, "WHERE (fence.run_started, fence.try_number) <= (excluded.run_started, excluded.try_number)", "")
-MERGE = (loader, "if not _is_empty(session, dataset, label)", "if False")
+BEFORE = "before = content(session, dataset, dataset.name, "
+MERGE = (publish, f"{BEFORE}condition)", f"{BEFORE}sql.SQL('false'))")
 AUDIT = (loader, "audit(session, dataset, label, rows_in, expected, expected_rows)", "pass")
-REMOVAL = (loader, "if complete and replace", "if False")
-COMPLETENESS = (loader, "if complete and replace", "if replace")
+REMOVAL = (loader, "label, removes=complete and replace", "label, removes=False")
+COMPLETENESS = (loader, "label, removes=complete and replace", "label, removes=replace")
 QUARANTINE_ONCE = (quarantine, "DELETE FROM quarantine", "SELECT FROM quarantine")
 
 WITHOUT: dict[str, tuple[tuple[ModuleType, str, str], Scenario, Outcome]] = {
     "lock": (LOCK, scenarios.overlapped, Outcome({"London": 20.5, "Tokyo": 20.5})),
     "fence": (FENCE, scenarios.outlived, Outcome(dict.fromkeys(CITIES, 1))),
-    "merge": (MERGE, scenarios.repeated, Outcome({"Tokyo": 20.5}, quarantined=1, error="UniqueViolation")),
+    "merge": (MERGE, scenarios.repeated, Outcome({"Tokyo": 20.5}, quarantined=1, error="LoadError")),
     "audit": (AUDIT, scenarios.poisoned, Outcome(dict.fromkeys(CITIES, -400))),
     "removal": (REMOVAL, scenarios.withdrawn, Outcome({"London": 20.5, "Paris": 20.5})),
     "completeness": (COMPLETENESS, scenarios.incomplete, Outcome({"Tokyo": 20.5})),
@@ -64,6 +65,8 @@ def test_without_the_guard_they_are_wrong(
     elif module is guards:
         monkeypatch.setattr(guards, "lock", mutant.lock)
         monkeypatch.setattr(guards, "fence", mutant.fence)
+    elif module is publish:
+        monkeypatch.setattr(loader, "publish", mutant.publish)
     else:
         monkeypatch.setattr(loader, "quarantine", mutant.quarantine)
     assert scenario(warehouse, load) == bad

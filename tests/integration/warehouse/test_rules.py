@@ -84,7 +84,7 @@ def test_a_row_refused_in_the_stage_shows_no_personal_data(session: Session) -> 
 
 def test_a_value_that_postgresql_refuses_is_not_shown(session: Session) -> None:
     with pytest.raises(
-        AuditError, match=r"each value matches its column's type \(.*\).*\n +COPY stage, line 2"
+        AuditError, match=r"each value matches its column's type and constraints \(.*\).*\n +COPY stage, line 2"
     ) as caught:
         publish(session, call(1), call(2, price="+44 20 7946 0958"))
     assert "7946" not in str(caught.value)

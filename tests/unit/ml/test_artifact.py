@@ -123,6 +123,6 @@ def test_a_large_schema_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_sparse_matrix_may_be_packed() -> None:
     model = LogisticRegression().fit(ROWS, LABELS)
     model.sparsify()
-    content = skops.io.dumps(model)
+    content = skops_io.dumps(model)
     assert ".npz" in "".join(zipfile.ZipFile(io.BytesIO(content)).namelist())
     assert artifact.load(content, artifact.digest(content), [SPARSE], "test").predict(ROWS).tolist() == LABELS

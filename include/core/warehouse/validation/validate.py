@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.core.ahead import ahead
-from include.core.warehouse.validation.batch import LINE, Judged
+from include.core.warehouse.validation.batch import LINE, Described, Judged
 from include.core.warehouse.validation.duplicates import Duplicates
 from include.core.warehouse.validation.engine import Judge, database
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from include.core.warehouse.dataset import Dataset, Partition, Rejected
     from include.core.warehouse.validation.batch import Reader
@@ -47,11 +48,14 @@ def validated(
         else:
             parts = map(judge, ahead(rows))
         for part in parts:
-            yield part if file is None else Judged(part.accepted, [_of(file, item) for item in part.rejected], file)
+            if file is not None:
+                part = Judged(part.accepted, Described(len(part.rejected), partial(_of, file, part.rejected)), file)
+            yield part
 
 
-def _of(file: str, rejected: Rejected) -> Rejected:
-    return replace(rejected, row={"file": file, **rejected.row})
+def _of(file: str, rejected: Iterable[Rejected]) -> Iterator[Rejected]:
+    for item in rejected:
+        yield replace(item, row={"file": file, **item.row})
 
 
 def _without_duplicates(rows: Reader, judge: Judge, duplicates: Duplicates) -> Iterator[Judged]:
