@@ -64,7 +64,7 @@ def nested(depth: int) -> str:
         (conf(r'{"\u0000": 1}'), r"conf.a.\x00: in a name, the text contains a NUL character"),
         (conf(rf'{{"é\n{"x" * 999}": 1e99}}'), rf"conf.a.\xe9\n{'x' * 46}…: 1E+99 {RANGE}"),
         (conf(nested(DEEPEST)), f"nested more than {DEEPEST} levels deep"),
-        (conf(nested(100_000)), "the JSON can't be read: it is nested too deeply"),
+        (conf(nested(100_000)), "the JSON can't be read: it is nested more than 100 levels deep"),
         (conf("1e99999999999999999999"), "the JSON can't be read: the number 1e99999999999999999999 is out of range"),
         (conf(f'"{"x" * LARGEST_CONF}"'), f"conf: the request has {LARGEST_CONF + 19} bytes; allowed: {LARGEST_CONF}."),
     ],
