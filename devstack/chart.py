@@ -85,7 +85,7 @@ def picture(published: list[dict[str, Any]], credit: str, path: Path) -> None:
     axes.set_ylabel("°F")
     axes.spines[["top", "right"]].set_visible(False)
     figure.text(0.01, -0.02, credit, fontsize=6, color="grey", wrap=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     figure.savefig(path, dpi=120, bbox_inches="tight")
     pyplot.close(figure)
 

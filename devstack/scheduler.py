@@ -1,18 +1,24 @@
 """The embedded stack's scheduler and its executor.
 
-The scheduler loops fast while something runs or is awaited, and slowly when idle.
+The scheduler loops fast while something runs or is awaited, and slowly when idle. It starts no task before this stack's
+API server listens: without it, or with another program on its port, tasks would use up their tries.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.workloads import ExecutorWorkload
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+from typing_extensions import override
 
+from devstack.process import Record, is_listening
 from devstack.state import State
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 FAST_POLL_SECONDS, IDLE_POLL_SECONDS = 0.1, 0.4
 LINGER_SECONDS = 2.0  # the executor is empty between two tasks of a run
@@ -22,6 +28,16 @@ class Scheduler(SchedulerJobRunner):
     """Airflow's scheduler with an idle sleep that adapts to the load."""
 
     _busy_at = 0.0
+    _api_listens = False
+
+    @override
+    def _critical_section_enqueue_task_instances(self, session: Session) -> int:
+        if not self._api_listens:
+            state = State.current()
+            record = Record.read(state.airflow_home / "api-server.json")
+            server = record.process() if record else None
+            self._api_listens = server is not None and is_listening(server, state.port("api"))
+        return super()._critical_section_enqueue_task_instances(session) if self._api_listens else 0
 
     @property
     def _scheduler_idle_sleep_time(self) -> float:

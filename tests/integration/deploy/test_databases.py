@@ -34,8 +34,10 @@ def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(postgres: Postgres, volumes: Path) -> Iterator[Server]:
-    """The server ``postgres``."""
-    yield from running(databases.SERVERS[0], postgres, volumes)
+    """The server ``postgres``, with other names of its databases: one called ``airflow`` may exist already."""
+    declared = databases.SERVERS[0]
+    names = {f"database_of_{owner}": owner for owner in declared.databases.values()}
+    yield from running(replace(declared, databases=names), postgres, volumes)
 
 
 @pytest.fixture
@@ -77,9 +79,9 @@ def test_each_owner_may_connect_to_its_own_database_only(server: Server) -> None
 
 def test_the_monitor_reads_statistics_but_no_tables(server: Server) -> None:
     prepare(server)
-    with login(server, "airflow", "airflow") as session:
+    with login(server, "airflow", "database_of_airflow") as session:
         session.execute("CREATE TABLE mine (id int)")
-    with login(server, "monitor", "airflow") as session:
+    with login(server, "monitor", "database_of_airflow") as session:
         assert session.execute("SELECT count(*) FROM pg_stat_activity WHERE query IS NOT NULL").fetchone() != (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute("SELECT * FROM mine")
@@ -110,11 +112,11 @@ def test_the_model_server_writes_predictions_but_no_checksums(warehouse_server: 
 
 def test_a_second_setup_keeps_the_data_and_applies_the_new_password(server: Server, volumes: Path) -> None:
     prepare(server)
-    with login(server, "airflow", "airflow") as session:
+    with login(server, "airflow", "database_of_airflow") as session:
         session.execute("CREATE TABLE kept AS SELECT 1 AS id")
     secrets.write_secrets({"SPELLBOOK_METADATA_PASSWORD": "another-long-one-1'\"\\"}, volumes / "given", volumes)
     prepare(server)
-    with login(server, "airflow", "airflow") as session:
+    with login(server, "airflow", "database_of_airflow") as session:
         assert session.execute("SELECT id FROM kept").fetchone() == (1,)
 
 

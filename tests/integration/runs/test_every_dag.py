@@ -38,7 +38,7 @@ Query = Callable[..., list[tuple[Any, ...]]]
 
 SALE_WITHOUT_LOAD = """
 INSERT INTO sales_data (day, invoice_no, stock_code, quantity, unit_price, invoiced_at, country, load_id, loaded_at)
-SELECT day, 'none', '22423', 1, 1, invoiced_at, 'Norway', load_id, now() FROM sales_data LIMIT 1
+SELECT day, '999999', '22423', 1, 1, invoiced_at, 'Norway', load_id, now() FROM sales_data LIMIT 1
 """
 
 AT_ONCE = 4
@@ -262,7 +262,7 @@ def test_a_failed_dbt_test_fails_its_own_task_which_runs_dbt_when_cleared(outcom
     with psycopg.connect(server(stack).uri("warehouse"), autocommit=True) as warehouse:
         warehouse.execute(SALE_WITHOUT_LOAD)
         result = maker(stack)("analytics_dbt")
-        warehouse.execute("DELETE FROM sales_data WHERE invoice_no = 'none'")
+        warehouse.execute("DELETE FROM sales_data WHERE invoice_no = '999999'")
     assert f"{task} failed (try 1)" in result.text, result.text
     assert "1 of 4 failed: test daily_sales_equal_the_source of daily_sales: Got 1 result" in result.text
     assert "dbt_build success (try 1)" in result.text

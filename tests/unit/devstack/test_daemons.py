@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,9 +17,11 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
+from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 
 from devstack import airflow_daemons, dag_processor, scheduler
 from devstack.dag_processor import DagProcessor
+from devstack.process import Record
 from devstack.scheduler import FAST_POLL_SECONDS, IDLE_POLL_SECONDS, Scheduler
 from devstack.state import STATE_VARIABLE, State
 
@@ -122,6 +125,21 @@ def test_the_scheduler_polls_fast_while_something_runs_or_is_awaited(
     assert runner._scheduler_idle_sleep_time == IDLE_POLL_SECONDS
     state.note_waiting()
     assert runner._scheduler_idle_sleep_time == FAST_POLL_SECONDS
+
+
+def test_no_task_starts_before_this_stacks_api_server_listens(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    enqueued = count(1)
+    monkeypatch.setattr(SchedulerJobRunner, "_critical_section_enqueue_task_instances", lambda *_: next(enqueued))
+    runner: Any = object.__new__(Scheduler)
+    with socket.create_server(("127.0.0.1", state.port("api"))):  # of another program
+        assert runner._critical_section_enqueue_task_instances(None) == 0
+        other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        Record.of(other.pid, "").write(state.airflow_home / "api-server.json")
+        assert runner._critical_section_enqueue_task_instances(None) == 0
+        other.communicate()
+        Record.of(os.getpid(), "").write(state.airflow_home / "api-server.json")
+        assert runner._critical_section_enqueue_task_instances(None) == 1
+    assert runner._critical_section_enqueue_task_instances(None) == 2, "it is asked once"
 
 
 STUBBORN = """
