@@ -151,7 +151,7 @@ SERVING_PATIENCE = EnvironmentKey(
 )
 MODEL_SERVER_HOSTS = EnvironmentKey(
     "SPELLBOOK_MODEL_SERVER_HOSTS",
-    "localhost,model-server",
+    "localhost",
     "Names, comma-separated, under which the model server may be called; its addresses are always allowed.",
 )
 KEPT_VERSIONS = EnvironmentKey(

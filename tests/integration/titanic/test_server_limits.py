@@ -21,6 +21,7 @@ from include.core.ml import card
 from include.core.ml.artifact import MODEL_FILE, digest
 from include.core.ml.registry import Registry
 from include.core.ml.serving.limits import MAX_BYTES, MAX_CONNECTIONS
+from include.core.settings import MODEL_SERVER_HOSTS
 from include.domains.titanic.spec import TITANIC
 from tests.integration.process import Process
 from tests.integration.titanic.conftest import accept, deploy
@@ -42,7 +43,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     (folder / "warehouse.uri").write_text("postgresql://127.0.0.1:1/")
     command = ["include.core.ml.serving", "include.domains.titanic.spec:TITANIC", "--mlflow-uri", NOWHERE]
     command += ["--warehouse-file", str(folder / "warehouse.uri"), "--spool", str(folder / "spool.sqlite")]
-    process = Process([*command, "--port", str(port)], f"http://127.0.0.1:{port}", folder / "server.log")
+    hosts = {MODEL_SERVER_HOSTS.name: "localhost, Model-Server"}
+    process = Process([*command, "--port", str(port)], f"http://127.0.0.1:{port}", folder / "server.log", hosts)
     process.start()
     yield process
     process.kill()
