@@ -30,6 +30,7 @@ from devstack.state import State
 from devstack.waiting import Activity, wait_for
 from include import settings
 
+LOG_LINES = 10
 SIGNAL_SECONDS = 5.0
 SIGNAL_ATTEMPTS = 12
 
@@ -96,7 +97,9 @@ def main() -> None:
         raise
     ended, status = os.wait()
     name = children.pop(ended, str(ended))
-    print(f"{name} ended with status {os.waitstatus_to_exitcode(status)}; see {log_of(state, name)}", file=sys.stderr)
+    log = log_of(state, name)
+    end = "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+    print(f"{name} ended with status {os.waitstatus_to_exitcode(status)}; the end of {log}:{end}", file=sys.stderr)
     _stop(children)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ STOP_ORDER = (
     "postgres",
     "keeper",
 )
+ADDRESS_IN_USE = os.strerror(errno.EADDRINUSE).lower()
 TRIES = 3  # starts, if other programs take the stack's ports
 REPORT_SECONDS = 10.0
 
@@ -85,8 +87,8 @@ class Stack:
                 services = self._services_with_free_ports(names)
                 try:
                     return self._start_all(services)
-                except StackError:
-                    if not self._taken_ports(services):  # otherwise another program took a port in the meantime
+                except StackError as error:  # another program may have taken a port in the meantime, or for a moment
+                    if ADDRESS_IN_USE not in str(error).lower() and not self._taken_ports(services):
                         raise
             raise StackError(f"other programs took the stack's ports {TRIES} times while it started; try again")
 

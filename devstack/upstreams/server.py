@@ -51,7 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise PortTakenError(
-                f"port {port} of {host} is taken: stop the program that listens there or choose another --port"
+                f"port {port} of {host}: address already in use; stop that program or choose another --port"
             ) from error
         raise
     return listener

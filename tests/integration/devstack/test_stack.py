@@ -139,6 +139,23 @@ def test_another_program_on_a_services_port_is_not_mistaken_for_it(stack: Stack,
     assert f"port {port} (upstreams) was taken by another program; using {stack.state.port('upstreams')}" in messages
 
 
+def test_a_port_that_another_program_took_for_a_moment_is_used(
+    stack: Stack, messages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = stack.state.port("upstreams")
+    other = socket.create_server(("127.0.0.1", port))
+
+    def has_ended(_: int) -> bool:
+        if messages:  # the service has been started
+            other.close()
+        return True
+
+    monkeypatch.setattr(stack_module, "port_is_free", has_ended)
+    stack.ensure(["upstreams"])
+    assert stack.state.port("upstreams") == port
+    assert messages.count("starting upstreams …") == 2
+
+
 class Healthy(BaseHTTPRequestHandler):
     """Another program's server, which reports that it is healthy."""
 

@@ -39,14 +39,14 @@ def test_unknown_paths_and_methods_are_refused_as_json(upstreams: str, method: s
 def test_a_taken_port_is_refused_by_name(upstreams: str) -> None:
     port = urlsplit(upstreams).port
     assert port
-    with pytest.raises(PortTakenError, match=rf"port {port} of 127.0.0.1 is taken"), serve(port):
+    with pytest.raises(PortTakenError, match=rf"port {port} of 127.0.0.1: address already in use"), serve(port):
         pytest.fail("served on a taken port")
     command = [sys.executable, "-m", "devstack.upstreams", "--port", str(port)]
     refused = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
     assert refused.returncode == 1
     assert (
         refused.stderr
-        == f"port {port} of 127.0.0.1 is taken: stop the program that listens there or choose another --port\n"
+        == f"port {port} of 127.0.0.1: address already in use; stop that program or choose another --port\n"
     )
 
 
