@@ -16,6 +16,7 @@ from include.core.formats.recognise import encoding_of
 from include.core.warehouse.attempt import Attempt
 from include.core.warehouse.connect import connect
 from include.core.warehouse.dataset import HIDDEN
+from include.core.warehouse.history_settings import History
 from include.core.warehouse.loader import load
 from include.core.warehouse.preview.changes import shortened
 from include.core.warehouse.preview.load import rejected_rows
@@ -218,7 +219,7 @@ def _without_partition(dataset: Dataset, *, drop: bool) -> Dataset:
     """Return the dataset as one whose rows may be of any partition, with or without its column."""
     key = tuple(name for name in dataset.key if name != dataset.partition or not drop)
     columns = tuple(column for column in dataset.columns if column.name != dataset.partition or not drop)
-    return replace(dataset, columns=columns, key=key, partition=None, day_column=None)
+    return replace(dataset, columns=columns, key=key, partition=None, day_column=None, history=History())
 
 
 def _sample(rows: pa.Table, dataset: Dataset) -> Iterator[Row]:

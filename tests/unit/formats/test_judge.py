@@ -148,6 +148,11 @@ def parquet() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize("name", contracts())
+def test_an_empty_file_of_an_unknown_day_is_refused(name: str) -> None:
+    assert judged(contract(name), io.BytesIO(), "file.csv", None, "").refused
+
+
 @pytest.mark.parametrize(
     ("content", "suffix"),
     [
