@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowClusterPolicyViolation
-from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryRule
 
 from include.core.errors import MissingInputError, PermanentError
 from include.core.settings import STRICT_MODE
@@ -33,7 +33,21 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 RETRY_BACKOFF = 2.0
-RETRY_POLICY = ExceptionRetryPolicy(
+
+
+class ByException(ExceptionRetryPolicy):
+    """Retries by the exception, except that a preview, for which a person waits, doesn't wait for its input."""
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        """Return the decision of the first rule for the exception."""
+        if isinstance(exception, MissingInputError) and context and context["params"].get("preview") is True:
+            return RetryDecision.fail(reason="a preview doesn't wait for its input: publish it, then start a new run")
+        return super().evaluate(exception, try_number, max_tries, context)
+
+
+RETRY_POLICY = ByException(
     [
         RetryRule(
             MissingInputError,

@@ -59,6 +59,15 @@ def test_a_missing_input_is_retried_every_minute(error: type[MissingInputError])
     assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, timedelta(minutes=1))
 
 
+@pytest.mark.parametrize(
+    ("params", "action"),
+    [({"preview": True}, RetryAction.FAIL), ({"preview": False}, RetryAction.RETRY), ({}, RetryAction.RETRY)],
+)
+def test_a_preview_does_not_wait_for_its_input(params: dict[str, bool], action: RetryAction) -> None:
+    context: Any = {"params": params}
+    assert RETRY_POLICY.evaluate(MissingInputError("no sales"), 1, 3, context).action is action
+
+
 @pytest.mark.parametrize("error", [OSError, ServingError, ThrottledError, TransientUpstreamError, ValueError])
 def test_any_other_error_is_retried_with_the_tasks_own_delay(error: type[Exception]) -> None:
     assert RETRY_POLICY.evaluate(error("away"), 1, 3).action is RetryAction.DEFAULT
