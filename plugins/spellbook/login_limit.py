@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 PATHS = ("/auth/token", "/auth/token/cli")
 FAILURES = 10
 SECONDS = 60.0
-CREATED = 201
+CREATED, TOO_MANY = 201, 429
 MAXIMUM_ADDRESSES = 10_000
 MAXIMUM_LENGTH = 64
 
@@ -46,7 +45,11 @@ class LoginLimit:
         address = _network(scope["client"])
         attempts, now = self._recent(address), self._clock()
         if len(attempts) >= FAILURES:
-            await _refuse(send, math.ceil(attempts[0] + SECONDS - now))
+            from starlette.responses import JSONResponse
+
+            seconds = math.ceil(attempts[0] + SECONDS - now)
+            detail = {"detail": f"too many failed logins; try again in {seconds} s"}
+            await JSONResponse(detail, TOO_MANY, {"Retry-After": str(seconds)})(scope, receive, send)
             return
         attempts.append(now)
         if len(attempts) == FAILURES:
@@ -81,10 +84,3 @@ def _network(client: tuple[str, int] | None) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     return str(address.ipv4_mapped or ip_network((int(address), 64), strict=False))
-
-
-async def _refuse(send: Send, seconds: int) -> None:
-    body = json.dumps({"detail": f"too many failed logins; try again in {seconds} s"}).encode()
-    headers = [(b"content-type", b"application/json"), (b"retry-after", str(seconds).encode())]
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

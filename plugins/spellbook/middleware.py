@@ -6,7 +6,6 @@ tasks trigger are checked.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from include.core.json_limits import problem_in
@@ -35,6 +34,7 @@ class GuardedRequests:
             await self.app(scope, receive, send)
             return
         from anyio.to_thread import run_sync
+        from starlette.responses import JSONResponse
 
         body = bytearray()
         more = True
@@ -45,10 +45,11 @@ class GuardedRequests:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > LARGEST_BODY:
-                await _refuse(send, TOO_LARGE, f"the request has more than {LARGEST_BODY} bytes")
+                detail = f"the request has more than {LARGEST_BODY} bytes"
+                await JSONResponse({"detail": detail}, TOO_LARGE)(scope, receive, send)
                 return
         if problem := await run_sync(problem_in, bytes(body)):
-            await _refuse(send, UNPROCESSABLE, problem)
+            await JSONResponse({"detail": problem}, UNPROCESSABLE)(scope, receive, send)
             return
         await self.app(scope, _replayed(bytes(body), receive), send)
 
@@ -66,10 +67,3 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return messages.pop() if messages else await receive()
 
     return receive_again
-
-
-async def _refuse(send: Send, status: int, problem: str) -> None:
-    content = json.dumps({"detail": problem}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
