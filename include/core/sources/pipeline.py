@@ -6,7 +6,6 @@ import datetime as dt
 import logging
 import shutil
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -143,7 +142,7 @@ def check(source: Source, raw: Sequence[File]) -> None:
         bad, broken = 0, Counter[str]()
         for item in _rejected(file):
             bad += 1
-            broken.update(str(replace(violation, value=None, message=None)) for violation in item.violations)
+            broken.update(str(violation._replace(value=None, message=None)) for violation in item.violations)
         with _beside(file, "good.parquet").open("rb") as good:
             total = bad + pq.read_metadata(good).num_rows
         if bad > source.max_bad_share * total:
@@ -221,7 +220,7 @@ def _good(raw: File) -> Iterator[Judged]:
 
 
 def _record(item: Rejected) -> dict[str, Any]:
-    return vars(item) | {"violations": [vars(violation) for violation in item.violations]}
+    return item._asdict() | {"violations": [violation._asdict() for violation in item.violations]}
 
 
 def _rejected(raw: File) -> Iterator[Rejected]:

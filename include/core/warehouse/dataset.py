@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from include.core.warehouse.calendar import EVERY_DAY, Calendar
@@ -70,8 +70,7 @@ class Column:
     ambiguous: Ambiguous = "earlier"
 
 
-@dataclass(frozen=True)
-class Violation:
+class Violation(NamedTuple):
     """A rule that a row breaks.
 
     Attributes:
@@ -92,8 +91,7 @@ class Violation:
         return self.message or f"{where}{self.rule}{got}"
 
 
-@dataclass(frozen=True)
-class Rejected:
+class Rejected(NamedTuple):
     """A row that is stored in the table ``quarantine`` instead of being loaded.
 
     Attributes:

@@ -158,7 +158,7 @@ class Judge:
         def describe() -> Iterator[Rejected]:
             slices = (positions[start : start + DESCRIBED] for start in range(0, len(positions), DESCRIBED))
             described = chain.from_iterable(self._rejected(batch, accepted, problems, part) for part in slices)
-            return merge(batch.malformed, described, key=_line)
+            return merge(batch.malformed, described, key=_line) if batch.malformed else described
 
         rejected = Described(len(batch.malformed) + len(positions), describe)
         return Judged(accepted.filter(pc.invert(is_bad)), rejected)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.core.ahead import ahead
+from include.core.warehouse.dataset import Rejected
 from include.core.warehouse.validation.batch import LINE, Described, Judged
 from include.core.warehouse.validation.duplicates import Duplicates
 from include.core.warehouse.validation.engine import Judge, database
@@ -18,7 +18,7 @@ from include.core.warehouse.validation.engine import Judge, database
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from include.core.warehouse.dataset import Dataset, Partition, Rejected
+    from include.core.warehouse.dataset import Dataset, Partition
     from include.core.warehouse.validation.batch import Reader
 
 
@@ -55,7 +55,7 @@ def validated(
 
 def _of(file: str, rejected: Iterable[Rejected]) -> Iterator[Rejected]:
     for item in rejected:
-        yield replace(item, row={"file": file, **item.row})
+        yield Rejected({"file": file, **item.row}, *item[1:])
 
 
 def _without_duplicates(rows: Reader, judge: Judge, duplicates: Duplicates) -> Iterator[Judged]:
