@@ -1,4 +1,4 @@
-"""Removes old rows of Airflow's database, task logs, hand-off files and MLflow runs.
+"""Removes old rows of Airflow's database, task logs, hand-off files, preview pages and MLflow runs.
 
 ## What
 Runs weekly. It only reports what it would remove, unless the param `dry_run` is false. Each kind has a separate task
@@ -6,7 +6,7 @@ that can be cleared or run without the others; the last task reports the free di
 
 ## Inputs
 - param `dry_run`: true by default
-- params `metadata_days`, `log_days`, `handoff_days`, `mlflow_days`: anything older is removed
+- params `metadata_days`, `log_days`, `handoff_days`, `preview_days`, `mlflow_days`: anything older is removed
 - connection `metadata_default`: Airflow's own database. Where workers have no access to it, as in Compose and
   Kubernetes, the task is skipped and another service does the work; see `docs/runbooks/maintenance.md`
 - connection `mlflow_default`; without it, the task is skipped
@@ -46,6 +46,9 @@ from include.core.tags import Tag
         ),
         "handoff_days": Param(
             2, type="integer", minimum=1, maximum=36_500, description="Remove hand-off files older than this many days."
+        ),
+        "preview_days": Param(
+            30, type="integer", minimum=1, maximum=36_500, description="Remove preview pages older than this many days."
         ),
         "mlflow_days": Param(
             180, type="integer", minimum=1, maximum=36_500, description="Remove MLflow runs older than this many days."
@@ -88,12 +91,26 @@ def maintenance() -> None:
         """Remove hand-off files that no run will read; return the number of folders."""
         from dataclasses import asdict
 
+        from include.core.storage import HANDOFF
         from include.ops.maintenance import files
 
         params = context["params"]
-        root = storage_root()
+        folder = storage_root() / HANDOFF
         age = timedelta(days=params["handoff_days"])
-        return asdict(files.old_handoffs(root, age, datetime.now(UTC), dry_run=params["dry_run"]))
+        return asdict(files.old_run_folders(folder, age, datetime.now(UTC), dry_run=params["dry_run"]))
+
+    @task
+    def old_previews(**context: Any) -> dict[str, Any]:
+        """Remove old pages of previews; return the number of runs."""
+        from dataclasses import asdict
+
+        from include.core.storage import PREVIEW
+        from include.ops.maintenance import files
+
+        params = context["params"]
+        folder = storage_root() / PREVIEW
+        age = timedelta(days=params["preview_days"])
+        return asdict(files.old_run_folders(folder, age, datetime.now(UTC), dry_run=params["dry_run"]))
 
     @task
     def old_mlflow_runs(mlflow_conn_id: str, **context: Any) -> dict[str, Any]:
@@ -111,7 +128,13 @@ def maintenance() -> None:
     room_left = BashOperator(
         task_id="room_left", bash_command='df -Ph "${AIRFLOW_HOME:-$HOME}"', trigger_rule="all_done"
     )
-    [old_metadata("metadata_default"), old_logs(), old_handoffs(), old_mlflow_runs("mlflow_default")] >> room_left
+    [
+        old_metadata("metadata_default"),
+        old_logs(),
+        old_handoffs(),
+        old_previews(),
+        old_mlflow_runs("mlflow_default"),
+    ] >> room_left
 
 
 maintenance()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HANDOFF = "handoff"
+PREVIEW = "preview"
 """Folder below the root of object storage with the files that tasks of a run pass on, in a folder for each run."""
 
 LONGEST_NAME = 100  # characters; leaves room for suffixes in the 255 bytes of a file name

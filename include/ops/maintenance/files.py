@@ -1,4 +1,4 @@
-"""Removes old log files and hand-off folders."""
+"""Removes old log files, and old folders of runs in object storage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.core.storage import HANDOFF, remove
+from include.core.storage import remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,9 +54,9 @@ def old_logs(folder: Path, older_than: dt.timedelta, now: dt.datetime, *, dry_ru
     return Expired(count, size, not dry_run)
 
 
-def old_handoffs(root: File, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Expired:
-    """Remove hand-off folders of runs that didn't clean up."""
-    folders = list(abandoned_handoffs(root, older_than, now))
+def old_run_folders(top: File, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Expired:
+    """Remove the folders of :func:`unused_run_folders`."""
+    folders = list(unused_run_folders(top, older_than, now))
     for folder in folders:
         log.info("%s %s", "would remove" if dry_run else "removing", folder)
         if not dry_run:
@@ -64,9 +64,9 @@ def old_handoffs(root: File, older_than: dt.timedelta, now: dt.datetime, *, dry_
     return Expired(len(folders), 0, not dry_run)
 
 
-def abandoned_handoffs(root: File, older_than: dt.timedelta, now: dt.datetime) -> Iterator[File]:
-    """Yield the folders of runs that didn't clean up: no file in them was written within ``older_than`` of ``now``."""
-    folders: list[File] = list((root / HANDOFF).glob("*/*"))
+def unused_run_folders(top: File, older_than: dt.timedelta, now: dt.datetime) -> Iterator[File]:
+    """Yield the folders ``<dag>/<run>`` below ``top`` to which nothing was written within ``older_than`` of ``now``."""
+    folders: list[File] = list(top.glob("*/*"))
     for folder in sorted(folders, key=str):
         times = [folder.fs.modified(path) for path in folder.fs.find(folder.path)]
         if all(now - time.replace(tzinfo=time.tzinfo or dt.UTC) > older_than for time in times):

@@ -16,10 +16,10 @@ from upath import UPath
 
 from devstack.state import REPOSITORY
 from include.core.errors import PermanentError
-from include.core.storage import handoff_folder, remove, url_of
+from include.core.storage import HANDOFF, handoff_folder, remove, url_of
 from include.core.warehouse.attempt import Attempt
 from include.domains.handoff import lines
-from include.ops.maintenance.files import abandoned_handoffs
+from include.ops.maintenance.files import unused_run_folders
 from spellbook.xcom import XComTooLargeError, refuse_large
 
 ROWS = 1_000_000
@@ -73,8 +73,8 @@ def test_files_are_removed_after_the_run_and_by_age(tmp_path: Path, warehouse: s
     amounts = UPath(lines.transform(UPath(lines.extract(handoff_folder(root, "dag", "run"), 100))))
     lines.load(amounts, warehouse, Attempt("dag", "load", "run", 1))
     now = dt.datetime.now(dt.UTC)
-    assert list(abandoned_handoffs(root, dt.timedelta(days=1), now)) == []
-    [old] = abandoned_handoffs(root, dt.timedelta(days=1), now + dt.timedelta(days=2))
+    assert list(unused_run_folders(root / HANDOFF, dt.timedelta(days=1), now)) == []
+    [old] = unused_run_folders(root / HANDOFF, dt.timedelta(days=1), now + dt.timedelta(days=2))
     assert old == handoff_folder(root, "dag", "run")
     remove(old)
     remove(old)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from include.core.storage import handoff_folder, url_of
-from include.ops.maintenance.files import Expired, old_handoffs, old_logs
+from include.core.storage import HANDOFF, handoff_folder, url_of
+from include.ops.maintenance.files import Expired, old_logs, old_run_folders
 
 NOW = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -40,17 +40,17 @@ def test_old_logs(tmp_path: Path, dry_run: bool) -> None:
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_old_handoffs(tmp_path: Path, dry_run: bool) -> None:
+def test_old_run_folders(tmp_path: Path, dry_run: bool) -> None:
     root = UPath(url_of(tmp_path))
     old, young = (Path(handoff_folder(root, "dag", run).path) for run in ("old", "young"))
     put(old / "lines.parquet", 3 * DAY)
     put(young / "lines.parquet", 3 * DAY)
     put(young / "amounts.parquet", DAY)
-    assert old_handoffs(root, 2 * DAY, NOW, dry_run=dry_run) == Expired(1, 0, not dry_run)
+    assert old_run_folders(root / HANDOFF, 2 * DAY, NOW, dry_run=dry_run) == Expired(1, 0, not dry_run)
     assert old.exists() is dry_run
     assert young.exists()
 
 
 def test_nothing_to_remove(tmp_path: Path) -> None:
-    assert old_handoffs(UPath(url_of(tmp_path)), DAY, NOW, dry_run=False) == Expired(0, 0, True)
+    assert old_run_folders(UPath(url_of(tmp_path)), DAY, NOW, dry_run=False) == Expired(0, 0, True)
     assert old_logs(tmp_path, DAY, NOW, dry_run=False) == Expired(0, 0, True)

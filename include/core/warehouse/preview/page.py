@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from include.core.storage import file_name, task_file_name, write
+from include.core.storage import PREVIEW, file_name, task_file_name, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from include.core.storage import File
     from include.core.warehouse.preview.model import LoadPreview, Row, RunPreview
 
-FOLDER = "preview"
 STYLE = (
     "body{font:14px/1.4 system-ui,sans-serif;margin:2em}table{border-collapse:collapse;margin:.5em 0 1.5em}"
     "th,td{border:1px solid #ccc;padding:.2em .6em;text-align:left;vertical-align:top;white-space:pre-wrap}"
@@ -24,7 +23,7 @@ NULL = "<i>NULL</i>"
 
 def store(preview: RunPreview, root: File) -> str:
     """Write ``preview/<dag>/<run>/<task>.html`` and ``….json`` below ``root``; return the URL of the page."""
-    folder = root / FOLDER / file_name(preview.dag_id) / file_name(preview.run_id)
+    folder = root / PREVIEW / file_name(preview.dag_id) / file_name(preview.run_id)
     name = task_file_name(preview.task_id, preview.map_index)
     write(folder / f"{name}.json", preview.model_dump_json(indent=1).encode())
     return write(folder / f"{name}.html", page(preview).encode())
