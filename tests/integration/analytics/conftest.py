@@ -22,7 +22,7 @@ from include.domains.weather.datasets import WEATHER_DATA
 LOAD = """
 INSERT INTO load_log (load_id, dataset, partition_key, dag_id, task_id, run_id, map_index, try_number, rows_in, loaded,
     quarantined, changed, removed, complete, missing, digest, started_at, finished_at)
-VALUES (%s, 'sales_data', %s, 'd', 't', 'r', -1, 1, 0, 0, 0, 0, 0, true, '{}', '', now(), now())
+VALUES (%s, %s, %s, 'd', 't', 'r', -1, 1, 0, 0, 0, 0, 0, %s, '{}', '', now(), now())
 """
 SALE = """
 INSERT INTO sales_data (day, invoice_no, stock_code, quantity, unit_price, invoiced_at, country, load_id, loaded_at)
@@ -53,7 +53,7 @@ def dbt(warehouse: str, tmp_path: Path) -> Dbt:
 
 @pytest.fixture
 def session(warehouse: str) -> Iterator[Session]:
-    """The four source tables, with sales of two days."""
+    """The four source tables, with sales of two days, and weather of two of the first four days of June."""
     create_tables(require_sources(FOLDER).values(), warehouse)
     with connect(warehouse) as session:
         create_table(session, WEATHER_DATA)
@@ -61,6 +61,8 @@ def session(warehouse: str) -> Iterator[Session]:
             "INSERT INTO weather_data VALUES ('2024-06-01', 'London', 59, '°F', 'Rain', 'open_meteo', 1, now()),"
             " ('2024-06-02', 'London', 77, '°F', 'Clear', 'open_meteo', 1, now())"
         )
+        for load, day, is_complete in ((101, 1, True), (102, 2, True), (103, 4, False)):
+            session.execute(LOAD, [load, "weather_data", f"2024-06-0{day}", is_complete])
         for load, day, sales in (
             (1, "2010-12-20", [("539993", 2, "9.95"), ("C539994", -1, "9.95")]),
             (2, "2010-12-21", [("540000", 1, "5.00")]),
@@ -71,7 +73,7 @@ def session(warehouse: str) -> Iterator[Session]:
 
 def load_sales(session: Session, load: int, day: str, sales: list[tuple[str, int, str]]) -> None:
     session.execute("DELETE FROM sales_data WHERE day = %s", [day])
-    session.execute(LOAD, [load, day])
+    session.execute(LOAD, [load, "sales_data", day, True])
     for invoice, quantity, price in sales:
         session.execute(SALE, [day, invoice, quantity, price, day, load])
 
