@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection, ObjectStoragePath, Param
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
+from include.core.connections import find_connection
 from include.core.dates import day_of
 from include.core.errors import PermanentError
 from include.core.settings import OBJECT_STORAGE
@@ -124,13 +125,14 @@ def warehouse_uri(conn_id: str) -> str:
     return str(Connection.get(conn_id).get_uri())
 
 
-def connection_or_skip(conn_id: str) -> Any:
-    """Return a :class:`~airflow.sdk.Connection` that not every deployment has.
+def connection_or_skip(conn_id: str) -> Connection:
+    """Return a connection that not every deployment has.
 
     Raises:
         AirflowSkipException: if there is none of this name.
+        UnreadableConnectionError: if Airflow can't tell; the task is retried.
     """
-    try:
-        return Connection.get(conn_id)
-    except AirflowNotFoundException:
-        raise AirflowSkipException(f"connection {conn_id!r} isn't configured; task skipped") from None
+    connection = find_connection(conn_id)
+    if connection is None:
+        raise AirflowSkipException(f"connection {conn_id!r} isn't configured; task skipped")
+    return connection
