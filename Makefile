@@ -84,7 +84,7 @@ e2e: install .venv-spark/installed ## test the web UI in Chromium, the Compose s
 weekly: install .venv-spark/installed ## run the tests that take too long for every push
 	@$(PYTEST) tests -m weekly
 
-tools: ## install promtool, amtool, Java and Chromium for the tests
+tools: ## install promtool, amtool, PgBouncer, Java and Chromium for the tests
 	@.ci/tools "$(TOOLS)"
 
 pictures: install ## regenerate docs/images from real runs

@@ -1,8 +1,8 @@
 """A cache that all workers share; without it results are only slower.
 
 An entry's key is derived from its inputs and the code that computes it. While one worker computes an entry, the others
-wait on a PostgreSQL session lock, which is released when the worker dies. The index is the table ``cache_entry`` of the
-warehouse; contents above :data:`INLINE` bytes are files in object storage.
+wait on a lock of its transaction, which PostgreSQL releases when the worker dies. The index is the table
+``cache_entry`` of the warehouse; contents above :data:`INLINE` bytes are files in object storage.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import json
 import logging
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INLINE = 64 * 1024
+COMPUTING_SECONDS = 3600  # after which others no longer wait for an entry
 FOLDER = "cache"
 
 
@@ -126,19 +127,23 @@ class Cache:
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[bool]:
-        """Hold the key's lock; yield False if the warehouse is unavailable or the lock isn't acquired in time."""
+        """Hold the key's lock; yield False if the warehouse is unavailable or the lock isn't acquired in time.
+
+        The lock is that of an open transaction, so that it also holds behind a pooler such as PgBouncer.
+        """
         with ExitStack() as stack:
             try:
-                session = stack.enter_context(self._session(self.patience))
-                session.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [key])
+                session = stack.enter_context(closing(self._session(self.patience, idle_timeout=COMPUTING_SECONDS)))
+                session.autocommit = False
+                session.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
                 locked = True
             except psycopg.Error as error:
                 log.warning("cache %s: computing without the cache: %s", self.name, error)
                 locked = False
             yield locked
 
-    def _session(self, patience: float = 30) -> Session:
-        return connect(self.uri, lock_timeout=patience, statement_timeout=patience + 10)
+    def _session(self, patience: float = 30, *, idle_timeout: float = 60) -> Session:
+        return connect(self.uri, lock_timeout=patience, statement_timeout=patience + 10, idle_timeout=idle_timeout)
 
     def _read(self, key: str, max_age: timedelta) -> Cached | None:
         """Return an entry not older than ``max_age``; None if there is none or it can't be read."""
