@@ -16,6 +16,8 @@ from airflow.listeners import hookimpl
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.state import TaskInstanceState
     from sqlalchemy.orm import Session
 
     from include.ops.alerts.alert import Alert
@@ -37,6 +39,15 @@ def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
     """Store an alert if a task failed although the run succeeded: its process may have died without sending one."""
     if msg == "success":
         _store_run_alert(dag_run, "")
+
+
+@hookimpl
+def on_task_instance_failed(previous_state: TaskInstanceState | None, task_instance: TaskInstance) -> None:
+    """Record that somebody marked a task as failed, so that its alert says so."""
+    if previous_state is None:  # else a process reports it, or the scheduler, which writes to the audit log itself
+        from spellbook.causes import record_mark
+
+        record_mark(task_instance)
 
 
 @hookimpl
@@ -67,6 +78,7 @@ def _store_run_alert(dag_run: DagRun, msg: str) -> None:
     from include.ops.alerts.observe import REASONS, attempt_of, is_preview, run_url
     from include.ops.alerts.runbooks import runbook_of
     from include.ops.alerts.wording import advice_of, schedule_in_words
+    from spellbook.causes import cause_of
 
     session = object_session(dag_run)
     if session is None:
@@ -87,7 +99,14 @@ def _store_run_alert(dag_run: DagRun, msg: str) -> None:
         text=REASONS.get(msg, ""),
         run_url=run_url(dag_run.dag_id, dag_run.run_id),
         failures=tuple(
-            Failure(ti.task_id, ti.map_index, ti.try_number, max(ti.max_tries + 1, ti.try_number), "", ti.log_url)
+            Failure(
+                ti.task_id,
+                ti.map_index,
+                ti.try_number,
+                max(ti.max_tries + 1, ti.try_number),
+                cause_of(ti, session),
+                ti.log_url,
+            )
             for ti in failed
         ),
     )
