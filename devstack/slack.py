@@ -1,4 +1,4 @@
-"""A Slack incoming webhook that stores the messages posted to it.
+"""A Slack incoming webhook that stores the messages posted to it, and refuses what Slack refuses.
 
 ``python -m devstack.slack --host 0.0.0.0 --port 8000 --directory DIRECTORY`` runs it on its own.
 """
@@ -19,6 +19,10 @@ from fastapi.responses import PlainTextResponse
 from devstack.webhook import WEBHOOK_PATH
 
 TOKEN_FILE = Path("/run/secrets/demo-key/value")
+# https://docs.slack.dev/reference/block-kit/blocks; the limit of all blocks together isn't documented, and lies at
+# about 13,200 characters of text and containers (https://github.com/slackapi/bolt-js/issues/2509).
+TEXT_LENGTH, BLOCKS_LENGTH, BLOCKS, FIELDS, ELEMENTS = 40_000, 13_200, 50, 10, 10
+HEADER_LENGTH, SECTION_LENGTH, FIELD_LENGTH = 150, 3000, 2000
 
 
 class Store:
@@ -36,10 +40,52 @@ class Store:
         temporary.replace(self._directory / f"{name}{self._suffix}")
 
 
+def refusal(payload: Any) -> str:
+    """Return the error with which Slack refuses a message; empty if it accepts it."""
+    if not isinstance(payload, dict):
+        return "invalid_payload"
+    if not any(payload.get(field) for field in ("text", "blocks", "attachments")):
+        return "no_text"
+    if len(payload.get("text") or "") > TEXT_LENGTH:
+        return "msg_too_long"
+    blocks = payload.get("blocks") or []
+    if not isinstance(blocks, list) or len(blocks) > BLOCKS or not all(map(_is_valid, blocks)):
+        return "invalid_blocks"
+    return "msg_blocks_too_long" if len(json.dumps(blocks, ensure_ascii=False)) > BLOCKS_LENGTH else ""
+
+
+def _is_valid(block: Any) -> bool:
+    """Return whether Slack accepts a block; of the types that alerts use."""
+    if not isinstance(block, dict):
+        return False
+    match block.get("type"):
+        case "header":
+            return _has_text(block.get("text"), HEADER_LENGTH)
+        case "section":
+            fields = block.get("fields", [])
+            text = block.get("text")
+            return (
+                (text is not None or bool(fields))
+                and (text is None or _has_text(text, SECTION_LENGTH))
+                and len(fields) <= FIELDS
+                and all(_has_text(field, FIELD_LENGTH) for field in fields)
+            )
+        case "context":
+            elements = block.get("elements", [])
+            return 1 <= len(elements) <= ELEMENTS and all(_has_text(element, SECTION_LENGTH) for element in elements)
+        case "divider":
+            return True
+    return False
+
+
+def _has_text(item: Any, length: int) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("text"), str) and 1 <= len(item["text"]) <= length
+
+
 def slack_app(directory: Path, token: str) -> FastAPI:
     """Return a server that responds like ``hooks.slack.com``.
 
-    200 ``ok``; 403 ``invalid_token``; 400 ``invalid_payload`` or ``no_text``
+    200 ``ok``; 403 ``invalid_token``; 400 with the :func:`refusal`
     (https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors).
     """
     app = FastAPI(openapi_url=None)
@@ -51,13 +97,11 @@ def slack_app(directory: Path, token: str) -> FastAPI:
             return PlainTextResponse("invalid_token", 403)
         body = await request.body()
         try:
-            payload: dict[str, Any] = json.loads(body)
+            error = refusal(json.loads(body))
         except ValueError:
-            return PlainTextResponse("invalid_payload", 400)
-        if not isinstance(payload, dict):
-            return PlainTextResponse("invalid_payload", 400)
-        if not any(payload.get(field) for field in ("text", "blocks", "attachments")):
-            return PlainTextResponse("no_text", 400)
+            error = "invalid_payload"
+        if error:
+            return PlainTextResponse(error, 400)
         store.keep(body)
         return PlainTextResponse("ok")
 

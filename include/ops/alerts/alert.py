@@ -25,6 +25,7 @@ class Kind(StrEnum):
     STALE = "stale"  # a dataset wasn't loaded in time, with or without a run
     GAP = "gap"  # a dataset lacks partitions between loaded ones
     ZERO_ROWS = "zero_rows"
+    UNDELIVERED = "undelivered"  # a channel refuses an alert for good
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,10 @@ def on_task_failure(context: Context) -> None:
     """Put the failure into the outbox; it is sent when the run ends, or after half a minute if the run continues."""
     from include.ops.alerts.alert import Kind
     from include.ops.alerts.observe import is_preview, run_alert
-    from include.ops.alerts.outbox import ROLL_UP
 
     if is_preview(context.get("dag_run")):
         return
-    _report(run_alert(Kind.FAILED, context), lambda outbox, alert: _put(outbox, alert, wait=ROLL_UP), at_once=False)
+    _report(run_alert(Kind.FAILED, context), _put_and_wait, at_once=False)
 
 
 def on_task_retry(context: Context) -> None:
@@ -59,7 +58,6 @@ def on_note(context: Context, text: str) -> None:
 
     from include.ops.alerts.alert import Kind
     from include.ops.alerts.observe import run_alert
-    from include.ops.alerts.outbox import ROLL_UP
     from include.ops.alerts.wording import in_a_line
 
     line = in_a_line(text)
@@ -68,7 +66,7 @@ def on_note(context: Context, text: str) -> None:
         _report(replace(run_alert(kind, context), text=line), _put_and_send)
     elif context.get("exception") is not None:
         alert = replace(run_alert(Kind.FAILED, context), text=line)
-        _report(alert, lambda outbox, alert: _put(outbox, alert, wait=ROLL_UP), at_once=False)
+        _report(alert, _put_and_wait, at_once=False)
     else:
         ti = context["ti"]
         subject = f"{ti.task_id} {ti.map_index} {ti.try_number}"
@@ -102,7 +100,7 @@ async def on_deadline(
     runbook: str = "",
     patience: float = 86400,
 ) -> None:
-    """Put the alert of a late run into the outbox, unless the run has failed, which has its own alert.
+    """Put the alert of a late run into the outbox, or store it as pending, unless the run has failed.
 
     Args:
         context: ``dag_run`` and ``deadline``, as in Airflow's REST API.
@@ -110,17 +108,13 @@ async def on_deadline(
         schedule: the schedule in words.
         advice: what to do.
         runbook: name of the DAG's runbook.
-        patience: seconds to keep trying to use the warehouse.
+        patience: seconds to keep trying.
 
     Raises:
-        psycopg.Error: if the warehouse can't be reached, or accepts no writes, for that long.
+        Exception: if neither the warehouse nor Airflow's Variables could be used for that long.
     """
-    from airflow.sdk import Connection
-    from psycopg import Error
-
     from include.ops.alerts.alert import Alert, Kind
     from include.ops.alerts.observe import run_url
-    from include.ops.alerts.routing import routing
 
     run, deadline = context["dag_run"], context["deadline"]
     if run["state"] == "failed":
@@ -138,16 +132,14 @@ async def on_deadline(
         text=f"not done by {due:%Y-%m-%d %H:%M:%S} UTC",
         run_url=run_url(run["dag_id"], run["dag_run_id"]),
     )
-    uri = (await Connection.async_get("postgres_default")).get_uri()
-    available = {route.conn_id for route in routing().routes(alert) if await _connection_exists(route.conn_id)}
     until = time.monotonic() + patience
     while True:
         try:
-            await asyncio.to_thread(_put_at, uri, alert, available)
-        except Error:
+            await asyncio.to_thread(_store, alert, _put, at_once=False)
+        except Exception:
             if time.monotonic() + RETRY_SECONDS > until:
                 raise
-            log.warning("The warehouse can't be used; putting the alert into the outbox is retried: %s", alert.key)
+            log.warning("The alert could not be stored; this is retried: %s", alert.key, exc_info=True)
             await asyncio.sleep(RETRY_SECONDS)
         else:
             return
@@ -158,34 +150,62 @@ def _report(alert: Alert, action: Callable[[Outbox, Alert], None], *, at_once: b
 
     Never raises, since a callback's error would hide the task's own. Errors are logged with the alert.
     """
-    from airflow.sdk.exceptions import AirflowNotFoundException
-    from psycopg import Error
+    try:
+        _store(alert, action, at_once=at_once)
+    except Exception:
+        log.exception("Can't store the alert: %s", alert.key)
 
-    from include.core.errors import ConfigurationError
+
+def _store(alert: Alert, action: Callable[[Outbox, Alert], None], *, at_once: bool) -> None:
+    """Put an alert into the outbox; whatever prevents that, store it as pending, and if ``at_once`` send it.
+
+    Raises:
+        Exception: if it can't be stored either.
+    """
+    from include.ops.alerts import fallback_delivery, pending
     from include.ops.alerts.open_outbox import open_outbox
 
     try:
         with open_outbox() as outbox:
             action(outbox, alert)
-    except (Error, ConfigurationError, AirflowNotFoundException) as error:
+    except Exception as error:
         log.warning("The outbox can't be used (%s); handling the alert without it: %s", error, alert.key)
-        _report_without_outbox(alert, at_once=at_once)
+    else:
+        return
+    try:
+        stored = pending.find(alert)
     except Exception:
-        log.exception("Can't put the alert into the outbox: %s", alert.key)
+        log.exception("The pending alert can't be read: %s", alert.key)
+        stored = None
+    merged = fallback_delivery.merge(alert, stored)
+    if at_once:
+        try:
+            merged = fallback_delivery.send(merged, datetime.now(UTC))
+        except Exception:
+            log.exception("The alert can't be sent now: %s", alert.key)
+    pending.store(merged)
 
 
-def _put(outbox: Outbox, alert: Alert, **options: Any) -> None:
-    from include.ops.alerts.delivery import connection_exists
+def _put(outbox: Outbox, alert: Alert) -> None:
+    outbox.put(alert, datetime.now(UTC))
 
-    outbox.put(alert, datetime.now(UTC), available=connection_exists, **options)
+
+def _put_and_wait(outbox: Outbox, alert: Alert) -> None:
+    from include.ops.alerts.outbox import ROLL_UP
+
+    outbox.put(alert, datetime.now(UTC), wait=ROLL_UP)
 
 
 def _put_and_send(outbox: Outbox, alert: Alert) -> None:
     from include.ops.alerts.alert import Kind
 
     _put(outbox, _with_errors(outbox, alert) if alert.kind is Kind.FAILED else alert)
-    sent = outbox.send(alert, datetime.now(UTC))
-    log.info("Alert %s: %d message(s) sent", alert.key, sent)
+    try:
+        sent = outbox.send(alert, datetime.now(UTC))
+    except Exception:
+        log.exception("Alert %s is in the outbox; sending it is left to alerts_drain", alert.key)
+    else:
+        log.info("Alert %s: %d message(s) sent", alert.key, sent)
 
 
 def _with_errors(outbox: Outbox, alert: Alert) -> Alert:
@@ -198,31 +218,3 @@ def _with_errors(outbox: Outbox, alert: Alert) -> Alert:
             return alert
         time.sleep(0.1)
     return fallback_delivery.merge(alert, pending.find(alert)).alert
-
-
-def _put_at(uri: str, alert: Alert, available: set[str]) -> None:
-    from include.ops.alerts.open_outbox import open_outbox
-
-    with open_outbox(uri) as outbox:
-        outbox.put(alert, datetime.now(UTC), available=available.__contains__)
-
-
-async def _connection_exists(conn_id: str) -> bool:
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    try:
-        await Connection.async_get(conn_id)
-    except AirflowNotFoundException:
-        return False
-    return True
-
-
-def _report_without_outbox(alert: Alert, *, at_once: bool) -> None:
-    from include.ops.alerts import fallback_delivery, pending
-
-    try:
-        merged = fallback_delivery.merge(alert, pending.find(alert))
-        pending.store(fallback_delivery.send(merged, datetime.now(UTC)) if at_once else merged)
-    except Exception:
-        log.exception("Can't send or store the alert: %s", alert.key)

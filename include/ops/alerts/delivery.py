@@ -5,6 +5,7 @@ The hooks' own retries are disabled: they sleep in a process that Airflow is abo
 
 from __future__ import annotations
 
+import logging
 import smtplib
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from include.ops.alerts.message import Message
 
 TIMEOUT_SECONDS = 5
+SEND_SECONDS = 8  # after which a callback, which Airflow kills after 20 seconds, leaves further routes to the drain
 MESSAGE_ERRORS = {"invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long", "no_text"}
+
+log = logging.getLogger(__name__)
 
 
 class DeliveryError(Exception):
@@ -34,39 +38,27 @@ class DeliveryError(Exception):
 
 
 def deliver(route: Route, message: Message) -> None:
-    """Send the message.
+    """Send the message; to Slack as plain text if it refuses the blocks.
 
     Raises:
         DeliveryError: if it wasn't accepted.
     """
     if route.medium is Medium.MAIL:
         _mail(route, message)
-    else:
-        _slack(route, message)
-
-
-def connection_exists(conn_id: str) -> bool:
-    """Return whether Airflow has the connection."""
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
+        return
     try:
-        Connection.get(conn_id)
-    except AirflowNotFoundException:
-        return False
-    return True
+        _slack(route, {"text": escape(message.summary), "blocks": message.blocks})
+    except DeliveryError as error:
+        if not (error.refused and message.plain):
+            raise
+        log.warning("%s refused the blocks of %r (%s); sending plain text", route, message.summary, error)
+        _slack(route, {"text": escape(message.plain)})
 
 
-def _slack(route: Route, message: Message) -> None:
+def _slack(route: Route, content: dict[str, Any]) -> None:
     from airflow.sdk import Connection
 
-    body = {
-        "text": escape(message.summary),
-        "mrkdwn": False,
-        "blocks": message.blocks,
-        "channel": route.recipient,
-        "username": route.username,
-    }
+    body = content | {"mrkdwn": False, "channel": route.recipient, "username": route.username}
     try:
         if Connection.get(route.conn_id).conn_type == "slack":
             _slack_api(route.conn_id, body)
@@ -126,9 +118,7 @@ def _mail(route: Route, message: Message) -> None:
 
     try:
         with SingleAttemptHook(smtp_conn_id=route.conn_id) as hook:
-            hook.send_email_smtp(
-                to=route.recipient.split(", "), subject=message.summary[:200], html_content=message.html
-            )
+            hook.send_email_smtp(to=route.recipient, subject=message.summary[:200], html_content=message.html)
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError, smtplib.SMTPSenderRefused) as error:
         raise DeliveryError(_reason(error), refused=_is_permanent(error)) from error
     except Exception as error:

@@ -1,62 +1,141 @@
-"""A round of ``alerts_drain``: import pending alerts, check freshness, send due messages."""
+"""A round of ``alerts_drain``: import pending alerts, check freshness, send due messages.
+
+What can't be done holds up nothing else, and is named at the end.
+"""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from include.ops.alerts import freshness_alerts, pending
-from include.ops.alerts.delivery import connection_exists
+from include.ops.alerts import fallback_delivery, freshness_alerts, pending
 from include.ops.alerts.open_outbox import open_outbox
+from include.ops.alerts.outbox import AT_ONCE
+from include.ops.alerts.pending import PendingAlert
+from include.ops.alerts.wording import error_in_a_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from include.core.warehouse.dataset import Dataset
+    from include.ops.alerts.alert import Alert
+    from include.ops.alerts.outbox import Outbox
+
+PATIENCE = timedelta(
+    minutes=2
+)  # of a pending alert, after which it is sent without the outbox; no callback is that slow
+SHOWN = 10  # problems named in the error
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+class DrainError(Exception):
+    """A part of the round failed; it is repeated in the next one."""
+
+
+@dataclass
 class Round:
-    """Counts of a round.
+    """The result of a round.
 
     Attributes:
         imported: pending alerts moved to the outbox.
         detected: stale datasets, missing partitions and empty loads, new or known.
         sent: messages sent.
         waiting: due rows that wait for their next attempt.
+        problems: what couldn't be done, in words.
     """
 
-    imported: int
-    detected: int
-    sent: int
-    waiting: int
+    imported: int = 0
+    detected: int = 0
+    sent: int = 0
+    waiting: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def noted(self, what: str) -> Iterator[None]:
+        """Note an error as a problem, and go on."""
+        try:
+            yield
+        except Exception as error:
+            log.exception("%s", what)
+            self.problems.append(f"{what}: {error_in_a_line(error)}")
 
 
 def drain(datasets: Sequence[Dataset]) -> Round:
     """Run a round; ``datasets`` are checked for freshness.
 
+    While the outbox can't be used, pending alerts are sent without it after two minutes, at most ten in a round.
+
     Raises:
-        AirflowNotFoundException: if there is no connection ``postgres_default``.
-        psycopg.OperationalError: if the warehouse is down; pending alerts stay pending.
+        DrainError: at the end, naming what couldn't be done.
     """
-    now = datetime.now(UTC)
-    with open_outbox() as outbox:
-        stored = pending.find_all()
-        for item in stored:
-            outbox.put(item.alert, now, available=connection_exists, sent=item.sent)
-            pending.remove(item)
-        detected = [
-            *freshness_alerts.overdue(outbox.session, datasets, now),
-            *freshness_alerts.missing_partitions(outbox.session, datasets, now),
-            *freshness_alerts.empty_loads(outbox.session, now),
-        ]
-        for alert in detected:
-            outbox.put(alert, now, available=connection_exists)
-        sent, waiting = outbox.drain(now)
-    counts = Round(len(stored), len(detected), sent, waiting)
-    log.info("%s", counts)
-    return counts
+    now, result = datetime.now(UTC), Round()
+    with ExitStack() as stack:
+        outbox = None
+        with result.noted("the outbox can't be opened"):
+            outbox = stack.enter_context(open_outbox())
+        _import(outbox, now, result)
+        if outbox is not None:
+            _detect(outbox, datasets, now, result)
+            with result.noted("sending"):
+                result.sent, result.waiting = outbox.drain(now)
+            if not result.problems:
+                with result.noted("recording the round"):
+                    outbox.record_drain(now)
+    log.info("%s", result)
+    if result.problems:
+        more = f"\n… and {len(result.problems) - SHOWN} more" if len(result.problems) > SHOWN else ""
+        raise DrainError("this could not be done:\n" + "\n".join(result.problems[:SHOWN]) + more)
+    return result
+
+
+def _import(outbox: Outbox | None, now: datetime, result: Round) -> None:
+    """Move the pending alerts to the outbox; send those that can't be moved and have waited long enough."""
+    names: list[str] = []
+    with result.noted("listing the pending alerts"):
+        names = pending.names()
+    sent = 0
+    for name in names:
+        with result.noted(f"pending alert {name}"):
+            item = pending.load(name)
+            if item is None or (outbox is not None and _move(outbox, name, item, now, result)):
+                continue
+            if now - item.since > PATIENCE and sent < AT_ONCE:
+                tried = fallback_delivery.send(item, now)
+                if tried.sent != item.sent:
+                    sent += 1
+                    pending.store(tried)
+
+
+def _move(outbox: Outbox, name: str, item: PendingAlert, now: datetime, result: Round) -> bool:
+    """Move a pending alert to the outbox; return whether it is there."""
+    moved = False
+    with result.noted(f"pending alert {name}"):
+        outbox.put(item.alert, now, sent=item.sent)
+        moved = True
+        pending.remove(name)
+        result.imported += 1
+    return moved
+
+
+def _detect(outbox: Outbox, datasets: Sequence[Dataset], now: datetime, result: Round) -> None:
+    """Put alerts about datasets into the outbox; those that can't be are stored as pending."""
+    checks: dict[str, Callable[[], Iterable[Alert]]] = {
+        "stale datasets": lambda: freshness_alerts.overdue(outbox.session, datasets, now),
+        "missing partitions": lambda: freshness_alerts.missing_partitions(outbox.session, datasets, now),
+        "empty loads": lambda: freshness_alerts.empty_loads(outbox.session, now),
+    }
+    for what, check in checks.items():
+        with result.noted(what):
+            for alert in list(check()):
+                result.detected += 1
+                with result.noted(f"alert {alert.key}"):
+                    try:
+                        outbox.put(alert, now)
+                    except Exception:
+                        if pending.find(alert) is None:
+                            pending.store(PendingAlert(alert))
+                        raise

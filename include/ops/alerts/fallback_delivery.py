@@ -1,12 +1,14 @@
-"""Sends alerts without the outbox while the warehouse is down, and records that on the pending alert."""
+"""Sends alerts without the outbox while the warehouse can't be used, and records that on the pending alert."""
 
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from include.ops.alerts.delivery import DeliveryError, connection_exists, deliver
+from include.core.connections import connection_exists
+from include.ops.alerts.delivery import SEND_SECONDS, DeliveryError, deliver
 from include.ops.alerts.message import Facts, compose
 from include.ops.alerts.pending import PendingAlert
 from include.ops.alerts.routing import routing, silences
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def merge(alert: Alert, stored: PendingAlert | None) -> PendingAlert:
-    """Return the alert with the failures and sent media of its stored pending alert."""
+    """Return the alert with the failures and routes of its stored pending alert."""
     if stored is None:
         return PendingAlert(alert)
     failures = {(failure.task_id, failure.map_index): failure for failure in stored.alert.failures}
@@ -29,23 +31,26 @@ def merge(alert: Alert, stored: PendingAlert | None) -> PendingAlert:
         known = failures.get((failure.task_id, failure.map_index))
         if known is None or not known.error:
             failures[failure.task_id, failure.map_index] = failure
-    return PendingAlert(replace(alert, failures=tuple(failures.values())), stored.sent)
+    return replace(stored, alert=replace(alert, failures=tuple(failures.values())))
 
 
 def send(pending: PendingAlert, now: datetime) -> PendingAlert:
-    """Send the alert over each medium that it wasn't sent over yet, and return it with these added to ``sent``."""
-    alert, sent = pending.alert, set(pending.sent)
+    """Send the alert over each route that it wasn't sent over yet, and return it with these added to ``sent``.
+
+    Routes that aren't reached within :data:`~include.ops.alerts.delivery.SEND_SECONDS` are left to the outbox.
+    """
+    alert, sent, until = pending.alert, set(pending.sent), time.monotonic() + SEND_SECONDS
     if silences().reason(alert, now):
         return pending
     severity, remark = routing().severity(alert), silences().expired(alert, now)
     message = compose(Facts(alert, severity, alert.failures, runbook=address_of(alert.runbook), remark=remark))
     for route in routing().routes(alert):
-        if route.medium in sent or not connection_exists(route.conn_id):
+        if str(route) in sent or time.monotonic() > until or not connection_exists(route.conn_id):
             continue
         try:
             deliver(route, message)
         except DeliveryError as error:
-            log.warning("%s to %s failed (%s); it is retried from the outbox", route.medium, route.recipient, error)
+            log.warning("%s failed (%s); it is retried from the outbox", route, error)
         else:
-            sent.add(route.medium)
-    return PendingAlert(alert, frozenset(sent))
+            sent.add(str(route))
+    return replace(pending, sent=frozenset(sent))

@@ -1,12 +1,14 @@
 """Composes the message of an alert, as Slack blocks with a summary for the notification, and as HTML mail.
 
 Slack's Block Kit: https://docs.slack.dev/reference/block-kit/blocks. Limits: 150 characters in a header, 3,000 in a
-section's text, 2,000 in one of its fields, 50 blocks.
+section's text, 2,000 in one of its fields, 50 blocks. All blocks together may have about 13,200 characters; that limit
+isn't documented, and counts a part of their JSON (https://github.com/slackapi/bolt-js/issues/2509).
 """
 
 from __future__ import annotations
 
 import html
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 SHOWN = 5  # failures shown in full; the others are counted
 LISTED = 100  # alerts listed in a digest
 LINES = 5  # lines in a section
-HEADER_LENGTH, SECTION_LENGTH, FIELD_LENGTH = 150, 3000, 2000
-NO_ERROR = "no error was reported: the process was killed, often for lack of memory, or its worker was lost"
+HEADER_LENGTH, SECTION_LENGTH, FIELD_LENGTH, LINK_LENGTH = 150, 3000, 2000, 900
+BLOCKS_LENGTH = 12_000  # of the blocks' JSON
+ADVICE_LENGTH = 500  # each character may be escaped with five
+SUMMARY_LENGTH, PLAIN_LENGTH = 1000, 4000
+NO_ERROR = "no error was reported: its process was killed, or its worker or the API server was lost; see the log"
 TITLES = {
     Kind.FAILED: "Failed",
     Kind.SUCCEEDED: "Succeeded",
@@ -30,6 +35,7 @@ TITLES = {
     Kind.STALE: "Stale",
     Kind.GAP: "Gap",
     Kind.ZERO_ROWS: "No rows",
+    Kind.UNDELIVERED: "Not delivered",
 }
 ICONS = {"act": ":red_circle:", "notify": ":large_blue_circle:"}
 
@@ -63,11 +69,13 @@ class Message:
         summary: one line, for notifications, digests and mail subjects.
         blocks: Slack blocks.
         html: body of a mail.
+        plain: the same as plain text, in case Slack refuses the blocks; empty if the message can be split instead.
     """
 
     summary: str
     blocks: list[dict[str, Any]]
     html: str
+    plain: str = ""
 
 
 def compose(facts: Facts) -> Message:
@@ -81,8 +89,14 @@ def compose(facts: Facts) -> Message:
         lines += [f"and {others} more"] if others > 0 else []
     if alert.text:
         lines.insert(0, alert.text)
-    summary = " ".join(f"{title}. {_gist(facts)}".split())
-    return Message(summary, _blocks(facts.severity, title, lines, details, links), _html(title, lines, details, links))
+    summary = _cut(" ".join(f"{title}. {_gist(facts)}".split()), SUMMARY_LENGTH)
+    named = [f"{name}: {value}" for name, value in (*details, *links)]
+    return Message(
+        summary,
+        _blocks(facts.severity, title, lines, details, links),
+        _html(title, lines, details, links),
+        _cut("\n".join([title, *lines, *named]), PLAIN_LENGTH),
+    )
 
 
 def digest(summaries: Sequence[str], severity: str) -> Message:
@@ -91,7 +105,8 @@ def digest(summaries: Sequence[str], severity: str) -> Message:
     lines = list(summaries[:LISTED])
     if len(summaries) > LISTED:
         lines.append(f"and {len(summaries) - LISTED} more: table alert_outbox")
-    return Message(f"{title}: {summaries[0]}; …", _blocks(severity, title, lines, [], []), _html(title, lines, [], []))
+    summary = _cut(f"{title}: {summaries[0]}; …", SUMMARY_LENGTH)
+    return Message(summary, _blocks(severity, title, lines, [], []), _html(title, lines, [], []))
 
 
 def _about(alert: Alert) -> str:
@@ -145,20 +160,41 @@ def _links(facts: Facts) -> list[tuple[str, str]]:
 def _blocks(
     severity: str, title: str, lines: list[str], details: list[tuple[str, str]], links: list[tuple[str, str]]
 ) -> list[dict[str, Any]]:
+    """Return the blocks, within the limits of each and of all together: the more texts, the less of each is shown."""
+    share = 1
+    while True:
+        blocks = _shortened(severity, title, lines, details, links, share)
+        if len(json.dumps(blocks, ensure_ascii=False)) <= BLOCKS_LENGTH:
+            return blocks
+        share *= 2
+
+
+def _shortened(
+    severity: str,
+    title: str,
+    lines: list[str],
+    details: list[tuple[str, str]],
+    links: list[tuple[str, str]],
+    share: int,
+) -> list[dict[str, Any]]:
+    """Return the blocks with at most 1/``share`` of what Slack allows in each text but the header."""
     header = f"{ICONS[severity]} {title}"
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": _cut(header, HEADER_LENGTH), "emoji": True}}
     ]
-    bullets = [f"• {_literal(line, SECTION_LENGTH // LINES - 3)}" for line in lines]
+    bullets = [f"• {_literal(line, SECTION_LENGTH // LINES // share - 3)}" for line in lines]
     blocks.extend(_section("\n".join(bullets[start : start + LINES])) for start in range(0, len(bullets), LINES))
     short = [(name, value) for name, value in details if name not in {"What to do", "Note"}]
     if short:
-        fields = [_text(f"*{name}*\n{_literal(value, FIELD_LENGTH - 20)}") for name, value in short]
+        fields = [_text(f"*{name}*\n{_literal(value, FIELD_LENGTH // share - 20)}") for name, value in short]
         blocks.append({"type": "section", "fields": fields})
-    blocks.extend(_section(f"*{name}*\n{escape(value)}") for name, value in details if (name, value) not in short)
-    if links:
-        shown = " · ".join(_link(name, url) for name, url in links)
-        blocks.append({"type": "context", "elements": [_text(shown)]})
+    blocks.extend(
+        _section(f"*{name}*\n{escape(_cut(value, ADVICE_LENGTH // share))}")
+        for name, value in details
+        if (name, value) not in short
+    )
+    if shown := [link for name, url in links if len(link := _link(name, url)) <= LINK_LENGTH // share]:
+        blocks.append({"type": "context", "elements": [_text(" · ".join(shown))]})
     return blocks
 
 
@@ -169,7 +205,7 @@ def _link(name: str, url: str) -> str:
 
 
 def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": _text(_cut(text, SECTION_LENGTH))}
+    return {"type": "section", "text": _text(text)}
 
 
 def _text(text: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from include.core.connections import connection_exists
 from include.core.warehouse.connect import connect
 from include.ops.alerts.delivery import deliver
 from include.ops.alerts.outbox import Outbox
@@ -18,19 +19,16 @@ CONNECT_SECONDS = 3
 
 
 @contextmanager
-def open_outbox(uri: str = "") -> Iterator[Outbox]:
-    """Open the outbox.
-
-    Args:
-        uri: URI of the warehouse; if empty, that of the connection.
+def open_outbox() -> Iterator[Outbox]:
+    """Open the outbox; the connection is read each time, since its password may have changed.
 
     Raises:
-        AirflowNotFoundException: if there is no such connection.
+        AirflowNotFoundException: if the connection is missing, or can't be read.
         psycopg.errors.UndefinedTable: when used, if the warehouse isn't migrated.
         psycopg.OperationalError: if the warehouse can't be reached within three seconds.
     """
     from include.core.dag import warehouse_uri
 
-    location = uri or warehouse_uri(CONNECTION)
-    with connect(location, connect_timeout=CONNECT_SECONDS, statement_timeout=10, lock_timeout=10) as session:
-        yield Outbox(session, routing(), silences(), deliver)
+    uri = warehouse_uri(CONNECTION)
+    with connect(uri, connect_timeout=CONNECT_SECONDS, statement_timeout=10, lock_timeout=10) as session:
+        yield Outbox(session, routing(), silences(), deliver, connection_exists)

@@ -3,11 +3,15 @@
 A row is locked during its delivery, and marked as sent in the same transaction. A crash in between leaves it unsent, so
 it is sent again. Nothing is lost, and only such a crash can send a message twice, since neither Slack's webhooks nor
 SMTP deduplicate messages.
+
+Every lock ends with its transaction, so that a pooler such as PgBouncer may give each transaction another session.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -16,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from include.core.warehouse.storable import storable_text
 from include.ops.alerts import history
 from include.ops.alerts.alert import Alert, Kind
-from include.ops.alerts.delivery import DeliveryError
+from include.ops.alerts.delivery import SEND_SECONDS, DeliveryError
 from include.ops.alerts.message import Facts, Message, compose, digest
 from include.ops.alerts.routing import Medium, Route, Routing, Silences
 from include.ops.alerts.runbooks import address_of
@@ -29,6 +33,10 @@ Deliver = Callable[[Route, Message], None]
 ROLL_UP = timedelta(seconds=30)  # how long more failures of a running run are added to the first
 AT_ONCE = 10  # messages to a channel in a minute; more are combined into one
 FIRST_DELAY, MAX_DELAY = timedelta(seconds=30), timedelta(minutes=15)
+ATTEMPTS = 5  # to send a message that is refused, which takes 8 minutes; then other channels are told
+SUSPECT = 3  # failed attempts after which the next message shows whether the channel or the message is at fault
+
+log = logging.getLogger(__name__)
 
 INSERT = """
     INSERT INTO alert_outbox (
@@ -66,8 +74,13 @@ FRESH = """
         )
     ORDER BY fresh.id
 """
-TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('alert_outbox', 0))"
-UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('alert_outbox', 0))"
+# Held while a drain sends a message over a channel, so that drains at the same time keep the order.
+TRY_LOCK = """
+    SELECT pg_try_advisory_xact_lock(
+        hashtextextended(concat_ws(' ', 'alert_outbox', %s::text, %s::text, %s::text), 0)
+    )
+"""
+BUSY = DeliveryError("another drain is sending over this channel")
 
 
 @dataclass(frozen=True)
@@ -79,12 +92,14 @@ class Outbox:
         routing: where alerts are sent.
         silences: which alerts are suppressed.
         deliver: sends a message, or raises :class:`~include.ops.alerts.delivery.DeliveryError`.
+        available: returns whether a connection exists; routes without one are skipped.
     """
 
     session: Session
     routing: Routing
     silences: Silences
     deliver: Deliver
+    available: Callable[[str], bool] = lambda _: True
 
     def put(
         self,
@@ -92,8 +107,8 @@ class Outbox:
         now: datetime,
         *,
         wait: timedelta = timedelta(0),
-        available: Callable[[str], bool] = lambda _: True,
         sent: frozenset[str] = frozenset(),
+        avoid: str = "",
     ) -> None:
         """Store an alert and its failures; idempotent.
 
@@ -101,11 +116,12 @@ class Outbox:
             alert: the alert.
             now: the current time, in UTC.
             wait: how long to wait for more failures before it is sent; a later call may shorten it, or add the text.
-            available: returns whether a connection exists; routes without one are skipped.
-            sent: media over which it was already sent.
+            sent: the routes, as text, over which it was already sent.
+            avoid: a route, as text, that isn't used.
         """
         silenced = self.silences.reason(alert, now)
-        routes = [route for route in self.routing.routes(alert) if available(route.conn_id)]
+        wanted = [route for route in self.routing.routes(alert) if str(route) != avoid]
+        routes = [route for route in wanted if self.available(route.conn_id)]
         with self.session.transaction():
             for failure in alert.failures if alert.kind is Kind.FAILED else ():
                 history.record(self.session, alert, failure, now)
@@ -127,27 +143,44 @@ class Outbox:
                 }
                 self.session.execute(INSERT, row)
             self.session.execute(
-                "UPDATE alert_outbox SET sent_at = %s WHERE alert_key = %s AND medium = ANY(%s) AND sent_at IS NULL",
+                "UPDATE alert_outbox SET sent_at = %s"
+                " WHERE alert_key = %s AND medium || ' ' || recipient = ANY(%s) AND sent_at IS NULL",
                 [now, alert.key, list(sent)],
             )
 
     def send(self, alert: Alert, now: datetime) -> int:
-        """Send an alert that was just put, except over failing or busy channels; return how many messages were sent."""
+        """Send an alert that was just put, except over failing or busy channels; return how many messages were sent.
+
+        What takes longer than :data:`~include.ops.alerts.delivery.SEND_SECONDS` is left to the drain.
+        """
+        until = time.monotonic() + SEND_SECONDS
         rows = self.session.execute(FRESH, {"alert_key": alert.key, "now": now, "at_once": AT_ONCE}).fetchall()
-        return sum(self._send_one(int(str(number)), now) is None for (number,) in rows)
+        return sum(self._send([int(str(number))], now) is None for (number,) in rows if time.monotonic() < until)
 
     def drain(self, now: datetime) -> tuple[int, int]:
-        """Send waiting messages, oldest first, unless another drain is running; return how many were sent and remain.
+        """Send waiting messages, oldest first; return how many were sent and remain.
 
-        A failing channel pauses until its next attempt with all its messages, so that their order is kept.
+        A failing channel pauses until its next attempt with all its messages, so that their order is kept; a refused
+        message holds no other. A channel over which another drain is sending is left to that.
+
+        Raises:
+            Exception: the first error of a channel, after the other channels were drained.
         """
-        if self.session.execute(TRY_LOCK).fetchone() != (True,):
-            return 0, self._waiting(now)
-        try:
-            sent = sum(self._drain_channel(channel, now) for channel in self._channels(now))
-        finally:
-            self.session.execute(UNLOCK)
+        sent = 0
+        errors = []
+        for channel in self._channels(now):
+            try:
+                sent += self._drain_channel(channel, now)
+            except Exception as error:
+                log.exception("draining %s", channel)
+                errors.append(error)
+        if errors:
+            raise errors[0]
         return sent, self._waiting(now)
+
+    def record_drain(self, now: datetime) -> None:
+        """Store when everything that a round of ``alerts_drain`` does was done."""
+        self.session.execute("UPDATE alert_drain SET finished_at = %s", [now])
 
     def _channels(self, now: datetime) -> list[tuple[object, ...]]:
         return self.session.execute(
@@ -164,63 +197,110 @@ class Outbox:
 
     def _drain_channel(self, channel: tuple[object, ...], now: datetime) -> int:
         rows = self.session.execute(
-            "SELECT id, next_at > %s, refused FROM alert_outbox WHERE sent_at IS NULL AND due_at <= %s"
+            "SELECT id, next_at > %s, refused, attempts FROM alert_outbox WHERE sent_at IS NULL AND due_at <= %s"
             " AND (medium, conn_id, recipient) = (%s, %s, %s) ORDER BY id",
             [now, now, *channel],
         ).fetchall()
-        if any(paused and not refused for _, paused, refused in rows):
+        if any(paused and not refused for _, paused, refused, _ in rows):
             return 0
-        ready = [int(str(number)) for number, paused, _ in rows if not paused]
-        fresh = [int(str(number)) for number, paused, refused in rows if not paused and not refused]
-        if len(fresh) > AT_ONCE:
-            return self._send_digest(fresh, now)
-        sent = 0
-        for number in ready:
-            error = self._send_one(number, now)
+        attempts = {int(str(number)): int(str(count)) for number, _, _, count in rows}
+        ready = [int(str(number)) for number, paused, *_ in rows if not paused]
+        fresh = [int(str(number)) for number, paused, refused, _ in rows if not paused and not refused]
+        batches = [fresh] if len(fresh) > AT_ONCE else [[number] for number in ready]
+        sent, suspect = 0, None
+        while batches:
+            batch = batches.pop(0)
+            error = self._send(batch, now, channel)
             if error is None:
                 sent += 1
+                if suspect is not None:
+                    self.session.execute("UPDATE alert_outbox SET refused = TRUE WHERE id = %s", [suspect])
+                    suspect = None
+            elif error.refused and len(batch) > 1:
+                middle = len(batch) // 2
+                batches[:0] = [batch[:middle], batch[middle:]]
             elif not error.refused:
-                break
+                asked_to_wait = error is BUSY or error.retry_after is not None
+                if asked_to_wait or suspect is not None or len(batch) > 1 or attempts[batch[0]] < SUSPECT:
+                    break
+                suspect = batch[0]
         return sent
 
-    def _send_one(self, number: int, now: datetime) -> DeliveryError | None:
-        """Deliver a row and mark it as sent; return the error, if any. A row locked by another process is skipped."""
-        with self.session.transaction():
-            row = self._claim([number])
-            if not row:
-                return DeliveryError("another process is sending it", refused=True)
-            return self._attempt(row, self._route(row[0]), compose(self._facts(row[0], now)), now)
+    def _send(
+        self, numbers: list[int], now: datetime, channel: tuple[object, ...] | None = None
+    ) -> DeliveryError | None:
+        """Deliver rows as one message and mark them as sent; return the error, if any.
 
-    def _send_digest(self, numbers: list[int], now: datetime) -> int:
+        Rows that another process sends are skipped. ``channel`` is set in a drain.
+        """
         with self.session.transaction():
+            if channel and self.session.execute(TRY_LOCK, channel).fetchone() != (True,):
+                return BUSY
             rows = self._claim(numbers)
             if not rows:
-                return 0
-            summaries = [compose(self._facts(row, now)).summary for row in rows]
-            error = self._attempt(rows, self._route(rows[0]), digest(summaries, str(rows[0]["severity"])), now)
-            return 0 if error else 1
-
-    def _attempt(
-        self, rows: list[dict[str, Any]], route: Route, message: Message, now: datetime
-    ) -> DeliveryError | None:
-        numbers = [row["id"] for row in rows]
-        try:
-            self.deliver(route, message)
-        except DeliveryError as error:
-            delay = min(FIRST_DELAY * 2 ** min(rows[0]["attempts"], 10), MAX_DELAY)
-            if error.retry_after is not None:
-                delay = max(delay, timedelta(seconds=error.retry_after))
+                return DeliveryError("another process is sending it", refused=True)
+            try:
+                self.deliver(self._route(rows[0]), self._message(rows, now))
+            except DeliveryError as error:
+                if not error.refused or len(rows) == 1:  # else the digest is split
+                    self._postpone(rows, error, now)
+                return error
             self.session.execute(
-                "UPDATE alert_outbox SET attempts = attempts + 1, next_at = %s, last_error = %s, refused = %s"
-                " WHERE id = ANY(%s)",
-                [now + delay, storable_text(str(error)), error.refused and len(rows) == 1, numbers],
+                "UPDATE alert_outbox SET attempts = attempts + 1, sent_at = %s, last_error = NULL WHERE id = ANY(%s)",
+                [now, [row["id"] for row in rows]],
             )
-            return error
+            return None
+
+    def _message(self, rows: list[dict[str, Any]], now: datetime) -> Message:
+        """Return the message of a row, or the digest of several.
+
+        Raises:
+            DeliveryError: if a row can't be read as an alert.
+        """
+        try:
+            messages = [compose(self._facts(row, now)) for row in rows]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DeliveryError(f"can't be composed: {error!r}"[:500], refused=True) from error
+        if len(messages) == 1:
+            return messages[0]
+        return digest([message.summary for message in messages], str(rows[0]["severity"]))
+
+    def _postpone(self, rows: list[dict[str, Any]], error: DeliveryError, now: datetime) -> None:
+        """Set the time of the next attempt; after enough refusals, give up and tell other channels."""
+        delay = min(FIRST_DELAY * 2 ** min(rows[0]["attempts"], 10), MAX_DELAY)
+        if error.retry_after is not None:
+            delay = max(delay, timedelta(seconds=error.retry_after))
+        reason = storable_text(str(error))
+        refused = error.refused or bool(rows[0]["refused"])
         self.session.execute(
-            "UPDATE alert_outbox SET attempts = attempts + 1, sent_at = %s, last_error = NULL WHERE id = ANY(%s)",
-            [now, numbers],
+            "UPDATE alert_outbox SET attempts = attempts + 1, next_at = %s, last_error = %s, refused = %s"
+            " WHERE id = ANY(%s)",
+            [now + delay, reason, refused, [row["id"] for row in rows]],
         )
-        return None
+        if refused and rows[0]["attempts"] + 1 >= ATTEMPTS:
+            self._give_up(rows[0], reason, now)
+
+    def _give_up(self, row: dict[str, Any], reason: str, now: datetime) -> None:
+        """Mark a refused message as kept back, and send word of it over the other routes."""
+        self.session.execute(
+            "UPDATE alert_outbox SET sent_at = %s, kept_back = %s WHERE id = %s", [now, f"refused: {reason}", row["id"]]
+        )
+        route, body = self._route(row), row["body"]
+        log.error("%s refused %s for good: %s", route, row["alert_key"], reason)
+        if row["kind"] == Kind.UNDELIVERED:
+            return
+        word = Alert(
+            kind=Kind.UNDELIVERED,
+            dag_id=row["dag_id"],
+            run_id=row["run_id"],
+            subject=str(row["id"]),
+            owner=str(body.get("owner", "")),
+            text=f"{route} refused an alert ({row['kind']}): {reason}",
+            advice=f"Read it in the table alert_outbox, id {row['id']}.",
+            runbook="alerts_drain.md",
+            run_url=str(body.get("run_url", "")),
+        )
+        self.put(word, now, avoid=str(route))
 
     def _claim(self, numbers: list[int]) -> list[dict[str, Any]]:
         rows = self.session.execute(

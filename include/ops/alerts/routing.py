@@ -8,7 +8,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 Model = TypeVar("Model", bound=BaseModel)
+Address = Annotated[str, Field(pattern=r"^[^\s,;@]+@[^\s,;@]+$")]
 
 
 class RoutingError(PermanentError, ValueError):
@@ -48,7 +49,7 @@ class Route:
     Attributes:
         medium: the medium.
         conn_id: id of the Airflow connection.
-        recipient: Slack channel, or mail addresses separated by commas.
+        recipient: Slack channel or mail address.
         username: sender shown in Slack.
     """
 
@@ -56,6 +57,9 @@ class Route:
     conn_id: str
     recipient: str
     username: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.medium} {self.recipient}"
 
 
 class _Model(BaseModel):
@@ -88,7 +92,7 @@ class Routing(_Model):
 
     kinds: dict[Kind, Severity]
     severities: dict[Severity, Outlets]
-    mail: dict[str, list[str]]
+    mail: dict[str, list[Address]]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -120,8 +124,9 @@ class Routing(_Model):
             slack = outlets.slack
             routes.append(Route(Medium.SLACK, slack.connection, slack.channel, slack.username))
         if outlets.mail:
-            addresses = self.mail.get(alert.owner) or self.mail["default"]
-            routes.append(Route(Medium.MAIL, outlets.mail.connection, ", ".join(addresses)))
+            # A route each: a server may accept some recipients of a mail and refuse the others.
+            addresses = dict.fromkeys(self.mail.get(alert.owner) or self.mail["default"])
+            routes += [Route(Medium.MAIL, outlets.mail.connection, address) for address in addresses]
         return routes
 
 

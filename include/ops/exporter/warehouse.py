@@ -71,12 +71,26 @@ def missing_partitions(session: Session, datasets: Iterable[Dataset], now: datet
 
 
 def outbox(session: Session) -> Iterator[Metric]:
-    """Yield the age of the oldest unsent alert in ``alert_outbox``."""
-    [(age,)] = session.execute(
-        "SELECT coalesce(extract(EPOCH FROM now() - min(created_at)), 0) FROM alert_outbox WHERE sent_at IS NULL"
+    """Yield the age of the oldest unsent alert, how many were refused, and when alerts were last drained."""
+    [(age, refused)] = session.execute(
+        "SELECT coalesce(extract(EPOCH FROM now() - min(created_at) FILTER (WHERE sent_at IS NULL)), 0),"
+        " count(*) FILTER (WHERE kept_back LIKE 'refused:%%' AND sent_at > now() - interval '1 day')"
+        " FROM alert_outbox WHERE sent_at IS NULL OR sent_at > now() - interval '1 day'",
+        [],
     )
     yield GaugeMetricFamily(
         "spellbook_alert_outbox_oldest_unsent_seconds",
         "Age of the oldest alert that is not delivered yet, in seconds; 0 if none waits.",
         value=float(str(age)),
+    )
+    yield GaugeMetricFamily(
+        "spellbook_alerts_refused",
+        "Alerts of the last day that a channel refuses for good.",
+        value=float(str(refused)),
+    )
+    [(finished_at,)] = session.execute("SELECT extract(EPOCH FROM finished_at) FROM alert_drain")
+    yield GaugeMetricFamily(
+        "spellbook_alerts_last_drain_timestamp_seconds",
+        "When a round of alerts_drain last did all that it does, in seconds since 1970.",
+        value=float(str(finished_at)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from airflow.sdk import Variable
 
 from include.core.warehouse.connect import Session, connect
 from include.ops.alerts import delivery
@@ -51,8 +52,8 @@ def mail(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mail]:
 def make_bench(
     session: Session, slack: Slack, mail: Mail, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[type[Outbox]], Bench]:
-    """Return a bench around an outbox of the given class, with a time-out of half a second."""
-    monkeypatch.setattr(delivery, "TIMEOUT_SECONDS", 0.5)
+    """Return a bench around an outbox of the given class, with a time-out of two seconds."""
+    monkeypatch.setattr(delivery, "TIMEOUT_SECONDS", 2)
 
     def make(kind: type[Outbox] = Outbox) -> Bench:
         return Bench(kind(session, Routing.load(), Silences(), delivery.deliver), slack, mail)
@@ -63,3 +64,18 @@ def make_bench(
 @pytest.fixture
 def bench(make_bench: Callable[..., Bench]) -> Bench:
     return make_bench()
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Airflow's Variables, which only exist where Airflow runs the code."""
+    stored: dict[str, str] = {}
+    methods: dict[str, Callable[..., object]] = {
+        "get": lambda name, default=None: stored.get(name, default),
+        "set": lambda name, value, **_: stored.update({name: value}),
+        "keys": lambda prefix: [name for name in stored if name.startswith(prefix)],
+        "delete": lambda name: stored.pop(name, None),
+    }
+    for name, method in methods.items():
+        monkeypatch.setattr(Variable, name, method)
+    return stored

@@ -164,7 +164,7 @@ def slack_answers_429(bench: Bench) -> None:
 
 
 def slack_hangs(bench: Bench) -> None:
-    bench.slack.responses = [Response(delay=1.0)]
+    bench.slack.responses = [Response(delay=3.0)]
     fail(bench)
     bench.minute(2)
     bench.one_alert(EMPTY)

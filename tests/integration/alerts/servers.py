@@ -1,4 +1,4 @@
-"""A Slack webhook and a mail server that keep what they receive, and fail on request."""
+"""A Slack webhook and a mail server that keep what they receive, and fail on request; Slack's limits hold."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from devstack.slack import refusal
+
 
 @dataclass
 class Response:
@@ -22,7 +24,7 @@ class Response:
     status: int = 200
     delay: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
-    error: str = ""  # the API's error in a 200 response
+    error: str = ""  # of the webhook's 400, or in the API's 200
 
 
 class Slack(ThreadingHTTPServer):
@@ -31,6 +33,7 @@ class Slack(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), SlackHandler)
         self.responses: list[Response] = []
+        self.at_word: dict[str, Response] = {}  # for messages that contain the word
         self.down = False
         self.request_count = 0
         self.received: list[dict[str, Any]] = []
@@ -39,6 +42,17 @@ class Slack(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/services/T/B/X"
 
+    def respond(self, body: dict[str, Any]) -> Response:
+        if self.responses:
+            return self.responses.pop(0)
+        if self.down:
+            return Response(503)
+        for word, response in self.at_word.items():
+            if word in json.dumps(body):
+                return response
+        error = refusal(body)
+        return Response(400, error=error) if error else Response()
+
 
 class SlackHandler(BaseHTTPRequestHandler):
     server: Slack
@@ -46,7 +60,7 @@ class SlackHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.request_count += 1
-        response = self.server.responses.pop(0) if self.server.responses else Response(503 if self.server.down else 200)
+        response = self.server.respond(body)
         time.sleep(response.delay)
         try:
             self.send_response(response.status)
@@ -63,20 +77,30 @@ class SlackHandler(BaseHTTPRequestHandler):
     def _text(self, response: Response) -> bytes:
         if "/api/" in self.path:
             return json.dumps({"ok": not response.error, "error": response.error}).encode()
-        return b"ok" if response.status == 200 else b"not_ok"
+        return b"ok" if response.status == 200 else (response.error or "not_ok").encode()
 
     def log_message(self, *_: object) -> None:
         """Keep the test's output clean."""
 
 
 class Mail:
-    """A mail server; while ``refusal`` is set it answers every message with it."""
+    """A mail server; while ``refusal`` is set it answers every message with it, and ``refused`` recipients so."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.refusal = ""
+        self.refused: dict[str, str] = {}
         self.received: list[EmailMessage] = []
         self._controller: Controller | None = None
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        del server, session, options
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         del server, session

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -15,9 +17,10 @@ from airflow.sdk import DAG, Context
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from include.ops.alerts import callbacks, pending
+from include.ops.alerts import callbacks
 from include.ops.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure, on_task_retry
 from include.ops.alerts.message import NO_ERROR
+from include.ops.alerts.outbox import Outbox
 from include.ops.alerts.pending import PendingAlert
 from include.settings import CONNECTIONS
 from spellbook.notifiers.outbox import OutboxNotifier
@@ -136,35 +139,69 @@ def read_only(warehouse: str) -> None:
 
 @pytest.mark.usefixtures("read_only")
 def test_an_alert_is_sent_and_kept_while_the_warehouse_accepts_no_writes(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, variables: dict[str, str]
 ) -> None:
-    kept: list[PendingAlert] = []
-    monkeypatch.setattr(pending, "find", lambda _: None)  # Variables need Airflow
-    monkeypatch.setattr(pending, "store", kept.append)
     on_task_failure(context(**EMPTY))
-    assert [alert.alert.failures[0].error for alert in kept] == ["ValueError: empty"]
+    (kept,) = map(PendingAlert.loads, variables.values())
+    assert [failure.error for failure in kept.alert.failures] == ["ValueError: empty"]
     on_dag_failure(context(reason="task_failure", **EMPTY))
     assert [text for _, text in bench.in_slack()] == [FAILED]
-    assert kept[-1].sent == {"slack", "mail"}
+    (kept,) = map(PendingAlert.loads, variables.values())
+    assert kept.sent == {"slack #data-alerts", "mail data-platform@example.org"}
 
 
-@pytest.mark.usefixtures("read_only")
-def test_a_deadline_waits_until_the_warehouse_accepts_writes(
-    bench: Bench, warehouse: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [psycopg.errors.InternalError_("x"), RuntimeError("x"), KeyError("x")])
+def test_an_alert_is_sent_and_kept_whatever_the_error(
+    bench: Bench, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(callbacks, "RETRY_SECONDS", 0.1)
+    def fail(*_: object, **__: object) -> None:
+        raise error
 
-    async def wait_and_allow_writes() -> None:
+    monkeypatch.setattr(Outbox, "put", fail)
+    on_dag_failure(context(reason="task_failure", **EMPTY))
+    bench.one_alert(FAILED)
+    assert len(variables) == 1
+
+
+def test_an_alert_in_the_outbox_is_not_sent_again_when_sending_fails(
+    bench: Bench, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise psycopg.OperationalError("the connection is lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Outbox, "send", fail)
+        on_dag_success(context(reason="success"))
+    assert (variables, bench.in_slack()) == ({}, [])
+    bench.now = datetime.now(UTC)
+    bench.minute()
+    assert bench.in_slack() == [("#data-runs", "Succeeded: spell.")]
+
+
+@pytest.mark.usefixtures("read_only", "bench")
+def test_a_late_run_is_kept_while_the_warehouse_accepts_no_writes(variables: dict[str, str]) -> None:
+    asyncio.run(on_deadline(late("running")))
+    (kept,) = map(PendingAlert.loads, variables.values())
+    assert (kept.alert.kind, kept.alert.text) == ("late", "not done by 2024-06-01 06:00:00 UTC")
+
+
+def test_a_password_that_changes_meanwhile_loses_no_late_alert(
+    bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the warehouse nor the Variables can be used, until the connection has the new password."""
+    monkeypatch.setattr(callbacks, "RETRY_SECONDS", 0.1)
+    fields = json.loads(os.environ[POSTGRES.variable])
+    monkeypatch.setenv(POSTGRES.variable, json.dumps(fields | {"password": "expired"}))
+
+    async def wait_and_rotate() -> None:
         waiting = asyncio.create_task(on_deadline(late("running")))
-        while not caplog.messages and not waiting.done():  # noqa: ASYNC110  # the log has no event
+        while "this is retried" not in caplog.text and not waiting.done():  # noqa: ASYNC110  # the log has no event
             await asyncio.sleep(0.05)
-        with psycopg.connect(warehouse, autocommit=True, options="-c default_transaction_read_only=off") as session:
-            session.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(session.info.dbname)))
+        monkeypatch.setenv(POSTGRES.variable, json.dumps(fields))
         await waiting
 
     with caplog.at_level(logging.WARNING, "include.ops.alerts.callbacks"):
-        asyncio.run(wait_and_allow_writes())
-    assert "putting the alert into the outbox is retried" in caplog.messages[0]
+        asyncio.run(wait_and_rotate())
     assert bench.session.execute("SELECT DISTINCT kind FROM alert_outbox").fetchall() == [("late",)]
 
 
@@ -181,7 +218,7 @@ def test_a_late_run_is_reported_unless_it_failed(bench: Bench) -> None:
     bench.one_alert("Late: spell. not done by 2024-06-01 06:00:00 UTC")
 
 
-def test_a_deadline_waits_for_the_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_alert_that_can_be_kept_nowhere_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(POSTGRES.variable, POSTGRES.to_json(host="127.0.0.1", port=9, login="x", schema="x"))
-    with pytest.raises(psycopg.OperationalError):
+    with pytest.raises(ImportError, match="SUPERVISOR_COMMS"):  # no Variables outside Airflow
         asyncio.run(on_deadline(late("running"), patience=0))

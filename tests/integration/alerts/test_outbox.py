@@ -70,20 +70,6 @@ def test_a_callback_skips_a_message_that_the_drain_is_sending(bench: Bench, ware
     assert bench.outbox.send(SUCCEEDED, bench.now) == 1
 
 
-def test_a_message_that_slack_refuses_is_kept_and_blocks_no_other(bench: Bench) -> None:
-    bench.slack.responses = [Response(400)]
-    bench.say(replace(SUCCEEDED, dag_id="refused"))
-    bench.say(replace(SUCCEEDED, dag_id="fine"))
-    assert bench.in_slack() == [("#data-runs", "Succeeded: fine.")]
-    bench.slack.responses = [Response(400)]
-    bench.minute()
-    assert bench.session.execute(
-        "SELECT dag_id, attempts, refused, last_error FROM alert_outbox WHERE sent_at IS NULL"
-    ).fetchall() == [("refused", 2, True, "Slack answered 400: not_ok")]
-    bench.minute(5)
-    assert bench.in_slack()[-1] == ("#data-runs", "Succeeded: refused.")
-
-
 def test_a_missing_webhook_blocks_its_channel_until_it_is_fixed(bench: Bench) -> None:
     bench.slack.responses = [Response(404)]
     bench.say(replace(SUCCEEDED, dag_id="first"))
@@ -140,7 +126,7 @@ def test_an_expired_silence_is_mentioned_in_the_alert(bench: Bench) -> None:
 
 
 def test_without_a_connection_the_alert_is_only_stored(bench: Bench) -> None:
-    bench.outbox.put(RUN, bench.now, available=lambda _: False)
+    replace(bench.outbox, available=lambda _: False).put(RUN, bench.now)
     bench.minute()
     assert bench.slack.request_count == 0
     assert bench.session.execute("SELECT kept_back, sent_at IS NOT NULL FROM alert_outbox").fetchall() == [
@@ -150,7 +136,7 @@ def test_without_a_connection_the_alert_is_only_stored(bench: Bench) -> None:
 
 def test_an_alert_sent_while_the_warehouse_was_down_is_not_sent_again(bench: Bench) -> None:
     waiting = merge(replace(RUN, failures=(failure(""),)), None)
-    bench.outbox.put(waiting.alert, bench.now, sent=frozenset({"slack"}))
+    bench.outbox.put(waiting.alert, bench.now, sent=frozenset({"slack #data-alerts"}))
     bench.minute(2)
     assert bench.in_slack() == []
     assert len(bench.in_mail()) == 1
@@ -160,10 +146,10 @@ def test_without_the_outbox_each_medium_is_marked_when_it_was_sent(bench: Bench)
     alert = replace(RUN, failures=(failure(),))
     bench.mail.stop()
     first = send(merge(alert, None), bench.now)
-    assert first.sent == {"slack"}
+    assert first.sent == {"slack #data-alerts"}
     bench.mail.start()
     second = send(merge(alert, PendingAlert.loads(first.dumps())), bench.now)
-    assert second.sent == {"slack", "mail"}
+    assert second.sent == {"slack #data-alerts", "mail data-platform@example.org"}
     assert send(second, bench.now) == second
     bench.one_alert(EMPTY)
     bench.outbox.put(second.alert, bench.now, sent=second.sent)
@@ -269,8 +255,11 @@ def test_the_exporter_reports_the_age_of_the_oldest_unsent_alert(bench: Bench) -
 
     bench.slack.down = True
     bench.say(SUCCEEDED)
-    ((metric),) = outbox(bench.session)
-    assert metric.samples[0].value > 3600
+    age, refused, drained = (metric.samples[0].value for metric in outbox(bench.session))
+    assert age > 3600
+    assert refused == 0
+    bench.outbox.record_drain(bench.now)
+    assert drained > bench.now.timestamp() == [metric.samples[0].value for metric in outbox(bench.session)][2]
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from tests.integration.monitoring.conftest import Exporter
 Start = Callable[..., Exporter]
 LAST = "spellbook_dataset_last_load_timestamp_seconds{weather_data}"
 GAPS = "spellbook_dataset_missing_partitions{weather_data}"
-AGE = "spellbook_alert_outbox_oldest_unsent_seconds"
+AGE, REFUSED = "spellbook_alert_outbox_oldest_unsent_seconds", "spellbook_alerts_refused"
+DRAINED = "spellbook_alerts_last_drain_timestamp_seconds"
 UP = "spellbook_up{warehouse}"
 
 
@@ -53,7 +54,8 @@ def test_an_empty_warehouse_reports_freshness_limits_only(exporter: Exporter) ->
     samples = exporter.scrape()
     limits = {dataset.name: dataset.freshness.total_seconds() for dataset in DATASETS if dataset.freshness is not None}
     assert limits["weather_data"] == 30.5 * 3600
-    assert samples == {UP: 1, AGE: 0} | {
+    assert time.time() - samples.pop(DRAINED) > 0, "when the table was created"
+    assert samples == {UP: 1, AGE: 0, REFUSED: 0} | {
         f"spellbook_dataset_freshness_slo_seconds{{{name}}}": limits[name] for name in limits
     }
 

@@ -103,10 +103,37 @@ def test_migrating_an_old_warehouse_loses_nothing(empty: str, warehouse: str) ->
     for row in after["model_daily"]:
         row["date"] = row.pop("day")
     assert {(row.pop("requested_at"), row.pop("covered")) for row in after["load_log"]} == {(None, None)}
+    assert len(after.pop("alert_drain")) == 1
     assert after == before | {"load_profile": [], "model_checksum": []}
     create_tables(empty)
     create_tables(warehouse)
     assert columns(empty) == columns(warehouse)
+
+
+def test_an_unsent_mail_to_several_addresses_is_split(empty: str) -> None:
+    restore(empty)
+    rows = {("a", "sent"): "one@x.org, two@x.org", ("b", ""): "one@x.org, two@x.org", ("c", ""): "one@x.org"}
+    with connect(empty) as session:
+        session.execute("DELETE FROM alert_outbox")
+        for (key, sent), recipient in rows.items():
+            session.execute(
+                "INSERT INTO alert_outbox (alert_key, medium, conn_id, recipient, username, kind, severity, dag_id,"
+                " run_id, attempt, body, created_at, due_at, attempts, next_at, last_error, sent_at)"
+                " VALUES (%s, 'mail', 'smtp_default', %s, '', 'failed', 'act', 'spell', 'r', '', '{}', now(), now(), 2,"
+                " now(), '550', %s)",
+                [key, recipient, "now" if sent else None],
+            )
+    migrate(empty)
+    with connect(empty) as session:
+        split = session.execute(
+            "SELECT alert_key, recipient, attempts, last_error FROM alert_outbox ORDER BY alert_key, recipient"
+        ).fetchall()
+    assert split == [
+        ("a", "one@x.org, two@x.org", 2, "550"),
+        ("b", "one@x.org", 2, "550"),
+        ("b", "two@x.org", 2, "550"),
+        ("c", "one@x.org", 2, "550"),
+    ]
 
 
 def test_older_schemas_are_migrated(empty: str, warehouse: str) -> None:

@@ -27,6 +27,8 @@ EXPORTERS = {
     "spellbook_rows_loaded_total",
     "spellbook_rows_quarantined_total",
     "spellbook_alert_outbox_oldest_unsent_seconds",
+    "spellbook_alerts_refused",
+    "spellbook_alerts_last_drain_timestamp_seconds",
     "spellbook_queue_workers",
     "spellbook_queue_slots",
     # prometheuscommunity/postgres-exporter, oliver006/redis_exporter, prom/node-exporter
