@@ -10,11 +10,11 @@ empty, and sends the messages in the outbox in order. If a channel fails, it is 
 - `include/ops/alerts/routing.yaml`, `include/ops/alerts/silences.yaml`
 
 ## Outputs
-Messages; tables `alert_outbox` and `alert_failure`.
+Messages; tables `alert_outbox`, `alert_failure` and `alert_drain`.
 
 ## On failure
-Nothing is lost: unsent messages are retried a minute later. This DAG sends no alert about itself; Prometheus does
-(AlertOutboxOld). See `docs/runbooks/alerts_drain.md`.
+The error names what could not be done; everything else was. Nothing is lost: it is repeated a minute later. This DAG
+sends no alert about itself; Prometheus does (AlertsNotDrained). See `docs/runbooks/alerts_drain.md`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 from include.core.warehouse.storable import storable_text
 
-UNWATCHED = frozenset({"alerts_drain"})  # can't report its own failure; Prometheus does (AlertOutboxOld)
+UNWATCHED = frozenset({"alerts_drain"})  # can't report its own failure; Prometheus does (AlertsNotDrained)
 
 
 class Kind(StrEnum):

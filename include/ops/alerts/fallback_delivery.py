@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from include.core.connections import connection_exists
-from include.ops.alerts.delivery import SEND_SECONDS, DeliveryError, deliver
+from include.ops.alerts.delivery import SEND_SECONDS, deliver
 from include.ops.alerts.message import Facts, compose
 from include.ops.alerts.pending import PendingAlert
 from include.ops.alerts.routing import routing, silences
@@ -45,12 +45,12 @@ def send(pending: PendingAlert, now: datetime) -> PendingAlert:
     severity, remark = routing().severity(alert), silences().expired(alert, now)
     message = compose(Facts(alert, severity, alert.failures, runbook=address_of(alert.runbook), remark=remark))
     for route in routing().routes(alert):
-        if str(route) in sent or time.monotonic() > until or not connection_exists(route.conn_id):
+        if str(route) in sent or time.monotonic() > until:
             continue
         try:
-            deliver(route, message)
-        except DeliveryError as error:
+            if connection_exists(route.conn_id):
+                deliver(route, message)
+                sent.add(str(route))
+        except Exception as error:  # what was sent must be known
             log.warning("%s failed (%s); it is retried from the outbox", route, error)
-        else:
-            sent.add(str(route))
     return replace(pending, sent=frozenset(sent))

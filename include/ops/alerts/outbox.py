@@ -216,13 +216,15 @@ class Outbox:
                 if suspect is not None:
                     self.session.execute("UPDATE alert_outbox SET refused = TRUE WHERE id = %s", [suspect])
                     suspect = None
-            elif error.refused and len(batch) > 1:
+                continue
+            told_to_wait = error is BUSY or error.retry_after is not None
+            may_be_at_fault = not told_to_wait and suspect is None and attempts[batch[0]] >= SUSPECT
+            if not error.refused and not may_be_at_fault:
+                break
+            if len(batch) > 1:
                 middle = len(batch) // 2
                 batches[:0] = [batch[:middle], batch[middle:]]
             elif not error.refused:
-                asked_to_wait = error is BUSY or error.retry_after is not None
-                if asked_to_wait or suspect is not None or len(batch) > 1 or attempts[batch[0]] < SUSPECT:
-                    break
                 suspect = batch[0]
         return sent
 

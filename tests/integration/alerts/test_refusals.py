@@ -120,6 +120,16 @@ def test_a_message_that_breaks_slack_holds_others_for_minutes_only(bench: Bench)
     ) in bench.in_mail()
 
 
+def test_a_message_that_breaks_slack_holds_no_digest(bench: Bench) -> None:
+    bench.slack.at_word = {"spell_7": Response(500)}
+    for number in range(16):
+        bench.outbox.put(replace(SUCCEEDED, dag_id=f"spell_{number}"), bench.now)
+    bench.minute(12)
+    received = str(bench.slack.received)
+    for number in range(16):
+        assert (f"Succeeded: spell_{number}." in received) == (number != 7)
+
+
 def test_a_row_that_is_no_alert_holds_no_other(bench: Bench) -> None:
     bench.outbox.put(replace(SUCCEEDED, dag_id="broken"), bench.now)
     bench.session.execute("UPDATE alert_outbox SET body = '{}'")

@@ -60,6 +60,8 @@ def test_a_slack_message_arrives_as_it_was_posted(running: Stack, fields: dict[s
         (b"", 400, "invalid_payload"),
         (b"{}", 400, "no_text"),
         (b'{"text": ""}', 400, "no_text"),
+        (b'{"text": "x", "blocks": [{"type": "section"}]}', 400, "invalid_blocks"),
+        (json.dumps({"text": "x" * 40_001}).encode(), 400, "msg_too_long"),
     ],
 )
 def test_slack_refuses_invalid_bodies_with_its_own_errors(

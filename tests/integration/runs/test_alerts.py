@@ -19,7 +19,9 @@ import pytest
 from devstack.api import Airflow
 from devstack.load import load
 from devstack.stack import Stack
+from include.ops.alerts.alert import Alert, Kind
 from include.ops.alerts.message import NO_ERROR
+from include.ops.alerts.pending import PendingAlert
 from tests.integration.runs.conftest import Make, server, until
 
 About = Callable[[str, int], list[tuple[str, str]]]
@@ -57,6 +59,9 @@ def runs(stack: Stack, airflow: Airflow, start_time: float) -> dict[str, str]:
     for dag_id in names:
         airflow.patch(f"/dags/{dag_id}", {"is_paused": False})
         started[dag_id] = airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"]
+    work = f"/dags/alerting_marked/dagRuns/{started['alerting_marked']}/taskInstances/work"
+    until(stack, lambda: airflow.get(work)["state"] == "running", "alerting_marked")
+    airflow.patch(work, {"new_state": "failed"})
     return {dag_id: until(stack, partial(ended, airflow, dag_id, run), dag_id) for dag_id, run in started.items()}
 
 
@@ -100,13 +105,18 @@ def reset_rate_limits(stack: Stack) -> None:
         connection.execute("UPDATE alert_outbox SET sent_at = sent_at - interval '1 minute'")
 
 
+def drain_once(stack: Stack, airflow: Airflow) -> str:
+    """Run `alerts_drain`; return the state in which it ends."""
+    airflow.patch("/dags/alerts_drain", {"is_paused": False})
+    run_id = airflow.post("/dags/alerts_drain/dagRuns", {"logical_date": None})["dag_run_id"]
+    return until(stack, partial(ended, airflow, "alerts_drain", run_id), "alerts_drain")
+
+
 def drain(stack: Stack, airflow: Airflow) -> None:
     """Run `alerts_drain`, as its schedule does, until no alert is pending."""
-    airflow.patch("/dags/alerts_drain", {"is_paused": False})
     pending = True
     while pending:
-        run_id = airflow.post("/dags/alerts_drain/dagRuns", {"logical_date": None})["dag_run_id"]
-        assert until(stack, partial(ended, airflow, "alerts_drain", run_id), "alerts_drain") == "success"
+        assert drain_once(stack, airflow) == "success"
         pending = any(item["key"].startswith("alert_") for item in airflow.get("/variables", limit=100)["variables"])
 
 
@@ -129,6 +139,12 @@ def test_a_permanent_error_is_reported_after_the_first_try(messages: About) -> N
 
 def test_a_killed_task_is_reported_without_its_own_callback(messages: About) -> None:
     assert messages("alerting_killed", 2) == both("alerting_killed", f"work, try 1 of 1: {NO_ERROR}")
+
+
+def test_a_task_that_somebody_marked_as_failed_is_not_reported_as_killed(messages: About) -> None:
+    assert messages("alerting_marked", 2) == both(
+        "alerting_marked", "work, try 1 of 1: somebody marked the task as failed"
+    )
 
 
 def test_a_task_that_dies_in_a_successful_run_is_reported(messages: About) -> None:
@@ -193,3 +209,13 @@ def test_no_secret_is_in_the_outbox(query: Callable[..., list[tuple[Any, ...]]],
     (stored,) = query("SELECT string_agg(body::text, ' ') FROM alert_failure")[0]
     assert "db_password=***" in stored
     assert "sesame" not in stored
+
+
+def test_a_pending_alert_that_cannot_be_read_fails_the_drain_and_holds_nothing(stack: Stack, airflow: Airflow) -> None:
+    broken, whole = (PendingAlert(Alert(Kind.NOTE, "spell", subject=name, text=name)) for name in ("broken", "whole"))
+    airflow.post("/variables", {"key": broken.name, "value": "this is no alert"})
+    airflow.post("/variables", {"key": whole.name, "value": whole.dumps()})
+    assert drain_once(stack, airflow) == "failed"
+    assert [item["key"] for item in airflow.get("/variables", limit=100)["variables"]] == [broken.name]
+    airflow.patch(f"/variables/{broken.name}", {"key": broken.name, "value": broken.dumps()})
+    drain(stack, airflow)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from devstack.slack import refusal
 from include.ops.alerts.alert import Alert, Failure, Kind
-from include.ops.alerts.message import HEADER_LENGTH, NO_ERROR, TITLES, Facts, compose, digest
+from include.ops.alerts.message import BLOCKS_LENGTH, NO_ERROR, TITLES, Facts, compose, digest, escape
 
 ALERT = Alert(
     kind=Kind.FAILED,
@@ -85,14 +87,9 @@ def rendered(blocks: list[dict[str, Any]]) -> str:
 
 
 def check_limits(blocks: list[dict[str, Any]]) -> None:
-    """Check Slack's limits for a message."""
-    assert len(blocks) <= 50
-    for block in blocks:
-        assert len(block.get("fields", [])) <= 10
-        assert all(len(field["text"]) <= 2000 for field in block.get("fields", []))
-        assert len(block.get("text", {}).get("text", "x")) in range(1, 3001)
-        if block["type"] == "header":
-            assert len(block["text"]["text"]) <= HEADER_LENGTH
+    """Check Slack's limits for a message, and that its blocks lie well below that of all together."""
+    assert refusal({"text": "x", "blocks": blocks}) == ""
+    assert len(json.dumps(blocks, ensure_ascii=False)) <= BLOCKS_LENGTH
 
 
 def test_a_slack_message_line_by_line() -> None:
@@ -175,10 +172,47 @@ def test_every_kind_fits_into_slack(kind: Kind) -> None:
     assert "\n" not in message.summary
 
 
-def test_a_digest_of_hundreds_fits_into_slack() -> None:
-    message = digest([f"Failed: dag_{number}. {'<' * 380}" for number in range(300)], "act")
+@pytest.mark.parametrize("text", ["<", '"', "\\", "x", "é", "\U0001f525"])
+def test_a_digest_of_hundreds_fits_into_slack(text: str) -> None:
+    message = digest([f"Failed: dag_{number}. {text * 980}" for number in range(300)], "act")
     check_limits(message.blocks)
     assert "and 200 more: table alert_outbox" in rendered(message.blocks)
+
+
+@pytest.mark.parametrize("text", ["x", "&", '"', "é ", "`"])
+@pytest.mark.parametrize("kind", Kind)
+def test_texts_of_any_length_fit_into_slack(kind: Kind, text: str) -> None:
+    names = ("dag_id", "run_id", "owner", "schedule", "advice", "text", "next_try", "subject", "run_url")
+    failures = tuple(replace(FAILURE, map_index=index, error=text * 20_000) for index in range(20))
+    alert = Alert(**(vars(ALERT) | dict.fromkeys(names, text * 20_000) | {"kind": kind, "failures": failures}))
+    message = compose(Facts(alert, "act", failures, 3, text * 20_000, text * 20_000))
+    check_limits(message.blocks)
+    assert len(message.summary) <= 1000
+    assert len(message.plain) <= 4000
+    assert refusal({"text": escape(message.plain)}) == ""
+
+
+def test_what_is_short_is_shown_in_full_beside_what_is_long() -> None:
+    failures = tuple(replace(FAILURE, map_index=index, error="x" * 5000) for index in range(5))
+    text = rendered(compose(Facts(replace(ALERT, schedule="s" * 5000), "act", failures)).blocks)
+    assert "FIELD *DAG*\n`weather_data_pipeline`" in text
+    assert "The error says what to fix; rows loaded before are unchanged." in text
+
+
+def test_the_plain_text_says_the_same() -> None:
+    assert compose(FACTS).plain == (
+        "Failed: weather_data_pipeline\n"
+        "load_weather, try 4 of 4: IncompleteLoadError: missing: Tokyo & <Osaka>\n"
+        "DAG: weather_data_pipeline\n"
+        "Run: scheduled__2024-06-01\n"
+        "Schedule: At 00:00, UTC\n"
+        "Owner: data-platform\n"
+        "History: repeated: 3 runs in a row failed\n"
+        "What to do: The error says what to fix; rows loaded before are unchanged.\n"
+        "Log: https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01/tasks/load_weather\n"
+        "Run: https://airflow.example.org/dags/weather_data_pipeline/runs/scheduled__2024-06-01\n"
+        f"Runbook: {RUNBOOK}"
+    )
 
 
 def test_an_alert_is_restored_from_storage() -> None:

@@ -40,6 +40,13 @@ def test_mail_goes_to_the_owner() -> None:
     assert recipients == {"data-platform": "data-platform@example.org", "x": "data-alerts@example.org"}
 
 
+def test_each_address_has_a_route_of_its_own() -> None:
+    addresses = ["one@example.org", "two@example.org", "one@example.org"]
+    routing = Routing.load().model_copy(update={"mail": {"default": addresses}})
+    routes = [str(route) for route in routing.routes(Alert(Kind.FAILED, "spell"))]
+    assert routes == ["slack #data-alerts", "mail one@example.org", "mail two@example.org"]
+
+
 def test_dags_that_deliver_alerts_have_no_alerts() -> None:
     for dag_id in UNWATCHED:
         assert Routing.load().routes(Alert(Kind.FAILED, dag_id)) == []
@@ -51,6 +58,7 @@ def test_dags_that_deliver_alerts_have_no_alerts() -> None:
         ({"kinds": {"failed": "act"}}, "missing: gap, import_error, late"),
         ({"kinds": {"failed": "shout"}}, "kinds.failed"),
         ({"mail": {}}, "mail.default"),
+        ({"mail": {"default": ["one@example.org, two@example.org"]}}, "mail.default.0"),
         ({"colour": "red"}, "colour"),
         ({"severities": {"act": {"slack": {"connection": "slack_default", "channel": "alerts"}}}}, "slack.channel"),
     ],

@@ -62,6 +62,15 @@ with DAG("alerting_killed", schedule=None, **SETTINGS):
 
     die()
 
+with DAG("alerting_marked", schedule=None, **SETTINGS):
+
+    @task(task_id="work", retries=0)
+    def wait() -> None:
+        """Run until somebody marks the task as failed."""
+        time.sleep(3600)
+
+    wait()
+
 with DAG("alerting_tolerant", schedule=None, **SETTINGS):
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
