@@ -191,7 +191,7 @@ def test_a_password_that_changes_meanwhile_loses_no_late_alert(
     """Neither the warehouse nor the Variables can be used, until the connection has the new password."""
     monkeypatch.setattr(callbacks, "RETRY_SECONDS", 0.1)
     fields = json.loads(os.environ[POSTGRES.variable])
-    monkeypatch.setenv(POSTGRES.variable, json.dumps(fields | {"password": "expired"}))
+    monkeypatch.setenv(POSTGRES.variable, json.dumps(fields | {"password": fields["password"][::-1]}))
 
     async def wait_and_rotate() -> None:
         waiting = asyncio.create_task(on_deadline(late("running")))
