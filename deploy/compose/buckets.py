@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import boto3
@@ -25,10 +26,11 @@ def create(names: Iterable[str], connection: Fields) -> None:
     """
     client = boto3.client(
         "s3",
-        endpoint_url=connection["extra"]["endpoint_url"],
+        endpoint_url=connection["extra"]["service_config"]["s3"]["endpoint_url"],
         region_name=connection["extra"]["region_name"],
         aws_access_key_id=connection["login"],
         aws_secret_access_key=connection["password"],
     )
     for name in names:
-        client.create_bucket(Bucket=name)
+        with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+            client.create_bucket(Bucket=name)

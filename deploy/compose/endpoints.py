@@ -52,7 +52,11 @@ def _profiles() -> dict[str, dict[str, Fields]]:
             "aws_default": {
                 "login": "spellbook",
                 "password": secrets.read("demo-key"),
-                "extra": {"endpoint_url": "http://s3:5000", "region_name": "us-east-1"},
+                "extra": {
+                    "endpoint_url": "http://sagemaker:5000",
+                    "service_config": {"s3": {"endpoint_url": "http://s3:8333"}},
+                    "region_name": "us-east-1",
+                },
             }
         },
         "slack": {

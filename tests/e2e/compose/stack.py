@@ -15,6 +15,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+
 from devstack.api import Airflow
 from devstack.state import REPOSITORY
 from devstack.waiting import wait_for
@@ -55,7 +59,17 @@ class Compose:
         Raises:
             AssertionError: with its output, if it fails and ``check`` is set.
         """
-        command = ["docker", "compose", "--project-name", self.project, "--env-file", "deploy/demo.env", *arguments]
+        return self._call(["docker", "compose", *arguments], check, seconds)
+
+    def deploy(self) -> None:
+        """Update the running stack to the folder's content.
+
+        Raises:
+            AssertionError: with its output, if it fails.
+        """
+        self._call(["deploy/compose/deploy"], check=True, seconds=START_SECONDS)
+
+    def _call(self, command: list[str], check: bool, seconds: float) -> subprocess.CompletedProcess[str]:
         process = subprocess.run(
             command,
             cwd=self.folder,
@@ -73,7 +87,13 @@ class Compose:
     def environment(self) -> dict[str, str]:
         """The environment of ``docker compose``: the caller's, without our own variables except those set here."""
         base = {name: value for name, value in os.environ.items() if not name.startswith(("SPELLBOOK_", "COMPOSE_"))}
-        return base | {"SPELLBOOK_PORT": str(self.port), "SPELLBOOK_IMAGE": f"spellbook:{self.project}"} | self.settings
+        own = {
+            "COMPOSE_PROJECT_NAME": self.project,
+            "COMPOSE_ENV_FILES": "deploy/demo.env",
+            "SPELLBOOK_PORT": str(self.port),
+            "SPELLBOOK_IMAGE": f"spellbook:{self.project}",
+        }
+        return base | own | self.settings
 
     def up(self, *arguments: str) -> float:
         """Start everything and wait until it is healthy; return the seconds that this took."""
@@ -122,6 +142,13 @@ class Compose:
         """Run a command in a running container; return its output."""
         process = self.run("exec", "--no-TTY", service, *command, check=check)
         return process.stdout + process.stderr
+
+    def objects(self, prefix: str) -> list[str]:
+        """Return the keys with a prefix in the S3 server's bucket."""
+        config = Config(signature_version=UNSIGNED, region_name="us-east-1")
+        client = boto3.client("s3", endpoint_url=self.address("s3", 8333), config=config)
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket="spellbook", Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
     def query(self, server: str, database: str, statement: str) -> list[tuple[str, ...]]:
         """Query one of the two PostgreSQL servers; return the rows as text."""

@@ -27,7 +27,8 @@ PORTS = {
     "prometheus": 9090,
     "redis": 6379,
     "redis-exporter": 9121,
-    "s3": 5000,
+    "s3": 8333,
+    "sagemaker": 5000,
     "slack": 8000,
     "spellbook-exporter": 9105,
     "statsd-exporter": 9102,
@@ -36,7 +37,7 @@ PORTS = {
     "warehouse-postgres-exporter": 9187,
 }
 """Servers of the profiles demo, ml and monitoring, with a TCP port."""
-SAMPLES = {"mailpit", "s3", "slack", "upstreams"}
+SAMPLES = {"mailpit", "s3", "sagemaker", "slack", "upstreams"}
 WORKER = {"airflow-apiserver", "mlflow", "model-server", "postgres", "redis", "statsd-exporter", "warehouse"} | SAMPLES
 PARSER = {"airflow-apiserver", "model-server", "postgres", "statsd-exporter", "warehouse"} | SAMPLES
 REACHED = {

@@ -58,7 +58,11 @@ class Bucket:
             name: of the bucket.
             model: registered name.
         """
-        if name not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+        try:
+            s3.head_bucket(Bucket=name)
+        except s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "404":
+                raise
             s3.create_bucket(Bucket=name)
         return cls(s3, name, model)
 
