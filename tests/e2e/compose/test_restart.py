@@ -1,38 +1,78 @@
-"""Data survives a restart and a crash, and ``down --volumes`` removes everything."""
+"""Tasks survive a deploy, data survives a deploy and a crash, and ``down --volumes`` removes everything."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from devstack.api import Airflow
-from tests.e2e.compose.stack import OVERRIDE, POLL_SECONDS, Compose, finish, trigger
+from tests.e2e.compose.stack import OVERRIDE, POLL_SECONDS, Compose, finish, planted, soon, trigger
 from tests.e2e.compose.test_dags import day
 
 RUNS = "SELECT dag_id, run_id, state FROM dag_run WHERE dag_id <> 'alerts_drain' ORDER BY 1, 2"  # it runs each minute
 ROWS = "SELECT date, city, temperature FROM weather_data ORDER BY 1, 2"
 
-
 BEHIND_PGBOUNCER = {"COMPOSE_PROFILES": "demo,ml,scale", "SPELLBOOK_METADATA_HOST": "pgbouncer"}
+UI_AWAY = 60  # seconds
 
 
-def test_down_and_up_behind_pgbouncer_keeps_logins_runs_and_data(compose: Compose, airflow: Airflow) -> None:
-    finish(
-        airflow, "weather_data_pipeline", trigger(airflow, "weather_data_pipeline", **day("2024-06-03", "2024-06-04"))
-    )
-    runs, rows = compose.query("postgres", "airflow", RUNS), compose.query("warehouse", "warehouse", ROWS)
-    assert runs
-    assert rows
-    compose.run("--profile", "*", "down", "--timeout", "10")
-    compose.settings |= BEHIND_PGBOUNCER
-    compose.up()
-    assert compose.query("postgres", "airflow", RUNS) == runs
+def longest_outage(url: str, ended: Callable[[], bool]) -> float:
+    """Return the longest time in seconds for which a URL doesn't respond, until ``ended`` returns true."""
+    longest, responded_at = 0.0, time.monotonic()
+    while not ended():
+        try:
+            requests.get(url, timeout=5).raise_for_status()
+        except requests.RequestException:
+            pass
+        else:
+            longest, responded_at = max(longest, time.monotonic() - responded_at), time.monotonic()
+        time.sleep(POLL_SECONDS)
+    return longest
+
+
+def test_a_deploy_waits_for_running_tasks_and_keeps_logins_runs_data_and_logs(
+    compose: Compose, airflow: Airflow
+) -> None:
+    """The new version has another image, and its Airflow connects to the metadata database through PgBouncer."""
+    loaded = trigger(airflow, "weather_data_pipeline", **day("2024-06-03", "2024-06-04"))
+    finish(airflow, "weather_data_pipeline", loaded)
+    with planted(compose, "brew"):
+        brewing = trigger(airflow, "brew")
+        soon(lambda: airflow.task_instances("brew", brewing)[0]["state"] == "running", "the task runs")
+        runs, rows = compose.query("postgres", "airflow", RUNS), compose.query("warehouse", "warehouse", ROWS)
+        task, *_ = airflow.task_instances("weather_data_pipeline", loaded)
+        log, objects = airflow.log(task), compose.objects("")
+        assert rows
+        assert log
+        compose.settings |= BEHIND_PGBOUNCER
+        with (compose.folder / "include" / "__init__.py").open("a") as module:
+            module.write("\n# next version\n")
+        with ThreadPoolExecutor() as pool:
+            deploy = pool.submit(compose.deploy)
+            soon(
+                lambda: deploy.done() or "Warm shutdown" in compose.run("logs", "airflow-worker").stdout,
+                "the worker is told to stop",
+            )
+            assert not deploy.done()
+            assert airflow.task_instances("brew", brewing)[0]["state"] == "running"
+            compose.inside("airflow-apiserver", "touch", "/opt/airflow/storage/brewed")
+            assert longest_outage(f"{compose.url}/api/v2/version", deploy.done) < UI_AWAY
+            deploy.result()
+        assert finish(airflow, "brew", brewing) == "success"
+    (brewed,) = airflow.task_instances("brew", brewing)
+    assert brewed["try_number"] == 1
+    assert compose.query("warehouse", "warehouse", "SELECT count(*) FROM brews") == [("1",)]
+    assert set(compose.query("postgres", "airflow", RUNS)) >= set(runs) - {("brew", brewing, "running")}
     assert compose.query("warehouse", "warehouse", ROWS) == rows
+    assert airflow.log(task) == log
+    assert set(compose.objects("")) >= set(objects)
     airflow_after = compose.airflow()
-    assert airflow_after.get(f"/dags/{runs[0][0]}/dagRuns/{runs[0][1]}")["state"] == runs[0][2]
     assert finish(airflow_after, "my_first_spell", trigger(airflow_after, "my_first_spell")) == "success"
     pooled = compose.inspect()["pgbouncer"]["NetworkSettings"]["Networks"]
     clients = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = 'airflow'"
