@@ -10,6 +10,7 @@ from include.ops.alerts.deadline import RunQueued
 from spellbook import listener
 from spellbook.login_limit import LoginLimit
 from spellbook.middleware import GuardedRequests
+from spellbook.request_limit import RequestLimit
 from spellbook.timetables.month_end import MonthEndTimetable
 
 LISTENERS: list[object] = [listener]
@@ -18,6 +19,7 @@ TIMETABLES: list[Any] = [MonthEndTimetable]
 MIDDLEWARES: list[Any] = [
     {"name": "login limit", "middleware": LoginLimit},
     {"name": "guarded requests", "middleware": GuardedRequests},
+    {"name": "request limit", "middleware": RequestLimit},  # the last one is called first
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from devstack.api import Airflow
 from tests.e2e.compose.stack import Compose, finish, soon, trigger
@@ -49,6 +50,15 @@ def test_a_new_file_becomes_a_dag_and_runs(drop: Callable[[str, str], None], air
     drop("dropped.py", SPELL)
     soon(lambda: airflow.dag("dropped") is not None, "the DAG `dropped` is listed")
     assert finish(airflow, "dropped", trigger(airflow, "dropped")) == "success"
+
+
+def test_forty_runs_can_be_triggered_at_once(drop: Callable[[str, str], None], airflow: Airflow) -> None:
+    """The DAG is paused: its runs stay queued."""
+    drop("burst.py", SPELL.replace('"dropped"', '"burst"'))
+    soon(lambda: airflow.dag("burst") is not None, "the DAG `burst` is listed")
+    with ThreadPoolExecutor(40) as pool:
+        started = list(pool.map(lambda _: airflow.post("/dags/burst/dagRuns", {"logical_date": None}), range(40)))
+    assert {run["state"] for run in started} == {"queued"}
 
 
 def test_a_broken_file_is_one_import_error_and_affects_no_other_dag(
