@@ -99,10 +99,12 @@ def test_after_a_crash_of_the_host_unfinished_runs_succeed(compose: Compose, air
     run_id = trigger(airflow, "weather_data_pipeline", **date)
     while not any(task["state"] == "running" for task in airflow.task_instances("weather_data_pipeline", run_id)):
         time.sleep(POLL_SECONDS)
+    objects = compose.objects("")
     compose.run("kill", "--signal", "KILL")
     (compose.folder / OVERRIDE).write_text(IMPATIENT)
     compose.up()
     airflow_after = compose.airflow()
+    assert set(compose.objects("")) >= set(objects)
     assert finish(airflow_after, "weather_data_pipeline", run_id) == "success"
     assert compose.query(
         "warehouse",
