@@ -15,8 +15,9 @@ from devstack.api import Airflow
 from tests.e2e.compose.stack import OVERRIDE, POLL_SECONDS, Compose, finish, planted, soon, trigger
 from tests.e2e.compose.test_dags import day
 
-RUNS = "SELECT dag_id, run_id, state FROM dag_run WHERE dag_id <> 'alerts_drain' ORDER BY 1, 2"  # it runs each minute
-ROWS = "SELECT date, city, temperature FROM weather_data ORDER BY 1, 2"
+RUNS = "SELECT dag_id, run_id, state FROM dag_run WHERE state IN ('success', 'failed')"
+ROWS = "SELECT date, city, temperature FROM weather_data"
+LOGS = "logs/"  # what tasks keep elsewhere in the bucket, they may remove
 
 BEHIND_PGBOUNCER = {"COMPOSE_PROFILES": "demo,ml,scale", "SPELLBOOK_METADATA_HOST": "pgbouncer"}
 UI_AWAY = 60  # seconds
@@ -47,7 +48,8 @@ def test_a_deploy_waits_for_running_tasks_and_keeps_logins_runs_data_and_logs(
         soon(lambda: airflow.task_instances("brew", brewing)[0]["state"] == "running", "the task runs")
         runs, rows = compose.query("postgres", "airflow", RUNS), compose.query("warehouse", "warehouse", ROWS)
         task, *_ = airflow.task_instances("weather_data_pipeline", loaded)
-        log, objects = airflow.log(task), compose.objects("")
+        log, objects = airflow.log(task), compose.objects(LOGS)
+        assert runs
         assert rows
         assert log
         compose.settings |= BEHIND_PGBOUNCER
@@ -68,10 +70,10 @@ def test_a_deploy_waits_for_running_tasks_and_keeps_logins_runs_data_and_logs(
     (brewed,) = airflow.task_instances("brew", brewing)
     assert brewed["try_number"] == 1
     assert compose.query("warehouse", "warehouse", "SELECT count(*) FROM brews") == [("1",)]
-    assert set(compose.query("postgres", "airflow", RUNS)) >= set(runs) - {("brew", brewing, "running")}
-    assert compose.query("warehouse", "warehouse", ROWS) == rows
+    assert set(compose.query("postgres", "airflow", RUNS)) >= set(runs)
+    assert set(compose.query("warehouse", "warehouse", ROWS)) >= set(rows)
     assert airflow.log(task) == log
-    assert set(compose.objects("")) >= set(objects)
+    assert set(compose.objects(LOGS)) >= set(objects)
     airflow_after = compose.airflow()
     assert finish(airflow_after, "my_first_spell", trigger(airflow_after, "my_first_spell")) == "success"
     pooled = compose.inspect()["pgbouncer"]["NetworkSettings"]["Networks"]
@@ -99,12 +101,12 @@ def test_after_a_crash_of_the_host_unfinished_runs_succeed(compose: Compose, air
     run_id = trigger(airflow, "weather_data_pipeline", **date)
     while not any(task["state"] == "running" for task in airflow.task_instances("weather_data_pipeline", run_id)):
         time.sleep(POLL_SECONDS)
-    objects = compose.objects("")
+    objects = compose.objects(LOGS)
     compose.run("kill", "--signal", "KILL")
     (compose.folder / OVERRIDE).write_text(IMPATIENT)
     compose.up()
     airflow_after = compose.airflow()
-    assert set(compose.objects("")) >= set(objects)
+    assert set(compose.objects(LOGS)) >= set(objects)
     assert finish(airflow_after, "weather_data_pipeline", run_id) == "success"
     assert compose.query(
         "warehouse",
