@@ -1,13 +1,13 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration e2e all-tests weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
 VENV := .venv/bin/python
 PYTEST := $(VENV) -m pytest
-SIDE_BY_SIDE := --numprocesses 2 -p tests.side_by_side
+SIDE_BY_SIDE := -p tests.side_by_side --numprocesses
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spellbook/tools
 export PATH := $(PATH):$(TOOLS)/usr/bin
 ifeq ($(origin AS),default)  # make's built-in name of the assembler
@@ -67,19 +67,22 @@ clean: install ## stop everything and delete the stack's data
 	@$(VENV) -m devstack clean
 
 test: install .venv-spark/installed ## run all tests except those of the web UI and the Compose stack
-	@$(PYTEST) tests/gate tests/unit tests/integration $(SIDE_BY_SIDE)
+	@$(PYTEST) tests/gate tests/unit tests/integration $(SIDE_BY_SIDE) 2
 
 gate: install ## check every DAG before a commit, in seconds
 	@$(PYTEST) tests/gate
 
 unit: install ## run the tests without sockets
-	@$(PYTEST) tests/unit $(SIDE_BY_SIDE)
+	@$(PYTEST) tests/unit $(SIDE_BY_SIDE) 2
 
 integration: install .venv-spark/installed ## run the tests against real servers
-	@$(PYTEST) tests/integration $(SIDE_BY_SIDE)
+	@$(PYTEST) tests/integration $(SIDE_BY_SIDE) 2
 
 e2e: install .venv-spark/installed ## test the web UI in Chromium, the Compose stack if there is a container engine, and removals
-	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE)
+	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE) 3
+
+all-tests: install .venv-spark/installed ## run the tests of `make test` and `make e2e` at once
+	@$(PYTEST) tests/gate tests/unit tests/integration tests/e2e $(SIDE_BY_SIDE) 3
 
 weekly: install .venv-spark/installed ## run the tests that take too long for every push
 	@$(PYTEST) tests -m weekly

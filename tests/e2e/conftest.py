@@ -11,7 +11,7 @@ from tests.e2e import browser as chromium
 from tests.e2e.browser import WebUI
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, other tests can't run an event loop
 def browser() -> Iterator[Browser]:
     executable = chromium.find()
     if executable is None:

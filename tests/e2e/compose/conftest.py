@@ -39,7 +39,7 @@ Models are small here: threads would spend their time waiting for one another.
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
     """The running stack; ``started`` seconds after ``docker compose up``."""
     if reason := engine.missing():

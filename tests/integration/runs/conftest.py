@@ -37,7 +37,7 @@ SERVICES = ("postgres", "airflow", "upstreams", "sinks")
 T = TypeVar("T")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The running stack, with a copy of the repository's DAGs."""
     with folder_in_memory(tmp_path_factory) as root, started(root, copy_of_the_dags(tmp_path_factory)) as stack:
@@ -52,7 +52,9 @@ def copy_of_the_dags(factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def started(root: Path, dags: Path, *, schedule: bool = False) -> Iterator[Stack]:
     """Run a stack on the DAG files in ``dags``."""
-    stack = Stack(State.open(root), Upstream.REPLAY, schedule=schedule, durable=False)
+    state = State.open(root)
+    state.port("api")  # not the preferred one, which another stack may take while this one starts
+    stack = Stack(state, Upstream.REPLAY, schedule=schedule, durable=False)
     stack = replace(stack, overrides=_impatient(stack) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)})
     try:
         stack.ensure(SERVICES)
@@ -76,7 +78,6 @@ def _impatient(stack: Stack) -> dict[str, str]:
         wine.WINE_CANDIDATES.name: "article_recipe",
         wine.WINES.name: url_of(_few_wines(stack.state.root / "wines")),
         retail.RETAIL_PATIENCE.name: "5",
-        "LOKY_MAX_CPU_COUNT": "1",  # models are small here: they are trained in this process
     }
 
 
@@ -139,7 +140,7 @@ def control(stack: Stack) -> Iterator[Control]:
     control.reset()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def query(stack: Stack) -> Callable[..., list[tuple[Any, ...]]]:
     """Query the stack's warehouse."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -19,6 +20,12 @@ from devstack.state import REPOSITORY, STATE_VARIABLE
 FOLDER = "mein Ordner äöü"
 ENVIRONMENTS = (".venv", ".venv-dbt")
 SECONDS = 900  # includes creating the environments, if necessary
+RUNS: dict[str, dict[str, int]] = {
+    "weather_data_pipeline": {},
+    "retail_validate": {},
+    "large_data_handoff": {"rows": 100_000},
+}
+"""Conf of each DAG's run."""
 
 Make = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -74,9 +81,9 @@ def make(checkout: Path) -> Iterator[Make]:
     assert stopped.returncode == 0, stopped.stdout
 
 
-@pytest.mark.parametrize("dag_id", ["weather_data_pipeline", "retail_validate", "large_data_handoff"])
+@pytest.mark.parametrize("dag_id", RUNS)
 def test_a_run_succeeds_and_writes_only_inside_the_checkout(make: Make, checkout: Path, dag_id: str) -> None:
-    process = make("run", f"DAG={dag_id}")
+    process = make("run", f"DAG={dag_id}", f"CONF={json.dumps(RUNS[dag_id])}")
     assert process.returncode == 0, process.stdout
     assert list((checkout / ".devstack/storage/weather").rglob("*.parquet"))
     assert [path.name for path in checkout.parent.iterdir()] == [checkout.name]
