@@ -15,4 +15,5 @@ atexit.register(home.cleanup)
 os.environ["AIRFLOW_HOME"] = home.name
 os.environ["AIRFLOW_CONFIG"] = str(Path(__file__).parent.parent / "airflow.cfg")
 os.environ["OMP_NUM_THREADS"] = "1"  # models are small here: threads would spend their time waiting for one another
+os.environ["LOKY_MAX_CPU_COUNT"] = "1"  # and processes would only import libraries
 os.environ["SPELLBOOK_PRIVATE_NETWORKS"] = "127.0.0.0/8,::1"

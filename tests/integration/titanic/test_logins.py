@@ -74,17 +74,11 @@ def test_a_reader_is_told_that_no_version_is_champion(mlflow: Mlflow) -> None:
 
 
 def test_passwords_are_those_of_the_last_start(mlflow: Mlflow) -> None:
-    former = mlflow.environment
+    former = mlflow.environment["MLFLOW_READER_PASSWORD"]
     mlflow.stop()
-    try:
-        mlflow.environment = {**former, "MLFLOW_READER_PASSWORD": secrets.token_hex(16)}
-        mlflow.start()
-        path = "mlflow/registered-models/search"
-        assert call(mlflow, "GET", path, None, READER) == requests.codes.ok
-        old = (READER, former["MLFLOW_READER_PASSWORD"])
-        assert requests.get(f"{mlflow.url}/api/2.0/{path}", auth=old, timeout=60).status_code == 401
-        assert former["MLFLOW_READER_PASSWORD"] not in mlflow.log.read_text()
-    finally:
-        mlflow.stop()
-        mlflow.environment = former
-        mlflow.start()
+    mlflow.environment["MLFLOW_READER_PASSWORD"] = secrets.token_hex(16)
+    mlflow.start()
+    path = "mlflow/registered-models/search"
+    assert call(mlflow, "GET", path, None, READER) == requests.codes.ok
+    assert requests.get(f"{mlflow.url}/api/2.0/{path}", auth=(READER, former), timeout=60).status_code == 401
+    assert former not in mlflow.log.read_text()

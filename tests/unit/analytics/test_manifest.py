@@ -19,8 +19,11 @@ def test_the_manifest_is_fresh() -> None:
 def test_a_project_that_does_not_parse_is_refused_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = shutil.copytree(manifest.PROJECT, tmp_path / "dbt")
-    (project / "models" / "marts" / "daily_sales.sql").write_text("SELECT 1 FROM {{ ref('nowhere') }}")
+    project = shutil.copytree(
+        manifest.PROJECT, tmp_path / "dbt", ignore=shutil.ignore_patterns("models", "snapshots", "tests")
+    )
+    (project / "models").mkdir()
+    (project / "models" / "mart.sql").write_text("SELECT 1 FROM {{ ref('nowhere') }}")
     monkeypatch.setattr(manifest, "PROJECT", project)
     with pytest.raises(DbtError, match="nowhere"):
         manifest.generate()

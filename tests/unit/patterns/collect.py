@@ -39,6 +39,8 @@ def uses() -> Iterator[Use]:
     texts = {path: path.read_text(encoding="utf-8") for path in files}
     everything = "\n".join(texts.values())
     for path, text in texts.items():
+        if not re.search(r"\bre\.", text):
+            continue
         tree = ast.parse(text)
         parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
         for call in ast.walk(tree):
