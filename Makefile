@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration e2e all-tests weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -66,8 +66,8 @@ status: install ## list the services, their state, ports and logs
 clean: install ## stop everything and delete the stack's data
 	@$(VENV) -m devstack clean
 
-test: install .venv-spark/installed ## run all tests except those of the web UI and the Compose stack
-	@$(PYTEST) tests/gate tests/unit tests/integration $(SIDE_BY_SIDE) 2
+test: install .venv-spark/installed ## run all tests except those of the web UI and the Compose stack, or these too: E2E=1
+	@$(PYTEST) tests/gate tests/unit tests/integration $(if $(E2E),tests/e2e) $(SIDE_BY_SIDE) $(if $(E2E),3,2)
 
 gate: install ## check every DAG before a commit, in seconds
 	@$(PYTEST) tests/gate
@@ -80,9 +80,6 @@ integration: install .venv-spark/installed ## run the tests against real servers
 
 e2e: install .venv-spark/installed ## test the web UI in Chromium, the Compose stack if there is a container engine, and removals
 	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE) 3
-
-all-tests: install .venv-spark/installed ## run the tests of `make test` and `make e2e` at once
-	@$(PYTEST) tests/gate tests/unit tests/integration tests/e2e $(SIDE_BY_SIDE) 3
 
 weekly: install .venv-spark/installed ## run the tests that take too long for every push
 	@$(PYTEST) tests -m weekly
