@@ -69,12 +69,7 @@ def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
     """
     from include.core.ml import skops_io
 
-    actual = digest(content)
-    if actual != sha256:
-        raise ArtifactError(
-            f"{name}: the model file's SHA-256 is {actual}, but {sha256} was recorded: it is corrupt or was replaced."
-            " Retrain; a live model is unaffected."
-        )
+    verify(content, sha256, f"{name}: the model file")
     try:
         _check_size(content, name)
         untrusted = skops_io.get_untrusted_types(data=content)
@@ -89,6 +84,20 @@ def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
 def digest(content: bytes) -> str:
     """Return the SHA-256 of ``content`` in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def verify(content: bytes, sha256: str, name: str) -> None:
+    """Check that ``content`` has this checksum.
+
+    Raises:
+        ArtifactError: if it hasn't.
+    """
+    actual = digest(content)
+    if actual != sha256:
+        raise ArtifactError(
+            f"{name}'s SHA-256 is {actual}, but {sha256} was recorded: it is corrupt or was replaced. Retrain; a live"
+            " model is unaffected."
+        )
 
 
 def _check_size(content: bytes, name: str) -> None:

@@ -86,8 +86,8 @@ def read(evaluation: File) -> Candidate:
     return Candidate.model_validate_json(evaluation.read_bytes())
 
 
-def fetch(evaluation: File, candidate: Candidate, folder: Path) -> None:
-    """Copy the candidate's files into ``folder``.
+def fetch(evaluation: File, candidate: Candidate, folder: Path) -> dict[str, str]:
+    """Copy the candidate's files and its evaluation into ``folder``; return the checksum of each, by path.
 
     Raises:
         ArtifactError: naming the file whose checksum differs.
@@ -102,7 +102,9 @@ def fetch(evaluation: File, candidate: Candidate, folder: Path) -> None:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-    (folder / EVALUATION).write_text(candidate.model_dump_json(indent=1))
+    content = candidate.model_dump_json(indent=1).encode()
+    (folder / EVALUATION).write_bytes(content)
+    return candidate.files | {EVALUATION: artifact.digest(content)}
 
 
 def load_model(evaluation: File, candidate: Candidate, spec: ModelSpec) -> Any:

@@ -161,10 +161,10 @@ def deploy(
     server.health()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        fetch(evaluation, candidate, folder)
+        files = fetch(evaluation, candidate, folder)
         for path in card.FILES:
             (folder / path).write_bytes((evaluation.parent / path).read_bytes())
-        version = registry.publish(candidate.name, candidate.sha256, folder, card.record(spec, candidate))
+        version = registry.publish(candidate.name, files, folder, card.record(spec, candidate))
     version = registry.promote(version)
     try:
         server.wait_for(version.number, patience)

@@ -99,17 +99,15 @@ class Registry:
         return _version(self._client.get_model_version(self.name, str(number)))
 
     def file(self, version: Version, path: str) -> bytes:
-        """Return a file that was uploaded with the version.
+        """Return a file of the version, of which :meth:`publish` recorded a checksum.
 
         Raises:
-            ArtifactError: if it is too large.
+            ArtifactError: if it is too large, or isn't the one that was published.
         """
-        listed = self._client.list_artifacts(version.run_id, path.rpartition("/")[0] or None)
-        self._check_size(version, path, next((entry.file_size or 0 for entry in listed if entry.path == path), 0))
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(self._client.download_artifacts(version.run_id, path, folder))
-            self._check_size(version, path, file.stat().st_size)
-            return file.read_bytes()
+        content = self._download(version, path)
+        sha256 = checksums.require(self._warehouse(), self.name, version.number, path, artifact.digest(content))
+        artifact.verify(content, sha256, f"{self.name} version {version.number}: {path}")
+        return content
 
     def load(self, version: Version, trusted: Sequence[str]) -> Loaded:
         """Load a version's model, which may contain the ``trusted`` types.
@@ -118,23 +116,23 @@ class Registry:
             ArtifactError: if its file isn't the one that was published, or isn't a model; nothing was loaded.
         """
         content = self.file(version, f"{MODEL_FOLDER}/{artifact.MODEL_FILE}")
-        sha256 = checksums.require(self._warehouse(), self.name, version.number, artifact.digest(content))
+        sha256 = artifact.digest(content)
         model = artifact.load(content, sha256, trusted, f"{self.name} version {version.number}")
         return Loaded(model, content, sha256)
 
-    def publish(self, candidate: str, sha256: str, folder: Path, record: Record) -> Version:
-        """Upload a candidate's files, create a version of them, or find the existing one, and record its checksum.
+    def publish(self, candidate: str, files: Mapping[str, str], folder: Path, record: Record) -> Version:
+        """Upload a candidate's files, create a version of them, or find the existing one, and record the checksums.
 
         Args:
             candidate: unique name of the training.
-            sha256: checksum of ``folder``/model/model.skops.
+            files: checksum of each file that is read again, by its path in ``folder``.
             folder: files of the version.
             record: parameters, metrics and tags of the run.
         """
         if existing := self._client.search_model_versions(
             f"name = '{self.name}' and tag.{TAG_CANDIDATE} = '{candidate}'"
         ):
-            return self._recorded(_version(existing[0]), sha256)
+            return self._recorded(_version(existing[0]), files)
         run_id = self._run(candidate)
         self._record(run_id, record)
         self._client.log_artifacts(run_id, str(folder))
@@ -142,7 +140,7 @@ class Registry:
         self._ensure_model()
         source = f"runs:/{run_id}/{MODEL_FOLDER}"
         created = self._client.create_model_version(self.name, source, run_id, {TAG_CANDIDATE: candidate})
-        return self._recorded(_version(created), sha256)
+        return self._recorded(_version(created), files)
 
     def promote(self, version: Version) -> Version:
         """Make ``version`` champion and return it, with the previous champion recorded for :meth:`roll_back`."""
@@ -176,9 +174,17 @@ class Registry:
             self._client.delete_run(str(version.run_id))
         return len(old)
 
-    def _recorded(self, version: Version, sha256: str) -> Version:
-        checksums.record(self._warehouse(), self.name, version.number, sha256)
+    def _recorded(self, version: Version, files: Mapping[str, str]) -> Version:
+        checksums.record(self._warehouse(), self.name, version.number, files)
         return version
+
+    def _download(self, version: Version, path: str) -> bytes:
+        listed = self._client.list_artifacts(version.run_id, path.rpartition("/")[0] or None)
+        self._check_size(version, path, next((entry.file_size or 0 for entry in listed if entry.path == path), 0))
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(self._client.download_artifacts(version.run_id, path, folder))
+            self._check_size(version, path, file.stat().st_size)
+            return file.read_bytes()
 
     def _check_size(self, version: Version, path: str, size: int) -> None:
         if size > artifact.MAX_BYTES:

@@ -93,9 +93,9 @@ def test_the_model_server_writes_predictions_but_no_checksums(warehouse_server: 
     uri = f"postgresql://loader:{password}@127.0.0.1:{warehouse_server.port}/warehouse_of_loader"
     migrate(uri)
     databases.grant_model_server(uri)
-    checksums.record(uri, "titanic", 1, "0" * 64)
+    checksums.record(uri, "titanic", 1, {"model": "0" * 64})
     own = uri.replace(f"loader:{password}", f"model_server:{secrets.read('model-server-password')}")
-    assert checksums.require(own, "titanic", 1, "1" * 64) == "0" * 64
+    assert checksums.require(own, "titanic", 1, "model", "1" * 64) == "0" * 64
     for statement in INSERTS.values():
         with connect(own) as session, pytest.raises(psycopg.errors.NotNullViolation):  # after the check of rights
             session.execute(statement, defaultdict(lambda: None))
@@ -107,7 +107,7 @@ def test_the_model_server_writes_predictions_but_no_checksums(warehouse_server: 
         with connect(own) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute(statement)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        checksums.record(own, "titanic", 2, "0" * 64)
+        checksums.record(own, "titanic", 2, {"model": "0" * 64})
 
 
 def test_a_second_setup_keeps_the_data_and_applies_the_new_password(server: Server, volumes: Path) -> None:

@@ -15,7 +15,9 @@ import uvicorn
 from upath import UPath
 
 from devstack.state import REPOSITORY, free_port
+from include.core.ml import candidate as candidates
 from include.core.ml import pipeline
+from include.core.ml.artifact import digest
 from include.core.ml.evaluation import Folds
 from include.core.ml.registry import Registry
 from include.core.ml.serving.app import create_app
@@ -144,6 +146,11 @@ def accept(candidate: UPath, registry: Registry) -> None:
     """Evaluate a candidate that must be accepted."""
     verdict = pipeline.evaluate(TITANIC, candidate, registry)
     assert verdict.accepted, verdict.refusals
+
+
+def files_of(candidate: UPath) -> dict[str, str]:
+    """Return the checksums that are recorded of a candidate's files."""
+    return candidates.read(candidate).files | {candidates.EVALUATION: digest(candidate.read_bytes())}
 
 
 def deploy(candidate: UPath, registry: Registry, serving: Serving) -> int:

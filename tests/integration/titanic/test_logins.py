@@ -25,7 +25,7 @@ def version(candidate: UPath, registry: Registry) -> Version:
     folder = Path(str(candidate.parent))
     for path in card.FILES:
         (folder / path).touch()
-    return registry.promote(registry.publish("one", evaluation.sha256, folder, card.record(TITANIC, evaluation)))
+    return registry.promote(registry.publish("one", evaluation.files, folder, card.record(TITANIC, evaluation)))
 
 
 def artifact(run_id: str, mlflow: Mlflow) -> str:

@@ -27,7 +27,7 @@ from include.domains.titanic import settings
 from include.domains.titanic.spec import TITANIC
 from spellbook.operators import sagemaker
 from spellbook.operators.sagemaker import CreateEndpointConfigOperator, CreateEndpointOperator, CreateModelOperator
-from tests.integration.titanic.conftest import accept
+from tests.integration.titanic.conftest import accept, files_of
 
 USER = "test"
 
@@ -190,7 +190,7 @@ def test_the_champion_is_packaged_and_its_predictions_are_verified(
     evaluation = candidates.read(candidate)
     registry.promote(
         registry.publish(
-            evaluation.name, evaluation.sha256, Path(str(candidate.parent)), card.record(TITANIC, evaluation)
+            evaluation.name, files_of(candidate), Path(str(candidate.parent)), card.record(TITANIC, evaluation)
         )
     )
     packed = deployment.package(TITANIC, registry, place, "run")

@@ -222,7 +222,11 @@ def test_a_zip_bomb_is_not_unpacked(candidate: UPath, registry: Registry, serve_
     file = Path(str(candidate.parent / "model" / MODEL_FILE))
     file.write_bytes(bomb(300 * MEGABYTE))
     record = card.record(TITANIC, candidates.read(candidate))
-    registry.promote(registry.publish("bomb", digest(file.read_bytes()), Path(str(candidate.parent)), record))
+    registry.promote(
+        registry.publish(
+            "bomb", {f"model/{MODEL_FILE}": digest(file.read_bytes())}, Path(str(candidate.parent)), record
+        )
+    )
     wait(lambda: serving.server.health()["model_error"] is not None)
     health = serving.server.health()
     assert "bytes and unpacks to at least" in health["model_error"]

@@ -32,7 +32,7 @@ from include.domains.titanic.features import segment
 from include.domains.titanic.passengers import prepare
 from include.domains.titanic.spec import TITANIC
 from tests.integration.conftest import Mlflow
-from tests.integration.titanic.conftest import FOLDS, LIST, QUICK, Serving, accept, deploy
+from tests.integration.titanic.conftest import FOLDS, LIST, QUICK, Serving, accept, deploy, files_of
 
 Serve = Callable[..., Serving]
 
@@ -77,7 +77,7 @@ def test_an_accepted_candidate_serves_predictions(candidate: UPath, registry: Re
     champion = registry.champion()
     assert champion
     for path in (*card.FILES, "reference.parquet", "model/MLmodel"):
-        assert registry.file(champion, path)
+        assert registry._download(champion, path)
     assert deploy(candidate, registry, serving) == 1  # a cleared task publishes nothing twice
 
 
@@ -160,7 +160,7 @@ def test_the_server_keeps_serving_when_the_registrys_file_is_replaced(
     other = copy_as(candidate, "other")
     version = registry.publish(
         "other",
-        candidates.read(candidate).sha256,
+        files_of(other),
         Path(str(other.parent)),
         card.record(TITANIC, candidates.read(other)),
     )
@@ -191,11 +191,29 @@ def test_a_swapped_champion_is_refused_until_its_checksum_is_recorded(
     wait(lambda: serving.server.health()["version"] == 2)
 
 
+@pytest.mark.parametrize("path", ["evaluation.json", "reference.parquet"])
+def test_a_candidate_is_not_compared_with_a_replaced_champion(
+    candidate: UPath, registry: Registry, serving: Serving, mlflow: Mlflow, path: str
+) -> None:
+    del serving
+    champion = registry.champion()
+    assert champion
+    assert registry.file(champion, path) == (candidate.parent / path).read_bytes()
+    [file] = Path(mlflow.log.parent / "artifacts").rglob(f"{champion.run_id}/artifacts/{path}")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ArtifactError, match=rf"version 1: {path}'s SHA-256 is .* was recorded: it is corrupt or was"):
+        pipeline.evaluate(TITANIC, copy_as(candidate, "later"), registry)
+
+
 def test_a_recorded_checksum_is_not_replaced(candidate: UPath, registry: Registry, serving: Serving) -> None:
     del serving
     evaluation, folder = candidates.read(candidate), Path(str(candidate.parent))
-    with pytest.raises(ArtifactError, match=f"version 1 was registered with .* is {evaluation.sha256}; this"):
-        registry.publish(evaluation.name, "0" * 64, folder, card.record(TITANIC, evaluation))
+    with pytest.raises(
+        ArtifactError, match=f"version 1 was registered with .*skops whose SHA-256 is {evaluation.sha256}; this"
+    ):
+        registry.publish(evaluation.name, {"model/model.skops": "0" * 64}, folder, card.record(TITANIC, evaluation))
 
 
 def test_a_failed_check_keeps_the_champion(candidate: UPath, registry: Registry, serving: Serving) -> None:
@@ -338,7 +356,7 @@ def test_an_mlflow_outage_loses_no_training(
 def test_no_request_fails_during_a_change_of_champion(candidate: UPath, registry: Registry, serving: Serving) -> None:
     later, evaluation = copy_as(candidate, "later"), candidates.read(candidate)
     registry.promote(
-        registry.publish("later", evaluation.sha256, Path(str(later.parent)), card.record(TITANIC, evaluation))
+        registry.publish("later", files_of(later), Path(str(later.parent)), card.record(TITANIC, evaluation))
     )
     versions: set[int] = set()
 
