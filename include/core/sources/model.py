@@ -26,11 +26,14 @@ BUILT_IN = ("day", "line")
 
 DAY_FIELD = re.compile(r"\{day(:[%YmdHj/_.-]{1,20})?\}")
 MOST_STARS = 3
+RANDOM = re.compile(r"\b[RH]\b", re.IGNORECASE | re.ASCII)  # of croniter: other times in each process
 
 Kind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp"]
 
 
 def _cron(value: str) -> str:
+    if RANDOM.search(value):
+        raise ValueError("must be a cron expression with fixed times: R and H stand for random ones")
     if len(value.split()) != 5:
         raise ValueError("must be a cron expression of five fields, such as '0 6 * * *'")
     try:

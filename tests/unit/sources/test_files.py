@@ -124,6 +124,8 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("rows: 1000", "row: 1000", r"orders.yaml:18: limits.row: unknown field; allowed: page_size, rows"),
         ('"0 6 * * *"', '"0 6 * *"', r"orders.yaml:4: schedule: must be a cron expression of five fields.*got '0 6"),
         ('"0 6 * * *"', '"0 0 31 2 *"', r"orders.yaml:4: schedule: must be a cron expression of five fields"),
+        ('"0 6 * * *"', '"R 6 * * *"', r"orders.yaml:4: schedule: must be a cron expression with fixed times: R and H"),
+        ('"0 6 * * *"', '"0 h(1-5)/2 * * *"', r"orders.yaml:4: schedule: must be a cron expression with fixed times"),
         ('"0 6 * * *"', '"0 25 * * *"', r"orders.yaml:4: schedule: must be a cron expression of five fields"),
         ("Europe/Berlin", "Berlin", r"orders.yaml:8: timezone: must be a time zone of the IANA database.*got 'Berlin'"),
         ("sources_default", "salesforce", r"orders.yaml:6: connection: allowed: .*sources_default.*got 'salesforce'"),
