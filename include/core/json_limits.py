@@ -39,10 +39,11 @@ def problem_in(body: bytes) -> str | None:
         for name in STORED_WITH_RUNS:
             if isinstance(content.get(name), dict | list):
                 return f"{name}: the request has {len(body)} bytes; allowed: {LARGEST_CONF}. Pass the URL of a file"
-    return _problem_in_values(content)
+    return problem_in_values(content)
 
 
-def _problem_in_values(content: Any) -> str | None:
+def problem_in_values(content: Any) -> str | None:
+    """Return what is wrong with a parsed JSON text, and what is allowed; ``None`` if nothing is."""
     level: list[tuple[Place, Any]] = [(None, content)]
     for _ in range(DEEPEST + 1):
         children: list[tuple[Place, Any]] = []

@@ -1,4 +1,4 @@
-"""Stores a pending alert when Airflow marks a run as failed, or when a DAG file fails to load.
+"""Stores a pending alert when Airflow marks a run as failed, or when a DAG file fails to load; refuses harmful conf.
 
 In the scheduler, the alert is stored as a Variable in the transaction that ends the run, so neither exists without the
 other. The listener sends nothing, and accesses only Airflow's own database.
@@ -25,6 +25,23 @@ if TYPE_CHECKING:
 BY_AIRFLOW = {"task_failure", "all_tasks_deadlocked", "timed_out"}  # other messages: a user marked the run
 
 log = logging.getLogger(__name__)
+
+
+@hookimpl
+def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
+    """Fail a run at its start if its conf would stop another component; see :mod:`include.core.json_limits`.
+
+    The API refuses such conf, but not Airflow's command line, and it may have been stored before.
+    """
+    from airflow.utils.state import DagRunState
+
+    from include.core.json_limits import problem_in_values
+
+    if dag_run.conf and (problem := problem_in_values({"conf": dag_run.conf})):
+        dag_run.set_state(DagRunState.FAILED)
+        dag_run.note = f"refused: {problem}"
+        log.error("run %s of %s is refused: %s", dag_run.run_id, dag_run.dag_id, problem)
+        _store_run_alert(dag_run, msg, problem)
 
 
 @hookimpl
@@ -70,7 +87,7 @@ def on_new_dag_import_error(filename: str, stacktrace: str) -> None:
         _store(session, alert)
 
 
-def _store_run_alert(dag_run: DagRun, msg: str) -> None:
+def _store_run_alert(dag_run: DagRun, msg: str, text: str = "") -> None:
     from airflow.utils.state import TaskInstanceState
     from sqlalchemy.orm import object_session
 
@@ -96,7 +113,7 @@ def _store_run_alert(dag_run: DagRun, msg: str) -> None:
         schedule=schedule_in_words(dag.timetable),
         advice=advice_of(dag.doc_md),
         runbook=runbook_of(dag.doc_md),
-        text=REASONS.get(msg, ""),
+        text=text or REASONS.get(msg, ""),
         run_url=run_url(dag_run.dag_id, dag_run.run_id),
         failures=tuple(
             Failure(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from devstack.api import Airflow, RefusedError
 from devstack.load import load
 from devstack.stack import Stack
-from tests.integration.runs.conftest import Make
+from tests.integration.runs.conftest import Make, newest_mail, server, until
+from tests.integration.runs.test_alerts import drain, ended
 
 PLANTED = Path(__file__).parent / "planted" / "conf.py"
 READER, ASSET = "conf_reader", "conf_read"
@@ -66,6 +69,26 @@ def test_a_task_cannot_send_it(airflow: Airflow, make_run: Make, dag_id: str) ->
     assert not result.good
     assert "out of range" in result.text or "can't serialize ints" in result.text
     assert len(runs(airflow)) == before
+
+
+def test_conf_that_came_another_way_fails_the_run(airflow: Airflow, stack: Stack) -> None:
+    """As from `airflow dags trigger`, or stored by an earlier release."""
+    path = f"/dags/{READER}"
+    airflow.patch(path, {"is_paused": True})
+    run_id = airflow.post(f"{path}/dagRuns", {"logical_date": None, "conf": {"a": 1}})["dag_run_id"]
+    with psycopg.connect(server(stack).uri("airflow")) as metadata:
+        metadata.execute("UPDATE dag_run SET conf = %s WHERE run_id = %s", [json.dumps({"a": 2**64}), run_id])
+    airflow.patch(path, {"is_paused": False})
+    assert until(stack, partial(ended, airflow, READER, run_id), READER) == "failed"
+    run = airflow.get(f"{path}/dagRuns/{run_id}")
+    assert run["note"].startswith(
+        "refused: conf.a: 18446744073709551616 is out of range; allowed: -9223372036854775808"
+    )
+    assert {item["state"] for item in airflow.task_instances(READER, run_id)} <= {None}
+    drain(stack, airflow)
+    subject, body = newest_mail(stack)
+    assert READER in subject
+    assert "conf.a: 18446744073709551616 is out of range" in body
 
 
 def test_afterwards_the_dag_processor_parses_and_runs_callbacks(airflow: Airflow, stack: Stack, make_run: Make) -> None:
