@@ -6,6 +6,7 @@ tasks trigger are checked.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from include.core.json_limits import problem_in
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
 LARGEST_BODY = 2_000_000
 WITHOUT_BODY = {"GET", "HEAD", "OPTIONS"}
 OF_WORKERS, TRIGGERED = "/execution/", "/execution/dag-runs/"
-UNPROCESSABLE, TOO_LARGE = 422, 413
+PUBLIC_API, JSON_TYPE = "/api/v2/", re.compile(rb"\s*application/([\w.-]+\+)?json\s*(;|$)", re.IGNORECASE)
+UNPROCESSABLE, TOO_LARGE, WRONG_TYPE = 422, 413, 415
 
 
 class GuardedRequests:
     """ASGI middleware that responds with 413 to a body that is too large, and with 422 to one beyond the limits.
 
-    See :mod:`include.core.json_limits`. The response's ``detail`` names the field, its value and what is allowed.
+    See :mod:`include.core.json_limits`. The response's ``detail`` names the field, its value and what is allowed. A
+    body without ``Content-Type: application/json`` gets 415, where Airflow would say that it isn't an object.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -51,12 +54,23 @@ class GuardedRequests:
         if problem := await run_sync(problem_in, bytes(body)):
             await JSONResponse({"detail": problem}, UNPROCESSABLE)(scope, receive, send)
             return
+        if body and _path(scope).startswith(PUBLIC_API) and not _is_json(scope):
+            detail = "the request needs the header Content-Type: application/json"
+            await JSONResponse({"detail": detail}, WRONG_TYPE)(scope, receive, send)
+            return
         await self.app(scope, _replayed(bytes(body), receive), send)
 
 
 def _is_checked(scope: Scope) -> bool:
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return not path.startswith(OF_WORKERS) or path.startswith(TRIGGERED)
+    return not _path(scope).startswith(OF_WORKERS) or _path(scope).startswith(TRIGGERED)
+
+
+def _is_json(scope: Scope) -> bool:
+    return any(name == b"content-type" and JSON_TYPE.match(value) for name, value in scope["headers"])
+
+
+def _path(scope: Scope) -> str:
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -30,11 +30,12 @@ async def echo(request: Request) -> Response:
 APP = GuardedRequests(Starlette(routes=[Route("/{path:path}", echo, methods=["GET", "POST", "PATCH"])]))
 
 
-def send(body: bytes, path: str = RUNS, method: str = "POST") -> httpx.Response:
+def send(body: bytes, path: str = RUNS, method: str = "POST", kind: str = "application/json") -> httpx.Response:
     async def request() -> httpx.Response:
         transport = httpx.ASGITransport(APP)
         async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
-            return await client.request(method, path, content=body)
+            headers = {"Content-Type": kind} if kind else {}
+            return await client.request(method, path, content=body, headers=headers)
 
     return anyio.run(request)
 
@@ -95,6 +96,24 @@ def test_what_would_stop_a_component_is_refused(body: str, problem: str) -> None
 def test_any_other_request_arrives_unchanged(body: bytes) -> None:
     response = send(body)
     assert (response.status_code, response.content) == (200, body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("", 415),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("application/jsonp", 415),
+        ("Application/JSON; charset=utf-8", 200),
+        ("application/merge-patch+json", 200),
+    ],
+)
+def test_a_body_of_another_type_is_named(kind: str, status: int) -> None:
+    response = send(b"{}", kind=kind)
+    assert response.status_code == status
+    assert status == 200 or "needs the header Content-Type: application/json" in response.json()["detail"]
+    assert send(b"", kind=kind).status_code == send(b"a=1", "/auth/login/", kind=kind).status_code == 200
 
 
 def test_a_large_request_is_refused_before_it_is_read() -> None:
