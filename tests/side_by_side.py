@@ -32,6 +32,7 @@ FIRST = (
     "tests/integration/runs/test_asset_run.py",
     "tests/integration/runs/",
     "tests/integration/titanic/",
+    "tests/integration/hostile/",
     "tests/e2e/test_folder.py",
     "tests/e2e/embedded/",
     "tests/gate/",
