@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from include.core.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -22,7 +24,7 @@ ENVIRONMENT = {
 class _Connection(Protocol):
     """An Airflow connection."""
 
-    host: str
+    host: str | None
     login: str | None
     password: str | None
 
@@ -43,7 +45,13 @@ class Server:
 
     @classmethod
     def of(cls, connection: _Connection) -> Server:
-        """Return the server behind an Airflow connection."""
+        """Return the server behind an Airflow connection.
+
+        Raises:
+            ConfigurationError: if the connection has no host.
+        """
+        if not connection.host:
+            raise ConfigurationError("the connection to MLflow has no host; allowed: http://host:port")
         return cls(connection.host, connection.login or "", connection.password or "")
 
 

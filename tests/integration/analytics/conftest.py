@@ -61,8 +61,8 @@ def session(warehouse: str) -> Iterator[Session]:
             "INSERT INTO weather_data VALUES ('2024-06-01', 'London', 59, '°F', 'Rain', 'open_meteo', 1, now()),"
             " ('2024-06-02', 'London', 77, '°F', 'Clear', 'open_meteo', 1, now())"
         )
-        for load, day, is_complete in ((101, 1, True), (102, 2, True), (103, 4, False)):
-            session.execute(LOAD, [load, "weather_data", f"2024-06-0{day}", is_complete])
+        for load, day_of_june, is_complete in ((101, 1, True), (102, 2, True), (103, 4, False)):
+            session.execute(LOAD, [load, "weather_data", f"2024-06-0{day_of_june}", is_complete])
         for load, day, sales in (
             (1, "2010-12-20", [("539993", 2, "9.95"), ("C539994", -1, "9.95")]),
             (2, "2010-12-21", [("540000", 1, "5.00")]),
