@@ -1,0 +1,328 @@
+"""Airflow with Celery workers as real processes of one machine, each of which can be killed on its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import psycopg
+import redis
+from psycopg.rows import dict_row
+from typing_extensions import override
+
+from devstack import metadata, process
+from devstack.api import Airflow
+from devstack.environment import ADMIN, get_local, local_url
+from devstack.postgres import WAREHOUSE, Postgres
+from devstack.process import Record, spawn
+from devstack.services import Service, declare
+from devstack.stack import Stack
+from devstack.state import REPOSITORY, STATE_VARIABLE, State
+from devstack.waiting import Activity, wait_for
+from include import settings
+from tests.faults.forwarder import Forwarder
+from tests.faults.ledger import Ledger
+
+BUCKET = "faults"
+STORES = ("metadata", "warehouse", "redis", "s3", "sinks")
+AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-finance")
+ON_COMPUTER = (*STORES, *AIRFLOW)
+
+# Shorter than in production, so that what has to time out does so sooner; docs/reliability.md has both.
+TEST_PROFILE = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
+    "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "4",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "20",
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "60",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+}
+
+
+@dataclass(frozen=True)
+class Bench(Stack):
+    """The processes, in one state folder; see :class:`~devstack.stack.Stack` for how they are started.
+
+    Attributes:
+        dag_folder: folder with the DAG files.
+    """
+
+    dag_folder: Path = Path()
+
+    @override
+    def airflow_environment(self) -> dict[str, str]:
+        storage = f"s3://aws_default@{BUCKET}"
+        return (
+            super().airflow_environment()
+            | {
+                "AIRFLOW__CORE__DAGS_FOLDER": str(self.dag_folder),
+                "AIRFLOW__CORE__EXECUTOR": "spellbook.celery_executor.CeleryExecutor",
+                "AIRFLOW__CORE__PARALLELISM": "32",
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.metadata.uri("airflow", "postgresql+psycopg2"),
+                "AIRFLOW__CELERY__BROKER_URL": self.redis_url,
+                "AIRFLOW__CELERY__RESULT_BACKEND": self.metadata.uri("celery", "db+postgresql+psycopg2"),
+                "AIRFLOW__CELERY__WORKER_CONCURRENCY": "2",
+                "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"{storage}/xcom",
+                "AIRFLOW_CONN_LEDGER_DEFAULT": json.dumps(
+                    {"conn_type": "http", "host": local_url(self.state, "ledger")}
+                ),
+                "AIRFLOW_CONN_METADATA_DEFAULT": self.metadata.uri("airflow", "postgres"),
+                "SPELLBOOK_OBJECT_STORAGE": storage,
+            }
+            | TEST_PROFILE
+            | dict(self.overrides)
+        )
+
+    @property
+    def metadata(self) -> Postgres:
+        """The server of Airflow's database and of Celery's results."""
+        return Postgres(self.state.root / "metadata", self.state.port("metadata"), self.state.secret("metadata"), False)
+
+    @property
+    def warehouse(self) -> Postgres:
+        """The server of the warehouse; tasks reach it through a forwarder."""
+        port = self.state.port("warehouse")
+        return Postgres(self.state.root / "warehouse", port, self.state.secret("postgres"), False)
+
+    @property
+    def redis_url(self) -> str:
+        return f"redis://:{self.state.secret('redis')}@127.0.0.1:{self.state.port('redis')}/0"
+
+    @override
+    def _declared(self) -> dict[str, Service]:
+        airflow = self.airflow_environment()
+        worker = {name: value for name, value in airflow.items() if not name.startswith("AIRFLOW__API_AUTH__")}
+        worker["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = "sqlite://"  # as in docker-compose.yaml
+
+        def component(name: str, command: Sequence[str], ready: Callable[[Record], bool], **extra: str) -> Service:
+            values = (worker if name.startswith("worker") else airflow) | extra
+            log = self.state.logs / f"{name}.log"
+            start = lambda: spawn([sys.executable, "-m", "airflow", *command], log, values, REPOSITORY)  # noqa: E731
+            return Service(name, (), start, lambda record: () if ready(record) else (name,), log)
+
+        def server(name: str, database: Postgres) -> Service:
+            return Service(name, (name,), database.start, lambda _: (), database.log)
+
+        def consumer(name: str, queue: str) -> Service:
+            command = ["celery", "worker", "--skip-serve-logs", "--queues", queue, "--celery-hostname", f"{name}@bench"]
+            return component(name, command, lambda _: " ready." in (self.state.logs / f"{name}.log").read_text())
+
+        mine = (
+            server("metadata", self.metadata),
+            server("warehouse", self.warehouse),
+            Service("redis", ("redis",), self._start_redis, lambda _: (), self.state.logs / "redis.log"),
+            component("api-server", ["api-server"], lambda _: self.responds()),
+            component("scheduler", ["scheduler", "--skip-serve-logs"], self._beats("SchedulerJob")),
+            component("dag-processor", ["dag-processor"], self._beats("DagProcessorJob")),
+            component("triggerer", ["triggerer", "--skip-serve-logs"], self._beats("TriggererJob")),
+            consumer("worker", "default"),
+            consumer("worker-finance", "finance_priority"),
+        )
+        theirs = declare(self.state, airflow)
+        return {service.name: service for service in (*mine, theirs["sinks"], theirs["s3"])}
+
+    @override
+    def stop(self) -> list[str]:
+        with self.state.lock():
+            return [name for name in reversed(ON_COMPUTER) if self._stop(name)]
+
+    def responds(self) -> bool:
+        """Tell whether the API server answers."""
+        try:
+            return get_local(f"{local_url(self.state, 'api')}/api/v2/monitor/health", timeout=5).ok
+        except OSError:
+            return False
+
+    def prepare(self) -> None:
+        """Start the stores, and create databases, bucket and pools."""
+        self.state.port("api")  # a free one: 8080 is for the user's own stack
+        self.ensure(STORES)
+        self.warehouse.prepare_warehouse()
+        metadata.prepare(self.state, self.metadata, lambda: self.airflow("db", "migrate"))
+        self.metadata.create_database("celery")
+        self.create_bucket()
+        passwords = self.state.root / "passwords.json"
+        passwords.touch(mode=0o600)
+        passwords.write_text(json.dumps({ADMIN: self.state.secret(ADMIN)}))
+        pools = self.state.airflow_home / "pools.json"
+        pools.write_text(
+            json.dumps({pool.name: {"slots": pool.slots, "description": pool.doc} for pool in settings.POOLS})
+        )
+        self.airflow("pools", "import", str(pools))
+
+    def airflow(self, *command: str) -> str:
+        """Run a command of Airflow's; return its output."""
+        result = subprocess.run(
+            [sys.executable, "-m", "airflow", *command],
+            env=self.airflow_environment(),
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not result.returncode, result.stdout + result.stderr
+        return result.stdout
+
+    def create_bucket(self) -> None:
+        """Create the bucket, which the S3 server forgets when it ends."""
+        boto3.client(
+            "s3",
+            endpoint_url=local_url(self.state, "s3"),
+            aws_access_key_id="spellbook",
+            aws_secret_access_key=self.state.secret("s3"),
+            region_name="us-east-1",
+        ).create_bucket(Bucket=BUCKET)
+
+    @contextmanager
+    def session(self, name: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """Open a session on the database ``airflow`` or ``warehouse``, not through the forwarder."""
+        server = self.warehouse if name == WAREHOUSE else self.metadata
+        with psycopg.connect(server.uri(name), row_factory=dict_row, autocommit=True) as session:
+            yield session
+
+    def process(self, name: str) -> psutil.Process:
+        """Return a component's main process."""
+        record = Record.read(self._record(name))
+        found = record.process() if record else None
+        assert found, f"{name} isn't running"
+        return found
+
+    def kill(self, *names: str) -> None:
+        """Send SIGKILL to components with all that they have started."""
+        for name in names:
+            main = self.process(name)
+            for member in (main, *main.children(recursive=True)):
+                _kill(member)
+
+    def kill_main(self, name: str) -> None:
+        """Send SIGKILL to a component's main process only."""
+        _kill(self.process(name))
+
+    def terminate(self, name: str) -> None:
+        """Send SIGTERM to a component's main process, as Compose does."""
+        self.process(name).terminate()
+
+    def strays(self) -> list[str]:
+        """Return the processes of this bench that belong to none of its components."""
+        known: set[int] = {os.getpid()}
+        for name in ON_COMPUTER:
+            record = Record.read(self._record(name))
+            if record and (main := record.process()):
+                known |= {main.pid, *(child.pid for child in main.children(recursive=True))}
+        found = []
+        for candidate in psutil.process_iter(["pid", "cmdline", "status"]):
+            try:
+                if candidate.pid in known or candidate.info["status"] == psutil.STATUS_ZOMBIE:
+                    continue
+                if candidate.environ().get(STATE_VARIABLE) == str(self.state.root):
+                    found.append(f"{candidate.pid} {' '.join(candidate.info['cmdline'])}")
+            except psutil.Error:
+                continue
+        return found
+
+    def activity(self) -> Activity:
+        """Return the progress of all components."""
+        services = self._declared()
+        return Activity([self._record(name) for name in services], [service.log for service in services.values()])
+
+    def wait(self, condition: Callable[[], Any], what: str, stalled: float = 240) -> Any:
+        """Wait until the condition holds; fail when nothing moves any more."""
+        return wait_for(condition, what, progress=self._moves, stalled=stalled, poll=0.2)
+
+    def _moves(self) -> object:
+        """Return what changes while runs progress; idle components don't count."""
+        try:
+            with self.session("airflow") as session:
+                query = "SELECT state, count(*), max(try_number) AS tries FROM task_instance"
+                return session.execute(f"{query} GROUP BY state ORDER BY state").fetchall()
+        except psycopg.OperationalError:
+            return time.monotonic() // 60
+
+    def _start_redis(self) -> int:
+        program = shutil.which("redis-server")
+        assert program, "redis-server is missing: `make tools` installs it"
+        folder = self.state.root / "redis"
+        folder.mkdir(exist_ok=True)
+        config = folder / "redis.conf"
+        config.touch(mode=0o600)
+        config.write_text(
+            f"port {self.state.port('redis')}\nbind 127.0.0.1\ndir {folder}\nappendonly yes\nsave ''\n"
+            f"requirepass {self.state.secret('redis')}\n"
+        )
+        libraries = ":".join(map(str, Path(program).parent.parent.glob("lib/*-linux-gnu")))
+        environment = {"PATH": os.defpath, "LD_LIBRARY_PATH": libraries, STATE_VARIABLE: str(self.state.root)}
+        return spawn([program, str(config)], self.state.logs / "redis.log", environment, folder)
+
+    def redis(self) -> redis.Redis:
+        """Return a client of the broker."""
+        return redis.Redis.from_url(self.redis_url)
+
+    def _beats(self, job: str) -> Callable[[Record], bool]:
+        def beats(record: Record) -> bool:
+            with self.session("airflow") as session:
+                query = "SELECT 1 FROM job WHERE job_type = %s AND state = 'running' AND start_date > to_timestamp(%s)"
+                return session.execute(query, [job, record.created]).fetchone() is not None
+
+        return beats
+
+
+def _kill(member: psutil.Process) -> None:
+    try:
+        member.send_signal(signal.SIGKILL)
+        member.wait(30)
+    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
+        return
+
+
+@dataclass(frozen=True)
+class Open:
+    """An open bench: its processes, the ledger, and the forwarder in front of the warehouse."""
+
+    bench: Bench
+    ledger: Ledger
+    forwarder: Forwarder
+
+    def api(self) -> Airflow:
+        return Airflow(local_url(self.bench.state, "api"), ADMIN, self.bench.state.secret(ADMIN))
+
+
+@contextmanager
+def open_bench(folder: Path, overrides: Mapping[str, str] | None = None) -> Iterator[Open]:
+    """Start everything in a folder; stop it at the end."""
+    state = State.open(folder)
+    dags = state.root / "dags"
+    dags.mkdir()
+    for file in (*(REPOSITORY / "tests/faults/dags").glob("*.py"), REPOSITORY / "dags" / "alerts_drain.py"):
+        shutil.copy(file, dags)
+    bench = Bench(state, schedule=True, durable=False, overrides=overrides or {}, dag_folder=dags)
+    ledger = Ledger(state.port("ledger"))
+    forwarder = Forwarder(state.port("postgres"), bench.warehouse.port)
+    try:
+        bench.prepare()
+        bench.ensure(ON_COMPUTER)
+        yield Open(bench, ledger, forwarder)
+    finally:
+        ledger.close()
+        forwarder.close()
+        bench.stop()
+        for stray in bench.strays():
+            process.stop(psutil.Process(int(stray.split()[0])))
+        for server in (bench.metadata, bench.warehouse):
+            server.remove()

@@ -1,0 +1,77 @@
+"""One bench for all tests here, and a table of the faults at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from tests.faults.bench import ON_COMPUTER, Open, open_bench
+
+_measured: dict[str, tuple[float, float]] = {}
+_left_out: list[str] = []
+
+
+class Recovery:
+    """The time from a fault to the recovery, against a bound in seconds that is reported."""
+
+    def __init__(self, fault: str, record: Callable[[str, tuple[float, float]], None]) -> None:
+        self._fault, self._record = fault, record
+        self._began = time.monotonic()
+
+    def begins(self) -> None:
+        """The fault is being injected now."""
+        self._began = time.monotonic()
+
+    def ends(self, bound: float) -> None:
+        """The bench has recovered."""
+        self._record(self._fault, (bound, time.monotonic() - self._began))
+
+
+@pytest.fixture(scope="session")
+def session_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    with open_bench(tmp_path_factory.mktemp("faults") / "state") as opened:
+        for dag_id in ("ledger_load", "ledger_wait", "ledger_burst"):
+            opened.bench.wait(lambda dag_id=dag_id: opened.api().dag(dag_id), f"{dag_id} to be parsed")
+            opened.api().patch(f"/dags/{dag_id}", {"is_paused": False})
+        yield opened
+
+
+@pytest.fixture
+def bench(session_bench: Open) -> Iterator[Open]:
+    """The bench, with everything running; also after the test."""
+    session_bench.bench.ensure(ON_COMPUTER)
+    session_bench.forwarder.calm()
+    yield session_bench
+    for hold in session_bench.ledger.holds:
+        hold.released.set()
+
+
+@pytest.fixture
+def recovery(request: pytest.FixtureRequest) -> Recovery:
+    return Recovery(request.node.name, _measured.__setitem__)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    _left_out.extend(item.name for item in items if "faults" in item.path.parts)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what ran, with bound and measured recovery, and what did not."""
+    outcomes = {
+        report.nodeid.rpartition("::")[2]: outcome
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, ())
+        if "tests/faults" in report.nodeid
+    }
+    if not outcomes:
+        return
+    terminalreporter.section("faults")
+    for name, outcome in outcomes.items():
+        bound, seconds = _measured.get(name, (0.0, 0.0))
+        times = f"recovered in {seconds:.0f} s, bound {bound:.0f} s" if bound else ""
+        late = " LATE" if seconds > bound else ""
+        terminalreporter.write_line(f"{outcome:8} {name.removeprefix('test_'):60} {times}{late}")
+    for name in _left_out:
+        terminalreporter.write_line(f"{'not run':8} {name.removeprefix('test_'):60} `make faults` runs it")
