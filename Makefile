@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration faults faults-quick e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -78,13 +78,19 @@ unit: install ## run the tests without sockets
 integration: install .venv-spark/installed ## run the tests against real servers
 	@$(PYTEST) tests/integration $(SIDE_BY_SIDE) 2
 
+faults-quick: install ## inject one fault of each class into real processes of this machine
+	@$(PYTEST) tests/faults
+
+faults: install ## inject every fault into real processes of this machine: docs/reliability.md
+	@$(PYTEST) tests/faults -m 'weekly or not weekly'
+
 e2e: install .venv-spark/installed ## test the web UI in Chromium, the Compose stack if there is a container engine, and removals
 	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE) 3
 
 weekly: install .venv-spark/installed ## run the tests that take too long for every push
 	@$(PYTEST) tests -m weekly
 
-tools: ## install promtool, amtool, PgBouncer, Java and Chromium for the tests
+tools: ## install promtool, amtool, PgBouncer, Redis, Java and Chromium for the tests
 	@.ci/tools "$(TOOLS)"
 
 pictures: install ## regenerate docs/images from real runs

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from airflow.models.taskinstance import TaskInstance
 from airflow.providers.celery.executors import celery_executor
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, timeout
-from airflow.utils import timezone
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from celery import states
@@ -25,7 +25,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from kombu import Connection
+    from kombu.connection import Connection
 
 CHECK_SECONDS = 15.0
 BROKER_SECONDS = 5.0  # that a check may wait for the broker, as the scheduler waits for the check
@@ -57,7 +57,7 @@ class CeleryExecutor(celery_executor.CeleryExecutor):
         if queued:
             try:
                 with timeout(seconds=BROKER_SECONDS), self.celery_app.connection_for_read() as broker:
-                    held = messages(broker, {task.queue for task in queued.values()})
+                    held = messages(broker, {str(task.queue) for task in queued.values()})
             except (Exception, AirflowTaskTimeout) as error:  # each broker library has its own errors
                 log.warning("The broker can't be asked for the messages of queued tasks: %r", error)
                 return
@@ -84,7 +84,7 @@ class CeleryExecutor(celery_executor.CeleryExecutor):
     def _unstarted(self, ids: Collection[str]) -> frozenset[str]:
         """Return those that no worker has started, which may still wait for the API."""
         results = [result for result in self.workloads.values() if result.task_id in ids]
-        found: dict[str, tuple[str, Any]] = self.bulk_state_fetcher.get_many(results) if results else {}
+        found = self.bulk_state_fetcher.get_many(results) if results else {}
         return frozenset(message for message, (state, _) in found.items() if state == states.PENDING)
 
     def _resend(self, task: TaskInstance) -> None:
@@ -102,7 +102,7 @@ class CeleryExecutor(celery_executor.CeleryExecutor):
                     state=TaskInstanceState.SCHEDULED,
                     queued_dttm=None,
                     queued_by_job_id=None,
-                    scheduled_dttm=timezone.utcnow(),
+                    scheduled_dttm=datetime.now(UTC),
                 )
                 .execution_options(synchronize_session=False)
             )
@@ -113,7 +113,7 @@ def messages(broker: Connection, queues: Collection[str]) -> set[str] | None:
 
     ``None`` if the broker isn't Redis. The scheduler's limits bound their number.
     """
-    channel = broker.channel()
+    channel = broker.channel()  # type: ignore[no-untyped-call]
     if broker.transport.driver_type != "redis":
         return None
     redis = channel.client

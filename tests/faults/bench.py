@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -42,7 +41,7 @@ ON_COMPUTER = (*STORES, *AIRFLOW)
 
 # Shorter than in production, so that what has to time out does so sooner; docs/reliability.md has both.
 TEST_PROFILE = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
@@ -57,7 +56,7 @@ TEST_PROFILE = {
 
 
 @dataclass(frozen=True)
-class Bench(Stack):
+class Processes(Stack):
     """The processes, in one state folder; see :class:`~devstack.stack.Stack` for how they are started.
 
     Attributes:
@@ -155,7 +154,7 @@ class Bench(Stack):
         self.state.port("api")  # a free one: 8080 is for the user's own stack
         self.ensure(STORES)
         self.warehouse.prepare_warehouse()
-        metadata.prepare(self.state, self.metadata, lambda: self.airflow("db", "migrate"))
+        metadata.prepare(self.state, self.metadata, self.migrate)
         self.metadata.create_database("celery")
         self.create_bucket()
         passwords = self.state.root / "passwords.json"
@@ -167,8 +166,12 @@ class Bench(Stack):
         )
         self.airflow("pools", "import", str(pools))
 
-    def airflow(self, *command: str) -> str:
-        """Run a command of Airflow's; return its output."""
+    def migrate(self) -> None:
+        """Create Airflow's tables."""
+        self.airflow("db", "migrate")
+
+    def airflow(self, *command: str) -> None:
+        """Run a command of Airflow's."""
         result = subprocess.run(
             [sys.executable, "-m", "airflow", *command],
             env=self.airflow_environment(),
@@ -178,7 +181,6 @@ class Bench(Stack):
             check=False,
         )
         assert not result.returncode, result.stdout + result.stderr
-        return result.stdout
 
     def create_bucket(self) -> None:
         """Create the bucket, which the S3 server forgets when it ends."""
@@ -204,16 +206,23 @@ class Bench(Stack):
         assert found, f"{name} isn't running"
         return found
 
+    def running(self) -> list[str]:
+        """Return the names of the components that run."""
+        return [name for name in ON_COMPUTER if self.is_running(name)]
+
     def kill(self, *names: str) -> None:
         """Send SIGKILL to components with all that they have started."""
-        for name in names:
-            main = self.process(name)
-            for member in (main, *main.children(recursive=True)):
-                _kill(member)
+        mains = [self.process(name) for name in names]
+        members = [member for main in mains for member in (main, *main.children(recursive=True))]
+        for member in members:
+            _kill(member)
+        psutil.wait_procs(members, timeout=30)
 
     def kill_main(self, name: str) -> None:
         """Send SIGKILL to a component's main process only."""
-        _kill(self.process(name))
+        main = self.process(name)
+        _kill(main)
+        main.wait(30)
 
     def terminate(self, name: str) -> None:
         """Send SIGTERM to a component's main process, as Compose does."""
@@ -285,44 +294,44 @@ class Bench(Stack):
 
 def _kill(member: psutil.Process) -> None:
     try:
-        member.send_signal(signal.SIGKILL)
-        member.wait(30)
-    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
+        member.kill()
+    except psutil.NoSuchProcess:
         return
 
 
 @dataclass(frozen=True)
-class Open:
+class Bench:
     """An open bench: its processes, the ledger, and the forwarder in front of the warehouse."""
 
-    bench: Bench
+    processes: Processes
     ledger: Ledger
     forwarder: Forwarder
 
     def api(self) -> Airflow:
-        return Airflow(local_url(self.bench.state, "api"), ADMIN, self.bench.state.secret(ADMIN))
+        return Airflow(local_url(self.processes.state, "api"), ADMIN, self.processes.state.secret(ADMIN))
 
 
 @contextmanager
-def open_bench(folder: Path, overrides: Mapping[str, str] | None = None) -> Iterator[Open]:
+def open_bench(folder: Path, overrides: Mapping[str, str] | None = None) -> Iterator[Bench]:
     """Start everything in a folder; stop it at the end."""
     state = State.open(folder)
     dags = state.root / "dags"
     dags.mkdir()
     for file in (*(REPOSITORY / "tests/faults/dags").glob("*.py"), REPOSITORY / "dags" / "alerts_drain.py"):
         shutil.copy(file, dags)
-    bench = Bench(state, schedule=True, durable=False, overrides=overrides or {}, dag_folder=dags)
+    processes = Processes(state, schedule=True, durable=False, overrides=overrides or {}, dag_folder=dags)
     ledger = Ledger(state.port("ledger"))
-    forwarder = Forwarder(state.port("postgres"), bench.warehouse.port)
+    forwarder = Forwarder(state.port("postgres"), processes.warehouse.port)
     try:
-        bench.prepare()
-        bench.ensure(ON_COMPUTER)
-        yield Open(bench, ledger, forwarder)
+        processes.prepare()
+        processes.ensure(ON_COMPUTER)
+        yield Bench(processes, ledger, forwarder)
     finally:
         ledger.close()
         forwarder.close()
-        bench.stop()
-        for stray in bench.strays():
+        processes.kill(*processes.running())
+        processes.stop()
+        for stray in processes.strays():
             process.stop(psutil.Process(int(stray.split()[0])))
-        for server in (bench.metadata, bench.warehouse):
+        for server in (processes.metadata, processes.warehouse):
             server.remove()

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from devstack.postgres import WAREHOUSE
-from tests.faults.bench import Open
+from tests.faults.bench import Bench
 
 TERMINAL = {"success", "failed"}
 FIRST_DAY = date(2024, 3, 1)
@@ -22,24 +22,24 @@ def new_day() -> str:
     return (FIRST_DAY + timedelta(days=next(_days))).isoformat()
 
 
-def start(open_bench: Open, dag_id: str = "ledger_load", day: str = "") -> str:
+def start(bench: Bench, dag_id: str = "ledger_load", day: str = "") -> str:
     """Start a run, of a day; return its id."""
     run_id = f"fault_{dag_id}_{time.time_ns()}"
     body = {"dag_run_id": run_id, "logical_date": None, "conf": {"day": day} if day else {}}
-    open_bench.api().post(f"/dags/{dag_id}/dagRuns", body)
+    bench.api().post(f"/dags/{dag_id}/dagRuns", body)
     return run_id
 
 
-def run_state(open_bench: Open, run: str) -> str:
+def run_state(bench: Bench, run: str) -> str:
     """Return a run's state; it is read from the database, since the API may be away."""
-    with open_bench.bench.session("airflow") as session:
+    with bench.processes.session("airflow") as session:
         row = session.execute("SELECT state FROM dag_run WHERE run_id = %s", [run]).fetchone()
     return str(row["state"]) if row else ""
 
 
-def tasks(open_bench: Open, run: str) -> list[dict[str, Any]]:
+def tasks(bench: Bench, run: str) -> list[dict[str, Any]]:
     """Return the task instances of a run, by task."""
-    with open_bench.bench.session("airflow") as session:
+    with bench.processes.session("airflow") as session:
         query = """
             SELECT task_id, map_index, state, try_number, pid, queued_dttm FROM task_instance
             WHERE run_id = %s ORDER BY task_id, map_index
@@ -47,29 +47,29 @@ def tasks(open_bench: Open, run: str) -> list[dict[str, Any]]:
         return session.execute(query, [run]).fetchall()
 
 
-def tries(open_bench: Open, run: str) -> dict[str, int]:
+def tries(bench: Bench, run: str) -> dict[str, int]:
     """Return the number of tries of each task."""
-    return {row["task_id"]: row["try_number"] for row in tasks(open_bench, run)}
+    return {row["task_id"]: row["try_number"] for row in tasks(bench, run)}
 
 
-def wait_until_terminal(open_bench: Open, run: str) -> str:
+def wait_until_terminal(bench: Bench, run: str) -> str:
     """Wait until a run has ended; return its state."""
-    open_bench.bench.wait(lambda: run_state(open_bench, run) in TERMINAL, f"{run} to end")
-    return run_state(open_bench, run)
+    bench.processes.wait(lambda: run_state(bench, run) in TERMINAL, f"{run} to end")
+    return run_state(bench, run)
 
 
-def check_load(open_bench: Open, run: str, day: str, *, commits: int = 1, state: str = "success") -> None:
+def check_load(bench: Bench, run: str, day: str, *, commits: int = 1, state: str = "success") -> None:
     """Wait for the end of a run of ``ledger_load``, and check what it has left.
 
     Args:
-        open_bench: the bench.
+        bench: the bench.
         run: id of the run.
         day: its day.
         commits: how many of its tries may have committed; all but the first must have changed nothing.
         state: the state in which the run must end.
     """
-    assert wait_until_terminal(open_bench, run) == state, tasks(open_bench, run)
-    with open_bench.bench.session(WAREHOUSE) as session:
+    assert wait_until_terminal(bench, run) == state, tasks(bench, run)
+    with bench.processes.session(WAREHOUSE) as session:
         ids = [row["id"] for row in session.execute("SELECT id FROM ledger_rows WHERE day = %s", [day])]
         loads = session.execute(
             "SELECT load_id, try_number, changed, removed FROM load_log WHERE run_id = %s ORDER BY load_id", [run]
@@ -79,32 +79,32 @@ def check_load(open_bench: Open, run: str, day: str, *, commits: int = 1, state:
         ).fetchone()
         idle = session.execute("SELECT query FROM pg_stat_activity WHERE state = 'idle in transaction'").fetchall()
     if state == "success":
-        assert Counter(ids) == Counter(open_bench.ledger.served[day])
+        assert Counter(ids) == Counter(bench.ledger.served[day])
         assert 1 <= len(loads) <= commits, loads
     assert not any(load["changed"] or load["removed"] for load in loads[1:]), loads
     assert len({load["try_number"] for load in loads}) == len(loads), f"a try committed twice: {loads}"
     assert unlogged == {"rows": 0}
     assert not idle
-    check_messages(open_bench, run, failed=state == "failed")
-    check_processes(open_bench)
+    check_messages(bench, run, failed=state == "failed")
+    check_processes(bench)
 
 
-def check_messages(open_bench: Open, run: str, *, failed: bool) -> None:
+def check_messages(bench: Bench, run: str, *, failed: bool) -> None:
     """Check that a failed run has one message, and another none; of every key at most one."""
-    slack = open_bench.bench.state.root / "alerts" / "slack"
+    slack = bench.processes.state.root / "alerts" / "slack"
 
     def received() -> list[str]:
         texts = [path.read_text() for path in slack.glob("[0-9]*")]
         return [json.loads(text).get("text", "") for text in texts if run in text]
 
     if failed:
-        open_bench.bench.wait(received, f"the message of {run}")
+        bench.processes.wait(received, f"the message of {run}")
     assert len(received()) == int(failed), received()
-    with open_bench.bench.session(WAREHOUSE) as session:
+    with bench.processes.session(WAREHOUSE) as session:
         keys = session.execute("SELECT alert_key, medium, recipient FROM alert_outbox WHERE run_id = %s", [run])
         assert max(Counter(tuple(row.values()) for row in keys).values(), default=0) <= 1
 
 
-def check_processes(open_bench: Open) -> None:
+def check_processes(bench: Bench) -> None:
     """Check that no process is left over."""
-    open_bench.bench.wait(lambda: not open_bench.bench.strays(), "processes that were left over to end")
+    bench.processes.wait(lambda: not bench.processes.strays(), "processes that were left over to end")

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from tests.faults.bench import ON_COMPUTER, Open, open_bench
+from tests.faults.bench import ON_COMPUTER, Bench, open_bench
+from tests.integration.conftest import folder_in_memory
+
+DAGS = {"ledger_load", "ledger_wait", "ledger_burst", "ledger_fatal"}
 
 _measured: dict[str, tuple[float, float]] = {}
 _left_out: list[str] = []
@@ -30,18 +33,19 @@ class Recovery:
 
 
 @pytest.fixture(scope="session")
-def session_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
-    with open_bench(tmp_path_factory.mktemp("faults") / "state") as opened:
-        for dag_id in ("ledger_load", "ledger_wait", "ledger_burst"):
-            opened.bench.wait(lambda dag_id=dag_id: opened.api().dag(dag_id), f"{dag_id} to be parsed")
+def session_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with folder_in_memory(tmp_path_factory) as folder, open_bench(folder / "state") as opened:
+        opened.processes.wait(lambda: set(opened.api().dag_ids()) >= DAGS | {"alerts_drain"}, "the DAGs to be parsed")
+        for dag_id in DAGS:
             opened.api().patch(f"/dags/{dag_id}", {"is_paused": False})
+        opened.api().patch("/dags/alerts_drain", {"is_paused": True})  # each minute, it would take a worker's slot
         yield opened
 
 
 @pytest.fixture
-def bench(session_bench: Open) -> Iterator[Open]:
+def bench(session_bench: Bench) -> Iterator[Bench]:
     """The bench, with everything running; also after the test."""
-    session_bench.bench.ensure(ON_COMPUTER)
+    session_bench.processes.ensure(ON_COMPUTER)
     session_bench.forwarder.calm()
     yield session_bench
     for hold in session_bench.ledger.holds:

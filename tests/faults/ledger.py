@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 ROWS_A_DAY = 40
@@ -42,6 +43,18 @@ class Hold:
         return not self.reached.is_set() and (self.task, self.step, self.run) == (event.task, event.step, event.run)
 
 
+@dataclass
+class HoldAll(Hold):
+    """A step at which every try waits."""
+
+    def matches(self, event: Event) -> bool:
+        return not self.released.is_set() and self.step == event.step
+
+
+Misbehaviour: TypeAlias = "Callable[[Handler, list[dict[str, str]]], None]"
+"""How the next request for rows is answered instead."""
+
+
 class Ledger:
     """A server on the loopback interface, with what it has served and what was reported to it."""
 
@@ -49,7 +62,7 @@ class Ledger:
         self.events: list[Event] = []
         self.served: dict[str, set[str]] = {}
         self.opened: set[str] = set()
-        self.misbehaviour: Callable[[Handler, list[dict[str, str]]], None] | None = None
+        self.misbehaviours: list[Misbehaviour] = []
         self.holds: list[Hold] = []
         self.lock = threading.Lock()
         server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
@@ -71,7 +84,17 @@ class Ledger:
     @contextmanager
     def hold(self, run: str, task: str, step: str) -> Iterator[Hold]:
         """Hold back the first try that reaches a step; leaving the block releases it."""
-        hold = Hold(task, step, run)
+        with self._holding(Hold(task, step, run)) as hold:
+            yield hold
+
+    @contextmanager
+    def hold_all(self, step: str) -> Iterator[Hold]:
+        """Hold back every try that reaches a step; leaving the block releases them."""
+        with self._holding(HoldAll("", step, "")) as hold:
+            yield hold
+
+    @contextmanager
+    def _holding(self, hold: Hold) -> Iterator[Hold]:
         with self.lock:
             self.holds.append(hold)
         try:
@@ -118,9 +141,8 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         if parts.path == "/rows":
             rows = self.ledger.rows(parse_qs(parts.query)["day"][0])
-            misbehaviour, self.ledger.misbehaviour = self.ledger.misbehaviour, None
-            if misbehaviour:
-                return misbehaviour(self, rows)
+            if self.ledger.misbehaviours:
+                return self.ledger.misbehaviours.pop(0)(self, rows)
             return self.answer({"rows": rows})
         is_open = parts.path.removeprefix("/open/") in self.ledger.opened
         return self.answer({}, 200 if is_open else 404)
@@ -137,6 +159,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(announced or len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def reset(self) -> None:
+        """Close the connection without an answer."""
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_: Any) -> None:
         """Log nothing: the events say it."""
