@@ -47,10 +47,6 @@ TEST_PROFILE = {
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
     "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
     "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "4",
-    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "20",
-    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "60",
-    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
-    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
 }
 
@@ -209,6 +205,12 @@ class Processes(Stack):
     def running(self) -> list[str]:
         """Return the names of the components that run."""
         return [name for name in ON_COMPUTER if self.is_running(name)]
+
+    def restart_ended(self) -> None:
+        """Start the components that have ended, as Compose does."""
+        ended = [name for name in ON_COMPUTER if not self.is_running(name)]
+        if ended:
+            self.ensure(ended)
 
     def kill(self, *names: str) -> None:
         """Send SIGKILL to components with all that they have started."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from devstack.postgres import WAREHOUSE
-from tests.faults.bench import AIRFLOW, Bench
+from tests.faults.bench import Bench
 from tests.faults.checks import (
     check_load,
     check_messages,
@@ -59,7 +59,7 @@ def test_metadata_database_killed(bench: Bench, recovery: Recovery) -> None:
         bench.processes.ensure(["metadata"])
 
     def goes_on() -> bool:
-        bench.processes.ensure(AIRFLOW)
+        bench.processes.restart_ended()
         return bool(bench.ledger.of(run, "end", "confirm"))
 
     bench.processes.wait(goes_on, "the run to go on")
