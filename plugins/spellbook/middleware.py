@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LARGEST_BODY = 2_000_000
 WITHOUT_BODY = {"GET", "HEAD", "OPTIONS"}
 OF_WORKERS, TRIGGERED = "/execution/", "/execution/dag-runs/"
-PUBLIC_API, JSON_TYPE = "/api/v2/", re.compile(r"\s*application/([\w.-]+\+)?json\s*(;|$)", re.IGNORECASE)
+PUBLIC_API = "/api/v2/"
 UNPROCESSABLE, TOO_LARGE, WRONG_TYPE = 422, 413, 415
 
 
@@ -66,7 +66,8 @@ def _is_checked(scope: Scope) -> bool:
 
 
 def _is_json(scope: Scope) -> bool:
-    return any(name == b"content-type" and JSON_TYPE.match(value.decode("latin-1")) for name, value in scope["headers"])
+    types = (value.partition(b";")[0].strip().lower() for name, value in scope["headers"] if name == b"content-type")
+    return any(type.startswith(b"application/") and type.endswith((b"/json", b"+json")) for type in types)
 
 
 def _path(scope: Scope) -> str:

@@ -268,7 +268,7 @@ class Processes(Stack):
 
     def _start_redis(self) -> int:
         program = shutil.which("redis-server")
-        assert program, "redis-server is missing: `make tools` installs it"
+        assert program, "redis-server isn't on PATH"
         folder = self.state.root / "redis"
         folder.mkdir(exist_ok=True)
         config = folder / "redis.conf"

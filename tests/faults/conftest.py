@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.bench import ON_COMPUTER, Bench, open_bench
 from tests.integration.conftest import folder_in_memory
+from tests.unit.monitoring.promtool import program
 
 DAGS = {"ledger_load", "ledger_wait", "ledger_burst", "ledger_fatal"}
 
@@ -34,6 +35,7 @@ class Recovery:
 
 @pytest.fixture(scope="session")
 def session_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    program("redis-server", "Redis")
     with folder_in_memory(tmp_path_factory) as folder, open_bench(folder / "state") as opened:
         opened.processes.wait(lambda: set(opened.api().dag_ids()) >= DAGS | {"alerts_drain"}, "the DAGs to be parsed")
         for dag_id in DAGS:
