@@ -68,6 +68,7 @@ class Processes(Stack):
             super().airflow_environment()
             | {
                 "AIRFLOW__CORE__DAGS_FOLDER": str(self.dag_folder),
+                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{local_url(self.state, 'task-api')}/execution/",
                 "AIRFLOW__CORE__EXECUTOR": "spellbook.celery_executor.CeleryExecutor",
                 "AIRFLOW__CORE__PARALLELISM": "32",
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.metadata.uri("airflow", "postgresql+psycopg2"),
@@ -303,11 +304,12 @@ def _kill(member: psutil.Process) -> None:
 
 @dataclass(frozen=True)
 class Bench:
-    """An open bench: its processes, the ledger, and the forwarder in front of the warehouse."""
+    """An open bench: its processes, the ledger, and the forwarders in front of warehouse and API server for tasks."""
 
     processes: Processes
     ledger: Ledger
     forwarder: Forwarder
+    task_api: Forwarder
 
     def api(self) -> Airflow:
         return Airflow(local_url(self.processes.state, "api"), ADMIN, self.processes.state.secret(ADMIN))
@@ -324,13 +326,15 @@ def open_bench(folder: Path, overrides: Mapping[str, str] | None = None) -> Iter
     processes = Processes(state, schedule=True, durable=False, overrides=overrides or {}, dag_folder=dags)
     ledger = Ledger(state.port("ledger"))
     forwarder = Forwarder(state.port("postgres"), processes.warehouse.port)
+    task_api = Forwarder(state.port("task-api"), state.port("api"))
     try:
         processes.prepare()
         processes.ensure(ON_COMPUTER)
-        yield Bench(processes, ledger, forwarder)
+        yield Bench(processes, ledger, forwarder, task_api)
     finally:
         ledger.close()
         forwarder.close()
+        task_api.close()
         processes.kill(*processes.running())
         processes.stop()
         for stray in processes.strays():
