@@ -6,7 +6,6 @@ tasks trigger are checked.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from include.core.json_limits import problem_in
@@ -66,8 +65,8 @@ def _is_checked(scope: Scope) -> bool:
 
 
 def _is_json(scope: Scope) -> bool:
-    types = (value.partition(b";")[0].strip().lower() for name, value in scope["headers"] if name == b"content-type")
-    return any(type.startswith(b"application/") and type.endswith((b"/json", b"+json")) for type in types)
+    media = (value.partition(b";")[0].strip().lower() for name, value in scope["headers"] if name == b"content-type")
+    return any(kind.startswith(b"application/") and kind.endswith((b"/json", b"+json")) for kind in media)
 
 
 def _path(scope: Scope) -> str:
