@@ -18,7 +18,7 @@ from devstack.state import REPOSITORY
 DOMAINS = [name for name in Plan([], [], [], Repository()).domains if name not in NEEDED]
 EACH_PUSH = DOMAINS[-1:]
 PROGRAMS = Path(sys.executable).parent
-ONLY_COLLECTED = ("tests/gate/test_gate.py", "tests/integration", "tests/e2e")
+ONLY_COLLECTED = ("tests/gate/test_gate.py", "tests/integration", "tests/faults", "tests/e2e")
 
 
 @pytest.fixture
