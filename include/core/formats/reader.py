@@ -79,7 +79,15 @@ def _lines(kind: Format, content: BinaryIO) -> Callable[[], Iterable[str | bytes
 
 def _parquet_rows(content: BinaryIO) -> Iterator[dict[str, Any]]:
     try:
-        for batch in pq.ParquetFile(content).iter_batches(BATCH):
+        file = pq.ParquetFile(content)
+        _refuse_bytes(file.schema_arrow)
+        for batch in file.iter_batches(BATCH):
             yield from batch.to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableError(f"the file can't be read as Parquet: {error}") from error
+
+
+def _refuse_bytes(schema: pa.Schema) -> None:
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+    if columns := [repr(field.name) for field in schema if any(test(field.type) for test in tests)]:
+        raise ValueError(f"{', '.join(columns)[:300]}: bytes; write text with the type STRING, or leave it out")

@@ -138,9 +138,9 @@ def json_rows() -> list[str]:
     ]
 
 
-def parquet() -> bytes:
+def parquet(**values: object) -> bytes:
     rows = [
-        json.loads(row, parse_float=str) | {"amount": amount}
+        json.loads(row, parse_float=str) | {"amount": amount} | values
         for row, amount in zip(json_rows(), ("1.50", "12345678901234567890.10"), strict=True)
     ]
     buffer = io.BytesIO()
@@ -251,6 +251,7 @@ def test_copies_and_contradictions_are_rejected(judge: Judge) -> None:
         (b'[{"ID": 1}', "a.json", 1, None, "isn't valid JSON"),
         (b'{"ID": 1}\n{"I', "a.jsonl", 2, None, "isn't valid JSON"),
         (b"PAR1 and nothing else", "a.parquet", None, None, "can't be read as Parquet"),
+        (parquet(note=b"\xff\x00"), "a.parquet", None, None, "'note': bytes; write text with the type STRING"),
         (GOOD.encode() + b'5,1,"no end', "a.csv", 4, None, "can't be read further"),
         (GOOD.encode() + b"5,1," + b"x" * 2**21 + b",,2024-06-01\n", "a.csv", 4, None, "line 4"),
         (os.urandom(5000) + b"\xff", "a.bin", None, None, ""),
