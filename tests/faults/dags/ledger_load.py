@@ -96,7 +96,7 @@ def ledger_load() -> None:
         note("end")
         return result.loaded
 
-    @task(queue="finance_priority", execution_timeout=timedelta(minutes=10))
+    @task(queue="second", execution_timeout=timedelta(minutes=10))
     def confirm(loaded: int) -> int:
         """Run on the other queue."""
         note("start")
