@@ -16,10 +16,12 @@ from spellbook.timetables.month_end import MonthEndTimetable
 LISTENERS: list[object] = [listener]
 DEADLINE_REFERENCES: list[Any] = [RunQueued]
 TIMETABLES: list[Any] = [MonthEndTimetable]
-MIDDLEWARES: list[Any] = [
+MIDDLEWARES: list[
+    Any
+] = [  # the last one is called first: a request that arrives slowly has no turn before it is complete
+    {"name": "request limit", "middleware": RequestLimit},
     {"name": "login limit", "middleware": LoginLimit},
     {"name": "guarded requests", "middleware": GuardedRequests},
-    {"name": "request limit", "middleware": RequestLimit},  # the last one is called first
 ]
 
 

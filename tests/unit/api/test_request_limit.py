@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+import spellbook_plugin
+from spellbook import request_limit
 from spellbook.request_limit import RequestLimit
 
 USER, TASK, LOG = "/api/v2/dags", "/execution/task-instances/1/heartbeat", "/log"
@@ -104,7 +106,30 @@ async def _a_failed_request_makes_room(api: Api) -> None:
     assert (await api.client.get(USER)).status_code == 200
 
 
+async def _a_request_that_arrives_slowly_takes_no_turn(api: Api) -> None:
+    app = Starlette(routes=[Route("/{path:path}", api.hold, methods=["GET", "POST"])])
+    for item in spellbook_plugin.MIDDLEWARES:
+        app.add_middleware(item["middleware"])
+
+    async def receive() -> dict[str, object]:
+        await api.end.wait()
+        return {"type": "http.disconnect"}
+
+    slow = {"type": "http", "method": "POST", "path": USER, "headers": [], "query_string": b"", "client": None}
+    requests = [asyncio.create_task(app(slow | {"app": app}, receive, _ignored)) for _ in range(request_limit.AT_ONCE)]
+    await settle()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://airflow") as client:
+        assert (await client.get("/api/v2/pools")).text == "done"
+    api.end.set()
+    await asyncio.gather(*requests)
+
+
+async def _ignored(_: object) -> None:
+    pass
+
+
 CASES = [
+    _a_request_that_arrives_slowly_takes_no_turn,
     _runs_two_at_a_time,
     _tasks_go_first,
     _refuses_what_exceeds_the_queue,
