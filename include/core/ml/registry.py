@@ -104,8 +104,7 @@ class Registry:
         Raises:
             ArtifactError: if it is too large, or isn't the one that was published.
         """
-        content = self._download(version, path)
-        sha256 = checksums.require(self._warehouse(), self.name, version.number, path, artifact.digest(content))
+        content, sha256 = self._recorded_file(version, path)
         artifact.verify(content, sha256, f"{self.name} version {version.number}: {path}")
         return content
 
@@ -115,8 +114,7 @@ class Registry:
         Raises:
             ArtifactError: if its file isn't the one that was published, or isn't a model; nothing was loaded.
         """
-        content = self.file(version, f"{MODEL_FOLDER}/{artifact.MODEL_FILE}")
-        sha256 = artifact.digest(content)
+        content, sha256 = self._recorded_file(version, f"{MODEL_FOLDER}/{artifact.MODEL_FILE}")
         model = artifact.load(content, sha256, trusted, f"{self.name} version {version.number}")
         return Loaded(model, content, sha256)
 
@@ -177,6 +175,11 @@ class Registry:
     def _recorded(self, version: Version, files: Mapping[str, str]) -> Version:
         checksums.record(self._warehouse(), self.name, version.number, files)
         return version
+
+    def _recorded_file(self, version: Version, path: str) -> tuple[bytes, str]:
+        """Return a file's bytes as they are now, and the checksum that was recorded."""
+        content = self._download(version, path)
+        return content, checksums.require(self._warehouse(), self.name, version.number, path, artifact.digest(content))
 
     def _download(self, version: Version, path: str) -> bytes:
         listed = self._client.list_artifacts(version.run_id, path.rpartition("/")[0] or None)
