@@ -28,6 +28,7 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
 from include.core.dag import NOT_BACKFILLED, connection_or_skip, storage_root
+from include.core.storage import HANDOFF, PREVIEW
 from include.core.tags import Tag
 
 
@@ -87,30 +88,15 @@ def maintenance() -> None:
         return asdict(files.old_logs(folder, age, datetime.now(UTC), dry_run=params["dry_run"]))
 
     @task
-    def old_handoffs(**context: Any) -> dict[str, Any]:
-        """Remove hand-off files that no run will read; return the number of folders."""
+    def old_run_folders(folder: str, **context: Any) -> dict[str, Any]:
+        """Remove the folders of old runs below a folder of the object storage; return their number."""
         from dataclasses import asdict
 
-        from include.core.storage import HANDOFF
         from include.ops.maintenance import files
 
         params = context["params"]
-        folder = storage_root() / HANDOFF
-        age = timedelta(days=params["handoff_days"])
-        return asdict(files.old_run_folders(folder, age, datetime.now(UTC), dry_run=params["dry_run"]))
-
-    @task
-    def old_previews(**context: Any) -> dict[str, Any]:
-        """Remove old pages of previews; return the number of runs."""
-        from dataclasses import asdict
-
-        from include.core.storage import PREVIEW
-        from include.ops.maintenance import files
-
-        params = context["params"]
-        folder = storage_root() / PREVIEW
-        age = timedelta(days=params["preview_days"])
-        return asdict(files.old_run_folders(folder, age, datetime.now(UTC), dry_run=params["dry_run"]))
+        age = timedelta(days=params[f"{folder}_days"])
+        return asdict(files.old_run_folders(storage_root() / folder, age, datetime.now(UTC), dry_run=params["dry_run"]))
 
     @task
     def old_mlflow_runs(mlflow_conn_id: str, **context: Any) -> dict[str, Any]:
@@ -131,8 +117,8 @@ def maintenance() -> None:
     [
         old_metadata("metadata_default"),
         old_logs(),
-        old_handoffs(),
-        old_previews(),
+        old_run_folders.override(task_id="old_handoffs")(HANDOFF),
+        old_run_folders.override(task_id="old_previews")(PREVIEW),
         old_mlflow_runs("mlflow_default"),
     ] >> room_left
 
