@@ -9,6 +9,7 @@ from playwright.sync_api import Browser
 
 from tests.e2e import browser as chromium
 from tests.e2e.browser import WebUI
+from tests.e2e.compose import engine
 
 
 @pytest.fixture(scope="module")  # while it is open, other tests can't run an event loop
@@ -30,7 +31,12 @@ def web_ui(visitor: WebUI) -> Iterator[WebUI]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Report in the summary that the browser tests were skipped."""
-    if chromium.find() is None:
-        terminalreporter.section("THE WEB UI WAS NOT TESTED", sep="!", red=True, bold=True)
-        terminalreporter.write_line(chromium.HOW_TO_INSTALL)
+    """Report what could not be tested; here, since the process that reports doesn't load the folders' conftest."""
+    untested = {
+        "THE WEB UI WAS NOT TESTED": chromium.HOW_TO_INSTALL if chromium.find() is None else "",
+        "THE COMPOSE STACK WAS NOT TESTED": engine.missing(),
+    }
+    for title, reason in untested.items():
+        if reason:
+            terminalreporter.section(title, sep="!", red=True, bold=True)
+            terminalreporter.write_line(reason)

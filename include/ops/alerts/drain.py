@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from include.ops.alerts.alert import Alert
     from include.ops.alerts.outbox import Outbox
 
-PATIENCE = timedelta(
-    minutes=2
-)  # of a pending alert, after which it is sent without the outbox; no callback is that slow
+PATIENCE = timedelta(minutes=2)
+"""Age from which a pending alert is sent without the outbox; a callback, which may be sending it, takes less."""
 SHOWN = 10  # problems named in the error
 
 log = logging.getLogger(__name__)

@@ -102,10 +102,3 @@ def _place(item: pytest.Item) -> int:
     if Path(__file__).parent not in item.path.parents:
         return -1
     return LAST.index(item.path.name) + 1 if item.path.name in LAST else 0
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Report in the summary that the stack was not tested."""
-    if reason := engine.missing():
-        terminalreporter.section("THE COMPOSE STACK WAS NOT TESTED", sep="!", red=True, bold=True)
-        terminalreporter.write_line(reason)
