@@ -16,7 +16,7 @@ endif
 export DAG DATE TO AS CONF JSON SOURCE FILE FROM NAME RUNS BUSY WAREHOUSE_URI
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 .venv/installed: requirements/dev.txt requirements/dbt.txt .ci/install .ci/uv.txt $(if $(PYTHON),interpreter)
 	@.ci/install
@@ -66,7 +66,7 @@ status: install ## list the services, their state, ports and logs
 clean: install ## stop everything and delete the stack's data
 	@$(VENV) -m devstack clean
 
-test: install .venv-spark/installed ## run all tests except those of the web UI and the Compose stack, or these too: E2E=1
+test: install .venv-spark/installed ## run the gate, unit and integration tests; with E2E=1, those of `make e2e` too
 	@$(PYTEST) tests/gate tests/unit tests/integration $(if $(E2E),tests/e2e) $(SIDE_BY_SIDE) $(if $(E2E),3,2)
 
 gate: install ## check every DAG before a commit, in seconds

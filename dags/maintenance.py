@@ -7,8 +7,8 @@ that can be cleared or run without the others; the last task reports the free di
 ## Inputs
 - param `dry_run`: true by default
 - params `metadata_days`, `log_days`, `handoff_days`, `preview_days`, `mlflow_days`: anything older is removed
-- connection `metadata_default`: Airflow's own database. Where workers have no access to it, as in Compose and
-  Kubernetes, the task is skipped and another service does the work; see `docs/runbooks/maintenance.md`
+- connection `metadata_default`: Airflow's own database. Without it, as in Compose and Kubernetes, the task is skipped
+  and another service does the work; see `docs/runbooks/maintenance.md`
 - connection `mlflow_default`; without it, the task is skipped
 
 ## Outputs
