@@ -14,17 +14,19 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 2_000_000
+BODY_SECONDS = 60
 WITHOUT_BODY = {"GET", "HEAD", "OPTIONS"}
 OF_WORKERS, TRIGGERED = "/execution/", "/execution/dag-runs/"
 PUBLIC_API = "/api/v2/"
-UNPROCESSABLE, TOO_LARGE, WRONG_TYPE = 422, 413, 415
+UNPROCESSABLE, TOO_LARGE, WRONG_TYPE, TOO_SLOW = 422, 413, 415, 408
 
 
 class GuardedRequests:
     """ASGI middleware that responds with 413 to a body that is too large, and with 422 to one beyond the limits.
 
     See :mod:`include.core.json_limits`. The response's ``detail`` names the field, its value and what is allowed. A
-    body without ``Content-Type: application/json`` gets 415, where Airflow would say that it isn't an object.
+    body that doesn't arrive in a minute gets 408. A body without ``Content-Type: application/json`` gets 415, where
+    Airflow would say that it isn't an object.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -35,21 +37,27 @@ class GuardedRequests:
         if scope["type"] != "http" or scope["method"] in WITHOUT_BODY or not _is_checked(scope):
             await self.app(scope, receive, send)
             return
+        from anyio import move_on_after
         from anyio.to_thread import run_sync
         from starlette.responses import JSONResponse
 
         body = bytearray()
         more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > LARGEST_BODY:
-                detail = f"the request has more than {LARGEST_BODY} bytes"
-                await JSONResponse({"detail": detail}, TOO_LARGE)(scope, receive, send)
-                return
+        with move_on_after(BODY_SECONDS):
+            while more and len(body) <= LARGEST_BODY:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+        if len(body) > LARGEST_BODY:
+            detail = f"the request has more than {LARGEST_BODY} bytes"
+            await JSONResponse({"detail": detail}, TOO_LARGE)(scope, receive, send)
+            return
+        if more:
+            detail = f"the request's body didn't arrive within {BODY_SECONDS} s"
+            await JSONResponse({"detail": detail}, TOO_SLOW, {"Connection": "close"})(scope, receive, send)
+            return
         if problem := await run_sync(problem_in, bytes(body)):
             await JSONResponse({"detail": problem}, UNPROCESSABLE)(scope, receive, send)
             return

@@ -15,8 +15,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Message
 
 from include.core.json_limits import DEEPEST, LARGEST, LARGEST_CONF, SMALLEST, problem_in
+from spellbook import middleware
 from spellbook.middleware import LARGEST_BODY, GuardedRequests
 
 RUNS = "/api/v2/dags/any/dagRuns"
@@ -164,3 +166,24 @@ def test_what_is_accepted_can_be_passed_between_components(value: Any) -> None:
     body = json.dumps({"conf": value}).encode()
     if problem_in(body) is None:
         _RequestFrame(id=0, body=json.loads(body)).as_bytes()
+
+
+def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.01)
+
+    async def receive() -> Message:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def request() -> list[Message]:
+        sent: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            sent.append(message)
+
+        await APP({"type": "http", "method": "POST", "path": RUNS, "headers": []}, receive, keep)
+        return sent
+
+    start, body = anyio.run(request)
+    assert start["status"] == 408
+    assert b"didn't arrive within 0.01 s" in body["body"]
