@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from include.ops.alerts.alert import Alert
     from include.ops.alerts.outbox import Outbox
+    from include.ops.alerts.pending import PendingAlert
 
 ERROR_WAIT_SECONDS = 4.0  # how long a failed run's alert waits for its last task to report the error
 RETRY_SECONDS = 30
@@ -172,12 +173,7 @@ def _store(alert: Alert, action: Callable[[Outbox, Alert], None], *, at_once: bo
         log.warning("The outbox can't be used (%s); handling the alert without it: %s", error, alert.key)
     else:
         return
-    try:
-        stored = pending.find(alert)
-    except Exception:
-        log.exception("The pending alert can't be read: %s", alert.key)
-        stored = None
-    merged = fallback_delivery.merge(alert, stored)
+    merged = _merged(alert)
     if at_once:
         try:
             merged = fallback_delivery.send(merged, datetime.now(UTC))
@@ -210,11 +206,23 @@ def _put_and_send(outbox: Outbox, alert: Alert) -> None:
 
 def _with_errors(outbox: Outbox, alert: Alert) -> Alert:
     """Wait until the task's own callback has reported the error, else take it from the pending alert."""
-    from include.ops.alerts import fallback_delivery, history, pending
+    from include.ops.alerts import history
 
     until = time.monotonic() + ERROR_WAIT_SECONDS
     while time.monotonic() < until:
         if all(history.has_error(outbox.session, alert, failure) for failure in alert.failures):
             return alert
         time.sleep(0.1)
-    return fallback_delivery.merge(alert, pending.find(alert)).alert
+    return _merged(alert).alert
+
+
+def _merged(alert: Alert) -> PendingAlert:
+    """Return the alert with what is known from its pending alert, if that can be read."""
+    from include.ops.alerts import fallback_delivery, pending
+
+    try:
+        stored = pending.find(alert)
+    except Exception:
+        log.exception("The pending alert can't be read: %s", alert.key)
+        stored = None
+    return fallback_delivery.merge(alert, stored)

@@ -6,6 +6,7 @@ What can't be done holds up nothing else, and is named at the end.
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 PATIENCE = timedelta(minutes=2)
 """Age from which a pending alert is sent without the outbox; a callback, which may be sending it, takes less."""
+TRYING_SECONDS = 60  # of a round, to send without the outbox: the channels may be away, too
 SHOWN = 10  # problems named in the error
 
 log = logging.getLogger(__name__)
@@ -96,13 +98,13 @@ def _import(outbox: Outbox | None, now: datetime, result: Round) -> None:
     names: list[str] = []
     with result.noted("listing the pending alerts"):
         names = pending.names()
-    sent = 0
+    sent, until = 0, time.monotonic() + TRYING_SECONDS
     for name in names:
         with result.noted(f"pending alert {name}"):
             item = pending.load(name)
             if item is None or (outbox is not None and _move(outbox, name, item, now, result)):
                 continue
-            if now - item.since > PATIENCE and sent < AT_ONCE:
+            if now - item.since > PATIENCE and sent < AT_ONCE and time.monotonic() < until:
                 tried = fallback_delivery.send(item, now)
                 if tried.sent != item.sent:
                     sent += 1

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def merge(alert: Alert, stored: PendingAlert | None) -> PendingAlert:
-    """Return the alert with the failures and routes of its stored pending alert."""
+    """Return the alert with the failures, the text and the routes of its stored pending alert."""
     if stored is None:
         return PendingAlert(alert)
     failures = {(failure.task_id, failure.map_index): failure for failure in stored.alert.failures}
@@ -31,7 +31,8 @@ def merge(alert: Alert, stored: PendingAlert | None) -> PendingAlert:
         known = failures.get((failure.task_id, failure.map_index))
         if known is None or not known.error:
             failures[failure.task_id, failure.map_index] = failure
-    return replace(stored, alert=replace(alert, failures=tuple(failures.values())))
+    text = alert.text or stored.alert.text
+    return replace(stored, alert=replace(alert, failures=tuple(failures.values()), text=text))
 
 
 def send(pending: PendingAlert, now: datetime) -> PendingAlert:

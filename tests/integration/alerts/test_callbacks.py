@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -24,7 +25,7 @@ from include.ops.alerts.outbox import Outbox
 from include.ops.alerts.pending import PendingAlert
 from include.settings import CONNECTIONS
 from spellbook.notifiers.outbox import OutboxNotifier
-from tests.integration.alerts.bench import Bench
+from tests.integration.alerts.bench import RUN, Bench
 
 (POSTGRES,) = (declared for declared in CONNECTIONS if declared.conn_id == "postgres_default")
 STARTED = datetime(2024, 6, 1, tzinfo=UTC)
@@ -148,6 +149,25 @@ def test_an_alert_is_sent_and_kept_while_the_warehouse_accepts_no_writes(
     assert [text for _, text in bench.in_slack()] == [FAILED]
     (kept,) = map(PendingAlert.loads, variables.values())
     assert kept.sent == {"slack #data-alerts", "mail data-platform@example.org"}
+
+
+@pytest.mark.usefixtures("read_only", "variables")
+def test_the_text_of_a_notifier_is_kept_while_the_warehouse_accepts_no_writes(bench: Bench) -> None:
+    OutboxNotifier("Call the wizard.").notify(context(**EMPTY))
+    on_task_failure(context(**EMPTY))
+    on_dag_failure(context(reason="task_failure", **EMPTY))
+    [message] = bench.slack.received
+    assert "• `Call the wizard.`" in str(message["blocks"])
+
+
+def test_a_pending_alert_that_cannot_be_read_keeps_none_out_of_the_outbox(
+    bench: Bench, variables: dict[str, str]
+) -> None:
+    name = PendingAlert(replace(RUN, run_id="r1")).name
+    variables[name] = "not json"
+    on_dag_failure(context(reason="task_failure"))
+    assert bench.session.execute("SELECT count(*) FROM alert_outbox WHERE sent_at IS NOT NULL").fetchone() == (2,)
+    assert variables == {name: "not json"}
 
 
 @pytest.mark.parametrize("error", [psycopg.errors.InternalError_("x"), RuntimeError("x"), KeyError("x")])

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from devstack.postgres import Postgres
 from include.domains.weather.datasets import WEATHER_DATA
+from include.ops.alerts import drain as drain_module
 from include.ops.alerts import pending
 from include.ops.alerts.drain import DrainError, drain
 from include.ops.alerts.pending import PendingAlert
@@ -151,6 +152,24 @@ def test_a_warehouse_of_another_encoding_loses_no_alert(
             drain([WEATHER_DATA])
     bench.one_alert("Failed: spell. brew, try 4 of 4: ValueError: the cauldron is … 28 °C, \\x00")
     assert len(variables) == 1
+
+
+def test_an_outage_of_the_channels_too_does_not_prolong_a_round(
+    bench: Bench, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POSTGRES.variable, POSTGRES.to_json(host="127.0.0.1", port=9, login="x", schema="x"))
+    bench.slack.down = True
+    bench.mail.stop()
+    for number in range(3):
+        pending.store(PendingAlert(replace(SUCCEEDED, dag_id=f"spell_{number}"), since=LONG_AGO))
+    for seconds, tried in ((drain_module.TRYING_SECONDS, 3), (0, 0)):
+        monkeypatch.setattr(drain_module, "TRYING_SECONDS", seconds)
+        before = bench.slack.request_count
+        with pytest.raises(DrainError, match="the outbox can't be opened"):
+            drain([WEATHER_DATA])
+        assert bench.slack.request_count - before == tried
+    assert len(variables) == 3
+    bench.mail.start()
 
 
 def test_an_outage_sends_no_more_than_ten_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
