@@ -45,6 +45,6 @@ def test_the_scheduler_waits_for_heartbeats_longer_than_an_outage_of_two_minutes
     assert float(config["scheduler"]["task_instance_heartbeat_timeout"]) > OUTAGE + RETURN
 
 
-def test_a_task_is_ended_before_the_scheduler_retries_it(totals: list[float]) -> None:
+def test_a_task_whose_heartbeats_are_refused_is_ended_before_the_scheduler_retries_it(totals: list[float]) -> None:
     failures = int(config["workers"]["max_failed_heartbeats"])
     assert failures * max(totals) < float(config["scheduler"]["task_instance_heartbeat_timeout"])
