@@ -24,13 +24,14 @@ from tests.integration.hostile.steps import DAY
 from tests.integration.runs.conftest import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.integration.hostile.conftest import Target
 
-ECHO, INPUTS, WAITS = "hostile_echo", "hostile_inputs", "hostile_waits"
+ECHO, INPUTS, WAITS, DAILY = "hostile_echo", "hostile_inputs", "hostile_waits", "hostile_daily"
 ACCEPTED, REFUSED = "2xx", "4xx"
-ANSWERED, DENIED = "answered", "denied"  # also with 500: Airflow has no better answer to some of them
+DENIED = "denied"  # also with 500: Airflow has no better answer to some of them
+LARGE = 100_000  # bytes of a body that a server may stop to receive
 REFUSED_PARAM = "param"
 JSON = {"Content-Type": "application/json"}
 DEFINE = """
@@ -163,13 +164,16 @@ class Replay:
 
     def _conf(self) -> Iterator[Outcome]:
         runs = f"/api/v2/dags/{ECHO}/dagRuns"
+        [asset] = (asset["id"] for asset in self.target.airflow.get("/assets")["assets"] if asset["name"] == DAILY)
         days = '"from_date": "2024-06-01T00:00:00Z", "to_date": "2024-06-02T00:00:00Z"'
         for path, body in (
             (runs, '{"logical_date": null, "conf": {"a": [VALUE]}}'),
-            ("/api/v2/backfills", f'{{"dag_id": "{ECHO}", {days}, "dag_run_conf": {{"a": VALUE}}}}'),
-            ("/api/v2/assets/events", '{"asset_id": 1, "extra": {"a": VALUE}}'),
+            ("/api/v2/backfills", f'{{"dag_id": "{DAILY}", {days}, "dag_run_conf": {{"a": VALUE}}}}'),
+            ("/api/v2/assets/events", f'{{"asset_id": {asset}, "extra": {{"a": VALUE}}}}'),
             ("/api/v2/variables", '{"key": "hostile", "value": VALUE}'),
         ):
+            if path != runs:  # other inputs are accepted there
+                yield self._sent(f"{path}: a valid value", ACCEPTED, path, body.replace("VALUE", '"a"').encode())
             for name, value in conf.VALUES.items():
                 if path.endswith("variables") and value[0] == '"' and "\\" not in value:
                     continue  # a variable may be a long text
@@ -197,10 +201,12 @@ class Replay:
 
     def _requests(self) -> Iterator[Outcome]:
         for path in strangers.PATHS:
-            yield Outcome(f"GET {path}", ANSWERED, ANSWERED if self._get(path) else "")
+            response = self._get(path)
+            found = self.target.canaries.found_in(response.content + str(response.headers).encode())
+            yield Outcome(f"GET {path}", "no canary", f"canary {found}" if found else "no canary")
         for name, token in self._tokens():
-            status = self._get("/api/v2/connections", Authorization=f"Bearer {token}")
-            yield Outcome(f"token: {name}", REFUSED, status)
+            response = self._get("/api/v2/connections", Authorization=f"Bearer {token}")
+            yield Outcome(f"token: {name}", REFUSED, _kind(response))
         for name in ("api", "jwt", "fernet"):
             status = _status("GET", f"{self._url}/api/v2/connections", cookies=cookies(self._secret(name)))
             yield Outcome(f"cookies signed with the key {name}", REFUSED, status)
@@ -272,10 +278,11 @@ class Replay:
     def _sent(self, name: str, expected: str, path: str, body: bytes) -> Outcome:
         return Outcome(name, expected, _status("POST", self._url + path, data=body, headers=JSON | self._token))
 
-    def _get(self, path: str, **headers: str) -> str:
+    def _get(self, path: str, **headers: str) -> requests.Response:
         request = requests.Request("GET", self._url, headers=self._token | headers).prepare()
         request.url = self._url + path  # as it is
-        return _kind(lambda session: session.send(request, timeout=60, allow_redirects=False))
+        with requests.Session() as session:
+            return session.send(request, timeout=60, allow_redirects=False)
 
     def _secret(self, name: str) -> str:
         return str(json.loads((self.target.stack.state.root / "secrets.json").read_text())[name])
@@ -287,18 +294,17 @@ class Replay:
         return self._ids[file]
 
 
-def _status(method: str, url: str, **options: Any) -> str:
-    return _kind(lambda session: session.request(method, url, timeout=60, **options))
-
-
-def _kind(send: Callable[[requests.Session], requests.Response]) -> str:
+def _status(method: str, url: str, data: bytes = b"", **options: Any) -> str:
     """Return the kind of the response's status, such as ``4xx``.
 
-    It is also returned if the server closes the connection without one, as it does while it receives too large a
-    request; whether it still runs is checked afterwards.
+    A server may close the connection without a response while it receives too large a body, which is a refusal, too;
+    whether it still runs is checked afterwards.
     """
-    with requests.Session() as session:
-        try:
-            return f"{send(session).status_code // 100}xx"
-        except requests.ConnectionError:
-            return REFUSED
+    try:
+        return _kind(requests.request(method, url, data=data, timeout=60, **options))
+    except requests.ConnectionError:
+        return REFUSED if len(data) > LARGE else "no response"
+
+
+def _kind(response: requests.Response) -> str:
+    return f"{response.status_code // 100}xx"

@@ -7,6 +7,8 @@ import html
 import json
 import shutil
 from base64 import b64encode
+from email import message_from_bytes
+from email.policy import default
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
     from tests.integration.hostile.conftest import Target
 
 LEAST = 200
+MARKUP = {
+    "slack": ("<!", "<@", "<#", "<http://evil", "<https://evil"),
+    "mail": ("\nBcc:",),
+    "html": ("<script", "<img", "<!channel"),
+}
+"""What no alert of a kind may contain."""
 
 
 class Replayed(NamedTuple):
@@ -63,13 +71,16 @@ def replayed(target: Target) -> Replayed:
 
 
 def messages(target: Target) -> list[tuple[str, str]]:
-    """Return kind and text of each alert as it was received, a mail's with its headers."""
+    """Return kind and text of each alert as it was received, a mail's with its headers, and its HTML by itself."""
     folder = target.stack.state.root / "alerts"
     slack = [
         ("slack", json.dumps(json.loads(path.read_bytes()), ensure_ascii=False))
         for path in (folder / "slack").iterdir()
     ]
-    return slack + [("mail", path.read_text(errors="replace")) for path in (folder / "mail").iterdir()]
+    mails = [path.read_bytes() for path in (folder / "mail").iterdir()]
+    parts = [part for mail in mails for part in message_from_bytes(mail, policy=default).walk()]
+    shown = [("html", part.get_content()) for part in parts if part.get_content_type() == "text/html"]
+    return [*slack, *(("mail", mail.decode(errors="replace")) for mail in mails), *shown]
 
 
 def test_each_input_has_its_outcome(replayed: Replayed) -> None:
@@ -94,11 +105,11 @@ def test_what_is_rendered_is_not_rendered_again(replayed: Replayed) -> None:
 def test_alerts_have_no_markup(replayed: Replayed, target: Target) -> None:
     del replayed
     received = messages(target)
-    assert {kind for kind, text in received if "hostile_echo" in text} == {"slack", "mail"}
+    assert {kind for kind, text in received if "hostile_echo" in text} == {"slack", "mail", "html"}
     assert any("!channel" in text for _, text in received)
+    assert any("&lt;script&gt;" in text for kind, text in received if kind == "html")
     for kind, text in received:
-        for markup in ("<!", "<@", "<#", "<http://evil", "<https://evil") if kind == "slack" else ("\nBcc:",):
-            assert markup not in text
+        assert [markup for markup in MARKUP[kind] if markup in text] == []
 
 
 def test_every_component_still_answers(replayed: Replayed, target: Target) -> None:

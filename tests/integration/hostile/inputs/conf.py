@@ -99,7 +99,7 @@ TEXTS: dict[str, str] = {
 }
 """Texts that are accepted in a run's conf; they come out as they went in, and nothing else happens."""
 
-IN_ALERTS = ("Slack: everybody", "Slack: a link", "mail header", "16 kB for patterns")
+IN_ALERTS = ("Slack: everybody", "Slack: a link", "HTML", "mail header", "16 kB for patterns")
 """These are the errors of failed runs, too."""
 
 PARAMS: dict[str, dict[str, tuple[str, ...]]] = {

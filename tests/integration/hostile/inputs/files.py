@@ -112,7 +112,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "Parquet: endless footer": ("a.parquet", PARQUET[:-8] + b"\xff\xff\xff\x7fPAR1", UNREADABLE),
     "Parquet: corrupt": ("a.parquet", PARQUET[:8] + b"\xff" * 40 + PARQUET[48:], UNREADABLE),
     "Parquet: nested": ("a.parquet", parquet([ROWS[0] | {"text": {"a": [1]}}]), REFUSED),
-    "Parquet: bytes": ("a.parquet", parquet([ROWS[0] | {"text": b"\xff\x00"}]), LOADED),
+    "Parquet: bytes": ("a.parquet", parquet([ROWS[0] | {"text": b"\xff\x00"}]), UNREADABLE),
     "Parquet: NUL": ("a.parquet", parquet([ROWS[0] | {"text": "a\0b"}]), REFUSED),
     "Parquet: markup as a name": ("a.parquet", parquet([ROWS[0] | {MARKUP.decode(): "x"}]), LOADED),
     "Parquet: 5000 equal rows": ("a.parquet", parquet(ROWS * 5000, compression="zstd"), REFUSED),

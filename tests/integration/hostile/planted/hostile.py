@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from airflow.sdk import DAG, task
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Asset, task
 from pendulum import datetime
 
 from spellbook.sensors.http import PacedHttpSensor
@@ -39,6 +40,9 @@ with DAG("hostile_echo", schedule=None, **SETTINGS):
         return steps.echo(rendered, context["dag_run"])
 
     echo("{{ dag_run.conf }}")
+
+with DAG("hostile_daily", schedule="@daily", catchup=False, **SETTINGS):
+    EmptyOperator(task_id="nothing", outlets=[Asset("hostile_daily")])
 
 with DAG("hostile_inputs", schedule=None, **SETTINGS):
 
