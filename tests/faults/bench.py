@@ -7,9 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ from tests.faults.ledger import Ledger
 BUCKET = "faults"
 STORES = ("metadata", "warehouse", "redis", "s3", "sinks")
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-second")
-ON_COMPUTER = (*STORES, *AIRFLOW)
+COMPONENTS = (*STORES, *AIRFLOW)
 
 # Shorter than in production, so that what has to time out does so sooner; docs/reliability.md has both.
 TEST_PROFILE = {
@@ -120,7 +119,7 @@ class Processes(Stack):
             command = ["celery", "worker", "--skip-serve-logs", "--queues", queue, "--celery-hostname", f"{name}@bench"]
             return component(name, command, lambda _: " ready." in (self.state.logs / f"{name}.log").read_text())
 
-        mine = (
+        own = (
             server("metadata", self.metadata),
             server("warehouse", self.warehouse),
             Service("redis", ("redis",), self._start_redis, lambda _: (), self.state.logs / "redis.log"),
@@ -131,13 +130,13 @@ class Processes(Stack):
             consumer("worker", "default"),
             consumer("worker-second", "second"),
         )
-        theirs = declare(self.state, airflow)
-        return {service.name: service for service in (*mine, theirs["sinks"], theirs["s3"])}
+        shared = declare(self.state, airflow)
+        return {service.name: service for service in (*own, shared["sinks"], shared["s3"])}
 
     @override
     def stop(self) -> list[str]:
         with self.state.lock():
-            return [name for name in reversed(ON_COMPUTER) if self._stop(name)]
+            return [name for name in reversed(COMPONENTS) if self._stop(name)]
 
     def responds(self) -> bool:
         """Tell whether the API server answers."""
@@ -205,11 +204,11 @@ class Processes(Stack):
 
     def running(self) -> list[str]:
         """Return the names of the components that run."""
-        return [name for name in ON_COMPUTER if self.is_running(name)]
+        return [name for name in COMPONENTS if self.is_running(name)]
 
     def restart_ended(self) -> None:
         """Start the components that have ended, as Compose does."""
-        ended = [name for name in ON_COMPUTER if not self.is_running(name)]
+        ended = [name for name in COMPONENTS if not self.is_running(name)]
         if ended:
             self.ensure(ended)
 
@@ -219,7 +218,8 @@ class Processes(Stack):
         members = [member for main in mains for member in (main, *main.children(recursive=True))]
         for member in members:
             _kill(member)
-        psutil.wait_procs(members, timeout=30)
+        _, alive = psutil.wait_procs(members, timeout=30)
+        assert not alive, f"still there after SIGKILL: {alive}"
 
     def kill_main(self, name: str) -> None:
         """Send SIGKILL to a component's main process only."""
@@ -234,7 +234,7 @@ class Processes(Stack):
     def strays(self) -> list[str]:
         """Return the processes of this bench that belong to none of its components."""
         known: set[int] = {os.getpid()}
-        for name in ON_COMPUTER:
+        for name in COMPONENTS:
             record = Record.read(self._record(name))
             if record and (main := record.process()):
                 known |= {main.pid, *(child.pid for child in main.children(recursive=True))}
@@ -248,6 +248,11 @@ class Processes(Stack):
             except psutil.Error:
                 continue
         return found
+
+    def stop_strays(self) -> None:
+        """End what belongs to none of the components."""
+        for stray in self.strays():
+            process.stop(psutil.Process(int(stray.split()[0])))
 
     def activity(self) -> Activity:
         """Return the progress of all components."""
@@ -265,7 +270,7 @@ class Processes(Stack):
                 query = "SELECT state, count(*), max(try_number) AS tries FROM task_instance"
                 return session.execute(f"{query} GROUP BY state ORDER BY state").fetchall()
         except psycopg.OperationalError:
-            return time.monotonic() // 60
+            return None
 
     def _start_redis(self) -> int:
         program = shutil.which("redis-server")
@@ -330,17 +335,14 @@ def open_bench(folder: Path, overrides: Mapping[str, str] | None = None) -> Iter
     ledger = Ledger(state.port("ledger"))
     forwarder = Forwarder(state.port("postgres"), processes.warehouse.port)
     task_api = Forwarder(state.port("task-api"), state.port("api"))
-    try:
-        processes.prepare()
-        processes.ensure(ON_COMPUTER)
-        yield Bench(processes, ledger, forwarder, task_api)
-    finally:
-        ledger.close()
-        forwarder.close()
-        task_api.close()
-        processes.kill(*processes.running())
-        processes.stop()
-        for stray in processes.strays():
-            process.stop(psutil.Process(int(stray.split()[0])))
+    with ExitStack() as cleanup:  # the last one first; each, whatever becomes of the others
         for server in (processes.metadata, processes.warehouse):
-            server.remove()
+            cleanup.callback(server.remove)
+        cleanup.callback(processes.stop_strays)
+        cleanup.callback(processes.stop)
+        cleanup.callback(lambda: processes.kill(*processes.running()))
+        for server in (task_api, forwarder, ledger):
+            cleanup.callback(server.close)
+        processes.prepare()
+        processes.ensure(COMPONENTS)
+        yield Bench(processes, ledger, forwarder, task_api)

@@ -58,17 +58,22 @@ def wait_until_terminal(bench: Bench, run: str) -> str:
     return run_state(bench, run)
 
 
-def check_load(bench: Bench, run: str, day: str, *, commits: int = 1, state: str = "success") -> None:
-    """Wait for the end of a run of ``ledger_load``, and check what it has left.
+def task_state(bench: Bench, run: str, task: str) -> str:
+    """Return the state of a task of a run."""
+    return next(str(row["state"]) for row in tasks(bench, run) if row["task_id"] == task)
+
+
+def check_load(bench: Bench, run: str, day: str, *, commits: int = 1) -> None:
+    """Wait until a run of ``ledger_load`` has succeeded, and check what it has left.
 
     Args:
         bench: the bench.
         run: id of the run.
         day: its day.
         commits: how many of its tries may have committed; all but the first must have changed nothing.
-        state: the state in which the run must end.
     """
-    assert wait_until_terminal(bench, run) == state, tasks(bench, run)
+    assert wait_until_terminal(bench, run) == "success", tasks(bench, run)
+    bench.processes.wait(lambda: not open_transactions(bench), "open transactions to end")
     with bench.processes.session(WAREHOUSE) as session:
         ids = [row["id"] for row in session.execute("SELECT id FROM ledger_rows WHERE day = %s", [day])]
         loads = session.execute(
@@ -77,16 +82,19 @@ def check_load(bench: Bench, run: str, day: str, *, commits: int = 1, state: str
         unlogged = session.execute(
             "SELECT count(*) AS rows FROM ledger_rows WHERE load_id NOT IN (SELECT load_id FROM load_log)"
         ).fetchone()
-        idle = session.execute("SELECT query FROM pg_stat_activity WHERE state = 'idle in transaction'").fetchall()
-    if state == "success":
-        assert Counter(ids) == Counter(bench.ledger.served[day])
-        assert 1 <= len(loads) <= commits, loads
+    assert Counter(ids) == Counter(bench.ledger.served[day])
+    assert 1 <= len(loads) <= commits, loads
     assert not any(load["changed"] or load["removed"] for load in loads[1:]), loads
     assert len({load["try_number"] for load in loads}) == len(loads), f"a try committed twice: {loads}"
     assert unlogged == {"rows": 0}
-    assert not idle
-    check_messages(bench, run, failed=state == "failed")
+    check_messages(bench, run, failed=False)
     check_processes(bench)
+
+
+def open_transactions(bench: Bench) -> list[dict[str, Any]]:
+    """Return the statements after which a session on the warehouse is idle in its transaction."""
+    with bench.processes.session(WAREHOUSE) as session:
+        return session.execute("SELECT query FROM pg_stat_activity WHERE state = 'idle in transaction'").fetchall()
 
 
 def check_messages(bench: Bench, run: str, *, failed: bool) -> None:
@@ -99,9 +107,19 @@ def check_messages(bench: Bench, run: str, *, failed: bool) -> None:
 
     if failed:
         bench.processes.wait(received, f"the message of {run}")
+    drain(bench)
     messages = received()
     assert sum(message.startswith("Failed") for message in messages) == int(failed), messages
     assert len(messages) == len(set(messages)), messages
+
+
+def drain(bench: Bench) -> None:
+    """Deliver what is pending or waits, as ``alerts_drain`` does each minute; here it is paused otherwise."""
+    bench.api().patch("/dags/alerts_drain", {"is_paused": False})
+    try:
+        assert wait_until_terminal(bench, start(bench, "alerts_drain")) == "success"
+    finally:
+        bench.api().patch("/dags/alerts_drain", {"is_paused": True})
 
 
 def check_processes(bench: Bench) -> None:

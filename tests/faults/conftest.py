@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from tests.faults.bench import ON_COMPUTER, Bench, open_bench
+from tests.faults.bench import COMPONENTS, Bench, open_bench
 from tests.integration.conftest import folder_in_memory
 from tests.unit.monitoring.promtool import program
 
@@ -47,8 +47,9 @@ def session_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @pytest.fixture
 def bench(session_bench: Bench) -> Iterator[Bench]:
     """The bench, with everything running; also after the test."""
-    session_bench.processes.ensure(ON_COMPUTER)
+    session_bench.processes.ensure(COMPONENTS)
     session_bench.forwarder.calm()
+    session_bench.ledger.misbehaviours.clear()
     yield session_bench
     for hold in session_bench.ledger.holds:
         hold.released.set()

@@ -8,13 +8,15 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from tests.faults.bench import ON_COMPUTER, Bench
+from tests.faults import SENSORS
+from tests.faults.bench import COMPONENTS, Bench
 from tests.faults.checks import (
     check_load,
     check_messages,
     check_processes,
     new_day,
     start,
+    task_state,
     tasks,
     tries,
     wait_until_terminal,
@@ -25,7 +27,6 @@ from tests.faults.ledger import Hold
 ONE_TRY = {"extract": 1, "load": 1, "confirm": 1}
 PRODUCTION = {"AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "180"}  # as in airflow.cfg
 KEPT = {"s3", "sinks"}  # stand for services on other machines
-SENSORS = 10
 
 
 def process_at(bench: Bench, hold: Hold) -> psutil.Process:
@@ -119,7 +120,7 @@ def test_worker_killed_with_its_tasks(bench: Bench, recovery: Recovery, step: st
         process_at(bench, hold)
         bench.processes.kill("worker")
         recovery.begins()
-        bench.processes.wait(lambda: tasks(bench, run)[2]["state"] != "running", "the retry to be decided")
+        bench.processes.wait(lambda: task_state(bench, run, "load") != "running", "the retry to be decided")
         recovery.ends(25)
     bench.processes.ensure(["worker"])
     check_load(bench, run, day, commits=2 if step == "commit" else 1)
@@ -181,6 +182,14 @@ def test_api_server_away(bench: Bench, recovery: Recovery, seconds: int) -> None
     """A running task survives and reports its end later; those sent meanwhile start later, in their first try."""
     bench.processes.kill("scheduler")
     replace(bench.processes, overrides=PRODUCTION).ensure(["scheduler"])
+    try:
+        check_outage(bench, recovery, seconds)
+    finally:
+        bench.processes.kill("scheduler")  # the next test starts it with the test profile
+
+
+def check_outage(bench: Bench, recovery: Recovery, seconds: int) -> None:
+    """Take the API away from tasks for a time, and check the runs of that time."""
     days = [new_day(), new_day(), new_day()]
     run = start(bench, day=days[0])
     with bench.ledger.hold(run, "load", "start") as hold:
@@ -197,7 +206,6 @@ def test_api_server_away(bench: Bench, recovery: Recovery, seconds: int) -> None
         check_load(bench, other, day)
     recovery.ends(30)
     assert [tries(bench, other) for other in (run, *unstarted)] == [ONE_TRY] * 3
-    bench.processes.kill("scheduler")  # the next test starts it with the test profile
 
 
 def states(bench: Bench, runs: list[str]) -> list[str]:
@@ -220,9 +228,9 @@ def test_everything_killed(bench: Bench, recovery: Recovery, task: str, step: st
     run = start(bench, day=day)
     with bench.ledger.hold(run, task, step) as hold:
         process_at(bench, hold)
-        bench.processes.kill(*(name for name in reversed(ON_COMPUTER) if name not in KEPT))
+        bench.processes.kill(*(name for name in reversed(COMPONENTS) if name not in KEPT))
         recovery.begins()
-    bench.processes.ensure(ON_COMPUTER)
+    bench.processes.ensure(COMPONENTS)
     check_load(bench, run, day, commits=2 if step == "commit" else 1)
     recovery.ends(90)
     assert tries(bench, run) == ONE_TRY | {task: 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from devstack.postgres import WAREHOUSE
+from tests.faults import TASKS
 from tests.faults.bench import Bench
 from tests.faults.checks import (
     check_load,
@@ -10,13 +11,12 @@ from tests.faults.checks import (
     check_processes,
     new_day,
     start,
+    task_state,
     tasks,
     tries,
     wait_until_terminal,
 )
 from tests.faults.conftest import Recovery
-
-TASKS = 18
 
 
 def test_warehouse_killed_in_mid_copy(bench: Bench, recovery: Recovery) -> None:
@@ -118,10 +118,12 @@ def test_broker_flushed_with_queued_tasks(bench: Bench, recovery: Recovery) -> N
 def test_object_storage_away(bench: Bench, recovery: Recovery) -> None:
     day = new_day()
     bench.processes.kill("s3")
-    run = start(bench, day=day)
-    bench.processes.wait(lambda: tasks(bench, run)[1]["state"] == "up_for_retry", "the first try to fail")
-    bench.processes.ensure(["s3"])
-    bench.processes.create_bucket()
-    recovery.begins()
+    try:
+        run = start(bench, day=day)
+        bench.processes.wait(lambda: task_state(bench, run, "extract") == "up_for_retry", "the first try to fail")
+    finally:
+        bench.processes.ensure(["s3"])
+        bench.processes.create_bucket()
+        recovery.begins()
     check_load(bench, run, day)
     recovery.ends(30)

@@ -19,9 +19,8 @@ from airflow.sdk import dag, task
 from pendulum import datetime
 
 from include.core.tags import Tag
+from tests.faults import TASKS
 from tests.faults.note import note
-
-TASKS = 18
 
 
 @dag(

@@ -4,7 +4,7 @@
 Tells the ledger that it has started.
 
 ## Inputs
-None.
+Connection `ledger_default`.
 
 ## Outputs
 None.

@@ -1,7 +1,7 @@
-"""Waits in the triggerer until the ledger opens, ten times, and fails once if asked to.
+"""Waits in the triggerer until the ledger opens, ten times.
 
 ## What
-Ten deferred sensors; and a task that fails if the param `fail` says so.
+Ten deferred sensors.
 
 ## Inputs
 Connection `ledger_default`.
@@ -20,8 +20,7 @@ from pendulum import datetime
 
 from include.core.tags import Tag
 from spellbook.sensors.http import PacedHttpSensor
-
-SENSORS = 10
+from tests.faults import SENSORS
 
 
 @dag(
