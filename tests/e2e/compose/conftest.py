@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from devstack.api import Airflow
+from devstack.state import free_port
 from include.domains.titanic.settings import TITANIC_REPEATS
 from include.domains.wine.settings import WINE_CANDIDATES
 from tests.e2e.compose import engine
-from tests.e2e.compose.stack import OVERRIDE, Compose, copy_of_the_repository, free_port
+from tests.e2e.compose.stack import OVERRIDE, Compose, copy_of_the_repository
 
 LAST = ("test_monitoring.py", "test_restart.py")
 MONITORING = (  # the profile without Grafana, which has no stand-in

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from airflow.sdk import Variable
 
+from devstack.state import free_port
 from include.core.warehouse.connect import Session, connect
 from include.ops.alerts import delivery
 from include.ops.alerts.outbox import Outbox
 from include.ops.alerts.routing import Routing, Silences
 from include.settings import CONNECTIONS
-from tests.e2e.compose.stack import free_port
 from tests.integration.alerts.bench import Bench
 from tests.integration.alerts.servers import Mail, Slack, serve
 

@@ -61,7 +61,6 @@ def pooler(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[int]:
                 extra_groups=[] if account else None,
             )
         record = folder / "record.json"
-        Record.of(process.pid, "").write(record)
 
         def is_up() -> bool:
             assert process.poll() is None, log.read_text()
@@ -71,10 +70,13 @@ def pooler(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[int]:
                 return False
             return True
 
-        wait_for(is_up, "PgBouncer", progress=Activity([record], [log]), hint=log.read_text)
-        yield port
-        process.terminate()
-        process.wait(20)
+        try:
+            Record.of(process.pid, "").write(record)
+            wait_for(is_up, "PgBouncer", progress=Activity([record], [log]), hint=log.read_text)
+            yield port
+        finally:
+            process.terminate()
+            process.wait()
 
 
 @pytest.fixture

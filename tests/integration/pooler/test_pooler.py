@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -112,12 +113,12 @@ def test_an_entry_of_the_cache_is_computed_once(cache: Cache) -> None:
     def compute() -> bytes:
         calls.append(1)
         computing.set()
-        go_on.wait(60)
+        assert go_on.wait(600)
         return b"fresh"
 
     with ThreadPoolExecutor(4) as threads:
         first = threads.submit(cache.get, "key", compute)
-        computing.wait(60)
+        assert computing.wait(600)
         others = [threads.submit(cache.get, "key", compute) for _ in range(3)]
         wait_for_locks(cache.uri, 3, others)
         go_on.set()
@@ -129,12 +130,12 @@ def test_an_entry_of_the_cache_is_computed_once(cache: Cache) -> None:
 
 
 def wait_for_locks(uri: str, number: int, waiting: list[Future[Cached]]) -> None:
-    """Wait until so many sessions wait for a lock, or one of the callers is done, which is the fault."""
+    """Wait until so many sessions wait for a lock; fail if one of the callers is done, which is the fault."""
     with connect(uri) as session:
-        while not any(each.done() for each in waiting):
-            locks = session.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            if locks.fetchone() == (number,):
-                return
+        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while session.execute(query).fetchone() != (number,):
+            assert not any(each.done() for each in waiting), "a caller didn't wait"
+            time.sleep(0.05)
 
 
 def test_a_worker_that_dies_while_it_computes_leaves_no_lock(cache: Cache) -> None:
