@@ -280,9 +280,9 @@ class Outbox:
             [now + delay, reason, refused, [row["id"] for row in rows]],
         )
         if refused and rows[0]["attempts"] + 1 >= ATTEMPTS:
-            self._give_up(rows[0], reason, now)
+            self._abandon(rows[0], reason, now)
 
-    def _give_up(self, row: dict[str, Any], reason: str, now: datetime) -> None:
+    def _abandon(self, row: dict[str, Any], reason: str, now: datetime) -> None:
         """Mark a refused message as kept back, and send word of it over the other routes."""
         self.session.execute(
             "UPDATE alert_outbox SET sent_at = %s, kept_back = %s WHERE id = %s", [now, f"refused: {reason}", row["id"]]

@@ -72,10 +72,10 @@ class Bench:
     def run_failure(self, failure: Failure | None = None, run: Alert = RUN) -> None:
         """The scheduler's listener, and the DAG's callback, which doesn't know the error."""
         known = (replace(failure, error=""),) if failure else ()
-        self.park(replace(run, failures=known))
+        self.keep_pending(replace(run, failures=known))
         self.say(replace(run, failures=known))
 
-    def park(self, alert: Alert) -> None:
+    def keep_pending(self, alert: Alert) -> None:
         """The scheduler's or the DAG processor's listener; what it parks belongs to the outbox."""
         if not isinstance(self.outbox, WithoutOutbox):
             self.pending.append(alert)

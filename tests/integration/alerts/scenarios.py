@@ -82,7 +82,7 @@ def the_worker_is_lost(bench: Bench) -> None:
 
 def the_dag_processor_is_killed(bench: Bench) -> None:
     """Only what the scheduler stored remains."""
-    bench.park(replace(RUN, failures=(failure(""),)))
+    bench.keep_pending(replace(RUN, failures=(failure(""),)))
     bench.minute(3)
     bench.one_alert(f"Failed: spell. brew, try 4 of 4: {NO_ERROR}")
 
@@ -97,8 +97,8 @@ def a_deadline_is_missed(bench: Bench) -> None:
 
 def a_file_does_not_load(bench: Bench) -> None:
     error = Alert(Kind.IMPORT_ERROR, subject="broken.py", attempt="2024-06-02 06", text="SyntaxError: invalid syntax")
-    bench.park(error)
-    bench.park(error)
+    bench.keep_pending(error)
+    bench.keep_pending(error)
     bench.minute(3)
     text = "Doesn't load: broken.py. SyntaxError: invalid syntax"
     assert bench.in_slack() == [("#data-alerts", text)]

@@ -41,7 +41,7 @@ def _connected(bench: Bench, warehouse: str, variables: dict[str, str], monkeypa
     use(warehouse, monkeypatch)
 
 
-def park(since: datetime = LONG_AGO, error: str = failure().error) -> None:
+def keep_pending(since: datetime = LONG_AGO, error: str = failure().error) -> None:
     pending.store(PendingAlert(replace(RUN, failures=(failure(error),)), since=since))
 
 
@@ -61,7 +61,7 @@ def last_drain(bench: Bench) -> object:
 
 def test_a_good_round_is_recorded(bench: Bench) -> None:
     before = last_drain(bench)
-    park()
+    keep_pending()
     result = drain([WEATHER_DATA])
     assert (result.imported, result.sent, result.problems) == (1, 2, [])
     bench.one_alert(EMPTY)
@@ -73,7 +73,7 @@ def test_a_pending_alert_that_cannot_be_read_holds_nothing_and_is_named(
     bench: Bench, variables: dict[str, str], value: str
 ) -> None:
     variables["alert_broken"] = value
-    park()
+    keep_pending()
     load_nothing(bench)
     before = last_drain(bench)
     with pytest.raises(
@@ -91,7 +91,7 @@ def test_a_pending_alert_that_the_warehouse_refuses_is_sent_and_holds_nothing(
     bench.session.execute("ALTER TABLE alert_outbox ADD CHECK (dag_id <> 'cursed')")
     cursed = PendingAlert(replace(SUCCEEDED, dag_id="cursed"), since=LONG_AGO)
     pending.store(cursed)
-    park()
+    keep_pending()
     for _ in range(2):
         with pytest.raises(DrainError, match=f"pending alert {cursed.name}: CheckViolation"):
             drain([WEATHER_DATA])
@@ -100,7 +100,7 @@ def test_a_pending_alert_that_the_warehouse_refuses_is_sent_and_holds_nothing(
 
 
 def test_texts_that_no_database_can_store_are_escaped(bench: Bench, variables: dict[str, str]) -> None:
-    park(error="a\0b \ud83d …")
+    keep_pending(error="a\0b \ud83d …")
     drain([WEATHER_DATA])
     bench.one_alert("Failed: spell. brew, try 4 of 4: a\\x00b \\ud83d …")
     assert variables == {}
@@ -110,7 +110,7 @@ def test_a_read_only_warehouse_keeps_the_alerts_and_sends_what_waits_long(
     bench: Bench, warehouse: str, variables: dict[str, str]
 ) -> None:
     load_nothing(bench)
-    park(since=datetime.now(UTC))
+    keep_pending(since=datetime.now(UTC))
     with psycopg.connect(warehouse, autocommit=True) as session:
         name = sql.Identifier(session.info.dbname)
         session.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
@@ -146,7 +146,7 @@ def test_a_warehouse_of_another_encoding_loses_no_alert(
     bench: Bench, foreign: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(foreign, monkeypatch)
-    park(error="ValueError: the cauldron is … 28 °C, \0")
+    keep_pending(error="ValueError: the cauldron is … 28 °C, \0")
     for _ in range(2):
         with pytest.raises(DrainError, match=r"the outbox can't be opened: ConfigurationError: .* has the encoding"):
             drain([WEATHER_DATA])

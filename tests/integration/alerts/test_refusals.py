@@ -49,7 +49,7 @@ def test_sixty_failures_of_one_cause_are_sent(bench: Bench) -> None:
     for number in range(60):
         run = replace(RUN, dag_id=f"spell_{number}")
         bench.task_failure(failure(LONG), run=run)
-        bench.park(run)
+        bench.keep_pending(run)
     bench.minute(2)
     bench.say(SUCCEEDED)
     texts = [text for _, text in bench.in_slack()]

@@ -17,7 +17,7 @@ import requests
 from devstack.environment import local_url
 from devstack.load import parse
 from tests.forgery import cookies
-from tests.integration.hostile.inputs import answers, conf, files, sources, urls
+from tests.integration.hostile.inputs import conf, files, responses, sources, urls
 from tests.integration.hostile.inputs import requests as strangers
 from tests.integration.hostile.servers import LATER
 from tests.integration.hostile.steps import DAY
@@ -125,7 +125,7 @@ class Replay:
             (folder / f"{DAY}{suffix}").write_bytes(content)
         named = (*urls.NOT_ALLOWED, *urls.NOT_PUBLIC, *urls.NOT_THERE)
         self.start(INPUTS, "urls", step="urls", names=[fill(url) for url in named])
-        for step, names in (("answers", answers.ANSWERS), ("files", files.FILES), ("models", files.MODELS)):
+        for step, names in (("responses", responses.RESPONSES), ("files", files.FILES), ("models", files.MODELS)):
             self.start(INPUTS, step, step=step, names=list(names))
         self.start(WAITS, "waits")
         self.start(ECHO, "texts", texts=conf.TEXTS)
@@ -141,19 +141,19 @@ class Replay:
             {fill(url): "ConfigurationError" for url in urls.NOT_ALLOWED},
             {fill(url): "Forbidden" for url in urls.NOT_PUBLIC},
             {fill(url): "FileNotFoundError" for url in urls.NOT_THERE},
-            {name: answer.outcome for name, answer in answers.ANSWERS.items()},
+            {name: response.outcome for name, response in responses.RESPONSES.items()},
             {name: outcome for name, (_, _, outcome) in files.FILES.items()},
             dict.fromkeys(files.MODELS, "ArtifactError"),
         )
         actual: dict[str, dict[str, str]] = {
-            step: self.outcomes(step) for step in ("urls", "answers", "files", "models")
+            step: self.outcomes(step) for step in ("urls", "responses", "files", "models")
         }
         for step, outcomes in zip(("urls", "urls", *actual), expected, strict=True):
             yield from (Outcome(f"{step}: {name}", outcome, actual[step][name]) for name, outcome in outcomes.items())
         for name, text in self.echoed()[self.runs["texts"].run_id]["conf"]["texts"].items():
             yield Outcome(f"text: {name}", conf.TEXTS[name], text)
         states = self.states()
-        for name in answers.FOR_TRIGGERS:
+        for name in responses.FOR_TRIGGERS:
             count = self.target.hostile.requests[f"{LATER}/{name}"]
             yield Outcome(f"trigger: {name}", "requested again", "requested again" if count > 1 else str(count))
         for name, run in self.runs.items():

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from typing_extensions import override
 
-from tests.integration.hostile.inputs.answers import ANSWERS
+from tests.integration.hostile.inputs.responses import RESPONSES
 
 LATER = "later"
 
@@ -46,12 +46,12 @@ class Hostile(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """Send the answer."""
+        """Send the response."""
         steps = unquote(urlsplit(self.path).path).strip("/").split("/")
         is_later = steps[0] == LATER
         key = "/".join(steps[: 1 + is_later])
         self.server.requests[key] += 1
-        answer = ANSWERS[steps[is_later]]
+        response = RESPONSES[steps[is_later]]
         if is_later and self.server.requests[key] == 1:
             self.send_error(404)
             return
@@ -60,19 +60,19 @@ class Hostile(BaseHTTPRequestHandler):
             b"@self@": self.path,
             b"@token@": self.headers.get("Authorization", ""),
         }
-        body = answer.body if isinstance(answer.body, bytes) else answer.body(self.server.requests[key])
+        body = response.body if isinstance(response.body, bytes) else response.body(self.server.requests[key])
         for mark, value in replaced.items():
             body = body.replace(mark, value.encode())
         with contextlib.suppress(OSError):  # the client has read enough
-            self.send_response(answer.status)
-            for name, text in ({"Content-Length": str(len(body) + answer.missing)} | answer.headers).items():
+            self.send_response(response.status)
+            for name, text in ({"Content-Length": str(len(body) + response.missing)} | response.headers).items():
                 for mark, value in replaced.items():
                     text = text.replace(mark.decode(), value)
                 self.send_header(name, text)
             self.end_headers()
-            for chunk in (body[i : i + 1] for i in range(len(body))) if answer.pause else [body]:
+            for chunk in (body[i : i + 1] for i in range(len(body))) if response.pause else [body]:
                 self.wfile.write(chunk)
-                time.sleep(answer.pause)
+                time.sleep(response.pause)
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""

@@ -16,8 +16,8 @@ from airflow.sdk import Connection, ObjectStoragePath
 from include.core.dag import storage_root, warehouse_uri
 from include.core.errors import ForbiddenAddressError, PermanentError, TransientUpstreamError
 from include.core.storage import handoff_folder, write
-from tests.integration.hostile.inputs.answers import ANSWERS
 from tests.integration.hostile.inputs.files import MODELS
+from tests.integration.hostile.inputs.responses import RESPONSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,11 +64,11 @@ def read(step: str, names: list[str]) -> dict[str, str]:
     """
     action: Callable[[str], None] = {
         "urls": read_url,
-        "answers": load_answer,
+        "responses": load_response,
         "files": load_file,
         "models": load_model,
     }[step]
-    with ThreadPoolExecutor(8 if step == "answers" else 1) as pool:
+    with ThreadPoolExecutor(8 if step == "responses" else 1) as pool:
         return dict(zip(names, pool.map(partial(_outcome, action), names), strict=True))
 
 
@@ -92,18 +92,18 @@ def read_url(url: str) -> None:
         log.info("%s: %d bytes", url, len(file.read()))
 
 
-def load_answer(name: str) -> None:
+def load_response(name: str) -> None:
     """Load a day from an API whose answer has this name."""
     from include.core.sources import pipeline
     from include.core.sources.client import SourceClient
 
-    source = _source(path="/answers")
+    source = _source(path="/responses")
     uri = warehouse_uri("postgres_default")
     client = SourceClient.of(Connection.get("sources_default"), source, uri)
     # In one try, and without the rate limit, which an answer with Retry-After raises for all others.
     api = replace(client.api, limits=replace(client.api.limits, deadline=10, backoff=60), limiter=None)
     client = replace(client, api=api, base=f"{client.base}/{quote(name)}")
-    day = DAY + dt.timedelta(days=list(ANSWERS).index(name))  # they are loaded at the same time
+    day = DAY + dt.timedelta(days=list(RESPONSES).index(name))  # they are loaded at the same time
     _load(source, pipeline.extract(client, storage_root(), [day], name), uri)
 
 

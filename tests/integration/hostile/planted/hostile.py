@@ -22,7 +22,7 @@ from pendulum import datetime
 
 from spellbook.sensors.http import PacedHttpSensor
 from tests.integration.hostile import steps
-from tests.integration.hostile.inputs.answers import FOR_TRIGGERS
+from tests.integration.hostile.inputs.responses import FOR_TRIGGERS
 from tests.integration.hostile.servers import LATER
 
 SETTINGS: dict[str, Any] = {
