@@ -336,8 +336,8 @@ def open_bench(folder: Path, overrides: Mapping[str, str] | None = None) -> Iter
     forwarder = Forwarder(state.port("postgres"), processes.warehouse.port)
     task_api = Forwarder(state.port("task-api"), state.port("api"))
     with ExitStack() as cleanup:  # the last one first; each, whatever becomes of the others
-        for server in (processes.metadata, processes.warehouse):
-            cleanup.callback(server.remove)
+        for database in (processes.metadata, processes.warehouse):
+            cleanup.callback(database.remove)
         cleanup.callback(processes.stop_strays)
         cleanup.callback(processes.stop)
         cleanup.callback(lambda: processes.kill(*processes.running()))
