@@ -115,7 +115,14 @@ async def _a_request_that_arrives_slowly_takes_no_turn(api: Api) -> None:
         await api.end.wait()
         return {"type": "http.disconnect"}
 
-    slow: dict[str, object] = {"type": "http", "method": "POST", "path": USER, "headers": [], "query_string": b"", "client": None}
+    slow: dict[str, object] = {
+        "type": "http",
+        "method": "POST",
+        "path": USER,
+        "headers": [],
+        "query_string": b"",
+        "client": None,
+    }
     requests = [asyncio.create_task(app(slow | {"app": app}, receive, _ignored)) for _ in range(request_limit.AT_ONCE)]
     await settle()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://airflow") as client:
