@@ -15,7 +15,7 @@ from include.domains.wine.settings import WINE_CANDIDATES
 from tests.e2e.compose import engine
 from tests.e2e.compose.stack import OVERRIDE, Compose, copy_of_the_repository
 
-LAST = ("test_monitoring.py", "test_restart.py")
+LAST = ("test_monitoring.py", "test_rotation.py", "test_restart.py")
 MONITORING = (  # the profile without Grafana, which has no stand-in
     "prometheus",
     "alertmanager",

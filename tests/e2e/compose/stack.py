@@ -60,13 +60,13 @@ class Compose:
         """
         return self._call(["docker", "compose", *arguments], check, seconds)
 
-    def deploy(self) -> None:
-        """Update the running stack to the folder's content.
+    def deploy(self, *arguments: str) -> None:
+        """Update the running stack to the folder's content and the settings.
 
         Raises:
             AssertionError: with its output, if it fails.
         """
-        self._call(["deploy/compose/deploy"], check=True, seconds=START_SECONDS)
+        self._call(["deploy/compose/deploy", *arguments], check=True, seconds=START_SECONDS)
 
     def _call(self, command: list[str], check: bool, seconds: float) -> subprocess.CompletedProcess[str]:
         process = subprocess.run(
