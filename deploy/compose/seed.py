@@ -22,7 +22,7 @@ from include import settings
 from include.core.settings import POSTGRES, Connection
 from include.core.warehouse.migrations import migrate as migrate_tables
 
-ADMIN = "admin"
+ADMIN, ADMIN_HASH = "admin", "admin's password hash"
 
 
 def migrate() -> None:
@@ -47,6 +47,8 @@ def ensure_admin(password: str, written: Written) -> str:
     with get_application_builder() as builder:
         manager = builder.sm
         user = manager.find_user(username=ADMIN)
+        if user and written.differs(ADMIN_HASH, user.password):
+            return "kept, since its password was changed in Airflow; `airflow users reset-password` sets another"
         succeeded = (
             manager.reset_password(user.id, password)
             if user
@@ -54,8 +56,9 @@ def ensure_admin(password: str, written: Written) -> str:
                 ADMIN, "Spellbook", "Admin", "admin@localhost", manager.find_role("Admin"), password=password
             )
         )
-    if not succeeded:
-        raise SetupError(f"the user {ADMIN} could not be written; see Airflow's log above")
+        if not succeeded:
+            raise SetupError(f"the user {ADMIN} could not be written; see Airflow's log above")
+        written.record(ADMIN_HASH, manager.find_user(username=ADMIN).password)
     written.record(ADMIN, password)
     return "new password" if user else "created"
 

@@ -20,6 +20,10 @@ class Written:
         """Tell whether ``value`` was written last under ``name``."""
         return self._digests.get(name) == _digest(value)
 
+    def differs(self, name: str, value: str) -> bool:
+        """Tell whether something else than ``value`` was written last under ``name``."""
+        return name in self._digests and not self.matches(name, value)
+
     def record(self, name: str, value: str) -> None:
         """Store that ``value`` was written under ``name``."""
         self._digests[name] = _digest(value)

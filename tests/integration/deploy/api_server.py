@@ -21,7 +21,7 @@ from pathlib import Path
 from deploy.compose import seed
 from deploy.compose.written import Written
 seed.migrate()
-seed.ensure_admin(sys.argv[1], Written(Path(sys.argv[2])))
+print(seed.ensure_admin(sys.argv[1], Written(Path(sys.argv[2]))))
 """
 VALUES = yaml.safe_load((REPOSITORY / "deploy/helm/values.yaml").read_text())["apiServer"]
 API_KEY, JWT_SECRET, FERNET_KEY = (
@@ -54,7 +54,12 @@ class ApiServer(Process):
         super().__init__(
             command, environment["AIRFLOW__API__BASE_URL"], folder / "log", environment, "/api/v2/monitor/health"
         )
-        self.run("-c", PREPARE, self.password, str(folder / "written.json"))
+        self._written = str(folder / "written.json")
+        self.prepare()
+
+    def prepare(self) -> str:
+        """Migrate the database, and set the password of admin as the Compose stack does; return what was done."""
+        return self.run("-c", PREPARE, self.password, self._written).splitlines()[-1]
 
     def run(self, *command: str, **environment: str) -> str:
         """Run Python with the server's environment and the changes to it; return its output."""

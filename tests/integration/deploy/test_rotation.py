@@ -68,3 +68,19 @@ def test_a_new_fernet_key_reads_what_the_old_one_has_written(api_server: ApiServ
     airflow("rotate-fernet-key", key=f"{new},{old}")
     assert Fernet(new).decrypt(stored()) == PASSWORD.encode()
     assert PASSWORD in airflow("connections", "get", "target", "-o", "json", key=new)
+
+
+def test_a_new_admin_password_is_set_unless_it_was_changed_meanwhile(api_server: ApiServer) -> None:
+    api_server.start()
+    former, api_server.password = api_server.password, secrets.token_hex(16)
+    assert api_server.prepare() == "new password"
+    assert api_server.log_in().status_code == requests.codes.created
+    api_server.password, current = former, api_server.password
+    assert api_server.log_in().status_code == requests.codes.unauthorized
+
+    chosen = secrets.token_hex(16)
+    api_server.run("-m", "airflow", "users", "reset-password", "--username", "admin", "--password", chosen)
+    assert api_server.prepare().startswith("kept, since")
+    for password, status_code in ((chosen, requests.codes.created), (current, requests.codes.unauthorized)):
+        api_server.password = password
+        assert api_server.log_in().status_code == status_code
