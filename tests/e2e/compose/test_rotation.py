@@ -32,8 +32,8 @@ def logins(compose: Compose) -> dict[str, Accepts]:
     """Return, by secret, whether its server accepts a value."""
 
     def http(service: str, port: int, path: str, user: str) -> Accepts:
-        url = compose.address(service, port) + path
-        return lambda value: requests.get(url, auth=(user, value), timeout=60).ok
+        url, names = compose.address(service, port) + path, {"Host": f"{service}:{port}"}
+        return lambda value: requests.get(url, auth=(user, value), headers=names, timeout=60).ok
 
     def broker(value: str) -> bool:
         try:
