@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow.models.taskinstance import TaskInstance
+from airflow.observability import stats
 from airflow.providers.celery.executors import celery_executor
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, timeout
 from airflow.utils.session import create_session
@@ -89,6 +90,7 @@ class CeleryExecutor(celery_executor.CeleryExecutor):
 
     def _resend(self, task: TaskInstance) -> None:
         log.warning("The broker has lost the message of %s; it is sent again", task.key)
+        stats.incr("spellbook.messages.lost", tags={"queue": str(task.queue)})
         self.revoke_task(ti=task)
         with create_session() as session:
             session.execute(

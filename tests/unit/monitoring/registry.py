@@ -9,6 +9,7 @@ from typing import Any
 
 import airflow
 import yaml
+from promql_parser import Expr, MatrixSelector, VectorSelector, parse, walk
 
 REGISTRY = Path(airflow.__file__).parent / "_shared/observability/metrics/metrics_template.yaml"
 HISTOGRAM = ("_bucket", "_sum", "_count")
@@ -17,8 +18,9 @@ UNREGISTERED = {"airflow_ti_awaiting_input"}
 EXPORTERS = {
     "up",
     "statsd_exporter_lines_total",
-    # plugins/spellbook/counters.py, through statsd-exporter
+    # plugins/spellbook/counters.py and celery_executor.py, through statsd-exporter
     "airflow_spellbook_cache_requests",
+    "airflow_spellbook_messages_lost",
     # include/ops/exporter
     "spellbook_up",
     "spellbook_dataset_last_load_timestamp_seconds",
@@ -61,11 +63,20 @@ def known() -> set[str]:
     return airflow_metrics() | EXPORTERS
 
 
+def selectors(expression: str) -> dict[str, str]:
+    """Return each selection of series in a PromQL expression, without its times, and its metric's name."""
+    found = {}
+
+    def visit(part: Expr) -> None:
+        if isinstance(part, MatrixSelector):
+            part = part.vector_selector
+        if isinstance(part, VectorSelector):
+            found[part.prettify().partition(" offset ")[0]] = str(part.name)
+
+    walk(parse(expression), visit)
+    return found
+
+
 def metrics_in(expression: str) -> set[str]:
-    """Names of the metrics in a PromQL expression."""
-    without_text = re.sub(r'"[^"]*"', '""', expression)
-    without_labels = re.sub(r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)", "", without_text)
-    without_matchers = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", without_labels)
-    words = re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*(?!\s*\(|[a-zA-Z0-9_:])", without_matchers)
-    keywords = {"or", "and", "unless", "offset", "by", "on", "bool", "group_left", "group_right", "without", "ignoring"}
-    return {word for word in words if word not in keywords and not re.fullmatch(r"[smhdwy]|e\d*", word)}
+    """Return the names of the metrics in a PromQL expression."""
+    return set(selectors(expression).values())
