@@ -12,6 +12,7 @@ TOGETHER = {
     "tests/unit/dags/": "DAGs",
     "tests/integration/access/": "API server",
     "tests/integration/runs/test_asset_run.py": "second stack",
+    "tests/integration/runs/test_central_logs.py": "second stack",
     "tests/integration/runs/test_etl_run.py": "second stack",
     "tests/integration/runs/test_titanic_run.py": "second stack",
     "tests/integration/runs/": "stack",

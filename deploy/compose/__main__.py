@@ -28,7 +28,7 @@ def make_databases() -> None:
 def init() -> None:
     """Prepare Airflow's start: check folders, migrate the schema, create the first user, pools, connections."""
     preflight.check()
-    from deploy.compose import seed
+    from deploy.compose import log_index, seed
 
     written = Written()
     seed.migrate()
@@ -42,6 +42,8 @@ def init() -> None:
     if "aws_default" in connections:
         others = [key.read() for key in ENVIRONMENT if key.name.endswith("_BUCKET")]
         buckets.create(filter(None, (buckets.bucket_of(OBJECT_STORAGE.read()), *others)), connections["aws_default"])
+    if host := os.environ["AIRFLOW__ELASTICSEARCH__HOST"]:
+        log_index.create(host)
 
 
 def credentials() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -50,12 +50,15 @@ def copy_of_the_dags(factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def started(root: Path, dags: Path, *, schedule: bool = False) -> Iterator[Stack]:
-    """Run a stack on the DAG files in ``dags``."""
+def started(
+    root: Path, dags: Path, overrides: Mapping[str, str] | None = None, *, schedule: bool = False
+) -> Iterator[Stack]:
+    """Run a stack on the DAG files in ``dags``, with more environment variables of Airflow."""
     state = State.open(root)
     state.port("api")  # not the preferred one, which another stack may take while this one starts
     stack = Stack(state, Upstream.REPLAY, schedule=schedule, durable=False)
-    stack = replace(stack, overrides=_impatient(stack) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)})
+    own = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
+    stack = replace(stack, overrides=_impatient(stack) | own | dict(overrides or {}))
     try:
         stack.ensure(SERVICES)
         yield stack
