@@ -12,7 +12,7 @@ class Forwarder:
     """Forwards ``port`` to ``target`` on the loopback interface."""
 
     def __init__(self, port: int, target: int) -> None:
-        self._port, self._target = port, target
+        self.port, self._target = port, target
         self._lose_commit = False
         self.lost = threading.Event()
         self._open: set[socket.socket] = set()
@@ -43,7 +43,7 @@ class Forwarder:
         self._listener.close()
 
     def _listen(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
 
     def _accept(self, listener: socket.socket) -> None:

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.core.warehouse import guards, loader, publish, quarantine
+from include.core.warehouse import loader
 from tests.integration.warehouse import scenarios
 from tests.integration.warehouse.cases import CITIES
-from tests.integration.warehouse.mutation import mutate
+from tests.integration.warehouse.planted import load_without
 from tests.integration.warehouse.scenarios import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import ModuleType
 
     Scenario = Callable[[str, scenarios.Load], Outcome]
 
@@ -28,23 +27,14 @@ GOOD: dict[Scenario, Outcome] = {
     scenarios.overlapped: Outcome({"Tokyo": 20.5}),
 }
 
-LOCK = (guards, "SELECT pg_advisory_xact_lock(hashtextextended(%s || chr(31) || %s, 0))", "SELECT %s || chr(31) || %s")
-FENCE = (guards, "WHERE (fence.run_started, fence.try_number) <= (excluded.run_started, excluded.try_number)", "")
-BEFORE = "before = content(session, dataset, dataset.name, "
-MERGE = (publish, f"{BEFORE}condition)", f"{BEFORE}sql.SQL('false'))")
-AUDIT = (loader, "audit(session, dataset, label, rows_in, expected, expected_rows)", "pass")
-REMOVAL = (loader, "label, removes=complete and replace", "label, removes=False")
-COMPLETENESS = (loader, "label, removes=complete and replace", "label, removes=replace")
-QUARANTINE_ONCE = (quarantine, "DELETE FROM quarantine", "SELECT FROM quarantine")
-
-WITHOUT: dict[str, tuple[tuple[ModuleType, str, str], Scenario, Outcome]] = {
-    "lock": (LOCK, scenarios.overlapped, Outcome({"London": 20.5, "Tokyo": 20.5})),
-    "fence": (FENCE, scenarios.outlived, Outcome(dict.fromkeys(CITIES, 1))),
-    "merge": (MERGE, scenarios.repeated, Outcome({"Tokyo": 20.5}, quarantined=1, error="LoadError")),
-    "audit": (AUDIT, scenarios.poisoned, Outcome(dict.fromkeys(CITIES, -400))),
-    "removal": (REMOVAL, scenarios.withdrawn, Outcome({"London": 20.5, "Paris": 20.5})),
-    "completeness": (COMPLETENESS, scenarios.incomplete, Outcome({"Tokyo": 20.5})),
-    "quarantine once": (QUARANTINE_ONCE, scenarios.repeated, Outcome({"Tokyo": 20.5}, quarantined=2)),
+WITHOUT: dict[str, tuple[Scenario, Outcome]] = {
+    "lock": (scenarios.overlapped, Outcome({"London": 20.5, "Tokyo": 20.5})),
+    "fence": (scenarios.outlived, Outcome(dict.fromkeys(CITIES, 1))),
+    "merge": (scenarios.repeated, Outcome({"Tokyo": 20.5}, quarantined=1, error="LoadError")),
+    "audit": (scenarios.poisoned, Outcome(dict.fromkeys(CITIES, -400))),
+    "removal": (scenarios.withdrawn, Outcome({"London": 20.5, "Paris": 20.5})),
+    "completeness": (scenarios.incomplete, Outcome({"Tokyo": 20.5})),
+    "quarantine once": (scenarios.repeated, Outcome({"Tokyo": 20.5}, quarantined=2)),
 }
 
 
@@ -57,17 +47,6 @@ def test_the_published_rows_are_correct(warehouse: str, scenario: Scenario) -> N
 def test_without_the_guard_they_are_wrong(
     warehouse: str, guard: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (module, text, replacement), scenario, bad = WITHOUT[guard]
-    mutant = mutate(module, text, replacement, tmp_path)
-    load = loader.load
-    if module is loader:
-        load = mutant.load
-    elif module is guards:
-        monkeypatch.setattr(guards, "lock", mutant.lock)
-        monkeypatch.setattr(guards, "fence", mutant.fence)
-    elif module is publish:
-        monkeypatch.setattr(loader, "publish", mutant.publish)
-    else:
-        monkeypatch.setattr(loader, "quarantine", mutant.quarantine)
-    assert scenario(warehouse, load) == bad
+    scenario, bad = WITHOUT[guard]
+    assert scenario(warehouse, load_without(guard, monkeypatch, tmp_path)) == bad
     assert bad != GOOD[scenario]
