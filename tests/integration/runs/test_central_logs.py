@@ -13,6 +13,7 @@ import yaml
 from deploy.compose import log_index
 from devstack.api import Airflow
 from devstack.state import REPOSITORY
+from devstack.waiting import wait_for
 from tests.integration.conftest import folder_in_memory
 from tests.integration.elasticsearch import Elasticsearch, serve
 from tests.integration.runs.conftest import maker, started
@@ -41,28 +42,36 @@ def compose_settings(url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def elasticsearch() -> Iterator[str]:
-    with serve(Elasticsearch()) as url:
-        log_index.create(url)
-        yield url
+def elasticsearch() -> Elasticsearch:
+    return Elasticsearch()
 
 
 @pytest.fixture
-def stack(elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(elasticsearch: Elasticsearch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     dags = tmp_path_factory.mktemp("dags")
     shutil.copy(PLANTED / "chronicle.py", dags)
-    with folder_in_memory(tmp_path_factory) as root, started(root, dags, compose_settings(elasticsearch)) as stack:
-        yield stack
+    with serve(elasticsearch) as url, folder_in_memory(tmp_path_factory) as root:
+        log_index.create(url)
+        with started(root, dags, compose_settings(url)) as stack:
+            yield stack
 
 
 def shown(stack: Stack, task: dict[str, Any], try_number: int) -> list[str]:
     return Airflow.of(stack.state).log({**task, "try_number": try_number})
 
 
-def test_the_log_of_each_try_is_read_from_elasticsearch(stack: Stack) -> None:
+def test_the_log_of_each_try_is_read_from_elasticsearch(stack: Stack, elasticsearch: Elasticsearch) -> None:
     result = maker(stack)("chronicle")
     assert result.good, result.text
-    shutil.rmtree(stack.state.airflow_home / "logs" / "dag_id=chronicle")
+    folder = stack.state.airflow_home / "logs" / "dag_id=chronicle"
+
+    def missing() -> int:
+        """Return how many lines aren't stored yet: a log is sent after its task has ended."""
+        written = sum(len(file.read_text().splitlines()) for file in folder.rglob("*.log"))
+        return written - sum(len(index.documents) for index in elasticsearch.indices.values())
+
+    wait_for(lambda: not missing(), "both logs to be stored", progress=missing)
+    shutil.rmtree(folder)
     [run] = Airflow.of(stack.state).get("/dags/chronicle/dagRuns")["dag_runs"]
     [task] = Airflow.of(stack.state).task_instances("chronicle", run["dag_run_id"])
     first, second = (shown(stack, task, number) for number in (1, 2))
