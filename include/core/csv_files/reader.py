@@ -11,7 +11,6 @@ import csv
 import io
 import re
 import zlib
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,8 @@ import pyarrow.csv as arrow_csv
 from include.core.csv_files.dialect import SAMPLE_LINES, CsvError, Dialect, detect
 from include.core.csv_files.fetch import as_text, head
 from include.core.warehouse.dataset import HIDDEN, Rejected, Violation
-from include.core.warehouse.validation.batch import Batch, Number, Shown
+from include.core.warehouse.json_row import JsonRow
+from include.core.warehouse.validation.batch import Batch, Number
 from include.core.warehouse.validation.expressions import NUMBER
 
 if TYPE_CHECKING:
@@ -232,27 +232,27 @@ class _Table:
         )
 
     def _batch(self, lines: pa.Array[Any], cells: Mapping[str, pa.Array[Any]], malformed: Sequence[Rejected]) -> Batch:
-        def show(positions: Sequence[int]) -> Iterator[Shown]:
+        def show(positions: Sequence[int]) -> Iterator[JsonRow]:
             places = pa.array(positions, pa.int64())
-            names = [column for column in cells if column not in self.personal]
-            headings = [*(self.header[self.positions[column]] for column in names), "line"]
-            hidden = dict.fromkeys(self.header, HIDDEN)
-            columns = (array.take(places).to_pylist() for array in (*map(cells.__getitem__, names), lines))
-            for values in zip(*columns, strict=True):
-                yield Shown(hidden | dict(zip(headings, values, strict=True)), partial(_received, names, values))
+            shown = {
+                self.header[self.positions[column]]: values.take(places)
+                for column, values in cells.items()
+                if column not in self.personal
+            }
+            hidden = {heading: HIDDEN for heading in self.header if heading not in shown}
+            return JsonRow.of(hidden, shown | {"line": lines.take(places)})
 
-        return Batch(lines, cells, show, malformed=malformed)
+        def received(column: str, positions: Sequence[int]) -> Iterator[str]:
+            texts: Any = cells[column].take(pa.array(positions, pa.int64())).to_pylist()
+            return (Number(text) if IS_NUMBER.fullmatch(text) else text for text in texts)
+
+        return Batch(lines, cells, show, received, malformed=malformed)
 
 
 def _longest(cells: Any) -> int:
     """Return the number of bytes of the longest cell."""
     length: int = pc.max(pc.binary_length(cells)).as_py()
     return length
-
-
-def _received(names: Sequence[str], values: Sequence[str], name: str) -> str:
-    value = values[names.index(name)]
-    return Number(value) if IS_NUMBER.fullmatch(value) else value
 
 
 def _position(header: Sequence[str], name: str) -> int:

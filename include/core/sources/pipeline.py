@@ -220,7 +220,8 @@ def _good(raw: File) -> Iterator[Judged]:
 
 
 def _record(item: Rejected) -> dict[str, Any]:
-    return item._asdict() | {"violations": [violation._asdict() for violation in item.violations]}
+    violations = [violation._asdict() for violation in item.violations]
+    return item._asdict() | {"row": dict(item.row), "violations": violations}
 
 
 def _rejected(raw: File) -> Iterator[Rejected]:

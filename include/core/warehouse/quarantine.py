@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from psycopg import sql
 
+from include.core.warehouse.json_row import PLAIN, JsonRow
 from include.core.warehouse.storable import is_storable, storable_text
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ KEPT = 100
 TOGETHER = 1000
 BLOCK = 1024 * 1024
 NUL = r"\u0000"
-PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str)
 
 
 class RejectedRows:
@@ -41,7 +41,7 @@ class RejectedRows:
         self.groups: set[tuple[str, ...]] = set()
         self.without_group = 0
         self._count = 0
-        self._file = tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115  # closed by __exit__
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
 
     def __enter__(self) -> Self:
         return self
@@ -63,11 +63,10 @@ class RejectedRows:
                     self.without_group += not item.is_copy
                 elif not item.is_copy:
                     self.groups.add(item.group)
-            # No storable text has a NUL, so that a NUL can stand for what must not be escaped.
-            lines = [f"{storable_json(item.row)}\0t{storable_text(item.reason)}\0n" for item in some]
-            self._file.write(_copied("".join(lines)).replace("\0t", "\t").replace("\0n", "\n"))
+            lines = (f"{_copied(storable_json(item.row))}\t{_copied(storable_text(item.reason))}\n" for item in some)
+            self._file.write("".join(lines).encode())
 
-    def lines(self) -> Iterator[list[str]]:
+    def lines(self) -> Iterator[list[bytes]]:
         """Yield lines of ``COPY``'s text format, many at a time: the JSON text and the reason of each row, in order."""
         self._file.seek(0)
         while lines := self._file.readlines(BLOCK):
@@ -86,7 +85,7 @@ def quarantine(
     conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in target.items()]
     session.execute(sql.SQL("DELETE FROM quarantine WHERE {}").format(sql.SQL(" AND ").join(conditions)))
     columns = sql.SQL(", ").join(map(sql.Identifier, [*target, "load_id", "source_row", "reason"]))
-    start = "".join(f"{_copied(str(value))}\t" for value in (*target.values(), load_id))
+    start = "".join(f"{_copied(str(value))}\t" for value in (*target.values(), load_id)).encode()
     with session.cursor() as cursor:
         with cursor.copy(sql.SQL("COPY quarantine ({}) FROM STDIN").format(columns)) as copy:
             for lines in rejected.lines():
@@ -101,6 +100,8 @@ def _copied(text: str) -> str:
 
 def storable_json(row: Mapping[str, object]) -> str:
     """Return a row as JSON that ``jsonb`` can store: that of :func:`storable_value`, which few rows need."""
+    if isinstance(row, JsonRow):
+        return row.text
     try:
         text = PLAIN.encode(row)
     except (RecursionError, TypeError, ValueError):

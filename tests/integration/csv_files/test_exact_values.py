@@ -183,3 +183,11 @@ def test_a_bound_is_compared_as_written() -> None:
         "share: must be at least 0.1 (got 0.09)",
         "share: must be at most 0.3 (got 0.30000000000000000001)",
     ]
+
+
+def test_a_rejected_row_is_stored_as_it_was_received(load: Load) -> None:
+    texts = ['say "\\t"', "\\", "\\N", "a\tb", "two\nlines", "\r", "\x01\x7f", "\U0001f600 é", "{}, [", "\\u0000", ""]
+    rows = "".join('x,"{}",1,,5551234\n'.format(text.replace('"', '""')) for text in texts)
+    _, bad = load(f"1,ok,1,,\n{rows}x,a\0b,1,,5551234\n", name='in"box\\.csv')
+    assert [row["name"] for row, _ in bad] == [*texts, r"a\x00b"]
+    assert {(row["id"], row["phone"], row["file"]) for row, _ in bad} == {("x", HIDDEN, 'in"box\\.csv')}

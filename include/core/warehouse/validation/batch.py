@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 
 LINE = "line of the row"  # no column's name has a blank
 SHOWN = 60
-
-
-class Shown(NamedTuple):
-    """A received row as quarantine and messages may show it.
-
-    Attributes:
-        row: the row, personal data masked.
-        value: returns the received value of a column that doesn't hold personal data.
-    """
-
-    row: Mapping[str, object]
-    value: Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -39,13 +27,16 @@ class Batch:
         cells: the text of each value, by column of the dataset; NULL for a missing value.
         kinds: what each value is in JSON, see :class:`~include.core.warehouse.validation.expressions.Names`; without a
             column, its values have no type.
-        show: returns the rows at some positions as they may be shown.
+        show: returns the rows at some positions as quarantine may show them: personal data masked.
+        received: returns the values of a column, which doesn't hold personal data, as they were received at some
+            positions.
         malformed: rows that have no values, such as one with too few fields.
     """
 
     lines: pa.Array[Any]
     cells: Mapping[str, pa.Array[Any]]
-    show: Callable[[Sequence[int]], Iterator[Shown]]
+    show: Callable[[Sequence[int]], Iterable[Mapping[str, object]]]
+    received: Callable[[str, Sequence[int]], Iterable[object]]
     kinds: Mapping[str, pa.Array[Any]] = field(default_factory=dict)
     malformed: Sequence[Rejected] = ()
 
@@ -91,10 +82,13 @@ class Number(str):
     __slots__ = ()
 
 
+PLAIN = (Number, Decimal, date)
+
+
 def shown(value: object) -> str:
     """Return a received value in the form of messages."""
     try:
-        text = str(value) if isinstance(value, Number | Decimal | date) else repr(value)
+        text = str(value) if isinstance(value, PLAIN) else repr(value)
     except (RecursionError, ValueError):  # nested too deeply, or too many digits
         return f"a {type(value).__name__}"
     return text[:SHOWN]

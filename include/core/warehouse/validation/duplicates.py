@@ -81,7 +81,7 @@ class Duplicates:
         found = {line: others for line, *others in self._between(batch.lines).fetchall()}
         positions = [position for position, line in enumerate(batch.lines.to_pylist()) if line in found]
         field = ", ".join(self.key)
-        for position, (row, _) in zip(positions, batch.show(positions), strict=True):
+        for position, row in zip(positions, batch.show(positions), strict=True):
             lines, count, differ, together = found[batch.lines[position].as_py()]
             more = f" and {count - SHOWN_LINES} more" if count > SHOWN_LINES else ""
             if differ:

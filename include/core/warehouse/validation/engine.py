@@ -38,16 +38,15 @@ from include.core.warehouse.validation.functions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from include.core.warehouse.dataset import Column, Dataset, Partition, Type
     from include.core.warehouse.rules import ColumnRule
     from include.core.warehouse.validation.batch import Batch
 
 Row = Mapping[str, Any]
-Received = Callable[[str], object]
 MEMORY, THREADS, DISK = "128MB", 2, "20GB"
-DESCRIBED = 1000  # rejected rows at once
+DESCRIBED = 5000  # rejected rows at once
 
 
 ARROW: dict[Type, pa.DataType] = {
@@ -72,11 +71,13 @@ class RowRule(NamedTuple):
 
     Attributes:
         condition: true for a row that breaks it.
-        describe: returns the violation by a row's values, and a function that returns those that were received.
+        describe: returns the violation by a row's values, and the received one of the column.
+        column: whose received value is needed.
     """
 
     condition: str
-    describe: Callable[[Row, Received], Violation]
+    describe: Callable[[Row, object], Violation]
+    column: str | None = None
 
 
 @contextmanager
@@ -130,7 +131,7 @@ class Judge:
         if long := [name for name in dataset.key if dataset.column(name).type in {"text", "numeric"}]:
             self.row_rules.append(_key_rule(long))
         compared = {column for rule in dataset.column_rules for column in rule.columns}
-        self.described = {*compared, *dataset.together, *filter(None, [dataset.day_column])}
+        self.compared = {*compared, *filter(None, [dataset.day_column])}
         self.schema = accepted_schema(dataset)
         self.query = ""
         self._add_functions()
@@ -207,19 +208,19 @@ class Judge:
             condition = f"coalesce(NOT ({on_day}), true)"
 
         rule = f"must lie on {day}, the requested day"
+        if self.dataset.column(day_column).pii:
+            return RowRule(condition, lambda *_: Violation(day_column, rule))
 
-        def describe(row: Row, received: Received) -> Violation:
-            if self.dataset.column(day_column).pii:
-                return Violation(day_column, rule)
+        def describe(row: Row, received: object) -> Violation:
             message = f"{day_column}: {rule}, not on {local_day(row[day_column], zone)}"
-            return Violation(day_column, rule, _as_sent(received(day_column)), message)
+            return Violation(day_column, rule, _as_sent(received), message)
 
-        return RowRule(condition, describe)
+        return RowRule(condition, describe, day_column)
 
     def _column_rule(self, rule: ColumnRule) -> RowRule:
         is_personal = any(self.dataset.column(column).pii for column in rule.columns)
 
-        def describe(row: Row, _: Received) -> Violation:
+        def describe(row: Row, _: object) -> Violation:
             values = None if is_personal else ", ".join(str(row[column]) for column in rule.columns)
             return Violation(rule.left, rule.text, values)
 
@@ -229,18 +230,27 @@ class Judge:
         self, batch: Batch, values: pa.Table, problems: pa.Table, positions: pa.Array[Any]
     ) -> Iterator[Rejected]:
         """Yield the rows at some positions, each with the rules that it breaks."""
-        values = values.select(sorted(self.described)).take(positions)
-        rows = values.to_pylist() if self.described else [{}] * len(positions)
-        shown = list(batch.show(positions.to_numpy().tolist()))
-        violations: list[list[Violation]] = [[] for _ in shown]
+        places = positions.to_numpy().tolist()
+        violations: dict[int, list[Violation]] = {place: [] for place in places}
+        groups: list[tuple[str, ...] | None] = [None] * len(places)
+
+        def received(column: str | None, at: Sequence[int]) -> Iterable[object]:
+            return [None] * len(at) if column is None or not at else batch.received(column, at)
+
         for column in self.dataset.columns:
-            for number, rule in _present(problems, f"problem {column.name}", positions):
-                violations[number].append(violation_of(column, rule, shown[number].value))
+            found = _present(problems, f"problem {column.name}", positions)
+            its = received(None if column.pii else column.name, [*found])
+            for (place, rule), value in zip(found.items(), its, strict=True):
+                violations[place].append(violation_of(column, rule, value))
         for index, row_rule in enumerate(self.row_rules):
-            for number, _ in _present(problems, f"rule {index}", positions):
-                violations[number].append(row_rule.describe(rows[number], shown[number].value))
-        for row, broken, (received, _) in zip(rows, violations, shown, strict=True):
-            yield Rejected.of(received, *broken, group=self.dataset.group(row))
+            at = [*_present(problems, f"rule {index}", positions)]
+            rows = values.select([LINE, *sorted(self.compared)]).take(pa.array(at, pa.int64())).to_pylist()
+            for place, values_of_row, value in zip(at, rows, received(row_rule.column, at), strict=True):
+                violations[place].append(row_rule.describe(values_of_row, value))
+        if self.dataset.together:
+            groups = list(map(self.dataset.group, values.select(self.dataset.together).take(positions).to_pylist()))
+        for place, row, group in zip(places, batch.show(places), groups, strict=True):
+            yield Rejected.of(row, *violations[place], group=group)
 
     def _add_functions(self) -> None:
         """Make the functions of :mod:`~include.core.warehouse.validation.functions` known to the queries."""
@@ -268,19 +278,19 @@ def _key_rule(columns: Collection[str]) -> RowRule:
     return RowRule(f"{size} > {LONGEST_KEY}", lambda *_: violation)
 
 
-def _present(problems: pa.Table, column: str, positions: pa.Array[Any]) -> Iterator[tuple[int, Any]]:
-    """Yield the problems of a column at some positions, each with its number among them."""
-    if column in problems.column_names and problems[column].null_count < problems.num_rows:
-        for number, problem in enumerate(problems[column].take(positions).to_pylist()):
-            if problem:
-                yield number, problem
+def _present(problems: pa.Table, column: str, positions: pa.Array[Any]) -> dict[int, Any]:
+    """Return the problems of a column by position, among some positions."""
+    if column not in problems.column_names or problems[column].null_count == problems.num_rows:
+        return {}
+    found = problems[column].take(positions)
+    places: Any = pc.filter(positions, pc.is_valid(found))
+    return dict(zip(places.to_pylist(), found.drop_null().to_pylist(), strict=True))
 
 
-def violation_of(column: Column, rule: str, received: Received) -> Violation:
+def violation_of(column: Column, rule: str, value: object) -> Violation:
     """Return the violation of a received value: as it was received, and in the message as :func:`shown` shows it."""
     if column.pii or rule == MISSING:
         return Violation(column.name, rule)
-    value = received(column.name)
     message = f"{column.name}: {rule} (got {shown(value)})"
     return Violation(column.name, rule, _as_sent(value), message)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from include.core.warehouse.dataset import HIDDEN
-from include.core.warehouse.validation.batch import Batch, Shown
+from include.core.warehouse.validation.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,12 +38,15 @@ class TableReader:
             yield self._batch(start, self.table.slice(start, ROWS))
 
     def _batch(self, start: int, rows: pa.Table) -> Batch:
-        def show(positions: Sequence[int]) -> Iterator[Shown]:
+        def show(positions: Sequence[int]) -> Iterator[Mapping[str, object]]:
             for position, values in zip(positions, rows.take(positions).to_pylist(), strict=True):
                 shown = {name: HIDDEN if name in self.personal else value for name, value in values.items()}
                 origin = shown if self.origins is None else self.origins[start + position]
-                yield Shown({"line": start + position + 1, **origin}, values.__getitem__)
+                yield {"line": start + position + 1, **origin}
+
+        def received(column: str, positions: Sequence[int]) -> list[object]:
+            return rows[column].take(positions).to_pylist()
 
         lines = pa.array(range(start + 1, start + rows.num_rows + 1), pa.int64())
         texts = {name: rows[name].cast(pa.string()).combine_chunks() for name in rows.column_names}
-        return Batch(lines, texts, show)
+        return Batch(lines, texts, show, received)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,7 +11,7 @@ import pyarrow as pa
 from include.core import exact_json
 from include.core.warehouse.dataset import HIDDEN, Rejected, Violation
 from include.core.warehouse.storable import storable_text
-from include.core.warehouse.validation.batch import Batch, Shown
+from include.core.warehouse.validation.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -70,9 +69,6 @@ class JsonLines:
         if rows or malformed:
             yield self._batch(rows, malformed)
 
-    def _value(self, row: Mapping[str, Any], column: str) -> Any:
-        return row.get(self.fields[column])
-
     def _malformed(self, line: int, row: Any, rule: str) -> Rejected:
         return Rejected.of({"file": self.file, "line": line, "row": row}, Violation("", rule))
 
@@ -82,14 +78,17 @@ class JsonLines:
             cells[column], kinds[column] = _columns([_cell(row.get(field)) for row in rows.values()])
         numbers = list(rows)
 
-        def show(positions: Sequence[int]) -> Iterator[Shown]:
+        def show(positions: Sequence[int]) -> Iterator[Mapping[str, object]]:
             for position in positions:
                 number = numbers[position]
                 row = rows[number]
                 shown = {field: value if field in self.public else HIDDEN for field, value in row.items()}
-                yield Shown({"file": self.file, "line": number, "row": shown}, partial(self._value, row))
+                yield {"file": self.file, "line": number, "row": shown}
 
-        return Batch(pa.array(numbers, pa.int64()), cells, show, kinds, malformed)
+        def received(column: str, positions: Sequence[int]) -> Iterator[object]:
+            return (rows[numbers[position]].get(self.fields[column]) for position in positions)
+
+        return Batch(pa.array(numbers, pa.int64()), cells, show, received, kinds, malformed)
 
 
 def _cell(value: Any) -> Cell:

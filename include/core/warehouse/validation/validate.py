@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from include.core.ahead import ahead
 from include.core.warehouse.dataset import Rejected
+from include.core.warehouse.json_row import JsonRow
 from include.core.warehouse.validation.batch import LINE, Described, Judged
 from include.core.warehouse.validation.duplicates import Duplicates
 from include.core.warehouse.validation.engine import Judge, database
@@ -55,7 +56,8 @@ def validated(
 
 def _of(file: str, rejected: Iterable[Rejected]) -> Iterator[Rejected]:
     for item in rejected:
-        yield Rejected({"file": file, **item.row}, *item[1:])
+        row = item.row.after("file", file) if isinstance(item.row, JsonRow) else {"file": file, **item.row}
+        yield Rejected(row, *item[1:])
 
 
 def _without_duplicates(rows: Reader, judge: Judge, duplicates: Duplicates) -> Iterator[Judged]:

@@ -1,0 +1,81 @@
+"""Rows of texts as JSON texts, written many at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.core.warehouse.storable import storable_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str)
+ESCAPES = (("\\", r"\\"), ('"', r"\""))
+CONTROL = r"[\x00-\x1f]"
+
+
+class JsonRow(Mapping[str, Any]):
+    """A row that is kept as the text of a JSON object, and parsed when it is looked at.
+
+    Attributes:
+        text: the JSON text, which ``jsonb`` can store; of a name that occurs twice, the last value counts.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __getitem__(self, name: str) -> Any:
+        return self._row[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __repr__(self) -> str:
+        return repr(self._row)
+
+    @property
+    def _row(self) -> dict[str, Any]:
+        row: dict[str, Any] = json.loads(self.text)
+        return row
+
+    @classmethod
+    def of(cls, constants: Mapping[str, str], columns: Mapping[str, pa.Array[Any]]) -> Iterator[JsonRow]:
+        """Yield the rows of columns of texts or whole numbers, none of them NULL, and the same constants in each."""
+        start = "{"
+        parts: list[Any] = []
+        for name, value in constants.items():
+            start += f"{_quoted(name)}: {_quoted(value)}, "
+        for name, values in columns.items():
+            is_text = pa.types.is_string(values.type)
+            quote = '"' if is_text else ""
+            parts += [f"{start}{_quoted(name)}: {quote}", _escaped(values) if is_text else values.cast(pa.string())]
+            start = f"{quote}, "
+        texts: Any = pc.binary_join_element_wise(*parts, f"{start.removesuffix(', ')}}}", "")
+        yield from map(cls, texts.to_pylist())
+
+    def after(self, name: str, value: str) -> JsonRow:
+        """Return the row with another value, unless it has one of that name."""
+        return JsonRow(f"{{{_quoted(name)}: {_quoted(value)}, {self.text[1:]}")
+
+
+def _quoted(text: str) -> str:
+    return PLAIN.encode(storable_text(text))
+
+
+def _escaped(texts: pa.Array[Any]) -> pa.Array[Any]:
+    """Return texts as the inside of JSON strings; control characters are rare, and escaped one text at a time."""
+    if pc.any(pc.match_substring_regex(texts, CONTROL)).as_py():
+        return pa.array([_quoted(str(text))[1:-1] for text in texts.to_pylist()], pa.string())
+    for plain, escaped in ESCAPES:
+        texts = pc.replace_substring(texts, plain, escaped)
+    return texts
