@@ -52,8 +52,12 @@ def audit(
     masked = sql.Literal(Jsonb(dict.fromkeys(dataset.personal, HIDDEN)))
     by_column = (rule for column in dataset.columns for rule in column_rules(column))
     checked = [*by_column, *table_rules(dataset), *_load_rules(dataset, partition, expected)]
-    counts = sql.SQL(", ").join(sql.SQL("count(*) FILTER (WHERE {})").format(rule.broken) for rule in checked)
-    for rule, count in zip(checked, session.execute(_from_stage(counts)).fetchone() or (), strict=True):
+    selected = sql.SQL(", ").join([_may_repeat(dataset), *map(_count, checked)])
+    may_repeat, *counts = session.execute(_from_stage(selected)).fetchone() or (False,)
+    if may_repeat:
+        checked.append(_key_rule(dataset))
+        counts += session.execute(_from_stage(_count(checked[-1]))).fetchone() or ()
+    for rule, count in zip(checked, counts, strict=True):
         if count:
             examples = _from_stage(sql.SQL("(to_jsonb(stage) || {})::text").format(masked))
             query = examples + sql.SQL(" WHERE {} LIMIT {}").format(rule.broken, EXAMPLES)
@@ -61,6 +65,10 @@ def audit(
             violations.append(BrokenRule(rule.text, int(str(count)), tuple(str(row) for (row,) in rows)))
     if violations:
         raise AuditError(dataset.name, partition, tuple(violations))
+
+
+def _count(rule: Rule) -> sql.Composed:
+    return sql.SQL("count(*) FILTER (WHERE {})").format(rule.broken)
 
 
 def _from_stage(selected: sql.Composable) -> sql.Composed:
@@ -129,12 +137,21 @@ def _broken(rule: ColumnRule, dataset: Dataset) -> sql.Composed:
     return broken
 
 
-def _load_rules(dataset: Dataset, partition: str, expected: Collection[str] | None) -> Iterator[Rule]:
+def _may_repeat(dataset: Dataset) -> sql.Composed:
+    """Return a condition without which no two rows share the key; it takes half the time of comparing the keys."""
     key = sql.SQL(", ").join(map(sql.Identifier, dataset.key))
-    yield Rule(
+    return sql.SQL("count(DISTINCT hash_record_extended(ROW({}), 0)) < count(*)").format(key)
+
+
+def _key_rule(dataset: Dataset) -> Rule:
+    key = sql.SQL(", ").join(map(sql.Identifier, dataset.key))
+    return Rule(
         f"no two rows share the key ({', '.join(dataset.key)})",
         sql.SQL("({0}) IN (SELECT {0} FROM stage GROUP BY {0} HAVING count(*) > 1)").format(key),
     )
+
+
+def _load_rules(dataset: Dataset, partition: str, expected: Collection[str] | None) -> Iterator[Rule]:
     if dataset.partition is not None:
         yield Rule(
             f"{dataset.partition} is {partition}",
