@@ -44,6 +44,7 @@ def find(source: Source, files: Files, day: dt.date, root: File, open_path: Call
     """
     folder = open_path(allowed(field_of(source), with_day(files.folder, day), root))
     name = with_day(files.name, day)
+    folder.fs.invalidate_cache()  # a file may have arrived since this process listed the folder
     found = [file for file in folder.iterdir() if fnmatchcase(file.name, _literal(name))] if folder.exists() else []
     if not found:
         raise NoFileError(f"source {source.name}, {day}: no file {name} in {folder}; the task is retried")

@@ -12,17 +12,20 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from airflow.sdk import ObjectStoragePath
 from upath import UPath
 
 from include.core.errors import ConfigurationError
 from include.core.sources import pipeline
-from include.core.sources.day_files import NoFileError
+from include.core.sources.day_files import NoFileError, SeveralFilesError
 from include.core.sources.errors import PublishGateError
 from include.core.sources.files import parse_source
 from include.core.warehouse.attempt import Attempt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
 DAY = dt.date(2024, 6, 1)
 ATTEMPT = Attempt("process_orders_data", "load", "run", 1)
@@ -128,3 +131,36 @@ def test_nothing_is_read_through_a_link_that_leads_elsewhere(tmp_path: Path) -> 
         pipeline.extract_files(source, UPath(tmp_path / "storage"), [DAY], "run", UPath)
     assert "not for runs" not in "".join(traceback.format_exception(caught.value))
     assert not list((tmp_path / "storage").rglob("run.raw*replayed"))
+
+
+def test_a_days_file_in_a_bucket(
+    bucket: Callable[[str], Any], warehouse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = "s3://aws_default@shop/in"
+    source = parse_source(YAML.replace('"in/{day}"', f'"{folder}/{{day}}"'), tmp_path / "orders.yaml")
+    root = UPath(tmp_path / "storage")
+
+    def extract() -> list[UPath]:
+        return [UPath(url) for url in pipeline.extract_files(source, root, [DAY], "run", ObjectStoragePath)]
+
+    with pytest.raises(ConfigurationError, match=rf"files\.folder: {folder}/2024-06-01 isn't in an allowed folder: "):
+        extract()
+    monkeypatch.setenv("SPELLBOOK_SOURCE_FOLDERS", folder)
+    missing = rf"source orders, 2024-06-01: no file orders\* in {folder}/2024-06-01; the task is retried"
+    with pytest.raises(NoFileError, match=missing):  # there is no such bucket yet
+        extract()
+    shop = bucket("shop")
+    for name in ("in/2024-06-01/order.csv", "in/2024-06-02/orders.csv", "in/2024-06-01.orders.csv"):
+        shop.put_object(Bucket="shop", Key=name, Body=CSV)
+    with pytest.raises(NoFileError, match=missing):
+        extract()
+    shop.put_object(Bucket="shop", Key="in/2024-06-01/orders.csv", Body=CSV)
+    raw = extract()
+    assert [file.read_bytes() for file in raw] == [CSV]
+    pipeline.process(source, raw)
+    pipeline.check(source, raw)
+    [result] = pipeline.load(source, raw, warehouse, ATTEMPT)
+    assert (result.rows_in, result.loaded, result.quarantined) == (4, 3, 1)
+    shop.put_object(Bucket="shop", Key="in/2024-06-01/orders-2.csv", Body=CSV)
+    with pytest.raises(SeveralFilesError, match=r"2 files match orders\* in .* \(orders-2\.csv, orders\.csv\); one is"):
+        extract()
