@@ -7,6 +7,7 @@ of all pages, "next": URL of the next page or null}``.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -81,16 +82,18 @@ class SourceClient:
         Raises (also while the rows are read):
             ForbiddenAddressError: a link may not be called.
             PermanentUpstreamError: the API rejects the request, or its response isn't in the format above.
-            TransientUpstreamError: temporarily no usable response, or the row count differs from ``total``.
+            TransientUpstreamError: temporarily no usable response, the pages take too long, or the row count differs
+                from ``total``.
         """
         url = f"{self.base}{self.source.path}"
         query = {"since": day.isoformat(), "until": day.isoformat(), "limit": str(self.source.limits.page_size)}
+        end = time.monotonic() + self.source.limits.duration
         first = self.api.get(url, query)
-        return Rows(_rows(self.api, url, self.source, day, first.text), first.replayed_from)
+        return Rows(_rows(self.api, url, self.source, day, first.text, end), first.replayed_from)
 
 
-def _rows(api: HttpApi, url: str, source: Source, day: dt.date, text: str) -> Iterator[Any]:
-    """Yield the rows of the first page, whose response is ``text``, and of the following pages."""
+def _rows(api: HttpApi, url: str, source: Source, day: dt.date, text: str, end: float) -> Iterator[Any]:
+    """Yield the rows of the first page, whose response is ``text``, and of the pages that are called before ``end``."""
     received, seen = 0, {url}
     most_pages = math.ceil(source.limits.rows / source.limits.page_size) + 1
     while True:
@@ -119,6 +122,11 @@ def _rows(api: HttpApi, url: str, source: Source, day: dt.date, text: str) -> It
             raise PermanentUpstreamError(
                 f"source {source.name}, {day}: more than {most_pages} pages; if that is correct, lower limits.page_size"
                 f" in {source.name}.yaml to what the API returns, or raise limits.rows"
+            )
+        if time.monotonic() > end:
+            raise TransientUpstreamError(
+                f"source {source.name}, {day}: {len(seen)} page(s) with {received} of {total} rows took longer than"
+                f" {source.limits.duration} s; if that is correct, raise limits.duration in {source.name}.yaml"
             )
         seen.add(url)
         text = api.get(url).text

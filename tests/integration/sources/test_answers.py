@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -135,3 +136,23 @@ def test_the_number_of_pages_is_bounded(rows: Rows) -> None:
 
     with pytest.raises(PermanentUpstreamError, match=r"more than 3 pages; .* limits.page_size in values.yaml"):
         rows(slow)
+
+
+def test_the_time_of_all_pages_is_bounded(warehouse: str) -> None:
+    calls = []
+
+    def just_in_time(call: int, _: str) -> bytes:
+        calls.append(call)
+        time.sleep(0.6)  # well within the deadline of a call
+        return json.dumps({"total": 9, "next": f"/x?cursor={call}", "data": [{"id": call, "v": 1}]}).encode()
+
+    limits = SOURCE.limits.model_copy(update={"duration": 1, "page_size": 1})
+    source = SOURCE.model_copy(update={"limits": limits})
+    with answering(just_in_time) as url:
+        pages = SourceClient.of(connection(url), source, warehouse).rows(DAY).rows
+        message = (
+            r"values, 2024-06-01: \d page\(s\) with \d of 9 rows took longer than 1 s; .* limits.duration in"
+        )
+        with pytest.raises(TransientUpstreamError, match=message):
+            list(pages)
+    assert len(calls) <= 2
