@@ -86,9 +86,11 @@ class Violation(NamedTuple):
     message: str | None = None
 
     def __str__(self) -> str:
+        if self.message:
+            return self.message
         where = f"{self.field}: " if self.field else ""
         got = "" if self.value is None else f" (got {self.value})"
-        return self.message or f"{where}{self.rule}{got}"
+        return f"{where}{self.rule}{got}"
 
 
 class Rejected(NamedTuple):

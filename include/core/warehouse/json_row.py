@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str)
 ESCAPES = (("\\", r"\\"), ('"', r"\""))
-CONTROL = r"[\x00-\x1f]"
+FIRST_PRINTABLE = 0x20
 
 
 class JsonRow(Mapping[str, Any]):
@@ -74,7 +75,8 @@ def _quoted(text: str) -> str:
 
 def _escaped(texts: pa.Array[Any]) -> pa.Array[Any]:
     """Return texts as the inside of JSON strings; control characters are rare, and escaped one text at a time."""
-    if pc.any(pc.match_substring_regex(texts, CONTROL)).as_py():
+    content = texts.buffers()[-1]
+    if content and (np.frombuffer(memoryview(content), np.uint8) < FIRST_PRINTABLE).any():
         return pa.array([_quoted(str(text))[1:-1] for text in texts.to_pylist()], pa.string())
     for plain, escaped in ESCAPES:
         texts = pc.replace_substring(texts, plain, escaped)
