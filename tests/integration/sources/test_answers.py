@@ -150,9 +150,7 @@ def test_the_time_of_all_pages_is_bounded(warehouse: str) -> None:
     source = SOURCE.model_copy(update={"limits": limits})
     with answering(just_in_time) as url:
         pages = SourceClient.of(connection(url), source, warehouse).rows(DAY).rows
-        message = (
-            r"values, 2024-06-01: \d page\(s\) with \d of 9 rows took longer than 1 s; .* limits.duration in"
-        )
+        message = r"values, 2024-06-01: \d page\(s\) with \d of 9 rows took longer than 1 s; .* limits.duration in"
         with pytest.raises(TransientUpstreamError, match=message):
             list(pages)
     assert len(calls) <= 2
