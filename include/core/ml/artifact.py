@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import zipfile
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ MAX_UNPACKED = 512 * 1024 * 1024
 MAX_RATIO = 100  # of unpacked to packed size; skops compresses nothing by default
 MAX_SCHEMA = 32 * 1024 * 1024  # of the description of the objects, whose JSON takes ten times as much memory
 SCHEMA = "schema.json"
+MOVED = re.compile(rb'"include\.(?!(?:core|domains|ops)\.)')
+"""Start of a module's name in models of the first release, in which domains were packages of ``include``."""
 LIBRARIES = ("scikit-learn", "skops", "pandas", "numpy")
 
 
@@ -72,6 +75,7 @@ def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
     verify(content, sha256, f"{name}: the model file")
     try:
         _check_size(content, name)
+        content = _with_current_names(content)
         untrusted = skops_io.get_untrusted_types(data=content)
         _refuse(sorted(set(untrusted) - set(trusted)), name)
         return skops_io.loads(content, trusted=list(trusted))
@@ -98,6 +102,18 @@ def verify(content: bytes, sha256: str, name: str) -> None:
             f"{name}'s SHA-256 is {actual}, but {sha256} was recorded: it is corrupt or was replaced. Retrain; a live"
             " model is unaffected."
         )
+
+
+def _with_current_names(content: bytes) -> bytes:
+    """Return a model file in which the types of the first release have their current names."""
+    current = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(current, "w") as copy:
+        if not MOVED.search(archive.read(SCHEMA)):
+            return content
+        for member in archive.infolist():
+            data = archive.read(member)
+            copy.writestr(member, MOVED.sub(b'"include.domains.', data) if member.filename == SCHEMA else data)
+    return current.getvalue()
 
 
 def _check_size(content: bytes, name: str) -> None:
