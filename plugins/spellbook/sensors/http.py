@@ -70,3 +70,13 @@ class PacedHttpSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: bool) -> None:  # noqa: ARG002 (Airflow's names)
         """Finish: the request has succeeded."""
         self.log.info("the request has succeeded")
+
+
+def PacedHttpTrigger(*, endpoint: str, http_conn_id: str, data: dict[str, str], poke_interval: float, **_: Any) -> Any:  # noqa: N802
+    """Return the trigger of a task that the first release deferred, which had this name and these arguments.
+
+    Without it, Airflow would skip the task (``soft_fail``), and what it waited for would never be loaded.
+    """
+    from spellbook.triggers import http
+
+    return http.PacedHttpTrigger(http_conn_id, endpoint, data, poke_interval)

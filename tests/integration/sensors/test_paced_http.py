@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from devstack.upstreams.client import Control
 from include.core.errors import ConfigurationError, PermanentUpstreamError, TransientUpstreamError
+from spellbook.sensors import http
 from spellbook.sensors.http import PacedHttpSensor
 from spellbook.triggers.http import PacedHttpTrigger
 from tests.integration.http.test_policy import serving
@@ -135,3 +136,15 @@ def test_the_trigger_fires_when_the_day_is_closed(control: Control) -> None:
     trigger.request_params = {"date": "2010-12-20", "limit": "1"}
     with control.scenario("client_error", path="/sales", match={}, times=1, status=404):
         assert asyncio.run(first_event(trigger, 60)) is True
+
+
+def test_a_wait_that_the_first_release_began_continues() -> None:
+    arguments = {
+        "endpoint": "sales",
+        "data": {"date": NOT_YET},
+        "http_conn_id": "tills_default",
+        "poke_interval": PAUSE,
+    }
+    unused = {"method": "GET", "headers": {}, "extra_options": {}}
+    trigger = http.PacedHttpTrigger(**arguments, **unused)
+    assert trigger.serialize() == trigger_for(NOT_YET).serialize()
