@@ -63,6 +63,15 @@ class Airflow:
         """Return the response of ``GET /api/v2<path>``."""
         return self._call("GET", f"/api/v2{path}", parameters=parameters)
 
+    def pages(self, path: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Return every item of a list ``key`` that the API returns in pages."""
+        items: list[dict[str, Any]] = []
+        while True:
+            page = self.get(path, limit=100, offset=len(items), **parameters)
+            items += page[key]
+            if not page[key] or len(items) >= page["total_entries"]:
+                return items
+
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Return the response of ``POST /api/v2<path>``."""
         return self._call("POST", f"/api/v2{path}", body)
@@ -73,19 +82,19 @@ class Airflow:
 
     def dag_ids(self) -> list[str]:
         """Return the ids of the DAGs that loaded."""
-        return [dag["dag_id"] for dag in self._pages("/dags", "dags")]
+        return [dag["dag_id"] for dag in self.pages("/dags", "dags")]
 
     def files(self) -> set[str]:
         """Return the files (paths below the DAG folder) whose DAGs loaded."""
-        return {dag["relative_fileloc"] for dag in self._pages("/dags", "dags")}
+        return {dag["relative_fileloc"] for dag in self.pages("/dags", "dags")}
 
     def assets(self) -> list[dict[str, Any]]:
         """Return every asset that a DAG uses, with its tasks, DAGs and last event."""
-        return self._pages("/assets", "assets")
+        return self.pages("/assets", "assets")
 
     def connection_ids(self) -> frozenset[str]:
         """Return the ids of the connections in Airflow's database, without those from the environment."""
-        return frozenset(item["connection_id"] for item in self._pages("/connections", "connections"))
+        return frozenset(item["connection_id"] for item in self.pages("/connections", "connections"))
 
     def publish(self, asset: str, extra: dict[str, Any]) -> None:
         """Publish an event of the asset with this name."""
@@ -111,7 +120,7 @@ class Airflow:
 
     def import_errors(self) -> dict[str, dict[str, Any]]:
         """Return the import errors by the file's path below the DAG folder."""
-        return {error["filename"]: error for error in self._pages("/importErrors", "import_errors")}
+        return {error["filename"]: error for error in self.pages("/importErrors", "import_errors")}
 
     def heartbeat(self, component: str) -> str:
         """Return the last heartbeat of ``scheduler``, ``dag_processor`` or ``triggerer``; empty if there is none."""
@@ -119,18 +128,18 @@ class Airflow:
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run."""
-        return self._pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
+        return self.pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
 
     def runs(self, dag_id: str, run_ids: list[str]) -> list[dict[str, Any]]:
         """Return the named runs, in that order."""
         if len(run_ids) == 1:
             return [self.get(f"/dags/{dag_id}/dagRuns/{run_ids[0]}")]
-        by_id = {run["dag_run_id"]: run for run in self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs")}
+        by_id = {run["dag_run_id"]: run for run in self.pages(f"/dags/{dag_id}/dagRuns", "dag_runs")}
         return [by_id[run_id] for run_id in run_ids]
 
     def runs_since(self, dag_id: str, moment: datetime, run_type: str) -> list[dict[str, Any]]:
         """Return the runs of one type that were queued at or after ``moment``, ordered by their due time."""
-        runs = self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after", run_type=run_type)
+        runs = self.pages(f"/dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after", run_type=run_type)
         return [run for run in runs if datetime.fromisoformat(run["queued_at"]) >= moment]
 
     def log(self, instance: dict[str, Any]) -> list[str]:
@@ -143,14 +152,6 @@ class Airflow:
 
     def _asset_id(self, name: str) -> int:
         return next(int(asset["id"]) for asset in self.assets() if asset["name"] == name)
-
-    def _pages(self, path: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = []
-        while True:
-            page = self.get(path, limit=100, offset=len(items), **parameters)
-            items += page[key]
-            if not page[key] or len(items) >= page["total_entries"]:
-                return items
 
     def _call(self, method: str, path: str, body: Any = None, parameters: dict[str, Any] | None = None) -> Any:
         repeatable = method in {"GET", "PATCH"} or path == "/auth/token"
