@@ -15,7 +15,7 @@ def plain_success():
     """Map a task, add up what it returned, publish an asset, read a connection and a variable."""
 
     @task
-    def collect(params, data_interval_start=None):
+    def collect(params=None, data_interval_start=None):
         return [{"herb": number, "day": str(data_interval_start)} for number in range(params["herbs"])]
 
     @task(pool="cauldrons")
@@ -37,7 +37,7 @@ def plain_reader():
     """Read the asset's events."""
 
     @task(inlets=[POTION])
-    def drink(triggering_asset_events):
+    def drink(triggering_asset_events=None):
         return [event.extra["total"] for events in triggering_asset_events.values() for event in events]
 
     drink()

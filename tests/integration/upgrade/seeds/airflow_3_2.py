@@ -12,13 +12,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from devstack.api import Airflow
 from devstack.environment import ADMIN, AUTH_MANAGER
 from devstack.errors import StackError
+from devstack.follow import FINISHED
 from devstack.postgres import Postgres
 from devstack.state import State
 from tests.integration.upgrade.archive import AIRFLOW_3_2, BEFORE, PLAIN, RECIPE, WAITING, keep_fixed_secrets, write
@@ -116,18 +117,21 @@ def _seed(airflow: Airflow) -> None:
     days = {"from_date": "2024-06-01T00:00:00Z", "to_date": "2024-06-02T00:00:00Z"}
     airflow.post("/backfills", {"dag_id": "plain_success", "dag_run_conf": {"herbs": 1}} | days)
     airflow.post("/dags/plain_waiter/dagRuns", {"logical_date": WAITING})
-    ended = {"success", "failed"}
     for run in runs:
         path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}"
-        poll(lambda path=path: airflow.get(path)["state"] in ended, path)
+        poll(partial(_has_ended, airflow, path), path)
     for dag_id, number in (("plain_success", 4), ("plain_reader", 1)):
-        poll(lambda dag_id=dag_id, number=number: len(_ended(airflow, dag_id)) >= number, f"runs of {dag_id}")
+        poll(partial(_have_ended, airflow, dag_id, number), f"runs of {dag_id}")
     poll(lambda: {"deferred", "up_for_reschedule"} <= _states(airflow), "the waiting tasks")
 
 
-def _ended(airflow: Airflow, dag_id: str) -> list[dict[str, Any]]:
+def _has_ended(airflow: Airflow, path: str) -> bool:
+    return airflow.get(path)["state"] in FINISHED
+
+
+def _have_ended(airflow: Airflow, dag_id: str, number: int) -> bool:
     runs = airflow.get(f"/dags/{dag_id}/dagRuns")["dag_runs"]
-    return [run for run in runs if run["state"] in {"success", "failed"}]
+    return sum(run["state"] in FINISHED for run in runs) >= number
 
 
 def _states(airflow: Airflow) -> set[str]:

@@ -11,7 +11,7 @@ T = TypeVar("T")
 POLL_SECONDS, TRIES = 1.0, 600
 
 
-def poll(condition: Callable[[], T], what: str) -> T:
+def poll(condition: Callable[[], T | None], what: str) -> T:
     """Return the first true value of ``condition``.
 
     Raises:
