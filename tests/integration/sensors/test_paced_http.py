@@ -139,12 +139,13 @@ def test_the_trigger_fires_when_the_day_is_closed(control: Control) -> None:
 
 
 def test_a_wait_that_the_first_release_began_continues() -> None:
-    arguments = {
-        "endpoint": "sales",
-        "data": {"date": NOT_YET},
-        "http_conn_id": "tills_default",
-        "poke_interval": PAUSE,
-    }
-    unused = {"method": "GET", "headers": {}, "extra_options": {}}
-    trigger = http.PacedHttpTrigger(**arguments, **unused)
+    trigger = http.PacedHttpTrigger(
+        endpoint="sales",
+        data={"date": NOT_YET},
+        http_conn_id="tills_default",
+        poke_interval=PAUSE,
+        method="GET",
+        headers={},
+        extra_options={},
+    )
     assert trigger.serialize() == trigger_for(NOT_YET).serialize()
