@@ -27,7 +27,7 @@ MAX_UNPACKED = 512 * 1024 * 1024
 MAX_RATIO = 100  # of unpacked to packed size; skops compresses nothing by default
 MAX_SCHEMA = 32 * 1024 * 1024  # of the description of the objects, whose JSON takes ten times as much memory
 SCHEMA = "schema.json"
-MOVED = re.compile(rb'"include\.(?!(?:core|domains|ops)\.)')
+MOVED = re.compile(r'"include\.(?!(?:core|domains|ops)\.)')
 """Start of a module's name in models of the first release, in which domains were packages of ``include``."""
 LIBRARIES = ("scikit-learn", "skops", "pandas", "numpy")
 
@@ -108,11 +108,12 @@ def _with_current_names(content: bytes) -> bytes:
     """Return a model file in which the types of the first release have their current names."""
     current = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(current, "w") as copy:
-        if not MOVED.search(archive.read(SCHEMA)):
+        schema = archive.read(SCHEMA).decode()
+        if not MOVED.search(schema):
             return content
         for member in archive.infolist():
-            data = archive.read(member)
-            copy.writestr(member, MOVED.sub(b'"include.domains.', data) if member.filename == SCHEMA else data)
+            is_schema = member.filename == SCHEMA
+            copy.writestr(member, MOVED.sub('"include.domains.', schema) if is_schema else archive.read(member))
     return current.getvalue()
 
 
