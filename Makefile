@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration faults faults-quick e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration faults faults-quick faults-soak e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -13,7 +13,7 @@ export PATH := $(PATH):$(TOOLS)/usr/bin
 ifeq ($(origin AS),default)  # make's built-in name of the assembler
 AS :=
 endif
-export DAG DATE TO AS CONF JSON SOURCE FILE FROM NAME RUNS BUSY WAREHOUSE_URI
+export DAG DATE TO AS CONF JSON SOURCE FILE FROM NAME RUNS BUSY FAULTS SEED WAREHOUSE_URI
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,9 @@ faults-quick: install ## inject one fault of each class into real processes of t
 
 faults: install ## inject every fault into real processes of this machine: docs/reliability.md
 	@$(PYTEST) tests/faults -m 'weekly or not weekly'
+
+faults-soak: install ## inject random faults, which SEED=… repeats, and check what they have left: FAULTS=50
+	@$(VENV) -m tests.faults.soak $${FAULTS:+--faults "$$FAULTS"} $${SEED:+--seed "$$SEED"}
 
 e2e: install .venv-spark/installed ## test the web UI in Chromium, the Compose stack if there is a container engine, and removals
 	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE) 3

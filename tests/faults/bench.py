@@ -34,6 +34,7 @@ from tests.faults.forwarder import Forwarder
 from tests.faults.ledger import Ledger
 
 BUCKET = "faults"
+DAGS = sorted(path.stem for path in (REPOSITORY / "tests/faults/dags").glob("*.py"))
 STORES = ("metadata", "warehouse", "redis", "s3", "sinks")
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-second")
 COMPONENTS = (*STORES, *AIRFLOW)
@@ -81,9 +82,16 @@ class Processes(Stack):
                 "AIRFLOW_CONN_METADATA_DEFAULT": self.metadata.uri("airflow", "postgres"),
                 "SPELLBOOK_OBJECT_STORAGE": storage,
             }
+            | {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(self._object_storage())}
             | TEST_PROFILE
             | dict(self.overrides)
         )
+
+    def _object_storage(self) -> dict[str, Any]:
+        """Return the connection to object storage, through a forwarder."""
+        declared: dict[str, Any] = json.loads(super().airflow_environment()["AIRFLOW_CONN_AWS_DEFAULT"])
+        declared["extra"]["endpoint_url"] = local_url(self.state, "storage")
+        return declared
 
     @property
     def metadata(self) -> Postgres:
@@ -180,13 +188,17 @@ class Processes(Stack):
 
     def create_bucket(self) -> None:
         """Create the bucket, which the S3 server forgets when it ends."""
-        boto3.client(
+        self.bucket().create()
+
+    def bucket(self) -> Any:
+        """Return the bucket, not through the forwarder."""
+        return boto3.resource(
             "s3",
             endpoint_url=local_url(self.state, "s3"),
             aws_access_key_id="spellbook",
             aws_secret_access_key=self.state.secret("s3"),
             region_name="us-east-1",
-        ).create_bucket(Bucket=BUCKET)
+        ).Bucket(BUCKET)
 
     @contextmanager
     def session(self, name: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
@@ -194,6 +206,15 @@ class Processes(Stack):
         server = self.warehouse if name == WAREHOUSE else self.metadata
         with psycopg.connect(server.uri(name), row_factory=dict_row, autocommit=True) as session:
             yield session
+
+    def end_sessions(self, name: str, application: str = "%") -> int:
+        """End the sessions of other processes on the server of a database; return their number."""
+        query = """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name LIKE %s
+        """
+        with self.session(name) as session:
+            return len(session.execute(query, [application]).fetchall())
 
     def process(self, name: str) -> psutil.Process:
         """Return a component's main process."""
@@ -211,6 +232,14 @@ class Processes(Stack):
         ended = [name for name in COMPONENTS if not self.is_running(name)]
         if ended:
             self.ensure(ended)
+
+    def revive(self) -> list[str]:
+        """Start the components that have ended, without waiting until they are ready; return their names."""
+        ended = [service for name, service in self._declared().items() if not self.is_running(name)]
+        for service in ended:
+            process.keep_previous(service.log)
+            Record.of(service.start(), service.fingerprint).write(self._record(service.name))
+        return [service.name for service in ended]
 
     def kill(self, *names: str) -> None:
         """Send SIGKILL to components with all that they have started."""
@@ -312,15 +341,23 @@ def _kill(member: psutil.Process) -> None:
 
 @dataclass(frozen=True)
 class Bench:
-    """An open bench: its processes, the ledger, and the forwarders in front of warehouse and API server for tasks."""
+    """An open bench: its processes, the ledger, and the forwarders between tasks and warehouse, API server and S3."""
 
     processes: Processes
     ledger: Ledger
     forwarder: Forwarder
     task_api: Forwarder
+    storage: Forwarder
 
     def api(self) -> Airflow:
         return Airflow(local_url(self.processes.state, "api"), ADMIN, self.processes.state.secret(ADMIN))
+
+    def unpause(self) -> None:
+        """Wait until the DAGs are parsed, and unpause them; ``alerts_drain`` would take a worker's slot each minute."""
+        self.processes.wait(lambda: set(self.api().dag_ids()) >= {*DAGS, "alerts_drain"}, "the DAGs to be parsed")
+        for dag_id in DAGS:
+            self.api().patch(f"/dags/{dag_id}", {"is_paused": False})
+        self.api().patch("/dags/alerts_drain", {"is_paused": True})
 
 
 @contextmanager
@@ -329,20 +366,21 @@ def open_bench(folder: Path, overrides: Mapping[str, str] | None = None) -> Iter
     state = State.open(folder)
     dags = state.root / "dags"
     dags.mkdir()
-    for file in (*(REPOSITORY / "tests/faults/dags").glob("*.py"), REPOSITORY / "dags" / "alerts_drain.py"):
+    for file in (*(REPOSITORY / f"tests/faults/dags/{name}.py" for name in DAGS), REPOSITORY / "dags/alerts_drain.py"):
         shutil.copy(file, dags)
     processes = Processes(state, schedule=True, durable=False, overrides=overrides or {}, dag_folder=dags)
     ledger = Ledger(state.port("ledger"))
     forwarder = Forwarder(state.port("postgres"), processes.warehouse.port)
     task_api = Forwarder(state.port("task-api"), state.port("api"))
+    storage = Forwarder(state.port("storage"), state.port("s3"))
     with ExitStack() as cleanup:  # the last one first; each, whatever becomes of the others
         for database in (processes.metadata, processes.warehouse):
             cleanup.callback(database.remove)
         cleanup.callback(processes.stop_strays)
         cleanup.callback(processes.stop)
         cleanup.callback(lambda: processes.kill(*processes.running()))
-        for server in (task_api, forwarder, ledger):
+        for server in (storage, task_api, forwarder, ledger):
             cleanup.callback(server.close)
         processes.prepare()
         processes.ensure(COMPONENTS)
-        yield Bench(processes, ledger, forwarder, task_api)
+        yield Bench(processes, ledger, forwarder, task_api, storage)

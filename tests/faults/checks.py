@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date, timedelta
 from itertools import count
 from typing import Any
@@ -22,10 +23,10 @@ def new_day() -> str:
     return (FIRST_DAY + timedelta(days=next(_days))).isoformat()
 
 
-def start(bench: Bench, dag_id: str = "ledger_load", day: str = "") -> str:
-    """Start a run, of a day; return its id."""
+def start(bench: Bench, dag_id: str = "ledger_load", day: str = "", conf: Mapping[str, Any] | None = None) -> str:
+    """Start a run, of a day, or with another conf; return its id."""
     run_id = f"fault_{dag_id}_{time.time_ns()}"
-    body = {"dag_run_id": run_id, "logical_date": None, "conf": {"day": day} if day else {}}
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": conf or ({"day": day} if day else {})}
     bench.api().post(f"/dags/{dag_id}/dagRuns", body)
     return run_id
 
@@ -58,12 +59,23 @@ def wait_until_terminal(bench: Bench, run: str) -> str:
     return run_state(bench, run)
 
 
+def wait_with_restarts(bench: Bench, run: str) -> str:
+    """Wait until a run has ended, starting components that end meanwhile, as Compose does; return its state."""
+
+    def has_ended() -> bool:
+        bench.processes.restart_ended()
+        return run_state(bench, run) in TERMINAL
+
+    bench.processes.wait(has_ended, f"{run} to end")
+    return run_state(bench, run)
+
+
 def task_state(bench: Bench, run: str, task: str) -> str:
     """Return the state of a task of a run."""
     return next(str(row["state"]) for row in tasks(bench, run) if row["task_id"] == task)
 
 
-def check_load(bench: Bench, run: str, day: str, *, commits: int = 1) -> None:
+def check_load(bench: Bench, run: str, day: str, *, commits: int = 1, message: bool = False) -> None:
     """Wait until a run of ``ledger_load`` has succeeded, and check what it has left.
 
     Args:
@@ -71,6 +83,7 @@ def check_load(bench: Bench, run: str, day: str, *, commits: int = 1) -> None:
         run: id of the run.
         day: its day.
         commits: how many of its tries may have committed; all but the first must have changed nothing.
+        message: whether it had failed before, and has told so.
     """
     assert wait_until_terminal(bench, run) == "success", tasks(bench, run)
     bench.processes.wait(lambda: not open_transactions(bench), "open transactions to end")
@@ -87,7 +100,19 @@ def check_load(bench: Bench, run: str, day: str, *, commits: int = 1) -> None:
     assert not any(load["changed"] or load["removed"] for load in loads[1:]), loads
     assert len({load["try_number"] for load in loads}) == len(loads), f"a try committed twice: {loads}"
     assert unlogged == {"rows": 0}
-    check_messages(bench, run, failed=False)
+    check_messages(bench, run, failed=message)
+    check_processes(bench)
+
+
+def check_failure(bench: Bench, run: str, day: str) -> None:
+    """Wait until a run of ``ledger_load`` has failed; check that it has loaded nothing, and has sent one message."""
+    assert wait_until_terminal(bench, run) == "failed", tasks(bench, run)
+    with bench.processes.session(WAREHOUSE) as session:
+        rows = session.execute("SELECT count(*) AS rows FROM ledger_rows WHERE day = %s", [day]).fetchone()
+        loads = session.execute("SELECT load_id FROM load_log WHERE run_id = %s", [run]).fetchall()
+    assert rows == {"rows": 0}
+    assert not loads
+    check_messages(bench, run, failed=True)
     check_processes(bench)
 
 
@@ -107,10 +132,17 @@ def check_messages(bench: Bench, run: str, *, failed: bool) -> None:
 
     if failed:
         bench.processes.wait(received, f"the message of {run}")
-    drain(bench)
+    deliver_now(bench)
     messages = received()
     assert sum(message.startswith("Failed") for message in messages) == int(failed), messages
     assert len(messages) == len(set(messages)), messages
+
+
+def deliver_now(bench: Bench) -> None:
+    """Deliver what is pending, and what waits for its next attempt."""
+    with bench.processes.session(WAREHOUSE) as session:
+        session.execute("UPDATE alert_outbox SET next_at = now(), due_at = least(due_at, now()) WHERE sent_at IS NULL")
+    drain(bench)
 
 
 def drain(bench: Bench) -> None:

@@ -13,7 +13,6 @@ from tests.integration.conftest import folder_in_memory
 from tests.unit.monitoring.promtool import program
 
 FOLDER = Path(__file__).parent
-DAGS = {"ledger_load", "ledger_wait", "ledger_burst", "ledger_fatal"}
 
 # Properties of the tests' reports, which also reach the process that prints them when others run the tests.
 RECOVERY, LEFT_OUT = "recovery", "left out"
@@ -40,10 +39,7 @@ class Recovery:
 def session_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     program("redis-server", "Redis")
     with folder_in_memory(tmp_path_factory) as folder, open_bench(folder / "state") as opened:
-        opened.processes.wait(lambda: set(opened.api().dag_ids()) >= DAGS | {"alerts_drain"}, "the DAGs to be parsed")
-        for dag_id in DAGS:
-            opened.api().patch(f"/dags/{dag_id}", {"is_paused": False})
-        opened.api().patch("/dags/alerts_drain", {"is_paused": True})  # each minute, it would take a worker's slot
+        opened.unpause()
         yield opened
 
 
@@ -51,7 +47,8 @@ def session_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def bench(session_bench: Bench) -> Iterator[Bench]:
     """The bench, with everything running; also after the test."""
     session_bench.processes.ensure(COMPONENTS)
-    session_bench.forwarder.calm()
+    for forwarder in (session_bench.forwarder, session_bench.task_api, session_bench.storage):
+        forwarder.calm()
     session_bench.ledger.misbehaviours.clear()
     yield session_bench
     for hold in session_bench.ledger.holds:

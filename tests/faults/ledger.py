@@ -153,10 +153,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, body: object, status: int = 200, *, announced: int | None = None) -> None:
         """Send JSON; ``announced`` is a wrong length."""
-        content = json.dumps(body).encode()
+        self.send(status, json.dumps(body).encode(), announced=announced)
+
+    def send(self, status: int, content: bytes, *, announced: int | None = None, **headers: str) -> None:
+        """Send a body; ``announced`` is a wrong length."""
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(announced or len(content)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(content)
 

@@ -9,37 +9,39 @@ import pytest
 from devstack.trigger import Kind, Request
 from devstack.trigger import start as start_runs
 from tests.faults.bench import Bench
-from tests.faults.checks import check_load, new_day, start, tries, wait_until_terminal
+from tests.faults.checks import check_failure, check_load, new_day, start, tries, wait_until_terminal
 from tests.faults.conftest import Recovery
-from tests.faults.ledger import Handler, Misbehaviour
+from tests.faults.responses import PERMANENT, TRANSIENT
 
-RESPONSES: dict[str, Misbehaviour] = {
-    "cut": lambda handler, rows: handler.answer({"rows": rows}, announced=100_000),
-    "reset": lambda handler, _: handler.reset(),
-    "busy": lambda handler, _: handler.answer({"detail": "busy"}, 503),
-    "limited": lambda handler, _: handler.answer({"detail": "slow down"}, 429),
-    "html": lambda handler, _: _html(handler),
-}
-RARE = ("reset", "busy", "limited", "html")
+QUICK = {"cut"}
+NEXT_TRY = {"busy envelope", "drip"}  # the client sees a complete answer, or no time left for another
 
 
-def _html(handler: Handler) -> None:
-    handler.send_response(502)
-    handler.end_headers()
-    handler.wfile.write(b"<html>Bad gateway</html>")
-    handler.close_connection = True
-
-
-@pytest.mark.parametrize("response", ["cut", *(pytest.param(name, marks=pytest.mark.weekly) for name in RARE)])
+@pytest.mark.parametrize(
+    "response", [pytest.param(name, marks=() if name in QUICK else pytest.mark.weekly) for name in TRANSIENT]
+)
 def test_upstream_misbehaves(bench: Bench, recovery: Recovery, response: str) -> None:
     day = new_day()
-    bench.ledger.misbehaviours = [RESPONSES[response]] * 2
+    times = 1 if response in NEXT_TRY else 2
+    bench.ledger.misbehaviours = [TRANSIENT[response]] * times
     recovery.begins()
     run = start(bench, day=day)
     check_load(bench, run, day)
-    recovery.ends(30)
+    recovery.ends(60 if response in NEXT_TRY else 30)
     assert not bench.ledger.misbehaviours, "each was served"
-    assert tries(bench, run)["extract"] == 1  # the client repeats the call itself
+    assert tries(bench, run)["extract"] == (2 if response in NEXT_TRY else 1)  # else the client repeats the call itself
+
+
+@pytest.mark.weekly
+@pytest.mark.parametrize("response", PERMANENT)
+def test_upstream_answers_nonsense(bench: Bench, recovery: Recovery, response: str) -> None:
+    day = new_day()
+    bench.ledger.misbehaviours = [PERMANENT[response]]
+    recovery.begins()
+    run = start(bench, day=day)
+    check_failure(bench, run, day)
+    recovery.ends(30)
+    assert tries(bench, run)["extract"] == 1
 
 
 def test_runs_of_every_type_for_one_day(bench: Bench, recovery: Recovery) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import psutil
 import pytest
 
-from tests.faults import SENSORS
+from tests.faults import SENSORS, TASKS
 from tests.faults.bench import COMPONENTS, Bench
 from tests.faults.checks import (
     check_load,
@@ -20,12 +23,14 @@ from tests.faults.checks import (
     tasks,
     tries,
     wait_until_terminal,
+    wait_with_restarts,
 )
 from tests.faults.conftest import Recovery
 from tests.faults.ledger import Hold
 
 ONE_TRY = {"extract": 1, "load": 1, "confirm": 1}
 PRODUCTION = {"AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "180"}  # as in airflow.cfg
+COMMITTED = {("load", "commit"), ("load", "end")}
 KEPT = {"s3", "sinks"}  # stand for services on other machines
 
 
@@ -159,19 +164,48 @@ def test_scheduler_killed(bench: Bench, recovery: Recovery) -> None:
     assert tries(bench, run) == ONE_TRY
 
 
-def test_triggerer_killed_with_deferred_tasks(bench: Bench, recovery: Recovery) -> None:
-    run = start(bench, "ledger_wait")
+@pytest.mark.weekly
+def test_scheduler_killed_twenty_times(bench: Bench, recovery: Recovery) -> None:
+    """In more than two hundred tasks, each of which starts and ends once."""
+    runs = [start(bench, "ledger_burst") for _ in range(-(-200 // TASKS))]
+    recovery.begins()
+    for number in range(20):
+        goal = (number + 1) * len(runs) * TASKS // 25
+        wait_until_ended(bench, runs, goal)
+        bench.processes.kill("scheduler")
+        bench.processes.ensure(["scheduler"])
+    assert {wait_until_terminal(bench, run) for run in runs} == {"success"}
+    recovery.ends(600)
+    for run in runs:
+        assert {task["try_number"] for task in tasks(bench, run)} == {1}
+        assert len(bench.ledger.of(run, "start")) == len(bench.ledger.of(run, "end")) == TASKS
+    check_messages(bench, runs[0], failed=False)
+    check_processes(bench)
+
+
+def wait_until_ended(bench: Bench, runs: list[str], number: int) -> None:
+    """Wait until so many tasks of the runs have ended."""
     bench.processes.wait(
-        lambda: [task["state"] for task in tasks(bench, run)] == ["deferred"] * SENSORS, "all sensors to be deferred"
+        lambda: sum(len(bench.ledger.of(run, "end")) for run in runs) >= number, f"{number} tasks to end"
+    )
+
+
+@pytest.mark.parametrize("number", [1, pytest.param(5, marks=pytest.mark.weekly)])
+def test_triggerer_killed_with_deferred_tasks(bench: Bench, recovery: Recovery, number: int) -> None:
+    runs = [start(bench, "ledger_wait") for _ in range(number)]
+    bench.processes.wait(
+        lambda: [task["state"] for run in runs for task in tasks(bench, run)] == ["deferred"] * SENSORS * number,
+        "all sensors to be deferred",
     )
     bench.processes.kill("triggerer")
     recovery.begins()
-    bench.ledger.opened.add(run)
+    bench.ledger.opened.update(runs)
     bench.processes.ensure(["triggerer"])
-    assert wait_until_terminal(bench, run) == "success"
-    recovery.ends(60)
-    assert {task["try_number"] for task in tasks(bench, run)} == {1}
-    check_messages(bench, run, failed=False)
+    assert {wait_until_terminal(bench, run) for run in runs} == {"success"}
+    recovery.ends(60 * number)
+    assert {task["try_number"] for run in runs for task in tasks(bench, run)} == {1}
+    for run in runs:
+        check_messages(bench, run, failed=False)
     check_processes(bench)
 
 
@@ -180,23 +214,52 @@ def test_triggerer_killed_with_deferred_tasks(bench: Bench, recovery: Recovery) 
 )
 def test_api_server_away(bench: Bench, recovery: Recovery, seconds: int) -> None:
     """A running task survives and reports its end later; those sent meanwhile start later, in their first try."""
+    with production_heartbeats(bench):
+        check_outage(bench, recovery, bench.task_api.away(), seconds)
+
+
+@pytest.mark.weekly
+@pytest.mark.parametrize("seconds", [20, 60])
+def test_api_server_silent(bench: Bench, recovery: Recovery, seconds: int) -> None:
+    """As behind a broken network: it takes calls, but doesn't answer."""
+    with production_heartbeats(bench):
+        check_outage(bench, recovery, bench.task_api.silent(), seconds)
+
+
+@pytest.mark.weekly
+def test_api_server_killed(bench: Bench, recovery: Recovery) -> None:
+    """The server itself ends, and is started again after twenty seconds."""
+
+    @contextmanager
+    def killed() -> Iterator[None]:
+        bench.processes.kill("api-server")
+        yield
+        bench.processes.ensure(["api-server"])
+
+    with production_heartbeats(bench):
+        check_outage(bench, recovery, killed(), 20)
+
+
+@contextmanager
+def production_heartbeats(bench: Bench) -> Iterator[None]:
+    """Run the scheduler with the heartbeat timeout of production in the block."""
     bench.processes.kill("scheduler")
     replace(bench.processes, overrides=PRODUCTION).ensure(["scheduler"])
     try:
-        check_outage(bench, recovery, seconds)
+        yield
     finally:
         bench.processes.kill("scheduler")  # the next test starts it with the test profile
 
 
-def check_outage(bench: Bench, recovery: Recovery, seconds: int) -> None:
+def check_outage(bench: Bench, recovery: Recovery, outage: AbstractContextManager[None], seconds: int) -> None:
     """Take the API away from tasks for a time, and check the runs of that time."""
     days = [new_day(), new_day(), new_day()]
     run = start(bench, day=days[0])
     with bench.ledger.hold(run, "load", "start") as hold:
         process_at(bench, hold)
-        with bench.task_api.away():
+        with outage:
             began = time.monotonic()
-            unstarted = [start(bench, day=day) for day in days[1:]]
+            unstarted = [start_by_command(bench, day) for day in days[1:]]
             bench.processes.wait(lambda: states(bench, unstarted) == ["queued"] * 2, "the other runs' tasks to be sent")
             hold.released.set()
             while time.monotonic() - began < seconds:
@@ -208,6 +271,13 @@ def check_outage(bench: Bench, recovery: Recovery, seconds: int) -> None:
     assert [tries(bench, other) for other in (run, *unstarted)] == [ONE_TRY] * 3
 
 
+def start_by_command(bench: Bench, day: str) -> str:
+    """Start a run without the API server; return its id."""
+    run_id = f"fault_command_{time.time_ns()}"
+    bench.processes.airflow("dags", "trigger", "ledger_load", "--run-id", run_id, "--conf", json.dumps({"day": day}))
+    return run_id
+
+
 def states(bench: Bench, runs: list[str]) -> list[str]:
     """Return the states of the first task of runs."""
     return [task["state"] for run in runs for task in tasks(bench, run) if task["task_id"] == "extract"]
@@ -217,9 +287,15 @@ def states(bench: Bench, runs: list[str]) -> list[str]:
     ("task", "step"),
     [
         ("load", "copy"),
-        pytest.param("extract", "start", marks=pytest.mark.weekly),
-        pytest.param("load", "commit", marks=pytest.mark.weekly),
-        pytest.param("confirm", "start", marks=pytest.mark.weekly),
+        *(
+            pytest.param(task, step, marks=pytest.mark.weekly)
+            for task, steps in {
+                "extract": ("start", "end"),
+                "load": ("start", "commit", "end"),
+                "confirm": ("start", "end"),
+            }.items()
+            for step in steps
+        ),
     ],
 )
 def test_everything_killed(bench: Bench, recovery: Recovery, task: str, step: str) -> None:
@@ -231,6 +307,39 @@ def test_everything_killed(bench: Bench, recovery: Recovery, task: str, step: st
         bench.processes.kill(*(name for name in reversed(COMPONENTS) if name not in KEPT))
         recovery.begins()
     bench.processes.ensure(COMPONENTS)
-    check_load(bench, run, day, commits=2 if step == "commit" else 1)
+    check_load(bench, run, day, commits=2 if (task, step) in COMMITTED else 1)
     recovery.ends(90)
     assert tries(bench, run) == ONE_TRY | {task: 2}
+
+
+@pytest.mark.weekly
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("scheduler", "worker"),
+        ("scheduler", "triggerer"),
+        ("scheduler", "metadata"),
+        ("scheduler", "redis"),
+        ("redis", "worker"),
+        ("warehouse", "worker"),
+        ("warehouse", "metadata"),
+        ("api-server", "worker"),
+        ("api-server", "scheduler"),
+        ("dag-processor", "sinks"),
+    ],
+    ids="+".join,
+)
+def test_two_components_killed(bench: Bench, recovery: Recovery, names: tuple[str, ...]) -> None:
+    """At the same time, while a task is in its transaction."""
+    day = new_day()
+    run = start(bench, day=day)
+    with bench.ledger.hold(run, "load", "copy") as hold:
+        process_at(bench, hold)
+        bench.processes.kill(*names)
+        recovery.begins()
+    bench.processes.ensure(COMPONENTS)
+    wait_with_restarts(bench, run)
+    check_load(bench, run, day)
+    recovery.ends(90)
+    again = {"load": 2} if {"worker", "warehouse"} & set(names) else {}
+    assert tries(bench, run) == ONE_TRY | again

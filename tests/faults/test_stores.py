@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import time
+
+import psutil
+import pytest
+
 from devstack.postgres import WAREHOUSE
 from tests.faults import TASKS
 from tests.faults.bench import Bench
 from tests.faults.checks import (
+    check_failure,
     check_load,
     check_messages,
     check_processes,
+    deliver_now,
+    drain,
     new_day,
     start,
     task_state,
     tasks,
     tries,
     wait_until_terminal,
+    wait_with_restarts,
 )
 from tests.faults.conftest import Recovery
+
+READ_ONLY = "default_transaction_read_only"
+MEGABYTE = 1_000_000
 
 
 def test_warehouse_killed_in_mid_copy(bench: Bench, recovery: Recovery) -> None:
@@ -58,11 +70,76 @@ def test_metadata_database_killed(bench: Bench, recovery: Recovery) -> None:
         recovery.begins()
         bench.processes.ensure(["metadata"])
 
-    def goes_on() -> bool:
-        bench.processes.restart_ended()
-        return bool(bench.ledger.of(run, "end", "confirm"))
+    wait_with_restarts(bench, run)
+    check_load(bench, run, day)
+    recovery.ends(45)
+    assert tries(bench, run)["load"] == 1
 
-    bench.processes.wait(goes_on, "the run to go on")
+
+@pytest.mark.weekly
+def test_warehouse_away_for_a_minute(bench: Bench, recovery: Recovery) -> None:
+    """Longer than the tries of the test profile last: the run fails, and its message waits for the warehouse."""
+    day = new_day()
+    run = start(bench, day=day)
+    with bench.ledger.hold(run, "load", "start") as hold:
+        bench.processes.wait(hold.reached.is_set, "the load to start")
+        with bench.forwarder.away():
+            began = time.monotonic()
+            hold.released.set()
+            assert wait_until_terminal(bench, run) == "failed"
+            while time.monotonic() - began < 60:
+                time.sleep(0.1)  # the outage itself
+        recovery.begins()
+    check_failure(bench, run, day)
+    recovery.ends(60)
+    again = start(bench, day=day)
+    check_load(bench, again, day)
+
+
+@pytest.mark.weekly
+def test_warehouse_read_only(bench: Bench, recovery: Recovery) -> None:
+    """As after a failover to a replica."""
+    day = new_day()
+    run = start(bench, day=day)
+    with bench.processes.session(WAREHOUSE) as session:
+        with bench.ledger.hold(run, "load", "start") as hold:
+            bench.processes.wait(hold.reached.is_set, "the load to start")
+            session.execute(f"ALTER SYSTEM SET {READ_ONLY} = on")
+            session.execute("SELECT pg_reload_conf()")
+        try:
+            bench.processes.wait(lambda: task_state(bench, run, "load") == "up_for_retry", "the first try to fail")
+        finally:
+            session.execute(f"ALTER SYSTEM RESET {READ_ONLY}")
+            session.execute("SELECT pg_reload_conf()")
+            recovery.begins()
+    check_load(bench, run, day)
+    recovery.ends(30)
+
+
+@pytest.mark.weekly
+def test_session_ended_in_its_transaction(bench: Bench, recovery: Recovery) -> None:
+    """As ``idle_in_transaction_session_timeout``, or an administrator, does."""
+    day = new_day()
+    run = start(bench, day=day)
+    with bench.ledger.hold(run, "load", "copy") as hold:
+        bench.processes.wait(hold.reached.is_set, "the load to copy")
+        assert bench.processes.end_sessions(WAREHOUSE, "ledger_load.load#%")
+        recovery.begins()
+    check_load(bench, run, day)
+    recovery.ends(20)
+    assert tries(bench, run)["load"] == 2
+
+
+@pytest.mark.weekly
+def test_metadata_sessions_ended(bench: Bench, recovery: Recovery) -> None:
+    """As when a pooler restarts; with a running and a queued task."""
+    day = new_day()
+    run = start(bench, day=day)
+    with bench.ledger.hold(run, "load", "start") as hold:
+        bench.processes.wait(hold.reached.is_set, "the load to start")
+        assert bench.processes.end_sessions("airflow")
+        recovery.begins()
+    wait_with_restarts(bench, run)
     check_load(bench, run, day)
     recovery.ends(45)
     assert tries(bench, run)["load"] == 1
@@ -127,3 +204,101 @@ def test_object_storage_away(bench: Bench, recovery: Recovery) -> None:
         recovery.begins()
     check_load(bench, run, day)
     recovery.ends(30)
+
+
+@pytest.mark.weekly
+def test_object_storage_fails(bench: Bench, recovery: Recovery) -> None:
+    """The client repeats its calls."""
+    bench.storage.replacements = [b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"] * 3
+    check_storage(bench, recovery)
+    assert not bench.storage.replacements, "each was served"
+
+
+@pytest.mark.weekly
+def test_object_storage_cuts_its_bodies(bench: Bench, recovery: Recovery) -> None:
+    bench.storage.cuts = 3
+    check_storage(bench, recovery)
+    assert bench.storage.cuts <= 0, "each was cut"
+
+
+@pytest.mark.weekly
+def test_object_storage_slow(bench: Bench, recovery: Recovery) -> None:
+    bench.storage.delay = 2
+    check_storage(bench, recovery)
+
+
+def check_storage(bench: Bench, recovery: Recovery) -> None:
+    """Check that a run succeeds, whatever its object storage does."""
+    day = new_day()
+    recovery.begins()
+    run = start(bench, day=day)
+    check_load(bench, run, day)
+    recovery.ends(60)
+
+
+@pytest.mark.weekly
+def test_object_lost(bench: Bench, recovery: Recovery) -> None:
+    """Between the task that writes it and the one that reads it: the run fails, until its first task is cleared."""
+    day = new_day()
+    run = start(bench, day=day)
+    with bench.ledger.hold(run, "load", "start") as hold:
+        bench.processes.wait(hold.reached.is_set, "the load to start")
+        bench.processes.bucket().Object(f"ledger/{run}.json").delete()
+        recovery.begins()
+    check_failure(bench, run, day)
+    recovery.ends(60)
+    bench.api().post(
+        "/dags/ledger_load/clearTaskInstances", {"dry_run": False, "dag_run_id": run, "only_failed": False}
+    )
+    check_load(bench, run, day, message=True)
+
+
+@pytest.mark.weekly
+def test_alert_sinks_away(bench: Bench, recovery: Recovery) -> None:
+    """The message of a run that fails meanwhile is delivered once they are back."""
+    run = start(bench, "ledger_fatal")
+    with bench.ledger.hold(run, "only", "start") as hold:
+        bench.processes.wait(hold.reached.is_set, "the task to start")
+        assert hold.event
+        bench.processes.kill("sinks")
+        psutil.Process(hold.event.pid).kill()
+    assert wait_until_terminal(bench, run) == "failed"
+    drain(bench)
+    bench.processes.ensure(["sinks"])
+    recovery.begins()
+    deliver_now(bench)
+    check_messages(bench, run, failed=True)
+    recovery.ends(60)
+
+
+@pytest.mark.weekly
+def test_large_value_between_tasks(bench: Bench, recovery: Recovery) -> None:
+    """4 MB go to object storage, and not through Airflow's database."""
+    before = metadata_size(bench)
+    recovery.begins()
+    run = start(bench, "ledger_xcom", conf={"megabytes": 4})
+    assert wait_until_terminal(bench, run) == "success"
+    recovery.ends(60)
+    assert metadata_size(bench) - before < MEGABYTE
+    check_messages(bench, run, failed=False)
+
+
+@pytest.mark.weekly
+def test_too_large_value_between_tasks(bench: Bench, recovery: Recovery) -> None:
+    """50 MB are refused, with a message that says what to do instead."""
+    before = metadata_size(bench)
+    recovery.begins()
+    run = start(bench, "ledger_xcom", conf={"megabytes": 50})
+    assert wait_until_terminal(bench, run) == "failed"
+    recovery.ends(60)
+    assert metadata_size(bench) - before < MEGABYTE
+    check_messages(bench, run, failed=True)
+    assert tries(bench, run)["produce"] == 1
+
+
+def metadata_size(bench: Bench) -> int:
+    """Return the bytes of Airflow's database."""
+    with bench.processes.session("airflow") as session:
+        row = session.execute("SELECT pg_database_size(current_database()) AS size").fetchone()
+    assert row
+    return int(row["size"])

@@ -52,14 +52,21 @@ def ledger_load() -> None:
     @task
     def extract() -> str:
         """Fetch the day's rows and store them; return the path below object storage."""
+        from include.core import exact_json
+        from include.core.errors import PermanentUpstreamError, TransientUpstreamError
         from include.core.http.client import HttpApi, Limits, connection_url
         from include.core.http.egress import Egress
+        from include.core.http.responses import error_in, is_transient
 
         context: dict[str, Any] = dict(get_current_context())
         note("start")
         base = connection_url(Connection.get("ledger_default"))
         api = HttpApi("ledger", Egress.to(base), limits=Limits(deadline=20, silence=5, backoff=0.5))
-        rows = json.loads(api.get(f"{base}/rows", {"day": run_day(context).isoformat()}).text)["rows"]
+        content = exact_json.loads(api.get(f"{base}/rows", {"day": run_day(context).isoformat()}).text)
+        if reason := error_in(content, "rows"):
+            raise (TransientUpstreamError if is_transient(reason) else PermanentUpstreamError)(reason)
+        if not isinstance(content, dict) or not isinstance(rows := content.get("rows"), list):
+            raise PermanentUpstreamError("the response has no list 'rows'")
         path = f"ledger/{context['run_id']}.json"
         target = storage_root() / path
         target.parent.mkdir(parents=True, exist_ok=True)

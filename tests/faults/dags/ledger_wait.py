@@ -27,6 +27,7 @@ from tests.faults import SENSORS
     schedule=None,
     start_date=datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
+    max_active_runs=5,
     max_active_tasks=SENSORS,
     default_args={"owner": "data-platform"},
     tags=[Tag.EXAMPLE],
