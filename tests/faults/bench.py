@@ -34,7 +34,8 @@ from tests.faults.forwarder import Forwarder
 from tests.faults.ledger import Ledger
 
 BUCKET = "faults"
-DAGS = sorted(path.stem for path in (REPOSITORY / "tests/faults/dags").glob("*.py"))
+DAGS = REPOSITORY / "tests/faults/dags"
+DRAIN = "alerts_drain"
 STORES = ("metadata", "warehouse", "redis", "s3", "sinks")
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-second")
 COMPONENTS = (*STORES, *AIRFLOW)
@@ -45,6 +46,7 @@ TEST_PROFILE = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "20",
     "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
     "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "4",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
@@ -216,6 +218,22 @@ class Processes(Stack):
         with self.session(name) as session:
             return len(session.execute(query, [application]).fetchall())
 
+    def reparse(self, file: str) -> None:
+        """Have a DAG file parsed again, and wait until it was, whether it loads or not."""
+        query = """
+            SELECT
+                (SELECT max(last_parsed_time) FROM dag WHERE relative_fileloc = %(file)s) AS loaded,
+                (SELECT max(timestamp) FROM import_error WHERE filename = %(file)s) AS refused
+        """
+
+        def parsed() -> Any:
+            with self.session("airflow") as session:
+                return session.execute(query, {"file": file}).fetchone()
+
+        before = parsed()
+        (self.dags / file).touch()
+        self.wait(lambda: parsed() != before, f"{file} to be parsed again")
+
     def process(self, name: str) -> psutil.Process:
         """Return a component's main process."""
         record = Record.read(self._record(name))
@@ -354,10 +372,10 @@ class Bench:
 
     def unpause(self) -> None:
         """Wait until the DAGs are parsed, and unpause them; ``alerts_drain`` would take a worker's slot each minute."""
-        self.processes.wait(lambda: set(self.api().dag_ids()) >= {*DAGS, "alerts_drain"}, "the DAGs to be parsed")
-        for dag_id in DAGS:
-            self.api().patch(f"/dags/{dag_id}", {"is_paused": False})
-        self.api().patch("/dags/alerts_drain", {"is_paused": True})
+        files = {path.name for path in self.processes.dags.glob("*.py")}
+        self.processes.wait(lambda: self.api().files() >= files, "the DAGs to be parsed")
+        for dag_id in self.api().dag_ids():
+            self.api().patch(f"/dags/{dag_id}", {"is_paused": dag_id == DRAIN})
 
 
 @contextmanager
@@ -365,9 +383,8 @@ def open_bench(folder: Path, overrides: Mapping[str, str] | None = None) -> Iter
     """Start everything in a folder; stop it at the end."""
     state = State.open(folder)
     dags = state.root / "dags"
-    dags.mkdir()
-    for file in (*(REPOSITORY / f"tests/faults/dags/{name}.py" for name in DAGS), REPOSITORY / "dags/alerts_drain.py"):
-        shutil.copy(file, dags)
+    shutil.copytree(DAGS, dags, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "dags" / f"{DRAIN}.py", dags)
     processes = Processes(state, schedule=True, durable=False, overrides=overrides or {}, dag_folder=dags)
     ledger = Ledger(state.port("ledger"))
     forwarder = Forwarder(state.port("postgres"), processes.warehouse.port)

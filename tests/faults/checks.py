@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from devstack.postgres import WAREHOUSE
-from tests.faults.bench import Bench
+from tests.faults.bench import DRAIN, Bench
 
 TERMINAL = {"success", "failed"}
 FIRST_DAY = date(2024, 3, 1)
@@ -147,11 +147,11 @@ def deliver_now(bench: Bench) -> None:
 
 def drain(bench: Bench) -> None:
     """Deliver what is pending or waits, as ``alerts_drain`` does each minute; here it is paused otherwise."""
-    bench.api().patch("/dags/alerts_drain", {"is_paused": False})
+    bench.api().patch(f"/dags/{DRAIN}", {"is_paused": False})
     try:
-        assert wait_until_terminal(bench, start(bench, "alerts_drain")) == "success"
+        assert wait_until_terminal(bench, start(bench, DRAIN)) == "success"
     finally:
-        bench.api().patch("/dags/alerts_drain", {"is_paused": True})
+        bench.api().patch(f"/dags/{DRAIN}", {"is_paused": True})
 
 
 def check_processes(bench: Bench) -> None:

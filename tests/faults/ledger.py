@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
+
+from typing_extensions import override
+
+from tests.faults import BUDGET_SECONDS, CALLS
 
 ROWS_A_DAY = 40
 
@@ -51,6 +56,17 @@ class HoldAll(Hold):
         return not self.released.is_set() and self.step == event.step
 
 
+class Server(ThreadingHTTPServer):
+    """Logs no client that has hung up, which many of the faults make them do."""
+
+    daemon_threads = True
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 Misbehaviour: TypeAlias = "Callable[[Handler, list[dict[str, str]]], None]"
 """How the next request for rows is answered instead."""
 
@@ -64,9 +80,10 @@ class Ledger:
         self.opened: set[str] = set()
         self.misbehaviours: list[Misbehaviour] = []
         self.holds: list[Hold] = []
+        self.calls: list[float] = []
+        self.refused = 0
         self.lock = threading.Lock()
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        server.daemon_threads = True
+        server = Server(("127.0.0.1", port), Handler)
         vars(server)["ledger"] = self
         self._server = server
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -122,6 +139,15 @@ class Ledger:
         for hold in held:
             hold.released.wait()
 
+    def is_in_budget(self) -> bool:
+        """Count a call; return whether it is one of those allowed in the last :data:`BUDGET_SECONDS`."""
+        now = time.monotonic()
+        with self.lock:
+            self.calls.append(now)
+            allowed = sum(now - call < BUDGET_SECONDS for call in self.calls) <= CALLS
+            self.refused += not allowed
+        return allowed
+
     def rows(self, day: str) -> list[dict[str, str]]:
         rows = [{"id": f"{day}-{number:04d}"} for number in range(ROWS_A_DAY)]
         with self.lock:
@@ -130,7 +156,7 @@ class Ledger:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """``GET /rows?day=``, ``GET /open/<name>`` (404 until opened), ``POST /events``."""
+    """``GET /rows?day=``, ``/source?since=``, ``/budget``, ``/open/<name>`` (404 until opened); ``POST /events``."""
 
     @property
     def ledger(self) -> Ledger:
@@ -144,6 +170,12 @@ class Handler(BaseHTTPRequestHandler):
             if self.ledger.misbehaviours:
                 return self.ledger.misbehaviours.pop(0)(self, rows)
             return self.answer({"rows": rows})
+        if parts.path == "/source":
+            day = parse_qs(parts.query)["since"][0]
+            rows = [{"id": f"{day}-{number}"} for number in range(ROWS_A_DAY)]
+            return self.answer({"data": rows, "total": ROWS_A_DAY, "next": None})
+        if parts.path == "/budget":
+            return self.answer({}, 200 if self.ledger.is_in_budget() else 429)
         is_open = parts.path.removeprefix("/open/") in self.ledger.opened
         return self.answer({}, 200 if is_open else 404)
 

@@ -33,10 +33,10 @@ from tests.faults.responses import TRANSIENT
 from tests.integration.conftest import MEMORY
 
 FIRST_DAY = date(2000, 1, 1)
-ACTIVE = 4  # runs at a time
+ACTIVE = 6  # runs at a time
 SHARES = {"ledger_load": 24, "ledger_fatal": 4, "ledger_wait": 1}
 AUDIT_EACH = 100  # faults
-PAUSE = (0.2, 1.6)  # seconds between two faults
+PAUSE = (0.5, 2.5)  # seconds between two faults
 OUTAGE = (0.5, 4.0)
 WORKERS = ("worker", "worker-second")
 
@@ -153,30 +153,30 @@ def misbehave(bench: Bench, rng: random.Random) -> bool:
 
 
 FAULTS: dict[str, tuple[int, Fault]] = {
-    "task killed": (10, kill_task),
-    "supervisor killed": (5, kill_supervisor),
+    "task killed": (20, kill_task),
+    "supervisor killed": (8, kill_supervisor),
     "Celery's main process killed": (1, kill_celery_main),
-    "worker killed": (2, kill(*WORKERS)),
+    "worker killed": (1, kill(*WORKERS)),
     "worker terminated": (1, terminate_worker),
-    "scheduler killed": (2, kill("scheduler")),
+    "scheduler killed": (1, kill("scheduler")),
     "triggerer killed": (1, kill("triggerer")),
     "DAG processor killed": (1, kill("dag-processor")),
     "API server killed": (1, kill("api-server")),
-    "warehouse killed": (3, kill("warehouse")),
-    "warehouse's sessions ended": (5, end_sessions("warehouse")),
-    "warehouse refuses": (3, refuse_warehouse),
-    "warehouse's connections dropped": (4, drop_warehouse),
-    "reply to a commit lost": (5, lose_commit),
+    "warehouse killed": (4, kill("warehouse")),
+    "warehouse's sessions ended": (10, end_sessions("warehouse")),
+    "warehouse refuses": (5, refuse_warehouse),
+    "warehouse's connections dropped": (8, drop_warehouse),
+    "reply to a commit lost": (10, lose_commit),
     "metadata database killed": (1, kill("metadata")),
     "metadata sessions ended": (2, end_sessions("airflow")),
     "broker killed": (3, kill("redis")),
     "broker flushed": (1, flush_broker),
-    "API refuses tasks": (4, refuse_api),
+    "API refuses tasks": (5, refuse_api),
     "API doesn't answer tasks": (3, silence_api),
-    "API connections dropped": (4, drop_api),
+    "API connections dropped": (8, drop_api),
     "object storage killed": (1, kill("s3")),
     "alert sinks killed": (2, kill("sinks")),
-    "upstream misbehaves": (5, misbehave),
+    "upstream misbehaves": (8, misbehave),
 }
 """The faults by name, each with its share."""
 

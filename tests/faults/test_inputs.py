@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import pytest
 
+from devstack.api import RefusedError
+from devstack.postgres import WAREHOUSE
 from devstack.trigger import Kind, Request
 from devstack.trigger import start as start_runs
+from tests.faults import BUDGET_SECONDS, CALLS, CALLS_A_TASK
 from tests.faults.bench import Bench
 from tests.faults.checks import check_failure, check_load, new_day, start, tries, wait_until_terminal
 from tests.faults.conftest import Recovery
@@ -44,12 +48,13 @@ def test_upstream_answers_nonsense(bench: Bench, recovery: Recovery, response: s
     assert tries(bench, run)["extract"] == 1
 
 
-def test_runs_of_every_type_for_one_day(bench: Bench, recovery: Recovery) -> None:
+@pytest.mark.parametrize("manual", [2, pytest.param(6, marks=pytest.mark.weekly)])
+def test_runs_of_every_type_for_one_day(bench: Bench, recovery: Recovery, manual: int) -> None:
     day = new_day()
     details = bench.api().dag("ledger_load")
     assert details
     recovery.begins()
-    runs = [start(bench, day=day), start(bench, day=day)]
+    runs = [start(bench, day=day) for _ in range(manual)]
     for kind in (Kind.BACKFILL, Kind.SCHEDULED):
         request = Request("ledger_load", kind, date.fromisoformat(day), date.fromisoformat(day), {})
         runs += start_runs(request, bench.api(), bench.processes, details)
@@ -71,3 +76,107 @@ def test_dag_file_that_exits_at_import(bench: Bench, recovery: Recovery) -> None
         check_load(bench, run, day)
     finally:
         file.unlink()
+
+
+@pytest.mark.weekly
+def test_dag_file_that_never_ends_at_import(bench: Bench, recovery: Recovery) -> None:
+    """Its error is shown, and a file that arrives at the same time is parsed meanwhile."""
+    endless, other = bench.processes.dags / "endless.py", bench.processes.dags / "other.py"
+    endless.write_text("while True:\n    pass\n")
+    other.write_text((bench.processes.dags / "ledger_fatal.py").read_text().replace("ledger_fatal", "other"))
+    try:
+        recovery.begins()
+        bench.processes.wait(lambda: "other" in bench.api().dag_ids(), "the other file to be parsed")
+        bench.processes.wait(lambda: "endless.py" in bench.api().import_errors(), "the import error")
+        recovery.ends(60)
+        day = new_day()
+        check_load(bench, start(bench, day=day), day)
+    finally:
+        endless.unlink()
+        other.unlink()
+
+
+@pytest.mark.weekly
+@pytest.mark.parametrize(
+    "text",
+    ["name: [", "name: shop\n", "x: !!python/object/apply:os.system [exit]\n", "&a [*a, *a]\n", "\x00\xff"],
+    ids=["not YAML", "incomplete", "object", "recursive", "binary"],
+)
+def test_source_that_is_not_valid(bench: Bench, recovery: Recovery, text: str) -> None:
+    """A file of one source is wrong; the DAG of the other is parsed and runs."""
+    file = bench.processes.dags / "shops" / "bad.yaml"
+    file.write_text(text, encoding="latin-1")
+    try:
+        recovery.begins()
+        bench.processes.reparse("process_shop_data.py")
+        assert "process_shop_data.py" not in bench.api().import_errors()
+        run = start(bench, "process_shop_data", conf={"day": new_day()})
+        assert wait_until_terminal(bench, run) == "success"
+        recovery.ends(60)
+    finally:
+        file.unlink()
+
+
+@pytest.mark.weekly
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"day": "tomorrow"},
+        {"day": "2024-01-01\x00"},
+        {"day": 1e300},
+        {"x": 10**400},
+        {"x": json.loads("[" * 300 + "]" * 300)},
+    ],
+    ids=["no day", "NUL", "number", "too large a number", "too deep"],
+)
+def test_conf_that_is_not_valid(bench: Bench, recovery: Recovery, conf: dict[str, object]) -> None:
+    """It is refused, and nothing else notices."""
+    recovery.begins()
+    with pytest.raises(RefusedError) as refusal:
+        start(bench, conf=conf)
+    assert 400 <= refusal.value.status < 500
+    day = new_day()
+    check_load(bench, start(bench, day=day), day)
+    recovery.ends(30)
+
+
+@pytest.mark.weekly
+def test_rows_that_attack(bench: Bench, recovery: Recovery) -> None:
+    """They are loaded as they are; the one that PostgreSQL can't store is quarantined."""
+    day = new_day()
+    hostile = [
+        "'); DROP TABLE ledger_rows; --",
+        "\\\\.",
+        "a\tb\nc\rd",
+        '"',
+        "\u202e\U0001f600",
+        "{{ 1 }}",
+        "x" * 100_000,
+    ]
+    bench.ledger.misbehaviours = [
+        lambda handler, _: handler.answer({"rows": [{"id": text} for text in (*hostile, "a\x00b")]})
+    ]
+    recovery.begins()
+    run = start(bench, day=day)
+    assert wait_until_terminal(bench, run) == "success"
+    recovery.ends(30)
+    with bench.processes.session(WAREHOUSE) as session:
+        ids = [row["id"] for row in session.execute("SELECT id FROM ledger_rows WHERE day = %s", [day])]
+        log = session.execute("SELECT loaded, quarantined FROM load_log WHERE run_id = %s", [run]).fetchall()
+    assert sorted(ids) == sorted(hostile)
+    assert log == [{"loaded": len(hostile), "quarantined": 1}]
+
+
+@pytest.mark.weekly
+def test_budget_shared_by_four_processes(bench: Bench, recovery: Recovery) -> None:
+    """No call is refused, and at least nine tenths of what the API allows is used."""
+    bench.ledger.calls.clear()
+    recovery.begins()
+    run = start(bench, "ledger_budget")
+    assert wait_until_terminal(bench, run) == "success"
+    recovery.ends(180)
+    calls = bench.ledger.calls
+    assert len(calls) == 4 * CALLS_A_TASK
+    assert not bench.ledger.refused
+    allowed = CALLS * ((calls[-1] - calls[0]) / BUDGET_SECONDS + 1)
+    assert len(calls) >= 0.9 * allowed, f"{len(calls)} of {allowed:.0f} allowed calls"

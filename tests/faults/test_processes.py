@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
@@ -237,7 +237,7 @@ def test_api_server_killed(bench: Bench, recovery: Recovery) -> None:
         bench.processes.ensure(["api-server"])
 
     with production_heartbeats(bench):
-        check_outage(bench, recovery, killed(), 20)
+        check_outage(bench, recovery, killed(), 20, start_by_command)
 
 
 @contextmanager
@@ -251,15 +251,28 @@ def production_heartbeats(bench: Bench) -> Iterator[None]:
         bench.processes.kill("scheduler")  # the next test starts it with the test profile
 
 
-def check_outage(bench: Bench, recovery: Recovery, outage: AbstractContextManager[None], seconds: int) -> None:
-    """Take the API away from tasks for a time, and check the runs of that time."""
+def start_by_command(bench: Bench, *, day: str) -> str:
+    """Start a run without the API server; return its id."""
+    run_id = f"fault_command_{time.time_ns()}"
+    bench.processes.airflow("dags", "trigger", "ledger_load", "--run-id", run_id, "--conf", json.dumps({"day": day}))
+    return run_id
+
+
+def check_outage(
+    bench: Bench,
+    recovery: Recovery,
+    outage: AbstractContextManager[None],
+    seconds: int,
+    begin: Callable[..., str] = start,
+) -> None:
+    """Take the API away from tasks for a time, and check the runs of that time, which ``begin`` starts."""
     days = [new_day(), new_day(), new_day()]
     run = start(bench, day=days[0])
     with bench.ledger.hold(run, "load", "start") as hold:
         process_at(bench, hold)
         with outage:
             began = time.monotonic()
-            unstarted = [start_by_command(bench, day) for day in days[1:]]
+            unstarted = [begin(bench, day=day) for day in days[1:]]
             bench.processes.wait(lambda: states(bench, unstarted) == ["queued"] * 2, "the other runs' tasks to be sent")
             hold.released.set()
             while time.monotonic() - began < seconds:
@@ -269,13 +282,6 @@ def check_outage(bench: Bench, recovery: Recovery, outage: AbstractContextManage
         check_load(bench, other, day)
     recovery.ends(30)
     assert [tries(bench, other) for other in (run, *unstarted)] == [ONE_TRY] * 3
-
-
-def start_by_command(bench: Bench, day: str) -> str:
-    """Start a run without the API server; return its id."""
-    run_id = f"fault_command_{time.time_ns()}"
-    bench.processes.airflow("dags", "trigger", "ledger_load", "--run-id", run_id, "--conf", json.dumps({"day": day}))
-    return run_id
 
 
 def states(bench: Bench, runs: list[str]) -> list[str]:

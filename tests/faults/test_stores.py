@@ -170,6 +170,7 @@ def check_burst(bench: Bench, run: str) -> None:
     check_processes(bench)
 
 
+@pytest.mark.weekly
 def test_broker_killed_with_queued_tasks(bench: Bench, recovery: Recovery) -> None:
     """Its file brings the messages back; the workers consume again without a restart."""
     with bench.ledger.hold_all("start"):

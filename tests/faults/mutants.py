@@ -1,0 +1,140 @@
+"""Takes guards of the platform out, one at a time, and checks that the faults named beside each are no longer survived.
+
+``python -m tests.faults.mutants`` does so in copies of the repository; names select some of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.state import REPOSITORY
+
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "*cache*", "node_modules")
+VENV = ".venv"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """The repository with a guard taken out.
+
+    Attributes:
+        file: the file that is changed.
+        changes: texts, each found once in it, and what they are replaced by.
+        tests: what must fail, as node ids below this folder.
+    """
+
+    file: str
+    changes: tuple[tuple[str, str], ...]
+    tests: tuple[str, ...]
+
+    def missed(self) -> list[str]:
+        """Return the tests that don't fail."""
+        with tempfile.TemporaryDirectory(prefix="spellbook-mutant-") as name:
+            Path(name).chmod(0o755)
+            copy = Path(name) / "repository"
+            shutil.copytree(REPOSITORY, copy, ignore=LEFT_OUT)
+            (copy / VENV).symlink_to(REPOSITORY / VENV)
+            self._change(copy / self.file)
+            command = [sys.executable, "-m", "pytest", "-m", "weekly or not weekly", "-rf", "-p", "no:cacheprovider"]
+            result = subprocess.run(
+                [*command, *(f"tests/faults/{test}" for test in self.tests)],
+                cwd=copy,
+                env=os.environ,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+        failed = {
+            line.removeprefix("FAILED tests/faults/").partition(" - ")[0]
+            for line in result.stdout.splitlines()
+            if line.startswith("FAILED ")
+        }
+        missed = [test for test in self.tests if test not in failed]
+        if missed:
+            print(result.stdout)
+        return missed
+
+    def _change(self, file: Path) -> None:
+        source = file.read_text()
+        for text, replacement in self.changes:
+            if source.count(text) != 1:
+                raise SystemExit(f"{self.file} doesn't contain {text!r} exactly once")
+            source = source.replace(text, replacement)
+        file.write_text(source)
+
+
+MUTANTS = {
+    "fence": Mutant(
+        "include/core/warehouse/guards.py",
+        (("WHERE (fence.run_started, fence.try_number) <= (excluded.run_started, excluded.try_number)", ""),),
+        ("test_processes.py::test_supervisor_killed_and_the_task_lives_on",),
+    ),
+    "merge": Mutant(
+        "include/core/warehouse/publish.py",
+        (
+            ('if before.rows and before == content(session, dataset, "stage"):', "if False:"),
+            ("sql.SQL(INSERT if is_empty else INSERT + ONLY_CHANGED)", "sql.SQL(INSERT)"),
+        ),
+        ("test_stores.py::test_reply_to_a_commit_lost",),
+    ),
+    "outbox": Mutant(
+        "include/ops/alerts/outbox.py",
+        (
+            ("self._postpone(rows, error, now)", "pass"),
+            ("                return error\n            self.session", "            self.session"),
+        ),
+        ("test_stores.py::test_alert_sinks_away",),
+    ),
+    "pending-alert": Mutant(
+        "plugins/spellbook/listener.py",
+        (("    if msg in BY_AIRFLOW:\n        _store_run_alert(dag_run, msg)\n", "    return\n"),),
+        ("test_stores.py::test_warehouse_away_for_a_minute",),
+    ),
+    "api-retries": Mutant(
+        "airflow.cfg",
+        (("execution_api_retries = 55", "execution_api_retries = 5"),),
+        ("test_processes.py::test_api_server_away[20]",),
+    ),
+    "isolation": Mutant(
+        "include/core/sources/factory.py",
+        (
+            (
+                "    sources, _ = load_sources(folder, connections)\n",
+                "    sources = require_sources(folder, connections)\n",
+            ),
+            ("import SUFFIX, load_source, load_sources", "import SUFFIX, load_source, require_sources"),
+        ),
+        ("test_inputs.py::test_source_that_is_not_valid[incomplete]",),
+    ),
+    "broker-comparison": Mutant(
+        "plugins/spellbook/celery_executor.py",
+        (("            self._resend_lost()\n", ""),),
+        ("test_stores.py::test_broker_flushed_with_queued_tasks",),
+    ),
+}
+"""What is taken out, by name."""
+
+
+def main() -> int:
+    """Try the mutants; the exit status is 1 if a test that must fail passes."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"some of {', '.join(MUTANTS)} (default: all)")
+    names = parser.parse_args().names or list(MUTANTS)
+    if unknown := sorted(set(names) - set(MUTANTS)):
+        parser.error(f"unknown: {', '.join(unknown)}")
+    missed = {name: MUTANTS[name].missed() for name in names}
+    for name, tests in missed.items():
+        print(f"{'MISSED' if tests else 'caught':8} {name:20} {', '.join(tests or MUTANTS[name].tests)}")
+    return 1 if any(missed.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
