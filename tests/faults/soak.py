@@ -1,8 +1,8 @@
 """Injects random faults while runs of the ledger's DAGs go on, and checks everything that they have left.
 
 ``python -m tests.faults.soak --faults 100 --seed 7`` injects the same faults, in the same order and with the same
-pauses, as every other run with this seed; what each of them hits depends on the machine. Ctrl-C ends the run early,
-with a check of what was done.
+pauses, as every other run with this seed; what each of them hits depends on the machine. Ctrl-C or SIGTERM ends
+it early, with a check of what was done.
 """
 
 from __future__ import annotations
@@ -221,7 +221,8 @@ class Soak:
                     self._audit(audit)
         except KeyboardInterrupt:
             print("ended early", flush=True)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         self._audit(audit)
 
     def _inject(self, name: str, rng: random.Random) -> bool:
@@ -268,6 +269,8 @@ class Soak:
 
 def main() -> int:
     """Run the soak; the exit status is 1 if a check failed."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # also as a background job, which ignores the former
+        signal.signal(number, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--faults", type=int, default=50, help="number of faults (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="of the faults (default: random)")
