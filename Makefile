@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration faults faults-quick faults-soak e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -83,6 +83,9 @@ faults-quick: install ## inject one fault of each class into real processes of t
 
 faults: install ## inject every fault into real processes of this machine: docs/reliability.md
 	@$(PYTEST) tests/faults -m 'weekly or not weekly'
+
+faults-mutants: install ## take guards out, one at a time, and check that the faults they are for are no longer survived
+	@$(VENV) -m tests.faults.mutants
 
 faults-soak: install ## inject random faults, which SEED=… repeats, and check what they have left: FAULTS=50
 	@$(VENV) -m tests.faults.soak $${FAULTS:+--faults "$$FAULTS"} $${SEED:+--seed "$$SEED"}

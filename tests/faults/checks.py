@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from devstack.postgres import WAREHOUSE
+from include.ops.alerts.pending import PREFIX
 from tests.faults.bench import DRAIN, Bench
 
 TERMINAL = {"success", "failed"}
@@ -139,10 +140,16 @@ def check_messages(bench: Bench, run: str, *, failed: bool) -> None:
 
 
 def deliver_now(bench: Bench) -> None:
-    """Deliver what is pending, and what waits for its next attempt."""
+    """Deliver what is pending, and what waits for its next attempt; where nothing does, there is nothing to deliver."""
     with bench.processes.session(WAREHOUSE) as session:
-        session.execute("UPDATE alert_outbox SET next_at = now(), due_at = least(due_at, now()) WHERE sent_at IS NULL")
-    drain(bench)
+        due = (
+            "UPDATE alert_outbox SET next_at = now(), due_at = least(due_at, now()) WHERE sent_at IS NULL RETURNING id"
+        )
+        waiting = session.execute(f"UPDATE alert_outbox {due}").fetchall()
+    with bench.processes.session("airflow") as session:
+        pending = session.execute("SELECT key FROM variable WHERE starts_with(key, %s)", [PREFIX]).fetchall()
+    if waiting or pending:
+        drain(bench)
 
 
 def drain(bench: Bench) -> None:
