@@ -142,10 +142,8 @@ def check_messages(bench: Bench, run: str, *, failed: bool) -> None:
 def deliver_now(bench: Bench) -> None:
     """Deliver what is pending, and what waits for its next attempt; where nothing does, there is nothing to deliver."""
     with bench.processes.session(WAREHOUSE) as session:
-        due = (
-            "UPDATE alert_outbox SET next_at = now(), due_at = least(due_at, now()) WHERE sent_at IS NULL RETURNING id"
-        )
-        waiting = session.execute(f"UPDATE alert_outbox {due}").fetchall()
+        now = "SET next_at = now(), due_at = least(due_at, now()) WHERE sent_at IS NULL RETURNING id"
+        waiting = session.execute(f"UPDATE alert_outbox {now}").fetchall()
     with bench.processes.session("airflow") as session:
         pending = session.execute("SELECT key FROM variable WHERE starts_with(key, %s)", [PREFIX]).fetchall()
     if waiting or pending:

@@ -14,6 +14,7 @@ import secrets
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -34,10 +35,11 @@ from tests.integration.conftest import MEMORY
 
 FIRST_DAY = date(2000, 1, 1)
 ACTIVE = 6  # runs at a time
+FEED_SECONDS = 1.0
 SHARES = {"ledger_load": 24, "ledger_fatal": 4, "ledger_wait": 1}
-AUDIT_EACH = 100  # faults
-PAUSE = (0.5, 2.5)  # seconds between two faults
-OUTAGE = (0.5, 4.0)
+AUDIT_EACH = 250  # faults
+PAUSE = (0.2, 1.5)  # seconds between two faults
+OUTAGE = (0.3, 2.0)
 WORKERS = ("worker", "worker-second")
 
 Fault = Callable[[Bench, random.Random], bool]
@@ -198,19 +200,20 @@ class Soak:
     problems: list[str] = field(default_factory=list)
     _started: int = 0
     _api: Airflow | None = None
+    _feeding: threading.Lock = field(default_factory=threading.Lock)
 
     def inject(self, faults: int) -> None:
         """Inject faults and keep runs going; check everything after each :data:`AUDIT_EACH` of them, and at the end."""
         began, number = time.monotonic(), 0
         audit = Audit(self.bench)
         names = list(FAULTS)
+        threading.Thread(target=self._keep_feeding, daemon=True).start()
         weights = [weight for weight, _ in FAULTS.values()]
         try:
             while (done := self.hit.total()) < faults:
                 number += 1
                 rng = random.Random(f"{self.seed}-{number}")
                 time.sleep(rng.uniform(*PAUSE))
-                self._feed()
                 [name] = rng.choices(names, weights)
                 if not self._inject(name, rng):
                     continue
@@ -236,6 +239,12 @@ class Soak:
             self.bench.processes.ensure(["s3"])
             self.bench.processes.create_bucket()
 
+    def _keep_feeding(self) -> None:
+        while True:
+            with self._feeding:
+                self._feed()
+            time.sleep(FEED_SECONDS)
+
     def _feed(self) -> None:
         """Start runs, as far as the API server and the database can be used."""
         try:
@@ -260,7 +269,8 @@ class Soak:
     def _audit(self, audit: Audit) -> None:
         self.bench.ledger.misbehaviours.clear()
         self._revive()
-        found = audit.check()
+        with self._feeding:
+            found = audit.check()
         self.problems += found
         print(f"audit: {audit.summary()}; faults: {self.hit.total()}; problems: {len(found)}", flush=True)
         for problem in found:

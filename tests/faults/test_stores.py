@@ -280,6 +280,7 @@ def test_large_value_between_tasks(bench: Bench, recovery: Recovery) -> None:
     run = start(bench, "ledger_xcom", conf={"megabytes": 4})
     assert wait_until_terminal(bench, run) == "success"
     recovery.ends(60)
+    assert any(f"/{run}/" in stored.key for stored in bench.processes.bucket().objects.filter(Prefix="xcom/"))
     assert metadata_size(bench) - before < MEGABYTE
     check_messages(bench, run, failed=False)
 
