@@ -18,7 +18,7 @@ DRAINS = 2
 
 @dataclass
 class Audit:
-    """The checks of a bench; each run is checked once.
+    """The checks of a bench; each run is checked once, those from before not at all.
 
     Attributes:
         bench: the bench.
@@ -30,6 +30,9 @@ class Audit:
     runs: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     _checked: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._checked |= {run["run_id"] for run in self._runs()}
 
     def check(self) -> list[str]:
         """Wait until everything runs and every run has ended; return what is wrong."""

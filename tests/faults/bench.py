@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +59,12 @@ class Processes(Stack):
 
     Attributes:
         dag_folder: folder with the DAG files.
+        sessions: the session that each start began; a component's processes stay in it, whatever becomes of their
+            parents, while they overwrite their environment with their title.
     """
 
     dag_folder: Path = Path()
+    sessions: set[int] = field(default_factory=set)
 
     @override
     def airflow_environment(self) -> dict[str, str]:
@@ -119,7 +122,7 @@ class Processes(Stack):
         def component(name: str, command: Sequence[str], ready: Callable[[Record], bool], **extra: str) -> Service:
             values = (worker if name.startswith("worker") else airflow) | extra
             log = self.state.logs / f"{name}.log"
-            start = lambda: spawn([sys.executable, "-m", "airflow", *command], log, values, REPOSITORY)  # noqa: E731
+            start = lambda: self._spawn([sys.executable, "-m", "airflow", *command], log, values, REPOSITORY)  # noqa: E731
             return Service(name, (), start, lambda record: () if ready(record) else (name,), log)
 
         def server(name: str, database: Postgres) -> Service:
@@ -280,7 +283,7 @@ class Processes(Stack):
 
     def strays(self) -> list[str]:
         """Return the processes of this bench that belong to none of its components."""
-        known: set[int] = {os.getpid()}
+        known: set[int] = set()
         for name in COMPONENTS:
             record = Record.read(self._record(name))
             if record and (main := record.process()):
@@ -290,9 +293,9 @@ class Processes(Stack):
             try:
                 if candidate.pid in known or candidate.info["status"] == psutil.STATUS_ZOMBIE:
                     continue
-                if candidate.environ().get(STATE_VARIABLE) == str(self.state.root):
+                if os.getsid(candidate.pid) in self.sessions:
                     found.append(f"{candidate.pid} {' '.join(candidate.info['cmdline'])}")
-            except psutil.Error:
+            except (psutil.Error, ProcessLookupError):
                 continue
         return found
 
@@ -332,7 +335,12 @@ class Processes(Stack):
         )
         libraries = ":".join(map(str, Path(program).parent.parent.glob("lib/*-linux-gnu")))
         environment = {"PATH": os.defpath, "LD_LIBRARY_PATH": libraries, STATE_VARIABLE: str(self.state.root)}
-        return spawn([program, str(config)], self.state.logs / "redis.log", environment, folder)
+        return self._spawn([program, str(config)], self.state.logs / "redis.log", environment, folder)
+
+    def _spawn(self, command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path) -> int:
+        pid = spawn(command, log, environment, folder)
+        self.sessions.add(pid)
+        return pid
 
     def redis(self) -> redis.Redis:
         """Return a client of the broker."""

@@ -130,10 +130,12 @@ def main() -> int:
     names = parser.parse_args().names or list(MUTANTS)
     if unknown := sorted(set(names) - set(MUTANTS)):
         parser.error(f"unknown: {', '.join(unknown)}")
-    missed = {name: MUTANTS[name].missed() for name in names}
-    for name, tests in missed.items():
-        print(f"{'MISSED' if tests else 'caught':8} {name:20} {', '.join(tests or MUTANTS[name].tests)}")
-    return 1 if any(missed.values()) else 0
+    missed = 0
+    for name in names:
+        tests = MUTANTS[name].missed()
+        missed += bool(tests)
+        print(f"{'MISSED' if tests else 'caught':8} {name:20} {', '.join(tests or MUTANTS[name].tests)}", flush=True)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

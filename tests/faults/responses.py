@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import time
 
 from tests.faults.ledger import Handler, Misbehaviour
@@ -58,8 +57,5 @@ PERMANENT: dict[str, Misbehaviour] = {
     "not UTF-8": lambda handler, _: handler.send(200, b'{"rows": "\xff"}'),
     "gzip bomb": lambda handler, _: handler.send(200, BOMB, content_encoding="gzip"),
     "endless": lambda handler, _: _endless(handler),
-    "duplicate keys": lambda handler, rows: handler.send(
-        200, f'{{"rows": {json.dumps(rows)}, "rows": {json.dumps(rows[1:])}}}'.encode()
-    ),
 }
 """What ends a run as failed, without a retry; the last try of the client decides."""

@@ -135,5 +135,6 @@ def not_writable(folder: Path) -> Iterator[None]:
         finally:
             folder.chmod(0o700)
         return
-    with mounted(folder, "--bind", str(folder)), mounted(folder, "-o", "remount,bind,ro"):
+    with mounted(folder, "--bind", str(folder)):
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
         yield

@@ -76,6 +76,7 @@ def test_supervisor_killed_and_the_task_lives_on(bench: Bench, recovery: Recover
         recovery.begins()
         bench.processes.wait(lambda: bench.ledger.of(run, "commit"), "the next try to commit")
         recovery.ends(25)
+        assert bench.processes.strays(), "the orphan, as long as it is held"
     check_load(bench, run, day)
     bench.processes.wait(lambda: bench.ledger.of(run, "refused"), "the fence to refuse the orphan")
     assert [event.attempt for event in bench.ledger.of(run, "commit")] == [2]
