@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 
 import pytest
 
-from devstack.api import RefusedError
-from devstack.postgres import WAREHOUSE
 from devstack.trigger import Kind, Request
 from devstack.trigger import start as start_runs
-from tests.faults import BUDGET_SECONDS, CALLS, CALLS_A_TASK
 from tests.faults.bench import Bench
 from tests.faults.checks import check_failure, check_load, new_day, start, tries, wait_until_terminal
 from tests.faults.conftest import Recovery
@@ -115,68 +111,3 @@ def test_source_that_is_not_valid(bench: Bench, recovery: Recovery, text: str) -
         recovery.ends(60)
     finally:
         file.unlink()
-
-
-@pytest.mark.weekly
-@pytest.mark.parametrize(
-    "conf",
-    [
-        {"day": "tomorrow"},
-        {"day": "2024-01-01\x00"},
-        {"day": 1e300},
-        {"x": 10**400},
-        {"x": json.loads("[" * 300 + "]" * 300)},
-    ],
-    ids=["no day", "NUL", "number", "too large a number", "too deep"],
-)
-def test_conf_that_is_not_valid(bench: Bench, recovery: Recovery, conf: dict[str, object]) -> None:
-    """It is refused, and nothing else notices."""
-    recovery.begins()
-    with pytest.raises(RefusedError) as refusal:
-        start(bench, conf=conf)
-    assert 400 <= refusal.value.status < 500
-    day = new_day()
-    check_load(bench, start(bench, day=day), day)
-    recovery.ends(30)
-
-
-@pytest.mark.weekly
-def test_rows_that_attack(bench: Bench, recovery: Recovery) -> None:
-    """They are loaded as they are; the one that PostgreSQL can't store is quarantined."""
-    day = new_day()
-    hostile = [
-        "'); DROP TABLE ledger_rows; --",
-        "\\\\.",
-        "a\tb\nc\rd",
-        '"',
-        "\u202e\U0001f600",
-        "{{ 1 }}",
-        "x" * 100_000,
-    ]
-    bench.ledger.misbehaviours = [
-        lambda handler, _: handler.answer({"rows": [{"id": text} for text in (*hostile, "a\x00b")]})
-    ]
-    recovery.begins()
-    run = start(bench, day=day)
-    assert wait_until_terminal(bench, run) == "success"
-    recovery.ends(30)
-    with bench.processes.session(WAREHOUSE) as session:
-        ids = [row["id"] for row in session.execute("SELECT id FROM ledger_rows WHERE day = %s", [day])]
-        log = session.execute("SELECT loaded, quarantined FROM load_log WHERE run_id = %s", [run]).fetchall()
-    assert sorted(ids) == sorted(hostile)
-    assert log == [{"loaded": len(hostile), "quarantined": 1}]
-
-
-@pytest.mark.weekly
-def test_budget_shared_by_four_processes(bench: Bench, recovery: Recovery) -> None:
-    """No call is refused, and at least nine tenths of what the API allows is used."""
-    bench.ledger.calls.clear()
-    recovery.begins()
-    run = start(bench, "ledger_budget")
-    assert wait_until_terminal(bench, run) == "success"
-    recovery.ends(180)
-    calls = bench.ledger.calls
-    assert len(calls) == 4 * CALLS_A_TASK
-    assert not bench.ledger.refused
-    allowed = CALLS * ((calls[-1] - calls[0]) / BUDGET_SECONDS + 1)
-    assert len(calls) >= 0.9 * allowed, f"{len(calls)} of {allowed:.0f} allowed calls"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import psutil
 import pytest
 
-from tests.faults import SENSORS, TASKS
+from tests.faults import SENSORS
 from tests.faults.bench import COMPONENTS, Bench
 from tests.faults.checks import (
     check_load,
@@ -23,7 +22,6 @@ from tests.faults.checks import (
     tasks,
     tries,
     wait_until_terminal,
-    wait_with_restarts,
 )
 from tests.faults.conftest import Recovery
 from tests.faults.ledger import Hold
@@ -165,33 +163,7 @@ def test_scheduler_killed(bench: Bench, recovery: Recovery) -> None:
     assert tries(bench, run) == ONE_TRY
 
 
-@pytest.mark.weekly
-def test_scheduler_killed_twenty_times(bench: Bench, recovery: Recovery) -> None:
-    """In more than two hundred tasks, each of which starts and ends once."""
-    runs = [start(bench, "ledger_burst") for _ in range(-(-200 // TASKS))]
-    recovery.begins()
-    for number in range(20):
-        goal = (number + 1) * len(runs) * TASKS // 25
-        wait_until_ended(bench, runs, goal)
-        bench.processes.kill("scheduler")
-        bench.processes.ensure(["scheduler"])
-    assert {wait_until_terminal(bench, run) for run in runs} == {"success"}
-    recovery.ends(600)
-    for run in runs:
-        assert {task["try_number"] for task in tasks(bench, run)} == {1}
-        assert len(bench.ledger.of(run, "start")) == len(bench.ledger.of(run, "end")) == TASKS
-    check_messages(bench, runs[0], failed=False)
-    check_processes(bench)
-
-
-def wait_until_ended(bench: Bench, runs: list[str], number: int) -> None:
-    """Wait until so many tasks of the runs have ended."""
-    bench.processes.wait(
-        lambda: sum(len(bench.ledger.of(run, "end")) for run in runs) >= number, f"{number} tasks to end"
-    )
-
-
-@pytest.mark.parametrize("number", [1, pytest.param(5, marks=pytest.mark.weekly)])
+@pytest.mark.parametrize("number", [1])
 def test_triggerer_killed_with_deferred_tasks(bench: Bench, recovery: Recovery, number: int) -> None:
     runs = [start(bench, "ledger_wait") for _ in range(number)]
     bench.processes.wait(
@@ -219,28 +191,6 @@ def test_api_server_away(bench: Bench, recovery: Recovery, seconds: int) -> None
         check_outage(bench, recovery, bench.task_api.away(), seconds)
 
 
-@pytest.mark.weekly
-@pytest.mark.parametrize("seconds", [20, 60])
-def test_api_server_silent(bench: Bench, recovery: Recovery, seconds: int) -> None:
-    """As behind a broken network: it takes calls, but doesn't answer."""
-    with production_heartbeats(bench):
-        check_outage(bench, recovery, bench.task_api.silent(), seconds)
-
-
-@pytest.mark.weekly
-def test_api_server_killed(bench: Bench, recovery: Recovery) -> None:
-    """The server itself ends, and is started again after twenty seconds."""
-
-    @contextmanager
-    def killed() -> Iterator[None]:
-        bench.processes.kill("api-server")
-        yield
-        bench.processes.ensure(["api-server"])
-
-    with production_heartbeats(bench):
-        check_outage(bench, recovery, killed(), 20, start_by_command)
-
-
 @contextmanager
 def production_heartbeats(bench: Bench) -> Iterator[None]:
     """Run the scheduler with the heartbeat timeout of production in the block."""
@@ -252,28 +202,20 @@ def production_heartbeats(bench: Bench) -> Iterator[None]:
         bench.processes.kill("scheduler")  # the next test starts it with the test profile
 
 
-def start_by_command(bench: Bench, *, day: str) -> str:
-    """Start a run without the API server; return its id."""
-    run_id = f"fault_command_{time.time_ns()}"
-    bench.processes.airflow("dags", "trigger", "ledger_load", "--run-id", run_id, "--conf", json.dumps({"day": day}))
-    return run_id
-
-
 def check_outage(
     bench: Bench,
     recovery: Recovery,
     outage: AbstractContextManager[None],
     seconds: int,
-    begin: Callable[..., str] = start,
 ) -> None:
-    """Take the API away from tasks for a time, and check the runs of that time, which ``begin`` starts."""
+    """Take the API away from tasks for a time, and check the runs of that time."""
     days = [new_day(), new_day(), new_day()]
     run = start(bench, day=days[0])
     with bench.ledger.hold(run, "load", "start") as hold:
         process_at(bench, hold)
         with outage:
             began = time.monotonic()
-            unstarted = [begin(bench, day=day) for day in days[1:]]
+            unstarted = [start(bench, day=day) for day in days[1:]]
             bench.processes.wait(lambda: states(bench, unstarted) == ["queued"] * 2, "the other runs' tasks to be sent")
             hold.released.set()
             while time.monotonic() - began < seconds:
@@ -317,36 +259,3 @@ def test_everything_killed(bench: Bench, recovery: Recovery, task: str, step: st
     check_load(bench, run, day, commits=2 if (task, step) in COMMITTED else 1)
     recovery.ends(90)
     assert tries(bench, run) == ONE_TRY | {task: 2}
-
-
-@pytest.mark.weekly
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("scheduler", "worker"),
-        ("scheduler", "triggerer"),
-        ("scheduler", "metadata"),
-        ("scheduler", "redis"),
-        ("redis", "worker"),
-        ("warehouse", "worker"),
-        ("warehouse", "metadata"),
-        ("api-server", "worker"),
-        ("api-server", "scheduler"),
-        ("dag-processor", "sinks"),
-    ],
-    ids="+".join,
-)
-def test_two_components_killed(bench: Bench, recovery: Recovery, names: tuple[str, ...]) -> None:
-    """At the same time, while a task is in its transaction."""
-    day = new_day()
-    run = start(bench, day=day)
-    with bench.ledger.hold(run, "load", "copy") as hold:
-        process_at(bench, hold)
-        bench.processes.kill(*names)
-        recovery.begins()
-    bench.processes.ensure(COMPONENTS)
-    wait_with_restarts(bench, run)
-    check_load(bench, run, day)
-    recovery.ends(90)
-    again = {"load": 2} if {"worker", "warehouse"} & set(names) else {}
-    assert tries(bench, run) == ONE_TRY | again
