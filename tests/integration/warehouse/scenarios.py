@@ -105,8 +105,8 @@ def overlapped(uri: str, load: Load) -> Outcome:
             sql.SQL(
                 "CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS"
                 " $$ BEGIN PERFORM pg_advisory_xact_lock_shared({}); RETURN NULL; END $$;"
-                "CREATE TRIGGER wait_at_gate AFTER INSERT ON weather_data"
-                " FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate()"
+                "CREATE CONSTRAINT TRIGGER wait_at_gate AFTER INSERT ON weather_data DEFERRABLE INITIALLY DEFERRED"
+                " FOR EACH ROW EXECUTE FUNCTION wait_at_gate()"
             ).format(GATE)
         )
         session.execute("SELECT pg_advisory_lock(%s)", [GATE])
