@@ -8,6 +8,7 @@ import pytest
 
 from devstack.trigger import Kind, Request
 from devstack.trigger import start as start_runs
+from tests.faults import BUDGET_SECONDS, CALLS, CALLS_A_TASK
 from tests.faults.bench import Bench
 from tests.faults.checks import check_failure, check_load, new_day, start, tries, wait_until_terminal
 from tests.faults.conftest import Recovery
@@ -111,3 +112,16 @@ def test_source_that_is_not_valid(bench: Bench, recovery: Recovery, text: str) -
         recovery.ends(60)
     finally:
         file.unlink()
+
+
+@pytest.mark.weekly
+def test_limit_of_calls_over_four_processes(bench: Bench, recovery: Recovery) -> None:
+    """No call is one too many; the bound is the time in which nine tenths of the allowed calls are made."""
+    run = start(bench, "ledger_budget")
+    bench.processes.wait(lambda: bench.ledger.calls, "the first call")
+    recovery.begins()
+    bench.processes.wait(lambda: len(bench.ledger.calls) == 4 * CALLS_A_TASK, "the last call")
+    recovery.ends((4 * CALLS_A_TASK / CALLS - 1) * BUDGET_SECONDS / 0.9)
+    assert wait_until_terminal(bench, run) == "success"
+    assert len(bench.ledger.calls) == 4 * CALLS_A_TASK
+    assert bench.ledger.refused == 0

@@ -10,7 +10,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from tests.faults import SENSORS
+from tests.faults import MANY_TASKS, SENSORS
 from tests.faults.bench import COMPONENTS, Bench
 from tests.faults.checks import (
     check_load,
@@ -22,6 +22,7 @@ from tests.faults.checks import (
     tasks,
     tries,
     wait_until_terminal,
+    wait_with_restarts,
 )
 from tests.faults.conftest import Recovery
 from tests.faults.ledger import Hold
@@ -29,6 +30,7 @@ from tests.faults.ledger import Hold
 ONE_TRY = {"extract": 1, "load": 1, "confirm": 1}
 PRODUCTION = {"AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "180"}  # as in airflow.cfg
 COMMITTED = {("load", "commit"), ("load", "end")}
+KILLS = 20
 KEPT = {"s3", "sinks"}  # stand for services on other machines
 
 
@@ -163,7 +165,29 @@ def test_scheduler_killed(bench: Bench, recovery: Recovery) -> None:
     assert tries(bench, run) == ONE_TRY
 
 
-@pytest.mark.parametrize("number", [1])
+@pytest.mark.weekly
+def test_scheduler_killed_again_and_again(bench: Bench, recovery: Recovery) -> None:
+    """Twenty times in a run of two hundred tasks: each runs once."""
+    run = start(bench, "ledger_many")
+
+    def wait_for_ends(least: int) -> None:
+        bench.processes.wait(lambda: len(bench.ledger.of(run, "end")) >= least, f"{least} tasks to end")
+
+    for kills in range(1, KILLS + 1):
+        wait_for_ends(5 * kills)
+        bench.processes.kill("scheduler")
+        recovery.begins()
+        bench.processes.ensure(["scheduler"])
+    wait_for_ends(len(bench.ledger.of(run, "end")) + 1)
+    recovery.ends(20)
+    assert wait_until_terminal(bench, run) == "success"
+    numbers = [event.task for event in bench.ledger.of(run, "end")]
+    assert len(numbers) == len(set(numbers)) == MANY_TASKS
+    check_messages(bench, run, failed=False)
+    check_processes(bench)
+
+
+@pytest.mark.parametrize("number", [1, pytest.param(5, marks=pytest.mark.weekly)])
 def test_triggerer_killed_with_deferred_tasks(bench: Bench, recovery: Recovery, number: int) -> None:
     runs = [start(bench, "ledger_wait") for _ in range(number)]
     bench.processes.wait(
@@ -189,6 +213,30 @@ def test_api_server_away(bench: Bench, recovery: Recovery, seconds: int) -> None
     """A running task survives and reports its end later; those sent meanwhile start later, in their first try."""
     with production_heartbeats(bench):
         check_outage(bench, recovery, bench.task_api.away(), seconds)
+
+
+@pytest.mark.weekly
+@pytest.mark.parametrize("seconds", [20, 60])
+def test_api_server_silent(bench: Bench, recovery: Recovery, seconds: int) -> None:
+    """It accepts the calls of tasks, and answers none."""
+    with production_heartbeats(bench):
+        check_outage(bench, recovery, bench.task_api.silent(), seconds)
+
+
+@pytest.mark.weekly
+def test_api_server_killed(bench: Bench, recovery: Recovery) -> None:
+    """A task ends while it is away."""
+    day = new_day()
+    run = start(bench, day=day)
+    with bench.ledger.hold(run, "load", "commit") as hold:
+        process_at(bench, hold)
+        bench.processes.kill("api-server")
+        recovery.begins()
+    bench.processes.wait(lambda: bench.ledger.of(run, "end", "load"), "the task to end")
+    bench.processes.ensure(["api-server"])
+    check_load(bench, run, day)
+    recovery.ends(60)
+    assert tries(bench, run) == ONE_TRY
 
 
 @contextmanager
@@ -259,3 +307,34 @@ def test_everything_killed(bench: Bench, recovery: Recovery, task: str, step: st
     check_load(bench, run, day, commits=2 if (task, step) in COMMITTED else 1)
     recovery.ends(90)
     assert tries(bench, run) == ONE_TRY | {task: 2}
+
+
+@pytest.mark.weekly
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("scheduler", "worker"),
+        ("scheduler", "triggerer"),
+        ("scheduler", "metadata"),
+        ("api-server", "scheduler"),
+        ("api-server", "worker"),
+        ("redis", "scheduler"),
+        ("redis", "worker"),
+        ("warehouse", "scheduler"),
+        ("warehouse", "worker"),
+        ("metadata", "warehouse"),
+    ],
+    ids="-".join,
+)
+def test_two_components_killed(bench: Bench, recovery: Recovery, pair: tuple[str, str]) -> None:
+    day = new_day()
+    run = start(bench, day=day)
+    with bench.ledger.hold(run, "load", "copy") as hold:
+        process_at(bench, hold)
+        bench.processes.kill(*pair)
+        recovery.begins()
+    bench.processes.ensure(COMPONENTS)
+    assert wait_with_restarts(bench, run) == "success"
+    recovery.ends(90)
+    bench.processes.ensure(COMPONENTS)
+    check_load(bench, run, day)

@@ -1,4 +1,4 @@
-"""Eighteen short tasks at once, more than the workers take.
+"""Short tasks at once, more than the workers take: eighteen, and two hundred.
 
 ## What
 Tells the ledger when each starts and ends.
@@ -19,21 +19,12 @@ from airflow.sdk import dag, task
 from pendulum import datetime
 
 from include.core.tags import Tag
-from tests.faults import TASKS
+from tests.faults import MANY_TASKS, TASKS
 from tests.faults.note import note
 
 
-@dag(
-    schedule=None,
-    start_date=datetime(2024, 1, 1, tz="UTC"),
-    catchup=False,
-    max_active_tasks=TASKS,
-    default_args={"owner": "data-platform"},
-    tags=[Tag.EXAMPLE],
-    doc_md=__doc__,
-)
-def ledger_burst() -> None:
-    """Start them all."""
+def burst(dag_id: str, number: int) -> None:
+    """Create a DAG with a number of tasks."""
 
     @task
     def short(number: int) -> int:
@@ -42,7 +33,22 @@ def ledger_burst() -> None:
         note("end")
         return number
 
-    short.expand(number=list(range(TASKS)))
+    @dag(
+        dag_id,
+        schedule=None,
+        start_date=datetime(2024, 1, 1, tz="UTC"),
+        catchup=False,
+        max_active_tasks=TASKS,
+        default_args={"owner": "data-platform"},
+        tags=[Tag.EXAMPLE],
+        doc_md=__doc__,
+    )
+    def tasks() -> None:
+        """Start them all."""
+        short.expand(number=list(range(number)))
+
+    tasks()
 
 
-ledger_burst()
+burst("ledger_burst", TASKS)
+burst("ledger_many", MANY_TASKS)
