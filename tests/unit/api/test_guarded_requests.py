@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import Any
 
 import anyio
@@ -19,7 +21,7 @@ from starlette.types import Message
 
 from include.core.json_limits import DEEPEST, LARGEST, LARGEST_CONF, SMALLEST, problem_in
 from spellbook import middleware
-from spellbook.middleware import LARGEST_BODY, GuardedRequests
+from spellbook.middleware import LARGEST_BODY, PARSED_AT_ONCE, GuardedRequests
 
 RUNS = "/api/v2/dags/any/dagRuns"
 RANGE = f"is out of range; allowed: {SMALLEST} to {LARGEST}"
@@ -187,3 +189,65 @@ def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch
     start, body = anyio.run(request)
     assert start["status"] == 408
     assert b"didn't arrive within 0.01 s" in body["body"]
+
+
+async def post_at_once(app: GuardedRequests, bodies: list[bytes]) -> list[int]:
+    """Return the statuses of requests that are sent at the same time."""
+    statuses = [0] * len(bodies)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://airflow") as client:
+
+        async def post(number: int) -> None:
+            response = await client.post(RUNS, content=bodies[number], headers={"Content-Type": "application/json"})
+            statuses[number] = response.status_code
+
+        async with anyio.create_task_group() as group:
+            for number in range(len(bodies)):
+                group.start_soon(post, number)
+    return statuses
+
+
+def test_two_bodies_are_parsed_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+
+    def parse(body: bytes) -> str | None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.05)
+        with lock:
+            running -= 1
+        return problem_in(body)
+
+    monkeypatch.setattr(middleware, "problem_in", parse)
+    assert anyio.run(post_at_once, APP, [b"{}"] * 6) == [200] * 6
+    assert most == PARSED_AT_ONCE
+
+
+def test_the_bodies_of_waiting_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has been responded to doesn't count."""
+    waiting, end = anyio.Event(), anyio.Event()
+
+    async def wait(_: Request) -> Response:
+        waiting.set()
+        await end.wait()
+        return Response()
+
+    app = GuardedRequests(Starlette(routes=[Route("/{path:path}", wait, methods=["POST"])]))
+    monkeypatch.setattr(middleware, "LARGEST_BUFFERED", 5)
+
+    async def requests() -> list[int]:
+        statuses: list[int] = []
+        async with anyio.create_task_group() as group:
+
+            async def first() -> None:
+                statuses.extend(await post_at_once(app, [b"[1]"]))
+
+            group.start_soon(first)
+            await waiting.wait()
+            with anyio.move_on_after(10):  # a second one that waits as well gets no status
+                statuses.extend(await post_at_once(app, [b"[1]"]))
+            end.set()
+        return statuses + await post_at_once(app, [b"[1]"])
+
+    assert anyio.run(requests) == [503, 200, 200]
