@@ -11,13 +11,11 @@ NAME = "airflow-logs"
 FIELDS = {
     "log_id": {"type": "keyword"},
     "offset": {"type": "long"},
-    "timestamp": {"type": "date"},
+    "timestamp": {"type": "date", "ignore_malformed": True},
     "level": {"type": "keyword"},
-    "logger": {"type": "keyword"},
-    "event": {"type": "text"},
 }
 """What is searched. Other fields are kept, but not mapped: tasks log values of different types under the same name, and
-Elasticsearch would refuse those lines. A ``log_id`` that is text would match parts of other ones.
+objects as messages, and Elasticsearch would refuse those lines. A ``log_id`` that is text would match parts of other ones.
 """
 
 

@@ -42,10 +42,11 @@ class RefusedError(Exception):
 
 @dataclass
 class Index:
-    """Documents, and the types of their fields by path."""
+    """Documents, the types of their fields by path, and the fields whose malformed values are kept unindexed."""
 
     dynamic: bool = True
     types: dict[str, str] = field(default_factory=dict)
+    tolerant: set[str] = field(default_factory=set)
     documents: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, document: dict[str, Any]) -> None:
@@ -72,7 +73,8 @@ class Index:
             for name, item in value.items():
                 self._map(f"{path}.{name}" if path else name, item, added)
         elif value is not None and known and not fits(value, known):
-            raise refused_value(path, known, value)
+            if path not in self.tolerant:
+                raise refused_value(path, known, value)
         elif value is not None and not known and self.dynamic:
             added[path] = type_of(value)
 
@@ -174,8 +176,10 @@ class Elasticsearch:
         for template in self.templates.values():
             if any(fnmatch(name, pattern) for pattern in template["index_patterns"]):
                 mappings = template["template"]["mappings"]
-                types = {path: declared["type"] for path, declared in mappings["properties"].items()}
-                return Index(mappings["dynamic"], types)
+                fields = mappings["properties"]
+                types = {path: declared["type"] for path, declared in fields.items()}
+                tolerant = {path for path, declared in fields.items() if declared.get("ignore_malformed")}
+                return Index(mappings["dynamic"], types, tolerant)
         return Index()
 
     def _search(self, pattern: str, parameters: dict[str, list[str]], body: dict[str, Any]) -> dict[str, Any]:
