@@ -21,33 +21,35 @@ FIRST_PRINTABLE = 0x20
 
 
 class JsonRow(Mapping[str, Any]):
-    """A row that is kept as the text of a JSON object, and parsed when it is looked at.
+    """A row that is kept as the text of a JSON object, and parsed when it is first looked at.
 
     Attributes:
         text: the JSON text, which ``jsonb`` can store; of a name that occurs twice, the last value counts.
     """
 
-    __slots__ = ("text",)
+    __slots__ = ("_parsed", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self._parsed: dict[str, Any] | None = None
 
     def __getitem__(self, name: str) -> Any:
-        return self._row[name]
+        return self.parsed()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._row)
+        return iter(self.parsed())
 
     def __len__(self) -> int:
-        return len(self._row)
+        return len(self.parsed())
 
     def __repr__(self) -> str:
-        return repr(self._row)
+        return repr(self.parsed())
 
-    @property
-    def _row(self) -> dict[str, Any]:
-        row: dict[str, Any] = json.loads(self.text)
-        return row
+    def parsed(self) -> dict[str, Any]:
+        """Return the row, which is parsed once."""
+        if self._parsed is None:
+            self._parsed = json.loads(self.text)
+        return self._parsed
 
     @classmethod
     def of(cls, constants: Mapping[str, str], columns: Mapping[str, pa.Array[Any]]) -> Iterator[JsonRow]:

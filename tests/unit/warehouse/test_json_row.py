@@ -23,3 +23,9 @@ def test_rows_are_those_that_are_written_one_by_one(hidden: dict[str, str], name
         stored = row.after("file", "a\ud83d\\b")
         assert stored == json.loads(storable_json(expected))
         stored.text.encode()
+
+
+def test_a_row_is_parsed_once() -> None:
+    [row] = JsonRow.of({}, {"line": pa.array([7], pa.int64())})
+    assert row["line"] == 7
+    assert row.parsed() is row.parsed()
