@@ -166,7 +166,7 @@ class Limits(Strict):
     rows: Annotated[int, Field(ge=1, le=10_000_000, description="Maximum rows per day.")] = 200_000
     megabytes: Annotated[int, Field(ge=1, le=100, description="Maximum size of a response.")] = 5
     deadline: Annotated[int, Field(ge=1, le=3600, description="Seconds for one call, including its retries.")] = 120
-    duration: Annotated[int, Field(ge=1, le=86_400, description="Seconds after which no page is called.")] = 1800
+    duration: Annotated[int, Field(ge=1, le=3600, description="Seconds after which no page is called.")] = 1800
 
 
 class RecurringContract(Strict):
