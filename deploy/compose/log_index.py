@@ -15,7 +15,7 @@ FIELDS = {
     "level": {"type": "keyword"},
 }
 """What is searched. Other fields are kept, but not mapped: tasks log values of different types under the same name, and
-objects as messages, and Elasticsearch would refuse those lines. A ``log_id`` that is text would match parts of other ones.
+objects as messages; Elasticsearch would refuse those lines. A ``log_id`` that is text would match parts of others.
 """
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import psycopg
 
 from devstack.errors import StackError
 from devstack.postgres import WAREHOUSE
@@ -35,20 +37,33 @@ class Audit:
         self._checked |= {run["run_id"] for run in self._runs()}
 
     def check(self) -> list[str]:
-        """Wait until everything runs and every run has ended; return what is wrong."""
-        processes = self.bench.processes
-        self.bench.forwarder.calm()
+        """Wait until everything runs and every run has ended; return what is wrong, also with the check itself."""
+        self.bench.warehouse_proxy.reset()
         try:
-            processes.wait(self._everything_runs, "all components to run")
-            processes.wait(self._all_ended, "all runs to end")
-            processes.wait(lambda: not open_transactions(self.bench), "open transactions to end")
-            processes.wait(lambda: not processes.strays(), "processes that were left over to end")
-        except StackError as error:
-            return [str(error), *map(str, processes.strays())]
-        fresh = [run for run in self._runs() if run["run_id"] not in self._checked]
-        self._checked |= {run["run_id"] for run in fresh}
-        self.runs.update(f"{run['dag_id']} {run['state']}" for run in fresh)
-        return [*self._check_loads(fresh), *self._check_messages(fresh)]
+            self._wait_until_ended()
+            runs = [run for run in self._runs() if run["run_id"] not in self._checked]
+            problems = [*self._check_loads(runs), *self._check_messages(runs)]
+        except (StackError, psycopg.Error, AssertionError) as error:
+            return [f"the audit didn't end: {error!r}", *self.bench.processes.strays()]
+        self._checked |= {run["run_id"] for run in runs}
+        self.runs.update(f"{run['dag_id']} {run['state']}" for run in runs)
+        return problems
+
+    def _wait_until_ended(self) -> None:
+        processes = self.bench.processes
+        self._wait(self._everything_runs, "all components to run")
+        self._wait(self._all_ended, "all runs to end")
+        self._wait(lambda: not open_transactions(self.bench), "open transactions to end")
+        self._wait(lambda: not processes.strays(), "processes that were left over to end")
+
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+        def holds() -> bool:
+            try:
+                return condition()
+            except (StackError, psycopg.OperationalError):  # a component needs another one, or a database restarts
+                return False
+
+        self.bench.processes.wait(holds, what)
 
     def summary(self) -> str:
         """Return the number of runs, and of repeated messages."""
@@ -66,10 +81,8 @@ class Audit:
             return session.execute(query).fetchall()
 
     def _everything_runs(self) -> bool:
-        try:
-            self.bench.processes.ensure(COMPONENTS)
-        except StackError:  # one has ended during its start, as it needs another
-            return False
+        self.bench.processes.restart_ended()
+        self.bench.processes.ensure(COMPONENTS)
         return True
 
     def _all_ended(self) -> bool:

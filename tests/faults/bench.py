@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,9 @@ from devstack.stack import Stack
 from devstack.state import REPOSITORY, STATE_VARIABLE, State
 from devstack.waiting import Activity, wait_for
 from include import settings
-from tests.faults.forwarder import Forwarder
 from tests.faults.ledger import Ledger
+from tests.faults.proxy import TcpProxy
+from tests.faults.statsd import Statsd
 
 BUCKET = "faults"
 DAGS = REPOSITORY / "tests/faults/dags"
@@ -39,6 +40,7 @@ DRAIN = "alerts_drain"
 STORES = ("metadata", "warehouse", "redis", "s3", "sinks")
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-second")
 COMPONENTS = (*STORES, *AIRFLOW)
+STALLED_SECONDS = 240.0
 
 # Shorter than in production, so that what has to time out does so sooner; docs/reliability.md has both.
 TEST_PROFILE = {
@@ -80,6 +82,9 @@ class Processes(Stack):
                 "AIRFLOW__CELERY__BROKER_URL": self.redis_url,
                 "AIRFLOW__CELERY__RESULT_BACKEND": self.metadata.uri("celery", "db+postgresql+psycopg2"),
                 "AIRFLOW__CELERY__WORKER_CONCURRENCY": "2",
+                "AIRFLOW__METRICS__STATSD_ON": "True",
+                "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+                "AIRFLOW__METRICS__STATSD_PORT": str(self.state.port("statsd")),
                 "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"{storage}/xcom",
                 "AIRFLOW_CONN_LEDGER_DEFAULT": json.dumps(
                     {"conn_type": "http", "host": local_url(self.state, "ledger")}
@@ -93,7 +98,7 @@ class Processes(Stack):
         )
 
     def _object_storage(self) -> dict[str, Any]:
-        """Return the connection to object storage, through a forwarder."""
+        """Return the connection to object storage, through a proxy."""
         declared: dict[str, Any] = json.loads(super().airflow_environment()["AIRFLOW_CONN_AWS_DEFAULT"])
         declared["extra"]["endpoint_url"] = local_url(self.state, "storage")
         return declared
@@ -105,7 +110,7 @@ class Processes(Stack):
 
     @property
     def warehouse(self) -> Postgres:
-        """The server of the warehouse; tasks reach it through a forwarder."""
+        """The server of the warehouse; tasks reach it through a proxy."""
         port = self.state.port("warehouse")
         return Postgres(self.state.root / "warehouse", port, self.state.secret("postgres"), False)
 
@@ -196,7 +201,7 @@ class Processes(Stack):
         self.bucket().create()
 
     def bucket(self) -> Any:
-        """Return the bucket, not through the forwarder."""
+        """Return the bucket, not through the proxy."""
         return boto3.resource(
             "s3",
             endpoint_url=local_url(self.state, "s3"),
@@ -207,7 +212,7 @@ class Processes(Stack):
 
     @contextmanager
     def session(self, name: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-        """Open a session on the database ``airflow`` or ``warehouse``, not through the forwarder."""
+        """Open a session on the database ``airflow`` or ``warehouse``, not through the proxy."""
         server = self.warehouse if name == WAREHOUSE else self.metadata
         with psycopg.connect(server.uri(name), row_factory=dict_row, autocommit=True) as session:
             yield session
@@ -235,7 +240,7 @@ class Processes(Stack):
 
         before = parsed()
         (self.dags / file).touch()
-        self.wait(lambda: parsed() != before, f"{file} to be parsed again")
+        self.wait_for_parse(lambda: parsed() != before, f"{file} to be parsed again")
 
     def process(self, name: str) -> psutil.Process:
         """Return a component's main process."""
@@ -253,29 +258,30 @@ class Processes(Stack):
         ended = [name for name in COMPONENTS if not self.is_running(name)]
         if ended:
             self.ensure(ended)
+        if "s3" in ended:
+            self.create_bucket()
 
-    def revive(self) -> list[str]:
-        """Start the components that have ended, without waiting until they are ready; return their names."""
-        ended = [service for name, service in self._declared().items() if not self.is_running(name)]
-        for service in ended:
-            process.keep_previous(service.log)
-            Record.of(service.start(), service.fingerprint).write(self._record(service.name))
-        return [service.name for service in ended]
+    def revive(self) -> None:
+        """Start the components that have ended, without waiting until they are ready, except for object storage."""
+        for name, service in self._declared().items():
+            if name != "s3" and not self.is_running(name):
+                process.keep_previous(service.log)
+                Record.of(service.start(), service.fingerprint).write(self._record(name))
+        if not self.is_running("s3"):
+            self.ensure(["s3"])
+            self.create_bucket()
 
     def kill(self, *names: str) -> None:
         """Send SIGKILL to components with all that they have started."""
         mains = [self.process(name) for name in names]
-        members = [member for main in mains for member in (main, *main.children(recursive=True))]
-        for member in members:
-            _kill(member)
-        _, alive = psutil.wait_procs(members, timeout=30)
-        assert not alive, f"still there after SIGKILL: {alive}"
+        kill_all([member for main in mains for member in (main, *main.children(recursive=True))])
 
-    def kill_main(self, name: str) -> None:
-        """Send SIGKILL to a component's main process only."""
+    def kill_main(self, name: str) -> list[psutil.Process]:
+        """Send SIGKILL to a component's main process only; return its children, which would end in a container."""
         main = self.process(name)
-        _kill(main)
-        main.wait(30)
+        children = main.children()
+        kill_all([main])
+        return children
 
     def terminate(self, name: str) -> None:
         """Send SIGTERM to a component's main process, as Compose does."""
@@ -309,18 +315,29 @@ class Processes(Stack):
         services = self._declared()
         return Activity([self._record(name) for name in services], [service.log for service in services.values()])
 
-    def wait(self, condition: Callable[[], Any], what: str, stalled: float = 240) -> Any:
-        """Wait until the condition holds; fail when nothing moves any more."""
-        return wait_for(condition, what, progress=self._moves, stalled=stalled, poll=0.2)
+    def wait(self, condition: Callable[[], Any], what: str, stalled: float = STALLED_SECONDS) -> Any:
+        """Wait until the condition holds; fail when no task changes its state any more."""
+        query = "SELECT state, count(*), max(try_number) AS tries FROM task_instance GROUP BY state ORDER BY state"
+        return self._wait(condition, what, query, stalled)
 
-    def _moves(self) -> object:
-        """Return what changes while runs progress; idle components don't count."""
-        try:
-            with self.session("airflow") as session:
-                query = "SELECT state, count(*), max(try_number) AS tries FROM task_instance"
-                return session.execute(f"{query} GROUP BY state ORDER BY state").fetchall()
-        except psycopg.OperationalError:
-            return None
+    def wait_for_parse(self, condition: Callable[[], Any], what: str) -> Any:
+        """Wait until the condition holds; fail when no DAG file is parsed any more."""
+        query = """
+            SELECT
+                (SELECT max(last_parsed_time) FROM dag) AS loaded,
+                (SELECT max(timestamp) FROM import_error) AS refused
+        """
+        return self._wait(condition, what, query, STALLED_SECONDS)
+
+    def _wait(self, condition: Callable[[], Any], what: str, query: str, stalled: float) -> Any:
+        def progress() -> object:
+            try:
+                with self.session("airflow") as session:
+                    return session.execute(query).fetchall()
+            except psycopg.OperationalError:
+                return None
+
+        return wait_for(condition, what, progress=progress, stalled=stalled, poll=0.2)
 
     def _start_redis(self) -> int:
         program = shutil.which("redis-server")
@@ -358,32 +375,49 @@ class Processes(Stack):
         return beats
 
 
-def _kill(member: psutil.Process) -> None:
-    try:
-        member.kill()
-    except psutil.NoSuchProcess:
-        return
+def kill_all(processes: Sequence[psutil.Process]) -> None:
+    """Send SIGKILL to processes, and wait until they have ended."""
+    for member in processes:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    assert not alive, f"still there after SIGKILL: {alive}"
 
 
 @dataclass(frozen=True)
 class Bench:
-    """An open bench: its processes, the ledger, and the forwarders between tasks and warehouse, API server and S3."""
+    """An open bench: its processes, the ledger, the proxies in front of what tasks use, and Airflow's metrics."""
 
     processes: Processes
     ledger: Ledger
-    forwarder: Forwarder
-    task_api: Forwarder
-    storage: Forwarder
+    warehouse_proxy: TcpProxy
+    api_proxy: TcpProxy
+    storage_proxy: TcpProxy
+    statsd: Statsd
 
     def api(self) -> Airflow:
         return Airflow(local_url(self.processes.state, "api"), ADMIN, self.processes.state.secret(ADMIN))
 
     def unpause(self) -> None:
-        """Wait until the DAGs are parsed, and unpause them; ``alerts_drain`` would take a worker's slot each minute."""
+        """Wait until the DAGs are parsed, unpause them, and wait until their scheduled runs have ended.
+
+        ``alerts_drain`` stays paused: it would take a worker's slot each minute.
+        """
         files = {path.name for path in self.processes.dags.glob("*.py")}
-        self.processes.wait(lambda: self.api().files() >= files, "the DAGs to be parsed")
+        self.processes.wait_for_parse(lambda: self.api().files() >= files, "the DAGs to be parsed")
         for dag_id in self.api().dag_ids():
             self.api().patch(f"/dags/{dag_id}", {"is_paused": dag_id == DRAIN})
+        self.processes.wait(self._is_idle, "the scheduled runs to end")
+
+    def _is_idle(self) -> bool:
+        """Tell whether no run is due, and none goes on."""
+        query = """
+            SELECT
+                EXISTS (SELECT FROM dag WHERE NOT is_paused AND next_dagrun_create_after <= now())
+                OR EXISTS (SELECT FROM dag_run WHERE state IN ('queued', 'running')) AS busy
+        """
+        with self.processes.session("airflow") as session:
+            return session.execute(query).fetchone() == {"busy": False}
 
 
 @contextmanager
@@ -395,17 +429,18 @@ def open_bench(folder: Path, overrides: Mapping[str, str] | None = None) -> Iter
     shutil.copy(REPOSITORY / "dags" / f"{DRAIN}.py", dags)
     processes = Processes(state, schedule=True, durable=False, overrides=overrides or {}, dag_folder=dags)
     ledger = Ledger(state.port("ledger"))
-    forwarder = Forwarder(state.port("postgres"), processes.warehouse.port)
-    task_api = Forwarder(state.port("task-api"), state.port("api"))
-    storage = Forwarder(state.port("storage"), state.port("s3"))
+    warehouse_proxy = TcpProxy(state.port("postgres"), processes.warehouse.port)
+    api_proxy = TcpProxy(state.port("task-api"), state.port("api"))
+    storage_proxy = TcpProxy(state.port("storage"), state.port("s3"))
+    statsd = Statsd(state.port("statsd"))
     with ExitStack() as cleanup:  # the last one first; each, whatever becomes of the others
         for database in (processes.metadata, processes.warehouse):
             cleanup.callback(database.remove)
         cleanup.callback(processes.stop_strays)
         cleanup.callback(processes.stop)
         cleanup.callback(lambda: processes.kill(*processes.running()))
-        for server in (storage, task_api, forwarder, ledger):
+        for server in (statsd, storage_proxy, api_proxy, warehouse_proxy, ledger):
             cleanup.callback(server.close)
         processes.prepare()
         processes.ensure(COMPONENTS)
-        yield Bench(processes, ledger, forwarder, task_api, storage)
+        yield Bench(processes, ledger, warehouse_proxy, api_proxy, storage_proxy, statsd)

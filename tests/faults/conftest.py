@@ -47,8 +47,8 @@ def session_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def bench(session_bench: Bench) -> Iterator[Bench]:
     """The bench, with everything running; also after the test."""
     session_bench.processes.ensure(COMPONENTS)
-    for forwarder in (session_bench.forwarder, session_bench.task_api, session_bench.storage):
-        forwarder.calm()
+    for proxy in (session_bench.warehouse_proxy, session_bench.api_proxy, session_bench.storage_proxy):
+        proxy.reset()
     session_bench.ledger.misbehaviours.clear()
     yield session_bench
     for hold in session_bench.ledger.holds:

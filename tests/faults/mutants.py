@@ -16,6 +16,7 @@ from pathlib import Path
 
 from devstack.state import REPOSITORY
 
+CAUGHT, MISSED, NOT_TRIED = "caught", "MISSED", "NOT TRIED"
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "*cache*", "node_modules")
 VENV = ".venv"
 
@@ -34,33 +35,44 @@ class Mutant:
     changes: tuple[tuple[str, str], ...]
     tests: tuple[str, ...]
 
-    def missed(self) -> list[str]:
-        """Return the tests that don't fail."""
+    def verdict(self) -> tuple[str, list[str]]:
+        """Return what has become of the mutant, and the tests that say so.
+
+        It counts as not tried unless its tests pass in the same copy before anything is taken out.
+        """
         with tempfile.TemporaryDirectory(prefix="spellbook-mutant-") as name:
             Path(name).chmod(0o755)
             copy = Path(name) / "repository"
             shutil.copytree(REPOSITORY, copy, ignore=LEFT_OUT)
             (copy / VENV).symlink_to(REPOSITORY / VENV)
+            if others := self._without("PASSED", copy):
+                return NOT_TRIED, others
             self._change(copy / self.file)
-            command = [sys.executable, "-m", "pytest", "-m", "weekly or not weekly", "-rf", "-p", "no:cacheprovider"]
-            result = subprocess.run(
-                [*command, *(f"tests/faults/{test}" for test in self.tests)],
-                cwd=copy,
-                env=os.environ,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-        failed = {
-            line.removeprefix("FAILED tests/faults/").partition(" - ")[0]
+            if missed := self._without("FAILED", copy):
+                return MISSED, missed
+        return CAUGHT, list(self.tests)
+
+    def _without(self, outcome: str, copy: Path) -> list[str]:
+        """Run the tests; return those with another outcome."""
+        command = [sys.executable, "-m", "pytest", "-m", "weekly or not weekly", "-rfp", "-p", "no:cacheprovider"]
+        result = subprocess.run(
+            [*command, *(f"tests/faults/{test}" for test in self.tests)],
+            cwd=copy,
+            env=os.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        named = {
+            line.removeprefix(f"{outcome} tests/faults/").partition(" - ")[0]
             for line in result.stdout.splitlines()
-            if line.startswith("FAILED ")
+            if line.startswith(f"{outcome} ")
         }
-        missed = [test for test in self.tests if test not in failed]
-        if missed:
+        others = [test for test in self.tests if test not in named]
+        if others:
             print(result.stdout)
-        return missed
+        return others
 
     def _change(self, file: Path) -> None:
         source = file.read_text()
@@ -124,18 +136,18 @@ MUTANTS = {
 
 
 def main() -> int:
-    """Try the mutants; the exit status is 1 if a test that must fail passes."""
+    """Try the mutants; the exit status is 1 unless all are caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.mutants", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"some of {', '.join(MUTANTS)} (default: all)")
     names = parser.parse_args().names or list(MUTANTS)
     if unknown := sorted(set(names) - set(MUTANTS)):
         parser.error(f"unknown: {', '.join(unknown)}")
-    missed = 0
+    caught = True
     for name in names:
-        tests = MUTANTS[name].missed()
-        missed += bool(tests)
-        print(f"{'MISSED' if tests else 'caught':8} {name:20} {', '.join(tests or MUTANTS[name].tests)}", flush=True)
-    return 1 if missed else 0
+        verdict, tests = MUTANTS[name].verdict()
+        caught &= verdict == CAUGHT
+        print(f"{verdict:9} {name:20} {', '.join(tests)}", flush=True)
+    return 0 if caught else 1
 
 
 if __name__ == "__main__":

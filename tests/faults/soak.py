@@ -29,7 +29,7 @@ import redis
 from devstack.api import Airflow
 from devstack.errors import StackError
 from tests.faults.audit import Audit
-from tests.faults.bench import Bench, open_bench
+from tests.faults.bench import Bench, kill_all, open_bench
 from tests.faults.responses import TRANSIENT
 from tests.integration.conftest import MEMORY
 
@@ -74,11 +74,7 @@ def kill_celery_main(bench: Bench, rng: random.Random) -> bool:
     name = rng.choice(WORKERS)
     if not bench.processes.is_running(name):
         return False
-    pool = bench.processes.process(name).children()
-    bench.processes.kill_main(name)
-    for member in pool:  # in a container, they end with it
-        if member.is_running():
-            member.kill()
+    kill_all(bench.processes.kill_main(name))
     return True
 
 
@@ -110,36 +106,36 @@ def end_sessions(database: str) -> Fault:
 
 def lose_commit(bench: Bench, _: random.Random) -> bool:
     """Lose the reply to the next COMMIT, unless the last one to be lost hasn't come yet."""
-    armed = bench.forwarder.loses_commit
+    armed = bench.warehouse_proxy.loses_commit
     if not armed:
-        bench.forwarder.lose_next_commit()
+        bench.warehouse_proxy.lose_next_commit()
     return not armed
 
 
 def refuse_warehouse(bench: Bench, rng: random.Random) -> bool:
-    with bench.forwarder.away():
+    with bench.warehouse_proxy.away():
         time.sleep(rng.uniform(*OUTAGE))
     return True
 
 
 def refuse_api(bench: Bench, rng: random.Random) -> bool:
-    with bench.task_api.away():
+    with bench.api_proxy.away():
         time.sleep(rng.uniform(*OUTAGE))
     return True
 
 
 def silence_api(bench: Bench, rng: random.Random) -> bool:
-    with bench.task_api.silent():
+    with bench.api_proxy.silent():
         time.sleep(rng.uniform(*OUTAGE))
     return True
 
 
 def drop_api(bench: Bench, _: random.Random) -> bool:
-    return bench.task_api.drop() > 0
+    return bench.api_proxy.drop() > 0
 
 
 def drop_warehouse(bench: Bench, _: random.Random) -> bool:
-    return bench.forwarder.drop() > 0
+    return bench.warehouse_proxy.drop() > 0
 
 
 def flush_broker(bench: Bench, _: random.Random) -> bool:
@@ -191,7 +187,7 @@ class Soak:
         bench: the bench.
         seed: of the faults.
         hit: how often each fault had something to hit.
-        problems: what the audits found.
+        problems: what the audits found, and what ended the soak or its runs.
     """
 
     bench: Bench
@@ -201,32 +197,44 @@ class Soak:
     _started: int = 0
     _api: Airflow | None = None
     _feeding: threading.Lock = field(default_factory=threading.Lock)
+    _ended: threading.Event = field(default_factory=threading.Event)
 
     def inject(self, faults: int) -> None:
         """Inject faults and keep runs going; check everything after each :data:`AUDIT_EACH` of them, and at the end."""
-        began, number = time.monotonic(), 0
         audit = Audit(self.bench)
-        names = list(FAULTS)
-        threading.Thread(target=self._keep_feeding, daemon=True).start()
-        weights = [weight for weight, _ in FAULTS.values()]
+        feeder = threading.Thread(target=self._keep_feeding, daemon=True)
+        feeder.start()
         try:
-            while (done := self.hit.total()) < faults:
-                number += 1
-                rng = random.Random(f"{self.seed}-{number}")
-                time.sleep(rng.uniform(*PAUSE))
-                [name] = rng.choices(names, weights)
-                if not self._inject(name, rng):
-                    continue
-                self.hit[name] += 1
-                print(f"{time.monotonic() - began:6.0f} s  {number:5}  {name}", flush=True)
-                self._revive()
-                if (done + 1) % AUDIT_EACH == 0:
-                    self._audit(audit)
+            self._inject_all(faults, audit)
+            ended = "all faults were injected"
         except KeyboardInterrupt:
-            print("ended early", flush=True)
+            ended = "ended early by a signal"
+        except Exception as error:
+            ended = f"ended early: {error!r}"
+            self._report([ended])
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        self._audit(audit)
+        self._ended.set()
+        feeder.join()
+        self._audit(audit, ended)
+        if not audit.runs:
+            self._report(["no run has ended, so nothing was checked"])
+
+    def _inject_all(self, faults: int, audit: Audit) -> None:
+        began, number = time.monotonic(), 0
+        names, weights = list(FAULTS), [weight for weight, _ in FAULTS.values()]
+        while (done := self.hit.total()) < faults:
+            number += 1
+            rng = random.Random(f"{self.seed}-{number}")
+            time.sleep(rng.uniform(*PAUSE))
+            [name] = rng.choices(names, weights)
+            if not self._inject(name, rng):
+                continue
+            self.hit[name] += 1
+            print(f"{time.monotonic() - began:6.0f} s  {number:5}  {name}", flush=True)
+            self.bench.processes.revive()
+            if (done + 1) % AUDIT_EACH == 0:
+                self._audit(audit, f"{AUDIT_EACH} more faults were injected")
 
     def _inject(self, name: str, rng: random.Random) -> bool:
         try:
@@ -234,16 +242,13 @@ class Soak:
         except (psutil.Error, psycopg.OperationalError, redis.RedisError, AssertionError):  # ended, or hasn't restarted
             return False
 
-    def _revive(self) -> None:
-        if "s3" in self.bench.processes.revive():
-            self.bench.processes.ensure(["s3"])
-            self.bench.processes.create_bucket()
-
     def _keep_feeding(self) -> None:
-        while True:
-            with self._feeding:
-                self._feed()
-            time.sleep(FEED_SECONDS)
+        try:
+            while not self._ended.wait(FEED_SECONDS):
+                with self._feeding:
+                    self._feed()
+        except Exception as error:
+            self._report([f"no more runs are started: {error!r}"])
 
     def _feed(self) -> None:
         """Start runs, as far as the API server and the database can be used."""
@@ -266,14 +271,17 @@ class Soak:
         body = {"dag_run_id": f"soak_{self._started:06}", "logical_date": None, "conf": conf}
         self._api.post(f"/dags/{dag_id}/dagRuns", body)
 
-    def _audit(self, audit: Audit) -> None:
+    def _audit(self, audit: Audit, reason: str) -> None:
         self.bench.ledger.misbehaviours.clear()
-        self._revive()
         with self._feeding:
-            found = audit.check()
-        self.problems += found
-        print(f"audit: {audit.summary()}; faults: {self.hit.total()}; problems: {len(found)}", flush=True)
-        for problem in found:
+            problems = audit.check()
+        summary = f"{audit.summary()}; faults: {self.hit.total()}; problems: {len(problems)}"
+        print(f"audit, since {reason}: {summary}", flush=True)
+        self._report(problems)
+
+    def _report(self, problems: list[str]) -> None:
+        self.problems += problems
+        for problem in problems:
             print(f"  PROBLEM: {problem}", flush=True)
 
 

@@ -66,7 +66,7 @@ def test_dag_file_that_exits_at_import(bench: Bench, recovery: Recovery) -> None
     file.write_text("import sys\n\nsys.exit(3)\n")
     try:
         recovery.begins()
-        bench.processes.wait(lambda: "exits.py" in bench.api().import_errors(), "the import error")
+        bench.processes.wait_for_parse(lambda: "exits.py" in bench.api().import_errors(), "the import error")
         recovery.ends(60)
         day = new_day()
         run = start(bench, day=day)
@@ -83,8 +83,8 @@ def test_dag_file_that_never_ends_at_import(bench: Bench, recovery: Recovery) ->
     other.write_text((bench.processes.dags / "ledger_fatal.py").read_text().replace("ledger_fatal", "other"))
     try:
         recovery.begins()
-        bench.processes.wait(lambda: "other" in bench.api().dag_ids(), "the other file to be parsed")
-        bench.processes.wait(lambda: "endless.py" in bench.api().import_errors(), "the import error")
+        bench.processes.wait_for_parse(lambda: "other" in bench.api().dag_ids(), "the other file to be parsed")
+        bench.processes.wait_for_parse(lambda: "endless.py" in bench.api().import_errors(), "the import error")
         recovery.ends(60)
         day = new_day()
         check_load(bench, start(bench, day=day), day)

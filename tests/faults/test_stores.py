@@ -28,6 +28,7 @@ from tests.faults.checks import (
 from tests.faults.conftest import Recovery
 
 READ_ONLY = "default_transaction_read_only"
+LOST_MESSAGES = "airflow.spellbook.messages.lost"
 MEGABYTE = 1_000_000
 
 
@@ -50,11 +51,11 @@ def test_reply_to_a_commit_lost(bench: Bench, recovery: Recovery) -> None:
     run = start(bench, day=day)
     with bench.ledger.hold(run, "load", "copy") as hold:
         bench.processes.wait(hold.reached.is_set, "the load to copy")
-        bench.forwarder.lose_next_commit()
+        bench.warehouse_proxy.lose_next_commit()
         recovery.begins()
     check_load(bench, run, day, commits=2)
     recovery.ends(20)
-    assert bench.forwarder.lost.is_set()
+    assert bench.warehouse_proxy.lost.is_set()
     with bench.processes.session(WAREHOUSE) as session:
         loads = session.execute("SELECT try_number FROM load_log WHERE run_id = %s", [run]).fetchall()
     assert sorted(load["try_number"] for load in loads) == [1, 2]
@@ -83,7 +84,7 @@ def test_warehouse_away_for_a_minute(bench: Bench, recovery: Recovery) -> None:
     run = start(bench, day=day)
     with bench.ledger.hold(run, "load", "start") as hold:
         bench.processes.wait(hold.reached.is_set, "the load to start")
-        with bench.forwarder.away():
+        with bench.warehouse_proxy.away():
             began = time.monotonic()
             hold.released.set()
             assert wait_until_terminal(bench, run) == "failed"
@@ -183,13 +184,15 @@ def test_broker_killed_with_queued_tasks(bench: Bench, recovery: Recovery) -> No
 
 
 def test_broker_flushed_with_queued_tasks(bench: Bench, recovery: Recovery) -> None:
-    """Airflow alone would notice after ten minutes."""
+    """The executor finds the tasks whose messages are missing; Airflow alone would notice after ten minutes."""
+    before = bench.statsd.counters[LOST_MESSAGES]
     with bench.ledger.hold_all("start"):
         run = burst(bench)
         bench.processes.redis().flushall()
         recovery.begins()
     bench.processes.wait(lambda: len(bench.ledger.of(run, "start")) > 2, "a task that was queued to start")
     recovery.ends(120)
+    assert bench.statsd.counters[LOST_MESSAGES] > before
     check_burst(bench, run)
 
 
@@ -210,21 +213,21 @@ def test_object_storage_away(bench: Bench, recovery: Recovery) -> None:
 @pytest.mark.weekly
 def test_object_storage_fails(bench: Bench, recovery: Recovery) -> None:
     """The client repeats its calls."""
-    bench.storage.replacements = [b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"] * 3
+    bench.storage_proxy.replacements = [b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"] * 3
     check_storage(bench, recovery)
-    assert not bench.storage.replacements, "each was served"
+    assert not bench.storage_proxy.replacements, "each was served"
 
 
 @pytest.mark.weekly
 def test_object_storage_cuts_its_bodies(bench: Bench, recovery: Recovery) -> None:
-    bench.storage.cuts = 3
+    bench.storage_proxy.cuts = 3
     check_storage(bench, recovery)
-    assert bench.storage.cuts <= 0, "each was cut"
+    assert bench.storage_proxy.cuts <= 0, "each was cut"
 
 
 @pytest.mark.weekly
 def test_object_storage_slow(bench: Bench, recovery: Recovery) -> None:
-    bench.storage.delay = 2
+    bench.storage_proxy.delay = 2
     check_storage(bench, recovery)
 
 

@@ -16,21 +16,13 @@ Clear the failed task.
 from __future__ import annotations
 
 from airflow.sdk import Connection, dag, task
-from pendulum import datetime
 
 from include.core.dag import warehouse_uri
-from include.core.tags import Tag
 from tests.faults import BUDGET_SECONDS, CALLS, CALLS_A_TASK
+from tests.faults.dag import DEFAULTS
 
 
-@dag(
-    schedule=None,
-    start_date=datetime(2024, 1, 1, tz="UTC"),
-    catchup=False,
-    default_args={"owner": "data-platform"},
-    tags=[Tag.EXAMPLE],
-    doc_md=__doc__,
-)
+@dag(schedule=None, doc_md=__doc__, **DEFAULTS)
 def ledger_budget() -> None:
     """Call."""
 

@@ -16,11 +16,9 @@ Clear the failed task.
 from __future__ import annotations
 
 from airflow.sdk import dag, task
-from pendulum import datetime
 
-from include.core.tags import Tag
 from tests.faults import MANY_TASKS, TASKS
-from tests.faults.note import note
+from tests.faults.dag import DEFAULTS, note
 
 
 def burst(dag_id: str, number: int) -> None:
@@ -36,12 +34,9 @@ def burst(dag_id: str, number: int) -> None:
     @dag(
         dag_id,
         schedule=None,
-        start_date=datetime(2024, 1, 1, tz="UTC"),
-        catchup=False,
         max_active_tasks=TASKS,
-        default_args={"owner": "data-platform"},
-        tags=[Tag.EXAMPLE],
         doc_md=__doc__,
+        **DEFAULTS,
     )
     def tasks() -> None:
         """Start them all."""

@@ -16,20 +16,11 @@ Clear the failed task.
 from __future__ import annotations
 
 from airflow.sdk import dag, get_current_context, task
-from pendulum import datetime
 
-from include.core.tags import Tag
-from tests.faults.note import note
+from tests.faults.dag import DEFAULTS, note
 
 
-@dag(
-    schedule=None,
-    start_date=datetime(2024, 1, 1, tz="UTC"),
-    catchup=False,
-    default_args={"owner": "data-platform"},
-    tags=[Tag.EXAMPLE],
-    doc_md=__doc__,
-)
+@dag(schedule=None, doc_md=__doc__, **DEFAULTS)
 def ledger_hungry() -> None:
     """Allocate."""
 

@@ -21,12 +21,10 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Connection, CronDataIntervalTimetable, dag, get_current_context, task
-from pendulum import datetime
 
 from include.core.dag import day_param, publication, run_day, storage_root, warehouse_uri
-from include.core.tags import Tag
 from include.core.warehouse.dataset import Column, Dataset
-from tests.faults.note import note
+from tests.faults.dag import DEFAULTS, note
 
 LEDGER_ROWS = Dataset(
     name="ledger_rows",
@@ -38,13 +36,10 @@ LEDGER_ROWS = Dataset(
 
 @dag(
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
-    start_date=datetime(2024, 1, 1, tz="UTC"),
-    catchup=False,
     max_active_runs=8,
     params={"day": day_param()},
-    default_args={"owner": "data-platform"},
-    tags=[Tag.EXAMPLE],
     doc_md=__doc__,
+    **DEFAULTS,
 )
 def ledger_load() -> None:
     """Extract, load, confirm."""

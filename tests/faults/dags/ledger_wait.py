@@ -16,22 +16,18 @@ Clear the failed task.
 from __future__ import annotations
 
 from airflow.sdk import dag
-from pendulum import datetime
 
-from include.core.tags import Tag
 from spellbook.sensors.http import PacedHttpSensor
 from tests.faults import SENSORS
+from tests.faults.dag import DEFAULTS
 
 
 @dag(
     schedule=None,
-    start_date=datetime(2024, 1, 1, tz="UTC"),
-    catchup=False,
     max_active_runs=5,
     max_active_tasks=SENSORS,
-    default_args={"owner": "data-platform"},
-    tags=[Tag.EXAMPLE],
     doc_md=__doc__,
+    **DEFAULTS,
 )
 def ledger_wait() -> None:
     """Wait."""

@@ -16,19 +16,15 @@ Clear the failed task.
 from __future__ import annotations
 
 from airflow.sdk import Param, dag, get_current_context, task
-from pendulum import datetime
 
-from include.core.tags import Tag
+from tests.faults.dag import DEFAULTS
 
 
 @dag(
     schedule=None,
-    start_date=datetime(2024, 1, 1, tz="UTC"),
-    catchup=False,
     params={"megabytes": Param(1, type="integer", minimum=1)},
-    default_args={"owner": "data-platform"},
-    tags=[Tag.EXAMPLE],
     doc_md=__doc__,
+    **DEFAULTS,
 )
 def ledger_xcom() -> None:
     """Produce, count."""

@@ -18,7 +18,7 @@ from include.core.warehouse.dataset import Rejected
 from include.core.warehouse.digest import table_digest
 from include.core.warehouse.errors import LoadError
 from include.core.warehouse.loader import load
-from tests.faults.forwarder import Forwarder
+from tests.faults.proxy import TcpProxy
 from tests.integration.warehouse.cases import CITIES, DAY, FIRST, WEATHER, observation
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Warehouse:
     def _run(self, step: Step, meanwhile: Callable[[], None]) -> Result:
         port = urlsplit(self.uri).port or 0
         with (
-            closing(Forwarder(free_port(), port)) as line,
+            closing(TcpProxy(free_port(), port)) as line,
             connect(self.uri.replace(f":{port}/", f":{line.port}/")) as own,
         ):
             own.execute("SELECT set_config('test.killed', %s, false)", [step.killed or ""])

@@ -150,7 +150,7 @@ def test_of_concurrent_runs_of_one_day_only_the_last_remains(session: Session, w
 
 
 class CommitReplyLost:
-    """A TCP forwarder to the server that cuts the line between the COMMIT of a load and its reply to the client."""
+    """A TCP proxy to the server that cuts the line between the COMMIT of a load and its reply to the client."""
 
     def __init__(self, uri: str) -> None:
         parts = urlsplit(uri)

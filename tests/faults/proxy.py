@@ -1,4 +1,4 @@
-"""A TCP forwarder in front of a server, which can lose, cut, delay or replace its replies, or refuse connections."""
+"""A TCP proxy in front of a server, which can lose, cut, delay or replace its replies, or refuse connections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 
-class Forwarder:
+class TcpProxy:
     """Forwards ``port`` to ``target`` on the loopback interface.
 
     Attributes:
@@ -39,10 +39,11 @@ class Forwarder:
 
     def drop(self) -> int:
         """End the open connections; return their number."""
-        clients = list(self._open)
-        for client in clients:
-            _shut_down(client)
-        return len(clients)
+        dropped = 0
+        while self._open:
+            _shut_down(self._open.pop())
+            dropped += 1
+        return dropped
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
@@ -64,7 +65,7 @@ class Forwarder:
             self.drop()
             self._flows.set()
 
-    def calm(self) -> None:
+    def reset(self) -> None:
         """Forward everything again."""
         self.loses_commit = False
         self.replacements.clear()
