@@ -78,7 +78,7 @@ unit: install ## run the tests without sockets
 integration: install .venv-spark/installed ## run the tests against real servers
 	@$(PYTEST) tests/integration $(SIDE_BY_SIDE) 2
 
-faults-quick: install ## inject one fault of each class into real processes of this machine
+faults-quick: install ## inject one fault of each class, in six minutes
 	@$(PYTEST) tests/faults
 
 faults: install ## inject every fault into real processes of this machine: docs/reliability.md
@@ -87,7 +87,7 @@ faults: install ## inject every fault into real processes of this machine: docs/
 faults-mutants: install ## take guards out, one at a time, and check that the faults they are for are no longer survived
 	@$(VENV) -m tests.faults.mutants
 
-faults-soak: install ## inject random faults, which SEED=… repeats, and check what they have left: FAULTS=50
+faults-soak: install ## inject FAULTS=50 random faults while runs go on, then check all rows and messages; SEED=… repeats them
 	@$(VENV) -m tests.faults.soak $${FAULTS:+--faults "$$FAULTS"} $${SEED:+--seed "$$SEED"}
 
 e2e: install .venv-spark/installed ## test the web UI in Chromium, the Compose stack if there is a container engine, and removals
@@ -120,7 +120,7 @@ lock: install ## update requirements*.txt from requirements*.in
 manifest: install ## update the dbt manifest after a change in include/dbt
 	@$(VENV) -m include.domains.analytics
 
-soak: install ## count how many cold starts succeed: RUNS=50 BUSY=4
+soak: install ## count how many of RUNS=50 cold starts of `make run` succeed; BUSY=4 busy programs run in parallel
 	@$(VENV) -m benchmarks.soak $${RUNS:+--runs "$$RUNS"} $${BUSY:+--busy "$$BUSY"}
 
 bench: install ## measure the times that the README states
