@@ -41,7 +41,7 @@ COMMON_SETTINGS = (
     "log_min_duration_statement=1s",
     "timezone=UTC",
 )
-THROW_AWAY_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+THROW_AWAY_SETTINGS = ("fsync=off", "full_page_writes=off")  # what is committed outlives the server, not the machine
 
 
 @dataclass(frozen=True)

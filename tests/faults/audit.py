@@ -16,6 +16,9 @@ from tests.faults.bench import COMPONENTS, Bench
 from tests.faults.checks import TERMINAL, deliver_now, open_transactions
 
 DRAINS = 2
+STALLED_SECONDS = (
+    900.0  # longer than ``task_queued_timeout``: until then, what a killed worker had received stays queued
+)
 
 
 @dataclass
@@ -63,7 +66,7 @@ class Audit:
             except (StackError, psycopg.OperationalError):  # a component needs another one, or a database restarts
                 return False
 
-        self.bench.processes.wait(holds, what)
+        self.bench.processes.wait(holds, what, STALLED_SECONDS)
 
     def summary(self) -> str:
         """Return the number of runs, and of repeated messages."""

@@ -46,8 +46,9 @@ def test_only_the_password_and_this_machine_can_connect(cluster: Postgres) -> No
         assert head.username() == "nobody"
 
 
-def test_a_killed_server_starts_again_with_its_data(cluster: Postgres) -> None:
-    cluster = replace(cluster, durable=True)
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_killed_server_starts_again_with_its_data(cluster: Postgres, durable: bool) -> None:
+    cluster = replace(cluster, durable=durable)
     head = psutil.Process(cluster.start())
     with psycopg.connect(cluster.uri()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS it")
