@@ -68,7 +68,7 @@ def main() -> int:
     from include.core.ml.spec import to_records
 
     parser = argparse.ArgumentParser(prog="python -m devstack.traffic", description=__doc__)
-    parser.add_argument("--count", type=int, default=COUNT, help="rows, 1 to 1000")
+    parser.add_argument("--count", type=int, default=COUNT, help="rows, 1 to 10000")
     parser.add_argument("--seed", type=int, default=0, help="of the random draw")
     parser.add_argument("--shift", default="", metavar="SEGMENT", help="segment whose rows differ from the training's")
     arguments = parser.parse_args()

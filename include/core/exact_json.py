@@ -19,6 +19,7 @@ def loads(
     text: str | bytes,
     parse_constant: Callable[[str], Any] | None = None,
     parse_float: Callable[[str], Any] | None = None,
+    parse_object: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> Any:
     """Parse a JSON text.
 
@@ -26,6 +27,7 @@ def loads(
         text: JSON.
         parse_constant: converts ``NaN`` and infinity, to floats by default.
         parse_float: converts numbers with a point or an exponent, to ``Decimal`` by default.
+        parse_object: converts the members of an object, to a ``dict`` by default; the last of equal names counts.
 
     Raises:
         ValueError: if it can't be parsed, or is nested deeper than :data:`MAX_DEPTH`; a ``JSONDecodeError`` if it isn't
@@ -33,7 +35,11 @@ def loads(
     """
     try:
         content = json.loads(
-            text, parse_float=parse_float or _decimal, parse_int=_integer, parse_constant=parse_constant
+            text,
+            parse_float=parse_float or _decimal,
+            parse_int=_integer,
+            parse_constant=parse_constant,
+            object_pairs_hook=parse_object,
         )
     except RecursionError as error:
         raise ValueError(TOO_DEEP) from error

@@ -29,5 +29,13 @@ class ServingError(Exception):
     """The model server doesn't respond, or doesn't serve the expected model."""
 
 
+class AnswerError(Exception):
+    """The served model has no valid answer; the message names the version and contains nothing of the request."""
+
+
+class BusyError(Exception):
+    """Too many requests wait for their prediction."""
+
+
 class DriftError(PermanentError):
     """Served predictions differ from what the model was trained on; the message names segment, feature and numbers."""

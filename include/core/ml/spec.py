@@ -6,8 +6,11 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel
+
+from include.core.ml.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -109,9 +112,19 @@ class ModelSpec:
         return f"predicted to {self.positive_text}"
 
     def frame(self, rows: Sequence[BaseModel]) -> pd.DataFrame:
-        """Return raw rows as a data frame with :attr:`columns`, missing values as NaN."""
-        content = [row.model_dump() for row in rows]
-        return pd.DataFrame(content, columns=self.columns).astype(dict(self.dtypes))
+        """Return raw rows as a data frame with :attr:`columns`, missing values as NaN.
+
+        Raises:
+            DataError: naming the column that has a value of another type, such as an integer of more than 64 bits.
+        """
+        return pd.DataFrame({name: self._column(name, [getattr(row, name) for row in rows]) for name in self.columns})
+
+    def _column(self, name: str, values: list[Any]) -> Any:
+        dtype: Any = pd.api.types.pandas_dtype(self.dtypes[name])
+        try:
+            return np.array(values, dtype) if isinstance(dtype, np.dtype) else pd.array(values, dtype)
+        except (ValueError, TypeError, OverflowError):
+            raise DataError(f"{name}: a value doesn't fit the type {dtype}") from None
 
 
 def to_records(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@
 # scikit-learn's classes are untyped.
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ TITLES = {
     "Ms": "Miss",
     "Master": "Master",
 }
+TITLE = re.compile(r",\s*([^.]+)\.")
 RARE = "Rare"
 UNKNOWN = "Unknown"
 
@@ -32,27 +34,37 @@ NUMBERS = ("HasCabin", "FamilySize", "IsAlone", "SibSp", "Parch", "LogFare", "Ag
 def derive(passengers: pd.DataFrame) -> pd.DataFrame:
     """Return :data:`CATEGORIES` (text) and :data:`NUMBERS` (float), derived row by row.
 
+    Lists are faster than pandas' methods for a request's few rows, and fast enough for a training's.
+
     A missing port or deck becomes :data:`UNKNOWN`; a missing age or fare remains NaN.
     """
-    title = passengers["Name"].str.extract(r",\s*([^.]+)\.", expand=False).str.strip()
-    family = passengers["SibSp"] + passengers["Parch"] + 1
+    sibsp, parch, fare, age = (passengers[name].to_numpy(np.float64) for name in ("SibSp", "Parch", "Fare", "Age"))
+    cabins, family = passengers["Cabin"].tolist(), sibsp + parch + 1
+    texts = {
+        "Title": [_title(name) for name in passengers["Name"].tolist()],
+        "Sex": [str(sex) for sex in passengers["Sex"].tolist()],
+        "Pclass": [str(number) for number in passengers["Pclass"].tolist()],
+        "Embarked": [port if isinstance(port, str) else UNKNOWN for port in passengers["Embarked"].tolist()],
+        "Deck": [cabin[0] if isinstance(cabin, str) and cabin else UNKNOWN for cabin in cabins],
+    }
     return pd.DataFrame(
         {
-            "Title": title.map(TITLES).fillna(RARE).astype(str),
-            "Sex": passengers["Sex"].astype(str),
-            "Pclass": passengers["Pclass"].astype(str),
-            "Embarked": passengers["Embarked"].fillna(UNKNOWN).astype(str),
-            "Deck": passengers["Cabin"].str[0].fillna(UNKNOWN).astype(str),
-            "HasCabin": passengers["Cabin"].notna().astype(float),
-            "FamilySize": family.astype(float),
-            "IsAlone": family.eq(1).astype(float),
-            "SibSp": passengers["SibSp"].astype(float),
-            "Parch": passengers["Parch"].astype(float),
-            "LogFare": np.log1p(passengers["Fare"].astype(float)),
-            "Age": passengers["Age"].astype(float),
+            **{name: pd.array(values, "str") for name, values in texts.items()},
+            "HasCabin": np.array([isinstance(cabin, str) for cabin in cabins], np.float64),
+            "FamilySize": family,
+            "IsAlone": (family == 1).astype(np.float64),
+            "SibSp": sibsp,
+            "Parch": parch,
+            "LogFare": np.log1p(fare),
+            "Age": age,
         },
         index=passengers.index,
     )
+
+
+def _title(name: str) -> str:
+    found = TITLE.search(name)
+    return TITLES.get(found[1].strip(), RARE) if found else RARE
 
 
 def segment(passengers: pd.DataFrame) -> pd.Series[str]:
@@ -81,6 +93,9 @@ class PassengerFeatures(TransformerMixin, BaseEstimator):
     def transform(self, passengers: pd.DataFrame) -> pd.DataFrame:
         """Return the features, without missing values."""
         derived = derive(passengers)
-        derived["Age"] = derived["Age"].fillna(derived["Title"].map(self.ages_)).fillna(self.age_)
-        derived["LogFare"] = derived["LogFare"].fillna(self.log_fare_)
+        titles, ages, fares = (derived[name].to_numpy() for name in ("Title", "Age", "LogFare"))
+        usual = np.array([self.ages_.get(title, np.nan) for title in titles])
+        ages = np.where(np.isnan(ages), usual, ages)
+        derived["Age"] = np.where(np.isnan(ages), self.age_, ages)
+        derived["LogFare"] = np.where(np.isnan(fares), self.log_fare_, fares)
         return derived

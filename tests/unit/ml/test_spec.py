@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import numpy as np
 import pandas as pd
 import pytest
-from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
 from include.core.ml.candidate import Request
 from include.core.ml.drift.checks import Limits, check
-from include.core.ml.serving.app import create_app
-from include.core.ml.serving.spool import Spool
 from include.core.ml.spec import CardText, ModelSpec, Watched, to_records
+from tests.unit.ml.application import Application, serving
 
 GENERATOR = np.random.default_rng(7)
 
@@ -61,32 +57,21 @@ class ByRooms:
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> FastAPI:
-    follower: Any = SimpleNamespace(current=SimpleNamespace(model=ByRooms(), version=4, sha256="x"), error=None)
-    spool = Spool(tmp_path / "spool.sqlite", str)
-    return create_app(HOUSES, "houses", follower, spool)
+def app(tmp_path: Path) -> Iterator[Application]:
+    with serving(HOUSES, ByRooms(), tmp_path) as application:
+        yield application
 
 
-def request(app: FastAPI, method: str, path: str, body: Any = None) -> httpx.Response:
-    """Call the application without a socket."""
-
-    async def call() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-            return await client.request(method, path, json=body)
-
-    return asyncio.run(call())
-
-
-def test_the_server_uses_the_names_of_the_spec(app: FastAPI) -> None:
+def test_the_server_uses_the_names_of_the_spec(app: Application) -> None:
     body = {"houses": [{"street": "Elm Street", "rooms": 5}, {"street": "Oak Lane", "rooms": 2, "area": 40}]}
-    response = request(app, "POST", "/predictions", body)
+    response = app.request("POST", "/predictions", body)
     assert response.status_code == 200, response.text
     assert response.json()["version"] == 4
     predictions = response.json()["predictions"]
     assert [(item["sold"], item["probability"]) for item in predictions] == [(True, 1.0), (False, 0.0)]
     outcome = {"outcomes": [{"prediction_id": predictions[0]["prediction_id"], "sold": False}]}
-    assert request(app, "POST", "/outcomes", outcome).status_code == 202
-    assert request(app, "GET", "/health").json()["log_waiting"] == 3
+    assert app.request("POST", "/outcomes", outcome).status_code == 202
+    assert app.request("GET", "/health").json()["log_waiting"] == 3
 
 
 @pytest.mark.parametrize(
@@ -98,8 +83,8 @@ def test_the_server_uses_the_names_of_the_spec(app: FastAPI) -> None:
         {"houses": [{"street": "Elm Street", "rooms": 5, "Pclass": 1}]},
     ],
 )
-def test_fields_that_the_spec_does_not_define_are_refused(app: FastAPI, body: dict[str, Any]) -> None:
-    assert request(app, "POST", "/predictions", body).status_code == 422
+def test_fields_that_the_spec_does_not_define_are_refused(app: Application, body: dict[str, Any]) -> None:
+    assert app.request("POST", "/predictions", body).status_code == 422
 
 
 def test_the_checks_compare_what_the_spec_watches() -> None:

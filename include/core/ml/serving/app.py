@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
-from fastapi import FastAPI, Header, HTTPException, status
+from fastapi import FastAPI, Header, HTTPException, Response, status
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, Field, create_model
 
+from include.core.ml.errors import AnswerError, BusyError, DataError
 from include.core.ml.serving.bodies import INVALID, StrictRoute, describe
 from include.core.ml.serving.limits import Limits
+from include.core.ml.serving.metrics import exposition
+from include.core.ml.serving.predictor import Predictor
+from include.core.ml.serving.rows import strict
 from include.core.ml.serving.spool import now
 from include.core.settings import MODEL_SERVER_HOSTS
 
@@ -22,17 +27,17 @@ if TYPE_CHECKING:
     from include.core.ml.serving.spool import Spool
     from include.core.ml.spec import ModelSpec
 
-MAX_ROWS = 1000
+MAX_ROWS = 10_000
 
 
 class Schemas(NamedTuple):
     """Schemas of a model's requests and responses.
 
     Attributes:
-        request: raw rows, 1 to 1000, in the field ``spec.rows_name``.
+        request: raw rows, 1 to :data:`MAX_ROWS`, in the field ``spec.rows_name``; no value is converted.
         response: the version, and a prediction for each row, in order: ``probability`` is that of 1; the field
             ``spec.positive`` tells whether it is above 0.5.
-        outcomes: actual outcomes of predictions, 1 to 1000.
+        outcomes: actual outcomes of predictions, 1 to :data:`MAX_ROWS`.
     """
 
     request: type[BaseModel]
@@ -42,12 +47,13 @@ class Schemas(NamedTuple):
     @classmethod
     def of(cls, spec: ModelSpec) -> Schemas:
         """Return the schemas of a model."""
+        row = strict(spec.row)
         many: Any = Field(min_length=1, max_length=MAX_ROWS)
         fields: dict[str, Any] = {"prediction_id": UUID, spec.positive: bool}
         prediction = create_model("Prediction", **fields, probability=float)
         outcome = create_model("Outcome", **fields)
         return cls(
-            create_model("Question", **{spec.rows_name: (list[spec.row], many)}),  # type: ignore[call-overload, name-defined]
+            create_model("Question", **{spec.rows_name: (list[row], many)}),  # type: ignore[call-overload, valid-type]
             create_model("Answer", model=str, version=int, predictions=list[prediction]),  # type: ignore[valid-type]
             create_model("Outcomes", outcomes=(list[outcome], many)),  # type: ignore[valid-type]
         )
@@ -60,6 +66,7 @@ class Health(BaseModel):
         version: the served version; null if there is none.
         sha256: checksum of its file.
         model_error: why the registry's champion isn't served, or null.
+        failed_requests: requests since the start that the model had no valid answer to.
         log_error: why rows can't be written to the warehouse, or null.
         log_waiting: rows on this server's disk that aren't in the warehouse yet.
     """
@@ -68,6 +75,7 @@ class Health(BaseModel):
     version: int | None
     sha256: str | None
     model_error: str | None
+    failed_requests: int
     log_error: str | None
     log_waiting: int
 
@@ -75,16 +83,20 @@ class Health(BaseModel):
 def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> FastAPI:
     """Return the application that serves the champion of the registered model ``name``, described by ``spec``."""
     schemas = Schemas.of(spec)
+    predictor = Predictor(spec, spool)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         follower.start()
         spool.start()
+        predictor.start()
         yield
+        predictor.stop()
         follower.stop()
         spool.stop()
 
     app = FastAPI(title=f"Model server: {name}", lifespan=lifespan)
+    app.state.predictor = predictor
     app.router.route_class = StrictRoute
     app.add_exception_handler(RequestValidationError, describe)  # type: ignore[arg-type]
     app.add_middleware(Limits, hosts=MODEL_SERVER_HOSTS.read().lower().replace(" ", "").split(","))
@@ -98,15 +110,21 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
             version=served.version if served else None,
             sha256=served.sha256 if served else None,
             model_error=follower.error,
+            failed_requests=predictor.failed,
             log_error=spool.error,
             log_waiting=spool.waiting(),
         )
 
-    def predict(
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        """Return the state of the server as metrics for Prometheus."""
+        return exposition(health())
+
+    async def predict(
         request: Any,
         x_purpose: Annotated[Literal["live", "check", "replay"], Header()] = "live",
         x_served_at: Annotated[AwareDatetime | None, Header()] = None,
-    ) -> BaseModel:
+    ) -> Response:
         """Predict and log the predictions.
 
         Replayed traffic has a past time of serving in the header X-Served-At.
@@ -120,33 +138,42 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
         served = follower.current
         if served is None:
             raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, f"no model: {follower.error}")
-        requested = getattr(request, spec.rows_name)
-        try:
-            frame = spec.frame(requested)
-        except (ValueError, TypeError, OverflowError) as error:  # such as an integer of more than 64 bits
-            raise HTTPException(INVALID, f"{spec.rows_name}: {error}") from error
-        predictions = [
-            {"prediction_id": uuid4(), spec.positive: bool(probability > 0.5), "probability": float(probability)}
-            for probability in served.model.predict_proba(frame)[:, 1]
-        ]
+        rows = getattr(request, spec.rows_name)
         common = {
             "served_at": (x_served_at or received_at).isoformat(),
             "model_name": name,
             "model_version": served.version,
             "purpose": x_purpose,
         }
-        rows: list[dict[str, Any]] = [
-            common
-            | {
-                "prediction_id": str(prediction["prediction_id"]),
-                "inputs": row.model_dump(),
-                "probability": prediction["probability"],
-                "outcome": prediction[spec.positive],
-            }
-            for row, prediction in zip(requested, predictions, strict=True)
-        ]
-        spool.put("prediction", rows)
-        return schemas.response(model=name, version=served.version, predictions=predictions)
+        predictions: list[dict[str, Any]] = []
+
+        def records(probabilities: list[float]) -> list[dict[str, Any]]:
+            predictions.extend(
+                {"prediction_id": str(uuid4()), spec.positive: probability > 0.5, "probability": probability}
+                for probability in probabilities
+            )
+            return [
+                {
+                    **common,
+                    "prediction_id": prediction["prediction_id"],
+                    "inputs": row.model_dump(),
+                    "probability": prediction["probability"],
+                    "outcome": prediction[spec.positive],
+                }
+                for row, prediction in zip(rows, predictions, strict=True)
+            ]
+
+        try:
+            await predictor.predict(served, rows, records)
+        except DataError as error:
+            raise HTTPException(INVALID, f"{spec.rows_name}: {error}") from error
+        except AnswerError as error:
+            raise HTTPException(status.HTTP_500_INTERNAL_SERVER_ERROR, str(error)) from error
+        except BusyError as error:
+            raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, str(error), {"Retry-After": "1"}) from error
+        # Already of the declared types: validating and converting each prediction again would take longer than it.
+        content = {"model": name, "version": served.version, "predictions": predictions}
+        return Response(json.dumps(content), media_type="application/json")
 
     def record(outcomes: Any) -> None:
         """Log actual outcomes; a later outcome of a prediction replaces an earlier one."""

@@ -12,13 +12,12 @@ from fastapi.routing import APIRoute
 from include.core import exact_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from fastapi import Response
     from fastapi.exceptions import RequestValidationError
 
 SHOWN_ERRORS = 5
-SHOWN_CHARACTERS = 100
 INVALID = status.HTTP_422_UNPROCESSABLE_CONTENT
 
 
@@ -30,13 +29,17 @@ class StrictRequest(Request):
 
         Raises:
             HTTPException: 422 if it isn't JSON in UTF-8 as RFC 8259 defines it, so without ``NaN`` and infinity, or has
-                a number out of range, a NUL, half a surrogate pair, or too many levels.
+                a number out of range, a NUL, half a surrogate pair, a name twice in one object, or too many levels.
         """
         try:
-            content = exact_json.loads((await self.body()).decode(), _refuse_constant, _finite)
-            _check_texts(content)
+            text = (await self.body()).decode()
+            content = exact_json.loads(text, _refuse_constant, _finite, _unique)
+            if "\\u" in text:  # JSON has NUL and half a surrogate pair only as escapes
+                _check_texts(content)
+        except UnicodeDecodeError as error:
+            raise HTTPException(INVALID, f"the body isn't UTF-8: byte {error.start}") from None
         except ValueError as error:
-            raise HTTPException(INVALID, f"the body isn't valid JSON: {_cut(str(error))}") from error
+            raise HTTPException(INVALID, f"the body isn't valid JSON: {error}") from None
         return content
 
 
@@ -54,7 +57,10 @@ class StrictRoute(APIRoute):
 
 
 def describe(_: Request, error: RequestValidationError) -> JSONResponse:
-    """Return the response to an invalid request: its first errors, each with field, value and what is allowed."""
+    """Return the response to an invalid request: its first errors, each with field, rule and the kind of value.
+
+    No part of the request is repeated: it may be personal, or markup.
+    """
     problems = error.errors()
     details = [_describe(problem) for problem in problems[:SHOWN_ERRORS]]
     if len(problems) > SHOWN_ERRORS:
@@ -63,8 +69,36 @@ def describe(_: Request, error: RequestValidationError) -> JSONResponse:
 
 
 def _describe(problem: dict[str, Any]) -> str:
-    field = ".".join(map(str, problem["loc"][1:])) or "the body"
-    return f"{field}: {problem['msg']} (got {_cut(ascii(problem['input']))})"
+    path = problem["loc"][1:]
+    if problem["type"] == "extra_forbidden":  # the last name is the sender's own
+        *path, name = path
+        return f"{_field(path)}: unknown fields aren't allowed (got a name of {len(str(name))} characters)"
+    got = "" if problem["type"] == "missing" else f" (got {_kind(problem['input'])})"
+    return f"{_field(path)}: {problem['msg']}{got}"
+
+
+def _field(path: Sequence[object]) -> str:
+    return ".".join(map(str, path)) or "the body"
+
+
+def _kind(value: Any) -> str:
+    """Return what a value is, without the value."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return f"a text of {len(value)} characters"
+    if isinstance(value, list):
+        return f"a list of {len(value)} values"
+    if isinstance(value, dict):
+        return f"an object of {len(value)} fields"
+    return "a whole number" if isinstance(value, int) else "a number"
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(members)
+    if len(content) < len(members):
+        raise ValueError("an object has the same name twice")
+    return content
 
 
 def _refuse_constant(name: str) -> Never:
@@ -74,7 +108,7 @@ def _refuse_constant(name: str) -> Never:
 def _finite(literal: str) -> float:
     number = float(literal)
     if math.isinf(number):
-        raise ValueError(f"the number {_cut(literal)} is out of range")
+        raise ValueError(f"a number of {len(literal)} characters is out of range")
     return number
 
 
@@ -82,11 +116,11 @@ def _check_texts(value: Any) -> None:
     """Check all texts, including names, of a value of a few levels."""
     if isinstance(value, str):
         if "\0" in value:
-            raise ValueError(f"the text {_cut(ascii(value))} contains NUL")
+            raise ValueError(f"a text of {len(value)} characters contains NUL")
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"the text {_cut(ascii(value))} contains half a surrogate pair") from None
+            raise ValueError(f"a text of {len(value)} characters contains half a surrogate pair") from None
     elif isinstance(value, dict):
         for name, item in value.items():
             _check_texts(name)
@@ -94,7 +128,3 @@ def _check_texts(value: Any) -> None:
     elif isinstance(value, list):
         for item in value:
             _check_texts(item)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

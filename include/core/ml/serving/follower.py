@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.core.ml.errors import ArtifactError, UnrecordedError
+from include.core.ml.serving.lean import lean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ class Follower:
         except Exception as error:  # the current model is served whatever happens
             self._fail(error)
         else:
-            self.current = Served(champion.number, loaded.sha256, loaded.model)
+            self.current = Served(champion.number, loaded.sha256, lean(loaded.model))
             self.error, self._refused = None, None
             log.info("serving %s version %d", self._registry.name, champion.number)
 

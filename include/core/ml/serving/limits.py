@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 3 * 1024 * 1024  # 300 for each of the 10,000 rows
 MAX_CONNECTIONS = 100  # further ones get 503
 SECONDS = 10.0  # for the head of a request, for its body, and to receive a part of the response
 

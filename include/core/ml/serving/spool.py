@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from include.core.warehouse.connect import connect
 
@@ -22,21 +21,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-BATCH = 500
+    from include.core.warehouse.connect import Session
+
+BATCH = 2000
+GATHERING = 0.5  # seconds for which rows gather, so that a busy server doesn't connect to the warehouse for each
 LONGEST_PAUSE = 30.0
 
 INSERTS = {
     "prediction": (
         "INSERT INTO predictions"
         " (prediction_id, served_at, model_name, model_version, purpose, inputs, probability, outcome)"
-        " VALUES (%(prediction_id)s, %(served_at)s, %(model_name)s, %(model_version)s, %(purpose)s, %(inputs)s,"
-        " %(probability)s, %(outcome)s) ON CONFLICT (prediction_id) DO NOTHING"
+        " SELECT * FROM jsonb_to_recordset(%s::jsonb) AS row (prediction_id uuid, served_at timestamptz,"
+        " model_name text, model_version integer, purpose text, inputs jsonb, probability double precision,"
+        " outcome boolean) ON CONFLICT (prediction_id) DO NOTHING"
     ),
+    # The last outcome of a prediction counts; one statement may not replace a row twice.
     "outcome": (
-        "INSERT INTO outcomes (prediction_id, outcome) VALUES (%(prediction_id)s, %(outcome)s)"
+        "INSERT INTO outcomes (prediction_id, outcome) SELECT DISTINCT ON (prediction_id) prediction_id, outcome"
+        " FROM ROWS FROM (jsonb_to_recordset(%s::jsonb) AS (prediction_id uuid, outcome boolean)) WITH ORDINALITY"
+        " ORDER BY prediction_id, ordinality DESC"
         " ON CONFLICT (prediction_id) DO UPDATE SET outcome = excluded.outcome, arrived_at = excluded.arrived_at"
     ),
 }
+"""Statements that insert rows of a kind, given as a JSON array."""
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +61,13 @@ class Spool:
         self._warehouse = warehouse
         self._arrived = threading.Event()
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
         self.error: str | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._open() as database:
+        self._database = sqlite3.connect(path, timeout=10, check_same_thread=False)  # only used under the lock
+        with self._lock, self._database as database:
             database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=FULL")  # a commit is on the disk
             database.execute("CREATE TABLE IF NOT EXISTS spool (id INTEGER PRIMARY KEY, kind TEXT, row TEXT)")
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
 
@@ -69,76 +79,65 @@ class Spool:
         """Stop the thread; remaining rows are written after the next start."""
         self._stopping.set()
         self._arrived.set()
-        self._thread.join(seconds)
+        if self._thread.ident:
+            self._thread.join(seconds)
+        with self._lock:
+            self._database.close()
 
     def put(self, kind: str, rows: Iterable[dict[str, Any]]) -> None:
-        """Store rows of a kind, ``prediction`` or ``outcome``, durably.
+        """Store rows of a kind, ``prediction`` or ``outcome``, durably, in one transaction.
 
         Raises:
             sqlite3.Error: if they can't be written to disk.
         """
-        with self._open() as database:
-            database.executemany(
-                "INSERT INTO spool (kind, row) VALUES (?, ?)", [(kind, json.dumps(row)) for row in rows]
-            )
+        texts = [(kind, json.dumps(row)) for row in rows]
+        with self._lock, self._database as database:
+            database.executemany("INSERT INTO spool (kind, row) VALUES (?, ?)", texts)
         self._arrived.set()
 
     def waiting(self) -> int:
         """Return how many rows aren't in the warehouse yet."""
-        with self._open() as database:
-            return int(database.execute("SELECT count(*) FROM spool").fetchone()[0])
-
-    def _open(self) -> _Database:
-        return _Database(self._path)
+        with self._lock:
+            return int(self._database.execute("SELECT count(*) FROM spool").fetchone()[0])
 
     def _run(self) -> None:
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
-                while not self._stopping.is_set():
-                    self._arrived.clear()
-                    if not self._move():
-                        self._arrived.wait()
-                    self.error, pause = None, 0.0
+                self._move()
+                self.error, pause = None, GATHERING
+                self._arrived.wait()
             except (psycopg.Error, OSError, ValueError) as error:
                 if self.error is None:
                     log.warning("can't write predictions to the warehouse, they are kept in %s: %s", self._path, error)
                 self.error = f"{type(error).__name__}: {' '.join(str(error).split())}"
                 pause = min(LONGEST_PAUSE, max(0.5, pause * 2))
 
-    def _move(self) -> int:
-        """Move one batch to the warehouse; return its number of rows."""
-        with self._open() as database:
-            batch = database.execute("SELECT id, kind, row FROM spool ORDER BY id LIMIT ?", (BATCH,)).fetchall()
-            if not batch:
-                return 0
-            with connect(self._warehouse()) as session, session.transaction(), session.cursor() as cursor:
-                for kind, statement in INSERTS.items():
-                    rows = [json.loads(row) for _, row_kind, row in batch if row_kind == kind]
-                    if rows:
-                        cursor.executemany(statement, [_adapted(row) for row in rows])
-            database.execute("DELETE FROM spool WHERE id <= ?", (batch[-1][0],))
-        return len(batch)
+    def _move(self) -> None:
+        """Move all rows to the warehouse, in batches."""
+        self._arrived.clear()
+        batch = self._oldest()
+        if not batch:
+            return
+        with connect(self._warehouse()) as session:
+            while batch and not self._stopping.is_set():
+                _insert(session, batch)
+                with self._lock, self._database as database:
+                    database.execute("DELETE FROM spool WHERE id <= ?", (batch[-1][0],))
+                batch = self._oldest()
+
+    def _oldest(self) -> list[tuple[int, str, str]]:
+        with self._lock:
+            query = "SELECT id, kind, row FROM spool ORDER BY id LIMIT ?"
+            return self._database.execute(query, (BATCH,)).fetchall()
 
 
-class _Database:
-    """A SQLite connection that commits and closes at the end of its ``with`` statement."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, timeout=10)
-
-    def __enter__(self) -> sqlite3.Connection:
-        return self._connection.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        try:
-            self._connection.__exit__(*error)
-        finally:
-            self._connection.close()
-
-
-def _adapted(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"inputs": Jsonb(row["inputs"])} if "inputs" in row else row
+def _insert(session: Session, batch: list[tuple[int, str, str]]) -> None:
+    with session.transaction():
+        for kind, statement in INSERTS.items():
+            rows = [row for _, row_kind, row in batch if row_kind == kind]
+            if rows:
+                session.execute(statement, [f"[{','.join(rows)}]"])
 
 
 def now() -> datetime:
