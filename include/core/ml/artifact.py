@@ -9,17 +9,20 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import tempfile
+import warnings
 import zipfile
-from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.core.ml.errors import ArtifactError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import pandas as pd
+
+    from include.core.ml.spec import ModelSpec
 
 MODEL_FILE = "model.skops"
 MAX_BYTES = 256 * 1024 * 1024  # of a file in the registry
@@ -29,38 +32,47 @@ MAX_SCHEMA = 32 * 1024 * 1024  # of the description of the objects, whose JSON t
 SCHEMA = "schema.json"
 MOVED = re.compile(r'"include\.(?!(?:core|domains|ops)\.)')
 """Start of a module's name in models of the first release, in which domains were packages of ``include``."""
-LIBRARIES = ("scikit-learn", "skops", "pandas", "numpy")
+ID = re.compile(r'("__id__": |"file": ")(\d+)')
+"""Ids in skops' schema, also in the names of files."""
 
 
-def save(model: Any, folder: Path, example: pd.DataFrame, trusted: Sequence[str]) -> str:
-    """Write an MLflow model folder with signature and input example, and return the model file's SHA-256.
+def save(model: Any, folder: Path, example: pd.DataFrame, trusted: Sequence[str], spec: ModelSpec | None = None) -> str:
+    """Write an MLflow model folder that needs nothing of this repository, and return the model file's SHA-256.
+
+    The same fitted model gives the same file.
 
     Args:
         model: fitted classifier with ``predict_proba``.
         folder: folder to create; must not exist.
-        example: a few rows as sent by a caller; the signature is inferred from them.
+        example: a few rows as sent by a caller.
         trusted: names of the types that the model may contain in addition to those that skops trusts.
+        spec: the model's spec, which has its signature; without one, it is inferred from the example.
 
     Raises:
         ArtifactError: naming the types that are missing from ``trusted``.
     """
-    import mlflow.sklearn
+    import mlflow.pyfunc
     from mlflow.models import infer_signature
 
-    from include.core.ml import skops_io
+    from include.core.ml import skops_io, standalone
 
-    untrusted = skops_io.get_untrusted_types(data=skops_io.dumps(model))
-    _refuse(sorted(set(untrusted) - set(trusted)), "the model to save")
-    mlflow.sklearn.save_model(
-        model,
-        str(folder),
-        serialization_format="skops",
-        skops_trusted_types=sorted(trusted),
-        signature=infer_signature(example, model.predict(example)),
-        pip_requirements=[f"{name}=={version(name)}" for name in LIBRARIES],
-    )
+    content = skops_io.dumps(model)
+    _refuse(sorted(set(skops_io.get_untrusted_types(data=content)) - set(trusted)), "the model to save")
+    content = _normalised(content)
+    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
+        # With an example, MLflow would load the folder's code into this process to try it.
+        warnings.filterwarnings("ignore", ".*An input example was not provided")
+        mlflow.pyfunc.save_model(
+            str(folder),
+            loader_module=standalone.__name__,
+            code_paths=[str(standalone.copy_code(trusted, Path(temporary)))],
+            signature=standalone.signature(spec) if spec else infer_signature(example, model.predict(example)),
+            pip_requirements=standalone.requirements(),
+            model_config=standalone.config(spec, trusted, digest(content)),
+        )
+    (folder / MODEL_FILE).write_bytes(content)
     (folder / "input_example.json").write_text(example.to_json(orient="records"))
-    return digest((folder / MODEL_FILE).read_bytes())
+    return digest(content)
 
 
 def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
@@ -102,6 +114,22 @@ def verify(content: bytes, sha256: str, name: str) -> None:
             f"{name}'s SHA-256 is {actual}, but {sha256} was recorded: it is corrupt or was replaced. Retrain; a live"
             " model is unaffected."
         )
+
+
+def _normalised(content: bytes) -> bytes:
+    """Return a model file without what differs each time it is written: times, and ids that are addresses in memory."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as copy:
+        numbers: dict[str, str] = {}
+        schema = ID.sub(
+            lambda match: match[1] + numbers.setdefault(match[2], str(len(numbers))), archive.read(SCHEMA).decode()
+        )
+        for member in archive.namelist():
+            stem, dot, suffix = member.partition(".")
+            name = numbers.get(stem, stem) + dot + suffix
+            text = schema if member == SCHEMA else archive.read(member)
+            copy.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+    return result.getvalue()
 
 
 def _with_current_names(content: bytes) -> bytes:

@@ -84,7 +84,7 @@ def train(spec: ModelSpec, training: File, folds: Folds, names: Sequence[str]) -
     folder = training.parent / "candidate"
     with tempfile.TemporaryDirectory() as temporary:
         staging = Path(temporary)
-        sha256 = artifact.save(model, staging / MODEL_FOLDER, rows.head(5), spec.trusted_types)
+        sha256 = artifact.save(model, staging / MODEL_FOLDER, rows.head(5), spec.trusted_types, spec)
         (staging / REFERENCE).write_bytes(reference_bytes(table, scores[chosen]))
         files = {
             path.relative_to(staging).as_posix(): path.read_bytes() for path in staging.rglob("*") if path.is_file()

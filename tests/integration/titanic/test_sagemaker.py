@@ -206,11 +206,11 @@ def test_the_champion_is_packaged_and_its_predictions_are_verified(
         requests.post(f"{gate.upstream}/moto-api/static/sagemaker/endpoint-results", json=results, timeout=10)
 
     runtime, requests_ = aws("sagemaker-runtime"), deployment.requests(registry, 1)
-    expected = [[1 - request.probability, request.probability] for request in requests_]
+    expected = [{"survived": request.probability > 0.5, "probability": request.probability} for request in requests_]
     set_response(json.dumps({"predictions": expected}))
     deployment.verify(TITANIC, runtime, packed, requests_, compare=True)
     requests.post(f"{gate.upstream}/moto-api/reset", timeout=10)
-    set_response(json.dumps({"predictions": [[0.5, 0.5]] * len(requests_)}))
+    set_response(json.dumps({"predictions": [{"survived": False, "probability": 0.5}] * len(requests_)}))
     with pytest.raises(EndpointError, match="when the model was trained"):
         deployment.verify(TITANIC, runtime, packed, requests_, compare=True)
     requests.post(f"{gate.upstream}/moto-api/reset", timeout=10)

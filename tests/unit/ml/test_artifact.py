@@ -40,7 +40,7 @@ def test_a_saved_model_predicts_as_before(saved: tuple[Path, str]) -> None:
     assert loaded.predict(ROWS).tolist() == LABELS
     metadata = (folder / "MLmodel").read_text()
     assert "signature:" in metadata
-    assert "serialization_format: skops" in metadata
+    assert "loader_module: include.core.ml.standalone" in metadata
     assert (folder / "input_example.json").exists()
     assert not list(folder.glob("*.pkl"))
 

@@ -143,9 +143,7 @@ def verify(spec: ModelSpec, runtime: Any, deployment: Deployment, expected: list
     Raises:
         EndpointError: naming the row whose prediction is wrong, or the unexpected response.
     """
-    body = json.dumps(
-        {"dataframe_records": [request.row for request in expected], "params": {"predict_method": "predict_proba"}}
-    )
+    body = json.dumps({"dataframe_records": [request.row for request in expected]})
     with translate_errors(f"invoke {deployment.name}"):
         response = runtime.invoke_endpoint(EndpointName=deployment.name, ContentType="application/json", Body=body)
         text: str = response["Body"].read().decode()
@@ -153,7 +151,7 @@ def verify(spec: ModelSpec, runtime: Any, deployment: Deployment, expected: list
         log.warning("%s responded; the predictions were not checked, since no container runs here", deployment.name)
         return text
     try:
-        probabilities = [float(pair[1]) for pair in json.loads(text)["predictions"]]
+        probabilities = [float(answer["probability"]) for answer in json.loads(text)["predictions"]]
     except (ValueError, LookupError, TypeError) as error:
         raise EndpointError(f"{deployment.name} answered {text[:200]!r} instead of predictions ({error})") from error
     if len(probabilities) != len(expected):
