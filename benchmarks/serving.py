@@ -1,7 +1,7 @@
 """Latency, throughput, CPU time and memory of the model server: ``python -m benchmarks.serving``.
 
-The server process of the embedded stack, with its MLflow and PostgreSQL, serves a trained soft vote. Requests at a fixed
-rate form an open loop: each is due at a fixed time, and its latency counts from then, also if it has to wait for a
+The server process of the embedded stack, with its MLflow and PostgreSQL, serves a trained soft vote. Requests at a
+fixed rate form an open loop: each is due at a fixed time, and its latency counts from then, even if it waits for a
 connection. CPU time is the server's, of all its threads; the load comes from this process.
 """
 

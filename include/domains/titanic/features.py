@@ -38,6 +38,10 @@ def derive(passengers: pd.DataFrame) -> pd.DataFrame:
 
     A missing port or deck becomes :data:`UNKNOWN`; a missing age or fare remains NaN.
     """
+    return pd.DataFrame(_derived(passengers), index=passengers.index)
+
+
+def _derived(passengers: pd.DataFrame) -> dict[str, Any]:
     sibsp, parch, fare, age = (passengers[name].to_numpy(np.float64) for name in ("SibSp", "Parch", "Fare", "Age"))
     cabins, family = passengers["Cabin"].tolist(), sibsp + parch + 1
     texts = {
@@ -47,19 +51,16 @@ def derive(passengers: pd.DataFrame) -> pd.DataFrame:
         "Embarked": [port if isinstance(port, str) else UNKNOWN for port in passengers["Embarked"].tolist()],
         "Deck": [cabin[0] if isinstance(cabin, str) and cabin else UNKNOWN for cabin in cabins],
     }
-    return pd.DataFrame(
-        {
-            **{name: pd.array(values, "str") for name, values in texts.items()},
-            "HasCabin": np.array([isinstance(cabin, str) for cabin in cabins], np.float64),
-            "FamilySize": family,
-            "IsAlone": (family == 1).astype(np.float64),
-            "SibSp": sibsp,
-            "Parch": parch,
-            "LogFare": np.log1p(fare),
-            "Age": age,
-        },
-        index=passengers.index,
-    )
+    return {
+        **{name: pd.array(values, "str") for name, values in texts.items()},
+        "HasCabin": np.array([isinstance(cabin, str) for cabin in cabins], np.float64),
+        "FamilySize": family,
+        "IsAlone": (family == 1).astype(np.float64),
+        "SibSp": sibsp,
+        "Parch": parch,
+        "LogFare": np.log1p(fare),
+        "Age": age,
+    }
 
 
 def _title(name: str) -> str:
@@ -92,10 +93,10 @@ class PassengerFeatures(TransformerMixin, BaseEstimator):
 
     def transform(self, passengers: pd.DataFrame) -> pd.DataFrame:
         """Return the features, without missing values."""
-        derived = derive(passengers)
-        titles, ages, fares = (derived[name].to_numpy() for name in ("Title", "Age", "LogFare"))
-        usual = np.array([self.ages_.get(title, np.nan) for title in titles])
+        derived = _derived(passengers)
+        ages, fares = derived["Age"], derived["LogFare"]
+        usual = np.array([self.ages_.get(title, np.nan) for title in derived["Title"].tolist()])
         ages = np.where(np.isnan(ages), usual, ages)
         derived["Age"] = np.where(np.isnan(ages), self.age_, ages)
         derived["LogFare"] = np.where(np.isnan(fares), self.log_fare_, fares)
-        return derived
+        return pd.DataFrame(derived, index=passengers.index)

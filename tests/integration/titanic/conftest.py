@@ -21,6 +21,7 @@ from include.core.ml.artifact import digest
 from include.core.ml.evaluation import Folds
 from include.core.ml.registry import Registry
 from include.core.ml.serving.app import create_app
+from include.core.ml.serving.champions import Champions
 from include.core.ml.serving.client import ModelServer
 from include.core.ml.serving.follower import Follower
 from include.core.ml.serving.spool import Spool
@@ -122,7 +123,7 @@ def serve(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Callable[.
     def start(model: str, follow: type[Follower] = Follower) -> Serving:
         port, file = free_port(), tmp_path / "warehouse.uri"
         file.write_text(warehouse)
-        follower = follow(Registry(mlflow.server, model, file.read_text), TITANIC.trusted_types, interval=0.2)
+        follower = follow(Champions(mlflow.server, model, file.read_text), TITANIC.trusted_types, interval=0.2)
         app = create_app(TITANIC, model, follower, Spool(tmp_path / f"{model}.sqlite", file.read_text))
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
         thread = threading.Thread(target=server.run)

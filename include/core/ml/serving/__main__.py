@@ -9,8 +9,8 @@ from pkgutil import resolve_name
 
 import uvicorn
 
-from include.core.ml.registry import Registry
 from include.core.ml.serving.app import create_app
+from include.core.ml.serving.champions import Champions
 from include.core.ml.serving.follower import Follower
 from include.core.ml.serving.limits import MAX_CONNECTIONS, TimelyProtocol
 from include.core.ml.serving.spool import Spool
@@ -43,7 +43,7 @@ def main() -> None:
     def warehouse() -> str:
         return str(arguments.warehouse_file.read_text().strip())
 
-    follower = Follower(Registry(server, name, warehouse), arguments.spec.trusted_types)
+    follower = Follower(Champions(server, name, warehouse), arguments.spec.trusted_types)
     spool = Spool(arguments.spool, warehouse)
     app = create_app(arguments.spec, name, follower, spool)
     uvicorn.run(

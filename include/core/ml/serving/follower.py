@@ -13,7 +13,7 @@ from include.core.ml.serving.lean import lean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from include.core.ml.registry import Registry
+    from include.core.ml.serving.champions import Champions
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Follower:
         interval: seconds between polls of the registry.
     """
 
-    def __init__(self, registry: Registry, trusted: Sequence[str], interval: float = 1.0) -> None:
+    def __init__(self, registry: Champions, trusted: Sequence[str], interval: float = 1.0) -> None:
         self._registry = registry
         self._trusted = tuple(trusted)
         self._interval = interval
