@@ -49,7 +49,7 @@ REACHED = {
     "airflow-scheduler": {"airflow-apiserver", "postgres", "redis", "statsd-exporter"},
     "first-fill": {"airflow-apiserver", "mlflow", "model-server", "statsd-exporter"},
     "mlflow": {"model-server", "postgres"},
-    "model-server": {"mlflow", "warehouse"},
+    "model-server": {"mlflow", "prometheus", "warehouse"},
     "s3": {"airflow-apiserver"} | SAMPLES - {"s3"},
     "slack": SAMPLES - {"slack"},
     "upstreams": SAMPLES - {"upstreams"},

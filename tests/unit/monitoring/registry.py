@@ -32,6 +32,11 @@ EXPORTERS = {
     "spellbook_alerts_refused",
     "spellbook_alerts_last_drain_timestamp_seconds",
     "spellbook_queue_workers",
+    # include/core/ml/serving
+    "spellbook_model_failed_requests_total",
+    "spellbook_model_log_waiting_rows",
+    "spellbook_model_refused",
+    "spellbook_model_version",
     "spellbook_queue_slots",
     # prometheuscommunity/postgres-exporter, oliver006/redis_exporter, prom/node-exporter
     "pg_up",

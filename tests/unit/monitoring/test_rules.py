@@ -124,6 +124,7 @@ LEFT_OUT = (
     ("DataNeverLoaded", r" and on .*"),
     ("DataNeverLoaded", r" offset 2d"),
     ("MetricsPathDead", r" or on .*"),
+    ("ModelChampionRefused", r" and on .*"),
     ("RedisMemoryHigh", r" > 0(?=\))"),
     ("DatabaseConnectionsHigh", r"(?<=sum) by \(job\)"),
     ("DiskAlmostFull", r'\{mountpoint=~"/volumes/.\+"\}'),
