@@ -1,40 +1,56 @@
 """Compares what the titanic model served in a day with its training data.
 
 ## What
-Compares features and predictions of a UTC day, in each sex and class, with the training data of the version that
-served them; counts predictions; measures accuracy where outcomes have arrived; raises an alert if there is drift.
+Compares features and predictions of a UTC day, and of the days before it, in each sex and class, with the training data
+of the version that served them and its first healthy days; counts predictions; measures accuracy where outcomes have
+arrived, also those of earlier days, and estimates it; raises an alert if there is drift.
 
 ## Inputs
 - tables `predictions` and `outcomes`, which the model server writes
 - connection `mlflow_default`, for the training data of each version; `postgres_default`
 - param `preview`: show what the run would change, and write nothing
 - the day: param `day`, else the first of the run's data interval; the day before the trigger, if the run has none
+- params `acknowledge`, a reason, and `only`, the keys of alarms: acknowledge alarms of the day, all by default
 
 ## Outputs
 - table `model_drift`: all checks of each day; table `model_daily`: volume and accuracy by segment
+- table `model_alarm_acknowledgement`
 - `monitoring/day=…/` in object storage: report and plots
 
 ## On failure
-`alert` fails if there is drift: its error names segment, feature and numbers. See
-`docs/runbooks/model_monitoring.md`.
+`alert` fails if there is an alarm that wasn't acknowledged: its error names segment, feature, numbers, since when, and
+what to look at. See `docs/runbooks/model_monitoring.md`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, dag, task
+from airflow.sdk import Asset, Connection, CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 from pendulum import datetime
 
 from include.core.dag import PREVIEW, day_param, publication, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
+
+ACKNOWLEDGE = {
+    "acknowledge": Param(
+        None,
+        type=["null", "string"],
+        minLength=10,
+        maxLength=500,
+        description="Acknowledge alarms of the day for this reason: they fail no run until they change.",
+    ),
+    "only": Param(
+        [], type="array", items={"type": "string"}, description="Keys of the alarms to acknowledge; all if empty."
+    ),
+}
 
 
 @dag(
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
-    params=PREVIEW | {"day": day_param()},
+    params=PREVIEW | {"day": day_param()} | ACKNOWLEDGE,
     default_args={"owner": "data-science"},
     tags=[Tag.ML],
     doc_md=__doc__,
@@ -72,13 +88,17 @@ def model_monitoring() -> None:
         return report
 
     @task
-    def alert(report: str) -> None:
-        """Fail, and so raise an alert, if there is drift."""
+    def alert(report: str, postgres_conn_id: str, **context: Any) -> None:
+        """Fail, and so raise an alert, if there are alarms that weren't acknowledged."""
         from include.core.ml.drift import pipeline
 
-        pipeline.alert(ObjectStoragePath(report))
+        params = context["params"]
+        pipeline.alert(
+            ObjectStoragePath(report), warehouse_uri(postgres_conn_id), params["acknowledge"], params["only"]
+        )
 
-    alert(keep_history(compare_day("mlflow_default", "postgres_default"), "postgres_default"))
+    report = keep_history(compare_day("mlflow_default", "postgres_default"), "postgres_default")
+    alert(report, "postgres_default")
 
 
 model_monitoring()

@@ -39,3 +39,7 @@ class BusyError(Exception):
 
 class DriftError(PermanentError):
     """Served predictions differ from what the model was trained on; the message names segment, feature and numbers."""
+
+
+class AcknowledgementError(PermanentError, ValueError):
+    """A run was told to acknowledge an alarm that isn't raised."""

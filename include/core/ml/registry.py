@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.exceptions import MlflowException
 
     from include.core.ml.tracking import Server
 
@@ -225,6 +226,11 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+
+def missing(error: MlflowException) -> bool:
+    """Return whether MLflow no longer has the version, its run or its file, rather than being out of order."""
+    return error.error_code in NOT_FOUND and "not found" in str(error).lower()
 
 
 def _version(entity: ModelVersion) -> Version:

@@ -14,6 +14,7 @@ from include.core.ml.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import date
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,18 @@ class Watched:
     """What the drift checks compare. Avoid redundant features: each check reduces the statistical power.
 
     Attributes:
-        categories, numbers: derived features, compared by their distribution.
+        categories, numbers: derived features, compared by their distribution; a category by the share of each level.
         nullable: raw columns, compared by their share of missing values.
         ranged: raw columns, compared by their share of values outside the training's range.
+        season: returns the season of a day, such as ``weekend``, if the rows differ regularly; a day is then compared
+            with the healthy days of its season, see :mod:`include.core.ml.drift.baseline`.
     """
 
     categories: tuple[str, ...]
     numbers: tuple[str, ...]
     nullable: tuple[str, ...] = ()
     ranged: tuple[str, ...] = ()
+    season: Callable[[date], str] | None = None
 
 
 @dataclass(frozen=True)

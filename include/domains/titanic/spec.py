@@ -31,9 +31,9 @@ TITANIC = ModelSpec(
     reference="article_recipe",
     trusted_types=TRUSTED_TYPES,
     watched=Watched(
-        categories=("Title", "Embarked", "Deck"),
+        categories=("Sex", "Pclass", "Title", "Embarked", "Deck"),
         numbers=("Age", "LogFare", "FamilySize"),
-        nullable=("Age", "Cabin"),
+        nullable=("Age",),
         ranged=("Age", "Fare"),
     ),
     card=CardText(

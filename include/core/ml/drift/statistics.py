@@ -1,98 +1,66 @@
-"""Measures the shift of a sample from a reference: an effect size (PSI) and its significance (a p-value).
+"""Measures how the distribution of a number differs from the reference's, and adjusts p-values for their number.
 
-Either alone gives false alarms: PSI grows as samples shrink, and a p-value detects tiny shifts in a large sample. A
-feature has drifted only if both say so, with the p-values of a run adjusted for their number (Holm's method).
+The size is the Wasserstein distance, which a rescaling of tied values hardly changes, as it would change the population
+stability index, whose bins end where values tie. The p-value is that of Kolmogorov and Smirnov's test. An alarm needs
+both: a p-value alone finds tiny shifts in many rows, a size alone finds chance in few.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-BINS = 5
-FLOOR = 0.5  # rows assumed in an empty bin, so that its logarithm is defined
-
 
 @dataclass(frozen=True)
-class Shift:
-    """How a sample differs from the reference.
+class Difference:
+    """How the distribution of a sample differs from the reference's.
 
     Attributes:
-        psi: population stability index, 0 for equal shares; 0.1 to 0.25 is usually called a moderate shift.
-        distance: largest distance of the two distribution functions (numbers, Kolmogorov-Smirnov), or half the sum of
-            the differences of shares (categories, total variation); 0 to 1.
-        p_value: probability of such a difference by chance; two-sample Kolmogorov-Smirnov test for numbers, chi-square
-            test of homogeneity for categories.
+        distance: Wasserstein distance in standard deviations of the reference: the mean distance by which values moved.
+        p_value: two-sample Kolmogorov-Smirnov test.
     """
 
-    psi: float
     distance: float
     p_value: float
 
 
-def numeric_shift(reference: pd.Series[float], sample: pd.Series[float]) -> Shift:
-    """Compare numbers; missing values are ignored, since their rate is compared separately.
+def difference(reference: NDArray[np.float64], sample: NDArray[np.float64]) -> Difference:
+    """Compare two samples without missing values; both have values, and the reference's differ.
 
-    PSI's bins are the reference's quintiles. A sample or reference without values gives no shift.
+    Both measures come from the distance of the two distribution functions: the area between them, and its maximum.
     """
-    old, new = reference.dropna().to_numpy(float), sample.dropna().to_numpy(float)
-    if not len(old) or not len(new):
-        return Shift(0.0, 0.0, 1.0)
-    edges = np.unique(np.quantile(old, np.linspace(0, 1, BINS + 1)[1:-1]))
-    before, now = (_counts(values, edges) for values in (old, new))
-    test = stats.ks_2samp(old, new, method="asymp")
-    return Shift(psi(before, now), float(test.statistic), float(test.pvalue))
+    values = np.sort(np.concatenate([reference, sample]))
+    gap = np.abs(_shares(reference, values) - _shares(sample, values))
+    distance = float((gap[:-1] * np.diff(values)).sum() / reference.std())
+    effective = len(reference) * len(sample) / (len(reference) + len(sample))
+    return Difference(distance, float(special.kolmogorov(np.sqrt(effective) * gap.max())))
 
 
-def _counts(values: NDArray[Any], edges: NDArray[Any]) -> NDArray[Any]:
-    """Return the number of values in each bin between ``edges``, and beyond them."""
-    bins = np.searchsorted(edges, values, side="right")
-    return np.array([(bins == index).sum() for index in range(len(edges) + 1)], dtype=np.float64)
+def _shares(sample: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of the sample that is at most each of ``values``."""
+    return np.searchsorted(np.sort(sample), values, side="right") / len(sample)
 
 
-def categorical_shift(reference: pd.Series[str], sample: pd.Series[str]) -> Shift:
-    """Compare categories, including those that occur on one side only; missing values are ignored."""
-    old, new = reference.dropna().astype(str), sample.dropna().astype(str)
-    names = sorted(set(old) | set(new))
-    if not len(old) or not len(new) or len(names) < 2:
-        return Shift(0.0, 0.0, 1.0)
-    counts = [values.value_counts().reindex(names, fill_value=0).to_numpy(float) for values in (old, new)]
-    shares = [count / count.sum() for count in counts]
-    p_value = float(stats.chi2_contingency(np.array(counts), correction=False).pvalue)
-    return Shift(psi(*counts), float(np.abs(shares[0] - shares[1]).sum() / 2), p_value)
+def independent(values: NDArray[np.float64]) -> float:
+    """Return the effective number of independent columns, for the adjustment of their tests.
 
-
-def rate_shift(reference: pd.Series[bool], sample: pd.Series[bool]) -> Shift:
-    """Compare the rates of an event, such as a missing value, by Fisher's exact test; ``psi`` is that of the rates."""
-    old, new = reference.astype(bool), sample.astype(bool)
-    if not len(old) or not len(new):
-        return Shift(0.0, 0.0, 1.0)
-    table = np.array([[old.sum(), (~old).sum()], [new.sum(), (~new).sum()]], dtype=float)
-    p_value = float(stats.fisher_exact(table.astype(int)).pvalue)
-    return Shift(psi(table[0], table[1]), abs(float(old.mean() - new.mean())), p_value)
-
-
-def psi(reference: NDArray[Any], sample: NDArray[Any]) -> float:
-    """Return the population stability index of two vectors of counts by bin.
-
-    PSI = sum over bins of (q - p) ln(q / p), with shares p of the reference and q of the sample; the symmetrised
-    Kullback-Leibler divergence (B. Yurdakul, Statistical properties of population stability index, Western Michigan
-    University, 2018). Two equal populations give about (bins - 1)(1/n + 1/m) by chance; that is subtracted, so that
-    small samples don't appear shifted.
+    J. Li, L. Ji, Adjusting multiple testing in multilocus analyses using the eigenvalues of a correlation matrix,
+    Heredity 95, 2005. Missing values count as the column's mean; columns with one value don't count.
     """
-    p, q = (np.maximum(counts, FLOOR) / np.maximum(counts, FLOOR).sum() for counts in (reference, sample))
-    raw = float(((q - p) * np.log(q / p)).sum())
-    chance = float((len(reference) - 1) * (1 / reference.sum() + 1 / sample.sum()))
-    return max(0.0, raw - chance)
+    filled = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
+    varying = filled[:, np.ptp(filled, axis=0) > 0]
+    if not varying.size:
+        return 1.0
+    eigenvalues = np.abs(np.linalg.eigvalsh(np.atleast_2d(np.corrcoef(varying, rowvar=False))))
+    return float(((eigenvalues >= 1) + eigenvalues % 1).sum())
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
