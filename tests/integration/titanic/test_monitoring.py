@@ -267,11 +267,15 @@ def test_an_acknowledged_alarm_fails_no_run_until_it_changes(serving: Serving, j
     pipeline.alert(first, serving.warehouse, "a tour of older men")
     acknowledged = rows(serving, "SELECT alarm, reason FROM model_alarm_acknowledgement")
     assert (key, "a tour of older men") in acknowledged
+    acknowledge = "the same tour"
     second = older(2, 18)
     assert key in texts(Report.model_validate_json(second.read_bytes()))
-    pipeline.alert(second, serving.warehouse)
+    with pytest.raises(DriftError) as raised:
+        pipeline.alert(second, serving.warehouse)
+    assert key not in str(raised.value), "only what grows with more days is new"
+    pipeline.alert(second, serving.warehouse, acknowledge)
     with pytest.raises(DriftError, match=key):
-        pipeline.alert(older(1, 70), serving.warehouse)
+        pipeline.alert(older(1, 90), serving.warehouse)
 
 
 def test_weekends_that_differ_regularly_are_learnt_once_they_are_acknowledged(

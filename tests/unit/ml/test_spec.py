@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from include.core.ml.candidate import Request
+from include.core.ml.drift.baseline import Days
 from include.core.ml.drift.checks import Limits, check
+from include.core.ml.drift.summary import Features
 from include.core.ml.spec import CardText, ModelSpec, Watched, to_records
 from tests.unit.ml.application import Application, serving
 
@@ -92,10 +95,16 @@ def test_the_checks_compare_what_the_spec_watches() -> None:
     rows = pd.DataFrame({"street": "Elm Street", "rooms": rooms, "area": GENERATOR.normal(80, 10, 400)})
     served = rows.assign(area=rows["area"] + 100)
     probabilities = np.where(rooms > 3, 0.8, 0.2)
-    findings = check(HOUSES, rows, probabilities, served, probabilities, Limits())
+    features = Features.of(HOUSES, rows)
+    today = features.summary(served, probabilities)
+    days = Days((date(2024, 1, 1),), today.rows[None], today.mean[None], today.sd[None], np.ones(1, dtype=bool))
+    old, new = (
+        (features.values(table, probabilities), HOUSES.segment(table).to_numpy(str)) for table in (rows, served)
+    )
+    findings = check(features, features.summary(rows, probabilities), days, old, new, Limits())
     assert {finding.segment for finding in findings} == {"all", "large", "small"}
     assert {finding.feature for finding in findings if finding.alarm} == {"out of range area"}
-    assert "predicted to sell" in {finding.feature for finding in findings}
+    assert {"large=True", "prediction", "missing area"} < {finding.feature for finding in findings}
 
 
 def test_rows_are_restored_unchanged() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Season = Callable[[dt.date], str]
 
-LEARNT_DAYS, LEARNT_DAYS_OF_A_SEASON = 28, 4
+LEARNT_DAYS, LEARNT_DAYS_OF_A_SEASON = 42, 4
 DELAY = max(sequential.WINDOWS)
 """Days after which a day is learnt from: none that is in a window of today."""
 

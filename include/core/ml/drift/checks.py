@@ -36,17 +36,17 @@ class Limits:
         shapes: of the daily tests of distributions.
         accuracy: of the daily tests of the accuracy.
         shift: minimum shift of a mean, in standard deviations.
-        distance: minimum distance of distributions, in standard deviations.
+        tolerance: how far values may move before their distribution counts as changed, in standard deviations.
         accuracy_drop: minimum drop of the accuracy.
         rows: minimum predictions of a segment in a day for a daily test.
     """
 
-    whole: float = 0.025
-    segments: float = 0.007
-    shapes: float = 0.007
-    accuracy: float = 0.006
+    whole: float = 0.03
+    segments: float = 0.005
+    shapes: float = 0.005
+    accuracy: float = 0.005
     shift: float = 0.05
-    distance: float = 0.2
+    tolerance: float = 0.1
     accuracy_drop: float = 0.1
     rows: int = 20
 
@@ -121,9 +121,7 @@ def check(
             size, strength = float(found.size[row, column]), float(found.strength[row, column])
             shifted = strength >= 1 and abs(size) >= limits.shift
             shape, p_value = shapes.get((segment, feature)) or (None, 1.0)
-            reshaped = (
-                shape is not None and p_value < limits.of_a_day(limits.shapes) and shape.distance >= limits.distance
-            )
+            reshaped = shape is not None and p_value < limits.of_a_day(limits.shapes)
             findings.append(
                 Finding(
                     segment,
@@ -216,6 +214,6 @@ def _shapes(
         for column, feature in enumerate(features.names[: features.numbers]):
             before, now = (values[~np.isnan(values[:, column]), column] for values in (old, new))
             if min(len(before), len(now)) >= limits.rows and np.ptp(before) > 0:
-                found[segment, feature] = difference(before, now)
+                found[segment, feature] = difference(before, now, limits.tolerance)
     adjusted = holm([item.p_value for item in found.values()])
     return {key: (item, p_value) for (key, item), p_value in zip(found.items(), adjusted, strict=True)}

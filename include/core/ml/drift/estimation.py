@@ -36,6 +36,7 @@ class Estimator:
 
     def __init__(self, probabilities: Floats, labels: NDArray[np.int64], segments: pd.Series[str]) -> None:
         self._segments = sorted(set(segments))
+        self._spread = float(self._log_odds(probabilities).std()) or 1.0
         inputs = [self._inputs(repeat, segments) for repeat in probabilities]
         self._model = LogisticRegression(max_iter=1000).fit(np.concatenate(inputs), np.tile(labels, len(inputs)))
 
@@ -47,6 +48,10 @@ class Estimator:
         return np.where(probabilities > 0.5, calibrated, 1 - calibrated)
 
     def _inputs(self, probabilities: Floats, segments: pd.Series[str]) -> Floats:
-        inside = np.clip(probabilities, EDGE, 1 - EDGE)
         dummies = segments.to_numpy(str)[:, None] == np.array(self._segments)
-        return np.column_stack([np.log(inside / (1 - inside)), dummies])
+        return np.column_stack([self._log_odds(probabilities) / self._spread, dummies])
+
+    @staticmethod
+    def _log_odds(probabilities: Floats) -> Floats:
+        inside = np.clip(probabilities, EDGE, 1 - EDGE)
+        return np.log(inside / (1 - inside))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from include.core.ml.drift.summary import Features, Summary
     from include.core.ml.spec import ModelSpec
 
-LEARNING = 70
+LEARNING = 90
 """Days from a version's first on in which the days to learn from are looked for."""
 
 EARLIER = """

@@ -6,7 +6,7 @@ loses little against a step. Days are added up stratum by stratum, each less its
 of the segments nor a season counts as a drift.
 
 Two errors are kept apart. The noise of the days is drawn anew every day, so that its limit allows for the number of
-looks in a month. The error of the baseline's own mean is drawn once.
+looks in a month. The error of the baseline's own mean is drawn once, and its limit is lower.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 WINDOWS = (1, 2, 4, 8, 16)
-LOOKS = 100
-"""Independent tests with the same false alarms as a month's overlapping ones; simulated in ``tests/unit/ml``."""
+LOOKS, BASELINE_LOOKS = 100, 30
+"""Independent tests with the same false alarms as a month's overlapping ones: for the noise, and for the error of the
+baseline, which adds to each of them. ``tests/unit/ml/test_sequential.py`` simulates them."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _score(rows: Floats, mean: Floats, base: Baseline, chance: float, weights: F
     cubes = (weights[:, None] ** 2 * weighted * (base.skewness * sd**3)[..., None, :]).sum(axis=(-2, -1))
     scale = np.sqrt(np.where(noise > 0, noise, 1.0))
     score = normal_equivalent(total / scale, cubes / scale**3)
-    limit = special.ndtri(chance / LOOKS / 2) ** 2 + special.ndtri(chance / 2) ** 2 * error / scale**2
+    limit = special.ndtri(chance / LOOKS / 2) ** 2 + special.ndtri(chance / BASELINE_LOOKS / 2) ** 2 * error / scale**2
     spread = (weighted * sd[..., None, :]).sum(axis=(-2, -1))
     return np.abs(score) / np.sqrt(limit), total / np.where(spread > 0, spread, 1.0)
 

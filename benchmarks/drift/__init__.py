@@ -1,0 +1,1 @@
+"""False alarms, power and delay of the drift monitoring, and the error of the estimated accuracy."""
