@@ -112,7 +112,7 @@ class ModelSpec:
 
     @property
     def outcome(self) -> str:
-        """Name of the share of rows predicted as 1, in drift checks and plots."""
+        """Name of the share of rows predicted as 1, in messages and on the model card."""
         return f"predicted to {self.positive_text}"
 
     def frame(self, rows: Sequence[BaseModel]) -> pd.DataFrame:

@@ -241,6 +241,17 @@ def test_answers_that_cannot_be_judged_are_named_and_the_others_are_judged(
     assert sorted(daily) == [(1, 4389, False), (9, 11, True)]
 
 
+def test_a_day_without_a_single_possible_answer_is_named(serving: Serving, watch: Callable[[], Report]) -> None:
+    serving.server.predict([item for item in traffic(9) if item["Sex"] == "male" and item["Pclass"] == 2])
+    wait(lambda: serving.server.health()["log_waiting"] == 0)
+    with psycopg.connect(serving.warehouse) as connection:
+        count = connection.execute("UPDATE predictions SET probability = 'NaN' WHERE purpose = 'live'").rowcount
+    report = watch()
+    assert f"version 1: segment male-2, {count} of {count} answers aren't a probability" in texts(report)
+    assert len(report.alarms) == 1
+    assert rows(serving, "SELECT segment, predictions, estimated FROM model_daily") == [("all", count, None)]
+
+
 @pytest.mark.parametrize("count", [1, 24])
 def test_a_day_of_few_predictions_is_said_to_be_one(serving: Serving, watch: Callable[[], Report], count: int) -> None:
     serving.server.predict(traffic(8)[:count])
@@ -275,20 +286,23 @@ def test_an_acknowledged_alarm_fails_no_run_until_it_changes(serving: Serving, j
     assert key not in str(raised.value), "only what grows with more days is new"
     pipeline.alert(second, serving.warehouse, acknowledge)
     with pytest.raises(DriftError, match=key):
-        pipeline.alert(older(1, 90), serving.warehouse)
+        pipeline.alert(older(1, 48), serving.warehouse)
 
 
 def test_weekends_that_differ_regularly_are_learnt_once_they_are_acknowledged(
     serving: Serving, judge: Callable[..., UPath]
 ) -> None:
     seasonal = replace(TITANIC, watched=replace(TITANIC.watched, season=lambda day: str(day.weekday() >= 5)))
+
+    def older(rows: pd.DataFrame) -> Any:
+        return rows["Age"] + 12
+
     monday = today() - dt.timedelta(days=today().weekday() + 14)
     raised = []
     for number in range(13):
         day = monday + dt.timedelta(days=number)
-        years = 12 * (day.weekday() >= 5)
         at = dt.datetime.combine(day, dt.time(12), dt.UTC)
-        serving.server.replay(traffic(100 + number, Age=lambda rows, years=years: rows["Age"] + years), at)
+        serving.server.replay(traffic(100 + number, **({"Age": older} if day.weekday() >= 5 else {})), at)
         file = judge(day, seasonal)
         try:
             pipeline.alert(file, serving.warehouse)

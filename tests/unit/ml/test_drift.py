@@ -145,7 +145,7 @@ def test_the_estimate_corrects_probabilities_that_are_not_calibrated() -> None:
     actual = generator.random(4000)
     labels = (generator.random(4000) < actual).astype(np.int64)
     squeezed = 0.5 + (actual - 0.5) / 10
-    segments = pd.Series(np.where(np.arange(4000) % 2, "a", "b"))
+    segments = pd.Series(["a", "b"] * 2000)
     estimator = Estimator(squeezed[None], labels, segments)
     sure = actual > 0.8
     confidence = estimator.confidence(squeezed[sure], segments[sure])

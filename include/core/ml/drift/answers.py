@@ -32,5 +32,5 @@ def repeated(reference: pd.DataFrame, rows: pd.DataFrame) -> Iterator[NDArray[np
     distinct, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     expected = (known.reindex(distinct, fill_value=0).to_numpy() + 1) / (len(reference) + 1)
     chance = stats.binom.sf(counts - 1, len(rows), np.minimum(expected, 1))
-    for index in np.flatnonzero((counts > 1) & (chance < CHANCE / len(distinct))):
+    for index in np.flatnonzero((counts > 1) & (chance < CHANCE / max(1, len(distinct)))):
         yield np.flatnonzero(inverse == index)

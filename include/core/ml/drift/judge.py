@@ -200,8 +200,9 @@ class Judge:
                     if day.version == version:
                         self._set_aside(day, date)
                         parts.append(self._values(trained, day.rows, day.probabilities))
-            values, segments = zip(*parts, strict=True)
-            return np.concatenate(values), np.concatenate(segments)
+            if parts:  # predictions may have been deleted since
+                values, segments = zip(*parts, strict=True)
+                return np.concatenate(values), np.concatenate(segments)
         return self._values(trained, trained.rows, trained.probabilities[0])
 
     def _drift(self, date: dt.date, version: int, item: Finding) -> Alarm:
