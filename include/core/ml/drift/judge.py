@@ -59,7 +59,11 @@ class Trained:
         reference = Reference(registry.file(version, REFERENCE), spec)
         self.rows, self.segments, self.probabilities = reference.rows, reference.segments, reference.probabilities
         self.features = Features.of(spec, self.rows)
-        self.summary = self.features.summary(self.rows, self.probabilities[0])
+        self.values: Values = (
+            self.features.values(self.rows, self.probabilities[0]),
+            self.segments.to_numpy(str),
+        )
+        self.summary = self.features.summarise(*self.values)
         self.estimator = Estimator(self.probabilities, reference.labels, self.segments)
         self.confidence = self.estimator.confidence(self.probabilities[0], self.segments)
         self.right = ((self.probabilities > 0.5) == reference.labels).mean(axis=0)
@@ -95,11 +99,11 @@ class Judge:
         if not len(day.rows):
             result.daily += self._accuracies(day, trained)
             return result
-        today = trained.features.summary(day.rows, day.probabilities)
+        new = self._values(trained, day.rows, day.probabilities)
+        today = trained.features.summarise(*new)
         days = days_until(
             self._uri, self._registry.name, day.version, date, trained.features, today, self._acknowledged
         )
-        new = self._values(trained, day.rows, day.probabilities)
         result.findings = check(
             trained.features,
             trained.summary,
@@ -115,7 +119,8 @@ class Judge:
         result.alarms += [self._drift(date, day.version, item) for item in found]
         result.daily = list(self._accuracies(day, trained))
         result.alarms += self._accuracy_alarms(date, day.version, result.daily)
-        result.plot = self._plot(result.findings, day.version, date)
+        if found:  # drawing takes half as long as all else
+            result.plot = self._plot(result.findings, day.version, date)
         return result
 
     def outcomes(self, day: Day, date: dt.date) -> Judgement:
@@ -203,7 +208,7 @@ class Judge:
             if parts:  # predictions may have been deleted since
                 values, segments = zip(*parts, strict=True)
                 return np.concatenate(values), np.concatenate(segments)
-        return self._values(trained, trained.rows, trained.probabilities[0])
+        return trained.values
 
     def _drift(self, date: dt.date, version: int, item: Finding) -> Alarm:
         where = f"segment {item.segment}, {item.feature}, mean {item.reference:.3g} became {item.observed:.3g}"

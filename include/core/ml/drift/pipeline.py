@@ -64,8 +64,8 @@ def compare(
 ) -> str:
     """Compare a day's predictions with the training of each serving version; return the report's URL.
 
-    Earlier days whose outcomes have arrived since they were judged are judged again. A plot of each version is stored
-    beside the report.
+    Earlier days whose outcomes have arrived since they were judged are judged again. A plot of each version that
+    drifted is stored beside the report.
     """
     folder = root / "monitoring" / f"day={date.isoformat()}" / file_name(run_id)
     read_at = dt.datetime.now(dt.UTC)

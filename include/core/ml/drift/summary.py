@@ -90,7 +90,10 @@ class Features:
 
     def summary(self, rows: pd.DataFrame, probabilities: Floats) -> Summary:
         """Summarise rows and their predictions."""
-        values, names = self.values(rows, probabilities), self.spec.segment(rows).to_numpy(str)
+        return self.summarise(self.values(rows, probabilities), self.spec.segment(rows).to_numpy(str))
+
+    def summarise(self, values: Floats, names: NDArray[np.str_]) -> Summary:
+        """Summarise the values of rows, whose segments are ``names``."""
         parts = [values, *(values[names == segment] for segment in self.segments)]
         return Summary(*(np.stack(moment) for moment in zip(*map(_moments, parts), strict=True)))
 
