@@ -1,14 +1,15 @@
 """Trains, evaluates and deploys a classifier of who survived the Titanic.
 
 ## What
-Validates the passenger list, compares candidates with the baselines on the same folds, rejects a candidate that fails a
-gate, makes one that passes champion, and verifies with real requests that the model server serves it. Each candidate
-gets a model card.
+Validates the passenger list, compares candidates with the baselines on the same folds, rejects a candidate that harms
+anybody, makes one that is better than the champion the new one, and verifies with real requests that the model server
+serves it. Each candidate gets a model card. A candidate that is merely as good ends the run without a deployment.
 
 ## Inputs
 - the passenger list: param `passengers`, else `SPELLBOOK_TITANIC_PASSENGERS`
 - connections `mlflow_default`, `model_server_default`, and `postgres_default` for the checksums of models
-- params: `models` to compare, `repeats` of ten-fold cross-validation, `approval` by a human, `on_refusal` fail or skip
+- params: `models` to compare, `repeats` of ten-fold cross-validation, `needs_gain` over the champion, `approval` by a
+  human, `on_refusal` fail or skip
 
 ## Outputs
 - a version of the registered model `titanic` with the alias `champion`; files, plots and card in its MLflow run
@@ -80,6 +81,11 @@ MODELS = ["gender_rule", "article_recipe", "logistic_regression", "soft_vote"]
         "repeats": Param(
             REPEATS, type="integer", minimum=1, maximum=50, description="Repeats of ten-fold cross-validation."
         ),
+        "needs_gain": Param(
+            True,
+            type="boolean",
+            description="Whether a candidate must be better than the champion in something; false: it must do no harm.",
+        ),
         "approval": Param(False, type="boolean", description="Whether a human must approve the deployment."),
         "on_refusal": Param(
             "fail",
@@ -106,20 +112,24 @@ def titanic_ml_pipeline() -> None:
             return prepare(file.read(), source, root, context["dag_run"].run_id)
 
     @task(pool="cpu_bound_pool", pool_slots=2)
-    def train_model(passengers: str, **context: Any) -> str:
+    def train_model(passengers: str, postgres_conn_id: str, **context: Any) -> str:
         """Compare the models on the same folds and fit the best; return the candidate's URL."""
         from include.core.ml import pipeline
         from include.core.ml.evaluation import Folds
         from include.domains.titanic.spec import TITANIC
 
         folds = Folds(repeats=context["params"]["repeats"])
-        return pipeline.train(TITANIC, ObjectStoragePath(passengers), folds, context["params"]["models"])
+        models, warehouse = context["params"]["models"], warehouse_uri(postgres_conn_id)
+        return pipeline.train(TITANIC, ObjectStoragePath(passengers), folds, models, warehouse)
 
-    @task.branch(pool="cpu_bound_pool")
-    def evaluate_model(candidate: str, mlflow_conn_id: str, postgres_conn_id: str, **context: Any) -> list[str]:
-        """Evaluate the candidate; continue with approval or deployment, or end the run."""
+    @task.branch(pool="cpu_bound_pool", pool_slots=2)
+    def evaluate_model(
+        candidate: str, passengers: str, mlflow_conn_id: str, postgres_conn_id: str, **context: Any
+    ) -> list[str]:
+        """Judge the candidate; continue with approval or deployment, or end the run."""
         from include.core.ml import pipeline
         from include.core.ml.errors import RefusedError
+        from include.core.ml.evaluation import Folds
         from include.core.ml.registry import Registry
         from include.core.ml.tracking import Server
         from include.domains.titanic.spec import TITANIC
@@ -127,11 +137,18 @@ def titanic_ml_pipeline() -> None:
         registry = Registry(
             Server.of(Connection.get(mlflow_conn_id)), TITANIC.name, partial(warehouse_uri, postgres_conn_id)
         )
-        verdict = pipeline.evaluate(TITANIC, ObjectStoragePath(candidate), registry)
+        verdict = pipeline.evaluate(
+            TITANIC,
+            ObjectStoragePath(passengers),
+            ObjectStoragePath(candidate),
+            registry,
+            Folds(repeats=context["params"]["repeats"]),
+            needs_gain=context["params"]["needs_gain"],
+        )
         context["ti"].xcom_push("summary", verdict.summary)
         if verdict.accepted:
             return ["approve_model" if context["params"]["approval"] else "deploy_model"]
-        if context["params"]["on_refusal"] == "fail":
+        if context["params"]["on_refusal"] == "fail" and not verdict.is_harmless:
             raise RefusedError("; ".join(verdict.refusals))
         return []
 
@@ -161,8 +178,9 @@ def titanic_ml_pipeline() -> None:
             keep=int(settings.KEPT_VERSIONS.read()),
         )
 
-    candidate = train_model(prepare_data())
-    evaluated = evaluate_model(candidate, "mlflow_default", "postgres_default")
+    passengers = prepare_data()
+    candidate = train_model(passengers, "postgres_default")
+    evaluated = evaluate_model(candidate, passengers, "mlflow_default", "postgres_default")
     deployed = deploy_model(candidate, "mlflow_default", "postgres_default", "model_server_default")
     evaluated >> [approve_model, deployed]
     approve_model >> deployed

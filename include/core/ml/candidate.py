@@ -1,4 +1,4 @@
-"""A candidate: a trained model with its files, their checksums and its cross-validation results."""
+"""The files of a candidate: what the training writes, and what the gates add."""
 
 from __future__ import annotations
 
@@ -10,21 +10,41 @@ import pandas as pd
 from pydantic import AliasChoices, BaseModel, Field
 
 from include.core.ml import artifact
-from include.core.ml.errors import ArtifactError
-from include.core.ml.evaluation import Scores
 from include.core.ml.registry import MODEL_FOLDER
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from include.core.ml.spec import ModelSpec
     from include.core.storage import File
 
+CANDIDATE = "candidate.json"
 EVALUATION = "evaluation.json"
 REFERENCE = "reference.parquet"
 OUT_OF_FOLD = "out_of_fold_"
+
+
+class Candidate(BaseModel):
+    """What the training says about a candidate, the content of :data:`CANDIDATE`; the gates believe none of it.
+
+    Attributes:
+        name: unique name of this training: the run and the chosen model's checksum.
+        tried: names of the estimators that it compared.
+        chosen: name of the one with the best mean accuracy.
+        files: checksum of each file beside this one, by its path.
+    """
+
+    name: str
+    tried: list[str]
+    chosen: str
+    files: dict[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the model file."""
+        return self.files[f"{MODEL_FOLDER}/{artifact.MODEL_FILE}"]
 
 
 class Result(BaseModel):
@@ -43,18 +63,15 @@ class Request(BaseModel):
     probability: float
 
 
-class Candidate(BaseModel):
-    """The content of :data:`EVALUATION`.
+class Evaluation(BaseModel):
+    """What the gates measured of a candidate, the content of :data:`EVALUATION`.
 
     Attributes:
-        name: unique name of this training: the run and the chosen model's checksum.
-        chosen: name of the model with the best mean accuracy.
+        name, chosen, files: as of the candidate.
         data_digest: checksum of the training rows.
         rows: number of training rows.
         splits, repeats, seed: the folds.
-        accuracies: accuracy of each fold of the chosen model.
         results: results of all models, including the baselines, by name.
-        files: checksum of each file beside this one, by its path.
         requests: real requests with this model's expected predictions.
     """
 
@@ -65,7 +82,6 @@ class Candidate(BaseModel):
     splits: int
     repeats: int
     seed: int
-    accuracies: list[float]
     results: dict[str, Result]
     files: dict[str, str]
     requests: list[Request]
@@ -75,49 +91,29 @@ class Candidate(BaseModel):
         """Checksum of the model file."""
         return self.files[f"{MODEL_FOLDER}/{artifact.MODEL_FILE}"]
 
-    @property
-    def test_share(self) -> float:
-        """Test rows over training rows of a fold."""
-        return 1 / (self.splits - 1)
+
+def read(file: File) -> Candidate:
+    """Return the candidate that a file describes."""
+    return Candidate.model_validate_json(file.read_bytes())
 
 
-def read(evaluation: File) -> Candidate:
-    """Return the candidate stored in an evaluation file."""
-    return Candidate.model_validate_json(evaluation.read_bytes())
-
-
-def fetch(evaluation: File, candidate: Candidate, folder: Path) -> dict[str, str]:
-    """Copy the candidate's files and its evaluation into ``folder``; return the checksum of each, by path.
+def fetch(folder: File, files: Mapping[str, str]) -> dict[str, bytes]:
+    """Return a candidate's files by path, each with the checksum in ``files``.
 
     Raises:
         ArtifactError: naming the file whose checksum differs.
     """
-    for path, sha256 in candidate.files.items():
-        content = (evaluation.parent / path).read_bytes()
-        if artifact.digest(content) != sha256:
-            raise ArtifactError(
-                f"{evaluation.parent / path} isn't what the training wrote (SHA-256 {artifact.digest(content)}, not"
-                f" {sha256}): it is corrupt or was replaced. Retrain; the champion is unaffected."
-            )
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    content = candidate.model_dump_json(indent=1).encode()
-    (folder / EVALUATION).write_bytes(content)
-    return candidate.files | {EVALUATION: artifact.digest(content)}
+    content = {path: (folder / path).read_bytes() for path in files}
+    for path, sha256 in files.items():
+        artifact.verify(content[path], sha256, f"{folder / path}")
+    return content
 
 
-def load_model(evaluation: File, candidate: Candidate, spec: ModelSpec) -> Any:
-    """Return the fitted model; raises as :func:`include.core.ml.artifact.load` does."""
-    path = evaluation.parent / MODEL_FOLDER / artifact.MODEL_FILE
-    return artifact.load(path.read_bytes(), candidate.sha256, spec.trusted_types, str(path))
-
-
-def reference_bytes(rows: pd.DataFrame, scores: Scores) -> bytes:
-    """Return :data:`REFERENCE`: the training rows with the out-of-fold probabilities of each repeat, as Parquet."""
+def reference_bytes(rows: pd.DataFrame, probabilities: NDArray[np.float64]) -> bytes:
+    """Return :data:`REFERENCE`: the training rows with the out-of-fold probabilities, repeats x rows, as Parquet."""
     table = rows.copy()
-    for repeat, probabilities in enumerate(scores.probabilities):
-        table[f"{OUT_OF_FOLD}{repeat}"] = probabilities
+    for repeat, values in enumerate(probabilities):
+        table[f"{OUT_OF_FOLD}{repeat}"] = values
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
     return buffer.getvalue()
@@ -133,7 +129,3 @@ class Reference:
         self.segments = spec.segment(self.rows)
         self.labels: NDArray[np.int64] = table[spec.label].to_numpy(np.int64)
         self.probabilities: NDArray[np.float64] = table[repeats].to_numpy(np.float64).T
-
-    def scores(self, accuracies: NDArray[np.float64]) -> Scores:
-        """Return the cross-validation's scores."""
-        return Scores(self.probabilities, accuracies)

@@ -43,3 +43,7 @@ class DriftError(PermanentError):
 
 class AcknowledgementError(PermanentError, ValueError):
     """A run was told to acknowledge an alarm that isn't raised."""
+
+
+class SandboxError(PermanentError):
+    """A model could not be loaded, fitted or queried in a process of its own; the message says why."""

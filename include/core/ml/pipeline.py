@@ -5,59 +5,80 @@ from __future__ import annotations
 import io
 import logging
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel
 
-from include.core.ml import artifact, card
+from include.core.ml import artifact, card, skops_io, verdicts
 from include.core.ml.candidate import (
+    CANDIDATE,
     EVALUATION,
     REFERENCE,
     Candidate,
+    Evaluation,
     Reference,
     Request,
     Result,
     fetch,
-    load_model,
     read,
     reference_bytes,
 )
-from include.core.ml.errors import RefusedError, ServingError
-from include.core.ml.evaluation import Folds, compare, cross_validate, metrics
-from include.core.ml.gates import Opponent, judge
-from include.core.ml.registry import MODEL_FOLDER
+from include.core.ml.corners import corners
+from include.core.ml.errors import ArtifactError, RefusedError, SandboxError, ServingError
+from include.core.ml.evaluation import Folds, Scores, compare, cross_validate, metrics
+from include.core.ml.gates import Judgement, Opponent, Rule, data, judge
+from include.core.ml.gates.behaviour import Cost
+from include.core.ml.gates.quality import permute
+from include.core.ml.recipe import code_digest, recipe_digest
+from include.core.ml.registry import MODEL_FOLDER, TAG_RETIRED
+from include.core.ml.sandbox import run
+from include.core.ml.sandbox.jobs import examine, measure, predict
 from include.core.ml.serving.client import TOLERANCE, ModelServer
 from include.core.ml.spec import content_digest, to_records
+from include.core.ml.verdicts import Recipe, Verdict, scored
 from include.core.storage import write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from include.core.ml.evaluation import Scores
-    from include.core.ml.registry import Registry
+    from include.core.ml.registry import Registry, Version
+    from include.core.ml.sandbox.content import Content
     from include.core.ml.spec import ModelSpec
     from include.core.storage import File
 
+MODEL = f"{MODEL_FOLDER}/{artifact.MODEL_FILE}"
 REQUESTS_PER_SEGMENT = 3
 
 log = logging.getLogger(__name__)
 
 
-class Verdict(BaseModel):
-    """The gates' verdict on a candidate; ``refusals`` has each broken rule with its numbers."""
+@dataclass(frozen=True)
+class Table:
+    """A training list: raw rows, their labels, and a number for each row, equal for copies."""
 
-    accepted: bool
-    refusals: list[str]
-    summary: str
+    rows: pd.DataFrame
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+    @classmethod
+    def read(cls, spec: ModelSpec, training: File, folds: Folds) -> tuple[pd.DataFrame, Table]:
+        """Return a stored training list as it is, and split.
+
+        Raises:
+            DataError: if no model can be trained on it; see :func:`include.core.ml.gates.data.require_trainable`.
+        """
+        table = pd.read_parquet(io.BytesIO(training.read_bytes()))
+        data.require_trainable(spec, table, folds.splits)
+        rows, labels = table[spec.columns], table[spec.label].to_numpy(np.int64)
+        return table, cls(rows, labels, data.groups(rows))
 
 
-def train(spec: ModelSpec, training: File, folds: Folds, names: Sequence[str]) -> str:
+def train(spec: ModelSpec, training: File, folds: Folds, names: Sequence[str], warehouse: str) -> str:
     """Cross-validate the baselines and the named estimators on the same folds, and fit the best estimator on all rows.
 
     Args:
@@ -65,27 +86,24 @@ def train(spec: ModelSpec, training: File, folds: Folds, names: Sequence[str]) -
         training: Parquet file of the training rows: the spec's columns and its label.
         folds: the splits that all models share.
         names: names of the spec's estimators; the best becomes the candidate.
+        warehouse: URI of the warehouse, which keeps the scores.
 
     Returns:
-        The URL of the candidate's evaluation, which is written last, when the candidate is complete.
+        The URL of the candidate's description, which is written last, when the candidate is complete.
 
     Raises:
-        KeyError: if a name isn't one of the spec's estimators.
+        DataError: if no model can be trained on the rows.
+        SandboxError: if one of the named estimators can't be.
     """
-    table = pd.read_parquet(io.BytesIO(training.read_bytes()))
-    rows, labels = table[spec.columns], table[spec.label].to_numpy(np.int64)
-    scores: dict[str, Scores] = {}
-    for name in dict.fromkeys((*spec.baselines, *names)):
-        scores[name] = cross_validate(spec.estimators[name](), rows, labels, folds)
-        log.info("%s: accuracy %.4f over %d folds", name, scores[name].accuracies.mean(), len(scores[name].accuracies))
-    chosen = max(names, key=lambda name: float(scores[name].accuracies.mean()))
-    model = spec.estimators[chosen]().fit(rows, labels)
+    _, table = Table.read(spec, training, folds)
+    scores = _score_estimators(spec, [*spec.baselines, *names], table, folds, warehouse)
+    chosen = max(names, key=lambda name: float(_usable(scores[name]).accuracies.mean()))
+    model = spec.estimators[chosen]().fit(table.rows, table.labels)
 
     folder = training.parent / "candidate"
     with tempfile.TemporaryDirectory() as temporary:
         staging = Path(temporary)
-        sha256 = artifact.save(model, staging / MODEL_FOLDER, rows.head(5), spec.trusted_types, spec)
-        (staging / REFERENCE).write_bytes(reference_bytes(table, scores[chosen]))
+        sha256 = artifact.save(model, staging / MODEL_FOLDER, table.rows.head(5), spec.trusted_types, spec)
         files = {
             path.relative_to(staging).as_posix(): path.read_bytes() for path in staging.rglob("*") if path.is_file()
         }
@@ -93,56 +111,73 @@ def train(spec: ModelSpec, training: File, folds: Folds, names: Sequence[str]) -
         write(folder / path, content)
     candidate = Candidate(
         name=f"{training.parent.name}-{sha256[:12]}",
+        tried=list(names),
         chosen=chosen,
-        data_digest=content_digest(table),
-        rows=len(table),
-        splits=folds.splits,
-        repeats=folds.repeats,
-        seed=folds.seed,
-        accuracies=scores[chosen].accuracies.tolist(),
-        results=_results(spec, scores, labels, folds),
         files={path: artifact.digest(content) for path, content in files.items()},
-        requests=_requests(spec, rows, model),
     )
-    return write(folder / EVALUATION, candidate.model_dump_json(indent=1).encode())
+    return write(folder / CANDIDATE, candidate.model_dump_json(indent=1).encode())
 
 
-def evaluate(spec: ModelSpec, evaluation: File, registry: Registry) -> Verdict:
-    """Check a candidate against :mod:`include.core.ml.gates`; store the verdict and the model card beside it.
+def evaluate(
+    spec: ModelSpec, training: File, file: File, registry: Registry, folds: Folds, *, needs_gain: bool = True
+) -> Verdict:
+    """Judge a candidate by :mod:`include.core.ml.gates`; record the verdict, and store the model card beside it.
+
+    Everything is computed from the candidate's model file and the training list; the scores of recipes that the
+    warehouse keeps were computed in the same way.
+
+    Args:
+        spec: spec of the model.
+        training: Parquet file of the training rows.
+        file: description of the candidate.
+        registry: registry with the champion.
+        folds: the splits to judge it by.
+        needs_gain: whether it must be better than the champion in something.
 
     Raises:
-        ArtifactError: if the candidate's files were changed since the training.
+        ArtifactError: if the candidate's files were changed since the training, or the champion can't be judged.
+        DataError: if no model can be trained on the rows.
     """
-    candidate = read(evaluation)
-    model = load_model(evaluation, candidate, spec)
-    reference = Reference((evaluation.parent / REFERENCE).read_bytes(), spec)
-    scores = reference.scores(np.array(candidate.accuracies))
-    champion = _opponent(spec, registry, candidate, reference)
-    rules = judge(spec, scores, model, reference, candidate.test_share, champion)
+    candidate, warehouse = read(file), registry.warehouse()
+    files = fetch(file.parent, candidate.files)
+    raw, table = Table.read(spec, training, folds)
+    champion = registry.champion()
+    opponents = _opponents(spec, registry, champion, table, folds)
+    try:
+        judgement = _measure(spec, files[MODEL], table, folds, warehouse)
+    except SandboxError as error:
+        rules, added = [Rule(name="sandbox", passed=False, details=str(error))], {}
+    else:
+        rules = judge(spec, judgement, opponents, needs_gain=needs_gain)
+        evaluation = _evaluation(spec, candidate, raw, table, judgement, folds, warehouse)
+        reference = reference_bytes(raw, judgement.scores.probabilities)
+        added = card.files(spec, evaluation, judgement.scores, Reference(reference, spec), rules)
+        added |= {REFERENCE: reference, EVALUATION: evaluation.model_dump_json(indent=1).encode()}
     for rule in rules:
-        log.log(logging.INFO if rule.passed else logging.ERROR, "%s: %s", rule.name, rule.details)
-    refusals = [f"{rule.name}: {rule.details}" for rule in rules if not rule.passed]
+        log.log(logging.INFO if rule.passed else logging.ERROR, "%s", rule)
     verdict = Verdict(
-        accepted=not refusals,
-        refusals=refusals,
-        summary=card.summary(spec, candidate, champion.number if champion else None),
+        candidate=candidate.name,
+        files=candidate.files | {path: artifact.digest(content) for path, content in added.items()},
+        data=content_digest(raw),
+        code=code_digest(spec),
+        champion=champion.number if champion else None,
+        rules=rules,
+        summary=card.summary(spec, evaluation, champion.number if champion else None) if added else str(rules[0]),
     )
-    for path, content in card.files(spec, candidate, scores, reference, rules).items():
-        write(evaluation.parent / path, content)
-    write(evaluation.parent / "verdict.json", verdict.model_dump_json(indent=1).encode())
+    for path, content in added.items():
+        write(file.parent / path, content)
+    verdicts.record(warehouse, registry.name, verdict)
     return verdict
 
 
-def deploy(
-    spec: ModelSpec, evaluation: File, registry: Registry, server: ModelServer, patience: float, keep: int
-) -> int:
+def deploy(spec: ModelSpec, file: File, registry: Registry, server: ModelServer, patience: float, keep: int) -> int:
     """Publish an accepted candidate, make it champion, verify the server's predictions; return its version.
 
     If the verification fails, the former champion is restored.
 
     Args:
         spec: spec of the model.
-        evaluation: an accepted candidate.
+        file: description of an accepted candidate.
         registry: registry to publish to.
         server: server of the champion.
         patience: seconds within which the server must serve the new version.
@@ -150,31 +185,32 @@ def deploy(
 
     Raises:
         ArtifactError: if the candidate's files were changed since the evaluation.
-        RefusedError: if the candidate wasn't accepted.
+        RefusedError: if the candidate wasn't accepted, or by other code, or in comparison with another champion.
         ServingError: if the verification fails; the former champion serves.
     """
-    candidate = read(evaluation)
-    verdict = Verdict.model_validate_json((evaluation.parent / "verdict.json").read_bytes())
-    if not verdict.accepted:
-        raise RefusedError(f"{candidate.name} was refused: {'; '.join(verdict.refusals)}")
-    _smoke_test(spec, load_model(evaluation, candidate, spec), candidate)
+    candidate = read(file)
+    verdict = verdicts.require(registry.warehouse(), registry.name, candidate.name)
+    files = fetch(file.parent, verdict.files)
+    _require_current(spec, verdict, registry)
+    evaluation = Evaluation.model_validate_json(files[EVALUATION])
+    _smoke_test(spec, files[MODEL], evaluation)
     server.health()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        files = fetch(evaluation, candidate, folder)
-        for path in card.FILES:
-            (folder / path).write_bytes((evaluation.parent / path).read_bytes())
-        version = registry.publish(candidate.name, files, folder, card.record(spec, candidate))
-    version = registry.promote(version)
+        for path, content in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        version = registry.publish(candidate.name, verdict.files, folder, card.record(spec, evaluation))
+    version = registry.promote(version, pins=verdict.shows_quality)
     try:
         server.wait_for(version.number, patience)
-        rows = [request.row for request in candidate.requests]
-        response = server.verify(version.number, rows, [request.probability for request in candidate.requests])
+        rows = [request.row for request in evaluation.requests]
+        response = server.verify(version.number, rows, [request.probability for request in evaluation.requests])
     except ServingError as error:
         restored = registry.roll_back(version)
         champion = f"version {restored} is champion again" if restored else "no version is champion"
         raise ServingError(f"version {version.number} was rolled back, {champion}: {error}") from error
-    for request, prediction in zip(candidate.requests, response["predictions"], strict=True):
+    for request, prediction in zip(evaluation.requests, response["predictions"], strict=True):
         log.info(
             "%s: %s %s, probability %.3f",
             request.row[spec.title],
@@ -186,51 +222,176 @@ def deploy(
     return version.number
 
 
-def _results(spec: ModelSpec, scores: dict[str, Scores], labels: NDArray[np.int64], folds: Folds) -> dict[str, Result]:
+def _score_estimators(
+    spec: ModelSpec, names: Iterable[str], table: Table, folds: Folds, warehouse: str
+) -> dict[str, Scores | SandboxError]:
+    recipes = {}
+    for name in dict.fromkeys(names):
+        model = spec.estimators[name]()
+        recipes[name] = Recipe(skops_io.dumps(model), recipe_digest(model))
+    scores = scored(warehouse, recipes, spec.trusted_types, table.rows, table.labels, table.groups, folds)
+    for name, score in scores.items():
+        if isinstance(score, Scores):
+            log.info("%s: accuracy %.4f over %d folds", name, score.accuracies.mean(), len(score.accuracies))
+        else:
+            log.warning("%s", score)
+    return scores
+
+
+def _usable(scores: Scores | SandboxError) -> Scores:
+    if isinstance(scores, SandboxError):
+        raise scores
+    return scores
+
+
+def _measure(spec: ModelSpec, model: bytes, table: Table, folds: Folds, warehouse: str) -> Judgement:
+    """Find out everything about a candidate's model file.
+
+    Raises:
+        SandboxError: if it can't be loaded, fitted or queried within the limits.
+    """
+    content: Content = {"model": model, "trusted": list(spec.trusted_types), "rows": table.rows}
+    asked = corners(spec, table.rows)
+    examined = run(examine, content | {"labels": table.labels, "corners": asked})
+    queried = pd.concat([table.rows, asked], ignore_index=True)
+    elsewhere = run(predict, content | {"rows": queried})["probabilities"]
+    once = Folds(folds.splits, 1, folds.seed)
+    permuted = cross_validate(
+        {"on permuted labels": model}, spec.trusted_types, table.rows, permute(table.labels), table.groups, once
+    )
+    return Judgement(
+        rows=table.rows,
+        labels=table.labels,
+        groups=table.groups,
+        folds=folds,
+        scores=_recipe_scores(spec, "the candidate", model, examined, table, folds, warehouse),
+        permuted=_usable(permuted["on permuted labels"]),
+        corners=asked,
+        examined=examined,
+        elsewhere=elsewhere,
+        cost=Cost.of(examined, model),
+    )
+
+
+def _recipe_scores(
+    spec: ModelSpec, name: str, model: bytes, measured: Content, table: Table, folds: Folds, warehouse: str
+) -> Scores:
+    recipes = {name: Recipe(model, str(measured["recipe"]))}
+    return _usable(scored(warehouse, recipes, spec.trusted_types, table.rows, table.labels, table.groups, folds)[name])
+
+
+def _opponents(
+    spec: ModelSpec, registry: Registry, champion: Version | None, table: Table, folds: Folds
+) -> list[Opponent]:
+    """Return the champion, and the pinned version if it is another, on the candidate's list and folds.
+
+    Retired ones are left out.
+    """
+    pinned = registry.pinned()
+    versions = {version.number: version for version in (champion, pinned) if version}
+    opponents = []
+    for version in versions.values():
+        if version.retired:
+            log.warning(
+                "no candidate is compared with version %d, which is retired: %s", version.number, version.retired
+            )
+        else:
+            opponents.append(_opponent(spec, registry, version, table, folds))
+    return opponents
+
+
+def _opponent(spec: ModelSpec, registry: Registry, version: Version, table: Table, folds: Folds) -> Opponent:
+    try:
+        model, reference = registry.file(version, MODEL), Reference(registry.file(version, REFERENCE), spec)
+        content: Content = {"model": model, "trusted": list(spec.trusted_types), "rows": table.rows}
+        measured = run(measure, content)
+        scores = _recipe_scores(spec, f"version {version.number}", model, measured, table, folds, registry.warehouse())
+    except (ArtifactError, SandboxError) as error:
+        raise ArtifactError(
+            f"{error}. So no candidate can be compared with version {version.number}. If it can't be repaired, set the"
+            f" version's tag {TAG_RETIRED!r} in MLflow to the reason, and clear this task"
+        ) from error
+    return Opponent(f"version {version.number}", scores, Cost.of(measured, model), reference.rows, reference.labels)
+
+
+def _evaluation(
+    spec: ModelSpec,
+    candidate: Candidate,
+    raw: pd.DataFrame,
+    table: Table,
+    judgement: Judgement,
+    folds: Folds,
+    warehouse: str,
+) -> Evaluation:
+    names = [name for name in (*spec.baselines, *candidate.tried) if name in spec.estimators]
+    scores = {
+        name: score
+        for name, score in _score_estimators(spec, names, table, folds, warehouse).items()
+        if isinstance(score, Scores)
+    }
+    scores[candidate.chosen] = judgement.scores
+    chosen = table.rows.groupby(spec.segment(table.rows)).head(REQUESTS_PER_SEGMENT)
+    probabilities = judgement.examined["together"][chosen.index]
+    return Evaluation(
+        name=candidate.name,
+        chosen=candidate.chosen,
+        data_digest=content_digest(raw),
+        rows=len(raw),
+        splits=folds.splits,
+        repeats=folds.repeats,
+        seed=folds.seed,
+        results=_results(spec, scores, folds),
+        files=candidate.files,
+        requests=[
+            Request(row=row, probability=float(probability))
+            for row, probability in zip(to_records(chosen), probabilities, strict=True)
+        ],
+    )
+
+
+def _results(spec: ModelSpec, scores: Mapping[str, Scores], folds: Folds) -> dict[str, Result]:
     results = {}
     for name, score in scores.items():
-        comparison = compare(score.accuracies, scores[spec.reference].accuracies, 1 / (folds.splits - 1))
+        reference = scores.get(spec.reference, score)
+        comparison = compare(score.accuracies, reference.accuracies, folds.test_share)
         results[name] = Result(
-            metrics=metrics(score, labels).to_dict(), difference=comparison.difference, p_value=comparison.p_value
+            metrics=metrics(score).to_dict(), difference=comparison.difference, p_value=comparison.p_value
         )
     return results
 
 
-def _requests(spec: ModelSpec, rows: pd.DataFrame, model: Any) -> list[Request]:
-    """Return the first rows of each segment as requests, with the fitted model's predictions."""
-    chosen = rows.groupby(spec.segment(rows)).head(REQUESTS_PER_SEGMENT)
-    probabilities = model.predict_proba(chosen)[:, 1]
-    return [
-        Request(row=row, probability=float(probability))
-        for row, probability in zip(to_records(chosen), probabilities, strict=True)
-    ]
+def _require_current(spec: ModelSpec, verdict: Verdict, registry: Registry) -> None:
+    """Check that the verdict accepts the candidate, and that nothing it rests on has changed since.
 
-
-def _opponent(spec: ModelSpec, registry: Registry, candidate: Candidate, reference: Reference) -> Opponent | None:
-    """Return the champion on the candidate's folds, cross-validated again unless the folds are the same."""
+    Raises:
+        RefusedError: if it doesn't, or something has.
+    """
+    again = "clear the task that evaluates it"
+    if not verdict.accepted:
+        raise RefusedError(f"{verdict.candidate} was refused: {'; '.join(verdict.refusals)}")
+    if verdict.code != code_digest(spec):
+        raise RefusedError(f"{verdict.candidate} was judged by other code than this worker's: {again}")
     champion = registry.champion()
-    if champion is None:
-        return None
-    judged = Candidate.model_validate_json(registry.file(champion, EVALUATION))
-    training = Reference(registry.file(champion, REFERENCE), spec)
-    same = ("data_digest", "splits", "repeats", "seed")
-    if all(getattr(judged, name) == getattr(candidate, name) for name in same):
-        return Opponent(champion.number, training.scores(np.array(judged.accuracies)), training)
-    model = registry.load(champion, spec.trusted_types).model
-    folds = Folds(candidate.splits, candidate.repeats, candidate.seed)
-    return Opponent(champion.number, cross_validate(model, reference.rows, reference.labels, folds), training)
+    number = champion.number if champion else None
+    if number != verdict.champion and not (champion and champion.candidate == verdict.candidate):
+        raise RefusedError(
+            f"{verdict.candidate} was compared with version {verdict.champion}, but version {number} is champion:"
+            f" {again}"
+        )
 
 
-def _smoke_test(spec: ModelSpec, model: Any, candidate: Candidate) -> None:
-    """Compare the candidate's predictions for real requests, parsed as by the server, with those of the training.
+def _smoke_test(spec: ModelSpec, model: bytes, evaluation: Evaluation) -> None:
+    """Compare the candidate's predictions for real requests, parsed as by the server, with those of the evaluation.
 
     Raises:
         RefusedError: if a prediction differs.
+        SandboxError: if the model can't be loaded.
     """
-    rows = spec.frame([spec.row(**request.row) for request in candidate.requests])
-    for request, probability in zip(candidate.requests, model.predict_proba(rows)[:, 1], strict=True):
+    rows = spec.frame([spec.row(**request.row) for request in evaluation.requests])
+    content: Content = {"model": model, "trusted": list(spec.trusted_types), "rows": rows}
+    for request, probability in zip(evaluation.requests, run(predict, content)["probabilities"], strict=True):
         if not abs(probability - request.probability) <= TOLERANCE:
             raise RefusedError(
-                f"{candidate.name}: {request.row[spec.title]!r} gets {probability}, but {request.probability}"
-                " when the model was trained; do this worker and the one that trained it have the same libraries?"
+                f"{evaluation.name}: {request.row[spec.title]!r} gets {probability}, but {request.probability}"
+                " when the model was evaluated; do this worker and the one that evaluated it have the same libraries?"
             )

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from include.core.ml.tracking import Server
 
-CHAMPION = "champion"
+CHAMPION, PINNED = "champion", "pinned"
 MODEL_FOLDER = "model"
-TAG_CANDIDATE, TAG_PREVIOUS = "candidate", "previous"
+TAG_CANDIDATE, TAG_PREVIOUS, TAG_RETIRED = "candidate", "previous", "retired"
 FORBIDDEN = "PERMISSION_DENIED"  # also if there is no such model, unless the user is an administrator
 NOT_FOUND = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # no such model; no such alias of it
 
@@ -40,12 +40,14 @@ class Version:
         run_id: the MLflow run that holds its files.
         candidate: name of the training.
         previous: number of the champion that it replaced; 0 if there was none, ``None`` if it never became champion.
+        retired: why no candidate is compared with it any more: its tag ``retired``, which a person sets in MLflow.
     """
 
     number: int
     run_id: str
     candidate: str
     previous: int | None
+    retired: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,23 @@ class Registry:
         self._client = client(server)
         self._warehouse = warehouse
 
+    def warehouse(self) -> str:
+        """Return the URI of the warehouse."""
+        return self._warehouse()
+
     def champion(self) -> Version | None:
         """Return the version that serves; ``None`` if none does."""
+        return self._aliased(CHAMPION)
+
+    def pinned(self) -> Version | None:
+        """Return the version that no champion may fall behind: the last that was better than its predecessor."""
+        return self._aliased(PINNED)
+
+    def _aliased(self, alias: str) -> Version | None:
         from mlflow.exceptions import MlflowException
 
         try:
-            return _version(self._client.get_model_version_by_alias(self.name, CHAMPION))
+            return _version(self._client.get_model_version_by_alias(self.name, alias))
         except MlflowException as error:
             if error.error_code == FORBIDDEN and not self._client.search_registered_models(f"name = '{self.name}'"):
                 return None
@@ -141,31 +154,41 @@ class Registry:
         created = self._client.create_model_version(self.name, source, run_id, {TAG_CANDIDATE: candidate})
         return self._recorded(_version(created), files)
 
-    def promote(self, version: Version) -> Version:
-        """Make ``version`` champion and return it, with the previous champion recorded for :meth:`roll_back`."""
+    def promote(self, version: Version, *, pins: bool = False) -> Version:
+        """Make ``version`` champion and return it, with the previous champion recorded for :meth:`roll_back`.
+
+        ``pins`` makes it the pinned version too, as it becomes in any case if there is none.
+        """
         champion = self.champion()
         if champion and champion.number == version.number:
             return champion
         previous = champion.number if champion else 0
         self._client.set_model_version_tag(self.name, str(version.number), TAG_PREVIOUS, str(previous))
         self._client.set_registered_model_alias(self.name, CHAMPION, str(version.number))
+        if pins or self.pinned() is None:
+            self._client.set_registered_model_alias(self.name, PINNED, str(version.number))
         return Version(version.number, version.run_id, version.candidate, previous)
 
     def roll_back(self, version: Version) -> int | None:
-        """Move the alias back to the version that ``version`` replaced and return it, ``None`` if there was none."""
-        if not version.previous:
-            self._client.delete_registered_model_alias(self.name, CHAMPION)
-            return None
-        self._client.set_registered_model_alias(self.name, CHAMPION, str(version.previous))
-        return version.previous
+        """Move the aliases back to the version that ``version`` replaced and return it, ``None`` if there was none."""
+        pinned = self.pinned()
+        aliases = [CHAMPION] + ([PINNED] if pinned and pinned.number == version.number else [])
+        for alias in aliases:
+            if version.previous:
+                self._client.set_registered_model_alias(self.name, alias, str(version.previous))
+            else:
+                self._client.delete_registered_model_alias(self.name, alias)
+        return version.previous or None
 
     def prune(self, keep: int) -> int:
-        """Delete all versions and runs except the newest ``keep``, the champion and its predecessor; return how many.
+        """Delete old versions and their runs; return how many.
 
-        MLflow keeps deleted runs until ``mlflow gc``; the UI no longer shows them.
+        The newest ``keep``, the champion, its predecessor and the pinned version stay. MLflow keeps deleted
+        runs until ``mlflow gc``; the UI no longer shows them.
         """
-        champion = self.champion()
+        champion, pinned = self.champion(), self.pinned()
         protected = {champion.number, champion.previous} if champion else set()
+        protected |= {pinned.number} if pinned else set()
         versions = self._client.search_model_versions(f"name = '{self.name}'", order_by=["version_number DESC"])
         old = [version for version in versions[keep:] if int(version.version) not in protected]
         for version in old:
@@ -183,7 +206,21 @@ class Registry:
         return content, checksums.require(self._warehouse(), self.name, version.number, path, artifact.digest(content))
 
     def _download(self, version: Version, path: str) -> bytes:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._downloaded(version, path)
+        except MlflowException as error:
+            if error.error_code not in NOT_FOUND:
+                raise
+            raise ArtifactError(
+                f"{self.name} version {version.number}: MLflow has no {path} any more: {error}"
+            ) from error
+
+    def _downloaded(self, version: Version, path: str) -> bytes:
         listed = self._client.list_artifacts(version.run_id, path.rpartition("/")[0] or None)
+        if path not in {entry.path for entry in listed}:
+            raise ArtifactError(f"{self.name} version {version.number}: MLflow has no {path} any more")
         self._check_size(version, path, next((entry.file_size or 0 for entry in listed if entry.path == path), 0))
         with tempfile.TemporaryDirectory() as folder:
             file = Path(self._client.download_artifacts(version.run_id, path, folder))
@@ -241,4 +278,5 @@ def _version(entity: ModelVersion) -> Version:
         str(entity.run_id),
         tags.get(TAG_CANDIDATE, ""),
         None if previous is None else int(previous),
+        tags.get(TAG_RETIRED, ""),
     )

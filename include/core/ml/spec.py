@@ -24,12 +24,28 @@ class Thresholds:
     Attributes:
         accuracy: mean accuracy must be above this.
         segment_accuracy: minimum accuracy in each segment.
-        segment_rows: minimum rows for a segment to be checked.
+        segment_rows: minimum rows of each segment.
+        slice_rows: minimum rows of a slice that is searched for harm.
+        hidden_harm: largest loss of accuracy in a segment that might not show at its size.
+        calibration_error: largest expected calibration error.
+        copies: largest share of rows that are copies of others.
+        milliseconds, load_seconds, memory_mib, file_mib: largest time of a call with one row, time to load, memory
+            that the loaded model takes, and file.
+        cost_multiple: how many times the champion's each of these may be.
     """
 
     accuracy: float = 0.8
     segment_accuracy: float = 0.55
     segment_rows: int = 30
+    slice_rows: int = 20
+    hidden_harm: float = 0.25
+    calibration_error: float = 0.1
+    copies: float = 0.01
+    milliseconds: float = 100
+    load_seconds: float = 5
+    memory_mib: float = 256
+    file_mib: float = 64
+    cost_multiple: float = 3
 
 
 @dataclass(frozen=True)

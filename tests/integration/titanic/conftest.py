@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 import uvicorn
 from upath import UPath
 
+from devstack.postgres import Postgres
 from devstack.state import REPOSITORY, free_port
 from include.core.ml import candidate as candidates
-from include.core.ml import pipeline
+from include.core.ml import pipeline, verdicts
 from include.core.ml.artifact import digest
 from include.core.ml.evaluation import Folds
 from include.core.ml.registry import Registry
@@ -26,6 +28,7 @@ from include.core.ml.serving.client import ModelServer
 from include.core.ml.serving.follower import Follower
 from include.core.ml.serving.spool import Spool
 from include.core.ml.tracking_server import READER
+from include.core.ml.verdicts import Verdict
 from include.domains.titanic.passengers import prepare
 from include.domains.titanic.spec import TITANIC
 from tests.integration.conftest import Mlflow
@@ -34,27 +37,52 @@ from tests.integration.process import Process
 LIST = REPOSITORY / "include/data/titanic/train.csv"
 QUICK = ["logistic_regression"]
 FOLDS = Folds(repeats=1)
+VERDICT = "verdict.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A candidate that was trained and accepted once.
+
+    Attributes:
+        folder: object storage with its files, which tests copy.
+        scores: the rows of ``model_scores``, so that tests needn't cross-validate again.
+    """
+
+    folder: Path
+    scores: list[tuple[str, bytes]]
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of object storage with one trained candidate, which tests copy."""
+def trained(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, template: str, mlflow: Mlflow) -> Trained:
+    """A trained and accepted candidate."""
     folder = tmp_path_factory.mktemp("trained")
-    passengers = prepare(LIST.read_bytes(), str(LIST), UPath(folder), "run")
-    pipeline.train(TITANIC, UPath(passengers), FOLDS, QUICK)
-    return folder
+    name = f"warehouse_{secrets.token_hex(6)}"
+    postgres.create_database(name, template)
+    uri = postgres.uri(name)
+    passengers = UPath(prepare(LIST.read_bytes(), str(LIST), UPath(folder), "run"))
+    candidate = UPath(pipeline.train(TITANIC, passengers, FOLDS, QUICK, uri))
+    registry = Registry(mlflow.server, f"titanic-{secrets.token_hex(4)}", lambda: uri)
+    verdict = pipeline.evaluate(TITANIC, passengers, candidate, registry, FOLDS)
+    assert verdict.accepted, verdict.refusals
+    (candidate.parent / VERDICT).write_text(verdict.model_dump_json())
+    with psycopg.connect(uri) as connection:
+        scores = connection.execute("SELECT key, probabilities FROM model_scores").fetchall()
+    return Trained(folder, scores)
 
 
 @pytest.fixture
-def candidate(trained: Path, tmp_path: Path) -> UPath:
+def candidate(trained: Trained, tmp_path: Path) -> UPath:
     """A trained candidate for this test only."""
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    return UPath(tmp_path / "titanic" / "run" / "candidate" / "evaluation.json")
+    shutil.copytree(trained.folder, tmp_path, dirs_exist_ok=True)
+    return UPath(tmp_path / "titanic" / "run" / "candidate" / candidates.CANDIDATE)
 
 
 @pytest.fixture
-def registry(mlflow: Mlflow, warehouse: str) -> Registry:
+def registry(mlflow: Mlflow, warehouse: str, trained: Trained) -> Registry:
     """A registered model for this test only."""
+    with psycopg.connect(warehouse) as connection, connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO model_scores (key, probabilities) VALUES (%s, %s)", trained.scores)
     return Registry(mlflow.server, f"titanic-{secrets.token_hex(4)}", lambda: warehouse)
 
 
@@ -143,15 +171,29 @@ def serve(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Callable[.
         stop()
 
 
+def evaluate(candidate: UPath, registry: Registry, **options: bool) -> Verdict:
+    """Judge a candidate."""
+    passengers = candidate.parent.parent / "passengers.parquet"
+    return pipeline.evaluate(TITANIC, passengers, candidate, registry, FOLDS, **options)
+
+
 def accept(candidate: UPath, registry: Registry) -> None:
-    """Evaluate a candidate that must be accepted."""
-    verdict = pipeline.evaluate(TITANIC, candidate, registry)
-    assert verdict.accepted, verdict.refusals
+    """Record that the gates have accepted a copy of :func:`trained`'s candidate, as they had that one."""
+    verdict = Verdict.model_validate_json((candidate.parent / VERDICT).read_bytes())
+    champion = registry.champion()
+    changes = {"candidate": candidates.read(candidate).name, "champion": champion.number if champion else None}
+    verdicts.record(registry.warehouse(), registry.name, verdict.model_copy(update=changes))
+
+
+def evaluation_of(candidate: UPath) -> candidates.Evaluation:
+    """Return what the gates measured of a candidate."""
+    return candidates.Evaluation.model_validate_json((candidate.parent / candidates.EVALUATION).read_bytes())
 
 
 def files_of(candidate: UPath) -> dict[str, str]:
     """Return the checksums that are recorded of a candidate's files."""
-    return candidates.read(candidate).files | {candidates.EVALUATION: digest(candidate.read_bytes())}
+    added = (candidates.EVALUATION, candidates.REFERENCE)
+    return candidates.read(candidate).files | {path: digest((candidate.parent / path).read_bytes()) for path in added}
 
 
 def deploy(candidate: UPath, registry: Registry, serving: Serving) -> int:

@@ -10,22 +10,19 @@ import pytest
 import requests
 from upath import UPath
 
-from include.core.ml import candidate as candidates
 from include.core.ml import card
 from include.core.ml.registry import CHAMPION, Registry, Version
 from include.core.ml.tracking_server import PIPELINE, READER
 from include.domains.titanic.spec import TITANIC
 from tests.integration.conftest import Mlflow
+from tests.integration.titanic.conftest import evaluation_of, files_of
 
 
 @pytest.fixture
 def version(candidate: UPath, registry: Registry) -> Version:
     """A version that is champion."""
-    evaluation = candidates.read(candidate)
-    folder = Path(str(candidate.parent))
-    for path in card.FILES:
-        (folder / path).touch()
-    return registry.promote(registry.publish("one", evaluation.files, folder, card.record(TITANIC, evaluation)))
+    folder, record = Path(str(candidate.parent)), card.record(TITANIC, evaluation_of(candidate))
+    return registry.promote(registry.publish("one", files_of(candidate), folder, record))
 
 
 def artifact(run_id: str, mlflow: Mlflow) -> str:

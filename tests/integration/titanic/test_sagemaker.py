@@ -17,7 +17,6 @@ from airflow.sdk.exceptions import TaskDeferred
 from moto.server import ThreadedMotoServer
 from upath import UPath
 
-from include.core.ml import candidate as candidates
 from include.core.ml import card
 from include.core.ml.errors import NoChampionError
 from include.core.ml.registry import Registry
@@ -27,7 +26,7 @@ from include.domains.titanic import settings
 from include.domains.titanic.spec import TITANIC
 from spellbook.operators import sagemaker
 from spellbook.operators.sagemaker import CreateEndpointConfigOperator, CreateEndpointOperator, CreateModelOperator
-from tests.integration.titanic.conftest import accept, files_of
+from tests.integration.titanic.conftest import accept, evaluation_of, files_of
 
 USER = "test"
 
@@ -187,7 +186,7 @@ def test_the_champion_is_packaged_and_its_predictions_are_verified(
     with pytest.raises(NoChampionError, match="train and deploy one first"):
         deployment.package(TITANIC, registry, place, "run")
     accept(candidate, registry)
-    evaluation = candidates.read(candidate)
+    evaluation = evaluation_of(candidate)
     registry.promote(
         registry.publish(
             evaluation.name, files_of(candidate), Path(str(candidate.parent)), card.record(TITANIC, evaluation)

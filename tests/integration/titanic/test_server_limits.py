@@ -16,7 +16,6 @@ import pytest
 from upath import UPath
 
 from devstack.state import free_port
-from include.core.ml import candidate as candidates
 from include.core.ml import card
 from include.core.ml.artifact import MODEL_FILE, digest
 from include.core.ml.registry import Registry
@@ -25,7 +24,7 @@ from include.core.ml.serving.limits import MAX_BYTES, MAX_CONNECTIONS
 from include.core.settings import MODEL_SERVER_HOSTS
 from include.domains.titanic.spec import TITANIC
 from tests.integration.process import Process
-from tests.integration.titanic.conftest import accept, deploy
+from tests.integration.titanic.conftest import accept, deploy, evaluation_of
 from tests.integration.titanic.test_titanic import KELLY, Serve, wait
 
 MEGABYTE = 1024**2
@@ -225,7 +224,7 @@ def test_a_zip_bomb_is_not_unpacked(candidate: UPath, registry: Registry, serve_
     before = memory(serving.process)
     file = Path(str(candidate.parent / "model" / MODEL_FILE))
     file.write_bytes(bomb(300 * MEGABYTE))
-    record = card.record(TITANIC, candidates.read(candidate))
+    record = card.record(TITANIC, evaluation_of(candidate))
     registry.promote(
         registry.publish(
             "bomb", {f"model/{MODEL_FILE}": digest(file.read_bytes())}, Path(str(candidate.parent)), record

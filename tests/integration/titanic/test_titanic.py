@@ -23,8 +23,8 @@ from upath import UPath
 
 from devstack.environment import process_environment
 from devstack.state import REPOSITORY
+from include.core.ml import artifact, card, pipeline, verdicts
 from include.core.ml import candidate as candidates
-from include.core.ml import card, pipeline
 from include.core.ml.errors import ArtifactError, RefusedError, ServingError
 from include.core.ml.registry import Registry
 from include.core.ml.serving.follower import Follower
@@ -32,26 +32,37 @@ from include.domains.titanic.features import segment
 from include.domains.titanic.passengers import prepare
 from include.domains.titanic.spec import TITANIC
 from tests.integration.conftest import Mlflow
-from tests.integration.titanic.conftest import FOLDS, LIST, QUICK, Serving, accept, deploy, files_of
+from tests.integration.titanic.conftest import (
+    FOLDS,
+    LIST,
+    QUICK,
+    Serving,
+    accept,
+    deploy,
+    evaluate,
+    evaluation_of,
+    files_of,
+)
 
 Serve = Callable[..., Serving]
 
 KELLY = {"Pclass": 3, "Name": "Kelly, Mr. James", "Sex": "male", "SibSp": 0, "Parch": 0, "Ticket": "330911"}
 
 
-def train(folder: Path, table: pd.DataFrame, names: list[str] = QUICK, run: str = "other") -> UPath:
+def train(folder: Path, table: pd.DataFrame, registry: Registry, names: list[str] = QUICK, run: str = "other") -> UPath:
     passengers = prepare(table.to_csv(index=False).encode(), f"{run}.csv", UPath(folder), run)
-    return UPath(pipeline.train(TITANIC, UPath(passengers), FOLDS, names))
+    return UPath(pipeline.train(TITANIC, UPath(passengers), FOLDS, names, registry.warehouse()))
 
 
-def copy_as(candidate: UPath, name: str) -> UPath:
-    """A copy of the candidate, as another training run would write it."""
+def copy_as(candidate: UPath, name: str, registry: Registry) -> UPath:
+    """A copy of the candidate, as another training run would write it, accepted like it."""
     origin = Path(str(candidate.parent))
     folder = origin.with_name(name)
     shutil.copytree(origin, folder)
-    evaluation = candidates.read(candidate)
-    (folder / "evaluation.json").write_text(evaluation.model_copy(update={"name": name}).model_dump_json())
-    return UPath(folder / "evaluation.json")
+    copy = UPath(folder / candidates.CANDIDATE)
+    copy.write_text(candidates.read(candidate).model_copy(update={"name": name}).model_dump_json())
+    accept(copy, registry)
+    return copy
 
 
 @pytest.fixture
@@ -119,15 +130,12 @@ def test_a_bad_request_is_refused_and_not_kept(candidate: UPath, registry: Regis
 
 
 def test_a_refused_candidate_keeps_the_champion(registry: Registry, serving: Serving, tmp_path: Path) -> None:
-    bad = train(tmp_path, pd.read_csv(LIST), ["gender_rule"])
-    verdict = pipeline.evaluate(TITANIC, bad, registry)
-    assert [refusal.split(":")[0] for refusal in verdict.refusals] == [
-        "accuracy",
-        "segment female-3",
-        "artifact female-3",
-        "champion",
-    ]
-    assert "mean accuracy 0.78" in verdict.refusals[0]
+    bad = train(tmp_path, pd.read_csv(LIST), registry, ["gender_rule"])
+    verdict = evaluate(bad, registry)
+    refusals = {refusal.split(":")[0]: refusal for refusal in verdict.refusals}
+    assert {"accuracy", "segment female-3", "file female-3", "Brier score against version 1", "gain"} <= set(refusals)
+    assert "mean accuracy 0.78" in refusals["accuracy"]
+    assert not verdict.is_harmless
     with pytest.raises(RefusedError, match=r"was refused: accuracy: mean accuracy 0\.78"):
         deploy(bad, registry, serving)
     assert serving.server.health()["version"] == 1
@@ -137,12 +145,61 @@ def test_a_candidate_that_is_bad_in_one_segment_is_refused(registry: Registry, t
     table = pd.read_csv(LIST)
     rows = segment(table).eq("female-2")
     table.loc[rows, "Survived"] = np.random.default_rng(1).integers(2, size=int(rows.sum()))
-    verdict = pipeline.evaluate(TITANIC, train(tmp_path, table), registry)
+    verdict = evaluate(train(tmp_path, table, registry), registry)
     assert any(refusal.startswith("segment female-2: accuracy 0.") for refusal in verdict.refusals)
     assert not any("female-1" in refusal or "male-3" in refusal for refusal in verdict.refusals)
 
 
-@pytest.mark.parametrize("path", ["model/model.skops", "reference.parquet"])
+def test_nothing_that_the_training_wrote_is_believed(candidate: UPath, registry: Registry, serve: Serve) -> None:
+    forged = candidates.read(candidate).model_copy(update={"name": "forged", "chosen": "soft_vote"})
+    candidate.write_text(forged.model_dump_json())
+    with pytest.raises(RefusedError, match="forged: the gates have recorded no verdict on it"):
+        deploy(candidate, registry, serve(registry.name))
+    verdict = evaluate(candidate, registry)
+    assert verdict.accepted
+    assert "| **soft_vote** | 0.8226" in verdict.summary  # as measured, whatever it calls itself
+
+
+def test_a_verdict_holds_for_the_files_the_code_and_the_champion_that_it_was_made_with(
+    candidate: UPath, registry: Registry, serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = copy_as(candidate, "refused", registry)
+    verdict = verdicts.require(registry.warehouse(), registry.name, "refused")
+    verdict.rules[0].passed = False
+    verdicts.record(registry.warehouse(), registry.name, verdict)
+    with pytest.raises(RefusedError, match="refused was refused: copies: "):
+        deploy(refused, registry, serving)
+    late = copy_as(candidate, "late", registry)
+    deploy(copy_as(candidate, "faster", registry), registry, serving)
+    with pytest.raises(RefusedError, match="compared with version 1, but version 2 is champion: clear the task that"):
+        deploy(late, registry, serving)
+    accept(late, registry)
+    monkeypatch.setattr(pipeline, "code_digest", lambda _: "0" * 64)
+    with pytest.raises(RefusedError, match="late was judged by other code than this worker's: clear the task that"):
+        deploy(late, registry, serving)
+
+
+def test_a_champion_that_cannot_be_judged_blocks_nothing_once_it_is_retired(
+    candidate: UPath, registry: Registry, serving: Serving, mlflow: Mlflow
+) -> None:
+    del serving
+    champion = registry.champion()
+    assert champion
+    registry._client.delete_run(champion.run_id)
+    [folder] = (mlflow.log.parent / "artifacts").rglob(f"{champion.run_id}/artifacts")
+    shutil.rmtree(folder)
+    later = copy_as(candidate, "later", registry)
+    with pytest.raises(
+        ArtifactError, match=r"can be compared with version 1. If it can't be repaired, set .* 'retired'"
+    ):
+        evaluate(later, registry)
+    registry._client.set_model_version_tag(registry.name, "1", "retired", "its files were deleted")
+    verdict = evaluate(later, registry)
+    assert verdict.accepted
+    assert verdict.champion == 1
+
+
+@pytest.mark.parametrize("path", ["model/model.skops", "reference.parquet", "evaluation.json", "model_card.md"])
 def test_a_corrupt_or_replaced_file_is_refused(candidate: UPath, registry: Registry, path: str, serve: Serve) -> None:
     accept(candidate, registry)
     file = Path(str(candidate.parent / path))
@@ -157,12 +214,12 @@ def test_a_corrupt_or_replaced_file_is_refused(candidate: UPath, registry: Regis
 def test_the_server_keeps_serving_when_the_registrys_file_is_replaced(
     candidate: UPath, registry: Registry, serving: Serving, mlflow: Mlflow
 ) -> None:
-    other = copy_as(candidate, "other")
+    other = copy_as(candidate, "other", registry)
     version = registry.publish(
         "other",
         files_of(other),
         Path(str(other.parent)),
-        card.record(TITANIC, candidates.read(other)),
+        card.record(TITANIC, evaluation_of(other)),
     )
     [file] = Path(mlflow.log.parent / "artifacts").rglob(f"{version.run_id}/artifacts/model/model.skops")
     file.write_bytes(b"not a model")
@@ -191,7 +248,7 @@ def test_a_swapped_champion_is_refused_until_its_checksum_is_recorded(
     wait(lambda: serving.server.health()["version"] == 2)
 
 
-@pytest.mark.parametrize("path", ["evaluation.json", "reference.parquet"])
+@pytest.mark.parametrize("path", ["model/model.skops", "reference.parquet"])
 def test_a_candidate_is_not_compared_with_a_replaced_champion(
     candidate: UPath, registry: Registry, serving: Serving, mlflow: Mlflow, path: str
 ) -> None:
@@ -204,12 +261,12 @@ def test_a_candidate_is_not_compared_with_a_replaced_champion(
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     with pytest.raises(ArtifactError, match=rf"version 1: {path}'s SHA-256 is .* was recorded: it is corrupt or was"):
-        pipeline.evaluate(TITANIC, copy_as(candidate, "later"), registry)
+        evaluate(copy_as(candidate, "later", registry), registry)
 
 
 def test_a_recorded_checksum_is_not_replaced(candidate: UPath, registry: Registry, serving: Serving) -> None:
     del serving
-    evaluation, folder = candidates.read(candidate), Path(str(candidate.parent))
+    evaluation, folder = evaluation_of(candidate), Path(str(candidate.parent))
     with pytest.raises(
         ArtifactError, match=f"version 1 was registered with .*skops whose SHA-256 is {evaluation.sha256}; this"
     ):
@@ -217,16 +274,19 @@ def test_a_recorded_checksum_is_not_replaced(candidate: UPath, registry: Registr
 
 
 def test_a_failed_check_keeps_the_champion(candidate: UPath, registry: Registry, serving: Serving) -> None:
-    evaluation = candidates.read(candidate)
-    folder = copy_as(candidate, "wrong").parent
-    wrong = evaluation.model_copy(update={"name": "wrong"})
-    wrong.requests[0].probability += 0.1  # the endpoint's prediction differs from the training's
-    (folder / "evaluation.json").write_text(wrong.model_dump_json())
-    with pytest.raises(RefusedError, match="when the model was trained"):
-        deploy(UPath(folder / "evaluation.json"), registry, serving)
+    wrong = copy_as(candidate, "wrong", registry)
+    evaluation = evaluation_of(wrong)
+    evaluation.requests[0].probability += 0.1  # the endpoint's prediction differs from the gate's
+    content = evaluation.model_dump_json().encode()
+    (wrong.parent / candidates.EVALUATION).write_bytes(content)
+    verdict = verdicts.require(registry.warehouse(), registry.name, "wrong")
+    verdict.files[candidates.EVALUATION] = artifact.digest(content)
+    verdicts.record(registry.warehouse(), registry.name, verdict)
+    with pytest.raises(RefusedError, match="when the model was evaluated"):
+        deploy(wrong, registry, serving)
     serving.stop()
     with pytest.raises(ServingError, match=r"the model server at .*: Conn"):  # before the alias changes
-        deploy(copy_as(candidate, "unseen"), registry, serving)
+        deploy(copy_as(candidate, "unseen", registry), registry, serving)
     champion = registry.champion()
     assert champion
     assert champion.number == 1
@@ -243,7 +303,7 @@ def test_a_version_that_the_server_does_not_load_is_rolled_back(
     with pytest.raises(
         ServingError, match=r"version 2 was rolled back, version 1 is champion again: .* still serves version 1"
     ):
-        pipeline.deploy(TITANIC, copy_as(candidate, "later"), elsewhere, serving.server, patience=2, keep=20)
+        pipeline.deploy(TITANIC, copy_as(candidate, "later", elsewhere), elsewhere, serving.server, patience=2, keep=20)
     champion = elsewhere.champion()
     assert champion
     assert champion.number == 1
@@ -285,7 +345,7 @@ def test_a_version_with_wrong_predictions_is_rolled_back(candidate: UPath, regis
     with pytest.raises(
         ServingError, match=r"version 2 was rolled back, version 1 is champion again: .* when the model"
     ):
-        deploy(copy_as(candidate, "later"), registry, serving)
+        deploy(copy_as(candidate, "later", registry), registry, serving)
     wait(lambda: serving.server.health()["version"] == 1)
     assert serving.server.predict([KELLY])["version"] == 1
 
@@ -340,7 +400,7 @@ def test_a_deployment_killed_between_upload_and_promotion_is_resumed(
 def test_an_mlflow_outage_loses_no_training(
     candidate: UPath, registry: Registry, serving: Serving, mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    later = copy_as(candidate, "later")
+    later = copy_as(candidate, "later", registry)
     mlflow.stop()
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     try:
@@ -354,7 +414,7 @@ def test_an_mlflow_outage_loses_no_training(
 
 
 def test_no_request_fails_during_a_change_of_champion(candidate: UPath, registry: Registry, serving: Serving) -> None:
-    later, evaluation = copy_as(candidate, "later"), candidates.read(candidate)
+    later, evaluation = copy_as(candidate, "later", registry), evaluation_of(candidate)
     registry.promote(
         registry.publish("later", files_of(later), Path(str(later.parent)), card.record(TITANIC, evaluation))
     )
@@ -368,36 +428,39 @@ def test_no_request_fails_during_a_change_of_champion(candidate: UPath, registry
     assert versions == {1, 2}
 
 
-def test_old_versions_are_deleted_except_the_champion_and_its_predecessor(
+def test_old_versions_are_deleted_except_the_champion_its_predecessor_and_the_pinned_one(
     candidate: UPath, registry: Registry, serve: Serve
 ) -> None:
     serving = serve(registry.name)
     accept(candidate, registry)
-    for name in ("a", "b", "c"):
-        pipeline.deploy(TITANIC, copy_as(candidate, name), registry, serving.server, patience=20, keep=1)
+    for name in ("a", "b", "c", "d"):
+        pipeline.deploy(TITANIC, copy_as(candidate, name, registry), registry, serving.server, patience=20, keep=1)
     remaining = registry._client.search_model_versions(f"name = '{registry.name}'")
-    assert sorted(int(version.version) for version in remaining) == [2, 3]
+    assert sorted(int(version.version) for version in remaining) == [1, 3, 4]  # the first is pinned
 
 
 def test_the_model_card_shows_the_measurements(candidate: UPath, registry: Registry) -> None:
     accept(candidate, registry)
     text = (candidate.parent / card.CARD).read_text()
-    evaluation = candidates.read(candidate)
+    evaluation = evaluation_of(candidate)
     assert f"{evaluation.results['logistic_regression'].metrics['accuracy']:.4f}" in text
-    assert text.count("- passed: ") == 13
+    assert text.count("- passed: ") == 28
+    assert "**refused**" not in text
     for path in card.FILES[1:]:
         assert (candidate.parent / path).read_bytes().startswith(b"\x89PNG")
         assert f"({path})" in text
 
 
-def test_the_champion_is_retrained_for_the_comparison_when_the_data_has_changed(
-    candidate: UPath, registry: Registry, serve: Serve, tmp_path: Path
+def test_the_champion_is_fitted_again_for_the_comparison_when_the_data_has_changed(
+    candidate: UPath, registry: Registry, serving: Serving, tmp_path: Path
 ) -> None:
-    accept(candidate, registry)
-    deploy(candidate, registry, serve(registry.name))
-    fewer = train(tmp_path, pd.read_csv(LIST).sample(800, random_state=1))
-    pipeline.evaluate(TITANIC, fewer, registry)
-    assert "difference +0.0000" in (fewer.parent / card.CARD).read_text()  # the same recipe on the same folds
+    del candidate, serving
+    fewer = train(tmp_path, pd.read_csv(LIST).sample(800, random_state=1), registry)
+    verdict = evaluate(fewer, registry)
+    assert [refusal.split(":")[0] for refusal in verdict.refusals] == ["gain"]  # the same recipe on the same folds
+    assert "accuracy +0.0000 (p = 1)" in verdict.refusals[0]
+    assert verdict.is_harmless
+    assert evaluate(fewer, registry, needs_gain=False).accepted
 
 
 def test_a_training_leaves_no_pickle(candidate: UPath) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from include.core.ml import artifact
-from include.core.ml.candidate import Candidate
+from include.core.ml.candidate import Evaluation
 from include.domains.titanic.spec import TITANIC
 from tests.integration.upgrade.archive import RELEASE
 
@@ -19,7 +19,7 @@ def test_old_models_predict_what_they_did(tmp_path: Path) -> None:
     versions = list(tmp_path.glob("mlflow/*/*/artifacts"))
     assert len(versions) == 2
     for folder in versions:
-        judged = Candidate.model_validate_json((folder / "evaluation.json").read_bytes())
+        judged = Evaluation.model_validate_json((folder / "evaluation.json").read_bytes())
         content = (folder / "model" / artifact.MODEL_FILE).read_bytes()
         model = artifact.load(content, artifact.digest(content), TITANIC.trusted_types, folder.parent.name)
         rows = TITANIC.frame([TITANIC.row(**request.row) for request in judged.requests])

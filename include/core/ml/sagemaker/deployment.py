@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from include.core.ml import artifact
-from include.core.ml.candidate import EVALUATION, Candidate
+from include.core.ml.candidate import EVALUATION, Evaluation
 from include.core.ml.errors import NoChampionError
 from include.core.ml.registry import MODEL_FOLDER
 from include.core.ml.sagemaker.errors import EndpointError, translate_errors
@@ -97,7 +97,7 @@ def package(spec: ModelSpec, registry: Registry, bucket: Bucket, run_id: str) ->
     champion = registry.champion()
     if champion is None:
         raise NoChampionError(f"no version of {registry.name} is champion: train and deploy one first")
-    candidate = Candidate.model_validate_json(registry.file(champion, EVALUATION))
+    candidate = Evaluation.model_validate_json(registry.file(champion, EVALUATION))
     loaded = registry.load(champion, spec.trusted_types)
     files = {
         path: content for path in candidate.files if (content := _content(path, loaded.content, registry, champion))
@@ -127,7 +127,7 @@ def _tar(files: dict[str, bytes]) -> bytes:
 
 def requests(registry: Registry, version: int) -> list[Request]:
     """Return real requests with the expected predictions of a version."""
-    return Candidate.model_validate_json(registry.file(registry.version(version), EVALUATION)).requests
+    return Evaluation.model_validate_json(registry.file(registry.version(version), EVALUATION)).requests
 
 
 def verify(spec: ModelSpec, runtime: Any, deployment: Deployment, expected: list[Request], *, compare: bool) -> str:
