@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from include.core.ml import skops_io
 from include.core.ml.drift.baseline import Days
 from include.core.ml.drift.checks import Limits, check
 from include.core.ml.drift.summary import WHOLE, Features
-from include.core.ml.evaluation import Folds, cross_validate
-from include.domains.titanic.models import soft_vote
+from include.core.ml.evaluation import Folds, Scores, cross_validate
+from include.domains.titanic.models import TRUSTED_TYPES, soft_vote
 from include.domains.titanic.passengers import COLUMNS, LABEL, read
 from include.domains.titanic.spec import TITANIC
 
@@ -44,7 +45,12 @@ class Population:
         """Read the recorded passengers and cross-validate the model."""
         table = read(PASSENGERS.read_bytes())
         rows, labels = table[list(COLUMNS)].reset_index(drop=True), table[LABEL].to_numpy(np.int64)
-        return cls(rows, labels, cross_validate(soft_vote(), rows, labels, Folds(repeats=1)).probabilities[0])
+        models = {"soft_vote": skops_io.dumps(soft_vote())}
+        scores = cross_validate(models, TRUSTED_TYPES, rows, labels, np.arange(len(labels)), Folds(repeats=1))[
+            "soft_vote"
+        ]
+        assert isinstance(scores, Scores)
+        return cls(rows, labels, scores.probabilities[0])
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,14 @@ from include.core.warehouse.schema import create_table
 from include.datasets import DATASETS
 from tests.integration.upgrade.archive import RELEASE, restore_database
 
-NEW_TABLES = {"load_profile", "model_checksum", "alert_drain", "model_alarm_acknowledgement"}
+NEW_TABLES = {
+    "load_profile",
+    "model_checksum",
+    "alert_drain",
+    "model_alarm_acknowledgement",
+    "model_verdict",
+    "model_scores",
+}
 RENAMED = {"model_daily": {"date": "day"}, "model_drift": {"date": "day"}}
 ADDED = {"load_log": {"replayed_from": None, "requested_at": None, "covered": None}}
 

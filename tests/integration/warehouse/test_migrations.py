@@ -104,7 +104,13 @@ def test_migrating_an_old_warehouse_loses_nothing(empty: str, warehouse: str) ->
         row["date"] = row.pop("day")
     assert {(row.pop("requested_at"), row.pop("covered")) for row in after["load_log"]} == {(None, None)}
     assert len(after.pop("alert_drain")) == 1
-    assert after == before | {"load_profile": [], "model_checksum": [], "model_alarm_acknowledgement": []}
+    assert after == before | {
+        "load_profile": [],
+        "model_checksum": [],
+        "model_alarm_acknowledgement": [],
+        "model_verdict": [],
+        "model_scores": [],
+    }
     create_tables(empty)
     create_tables(warehouse)
     assert columns(empty) == columns(warehouse)
