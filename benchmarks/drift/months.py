@@ -49,7 +49,8 @@ class Population:
         scores = cross_validate(models, TRUSTED_TYPES, rows, labels, np.arange(len(labels)), Folds(repeats=1))[
             "soft_vote"
         ]
-        assert isinstance(scores, Scores)
+        if not isinstance(scores, Scores):
+            raise scores
         return cls(rows, labels, scores.probabilities[0])
 
 
