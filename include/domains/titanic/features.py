@@ -4,7 +4,6 @@
 # scikit-learn's classes are untyped.
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,6 @@ TITLES = {
     "Ms": "Miss",
     "Master": "Master",
 }
-TITLE = re.compile(r",\s*([^.]+)\.")
 RARE = "Rare"
 UNKNOWN = "Unknown"
 
@@ -64,8 +62,8 @@ def _derived(passengers: pd.DataFrame) -> dict[str, Any]:
 
 
 def _title(name: str) -> str:
-    found = TITLE.search(name)
-    return TITLES.get(found[1].strip(), RARE) if found else RARE
+    title, dot, _ = name.partition(",")[2].partition(".")
+    return TITLES.get(title.strip(), RARE) if dot else RARE
 
 
 def segment(passengers: pd.DataFrame) -> pd.Series[str]:

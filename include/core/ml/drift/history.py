@@ -27,17 +27,6 @@ if TYPE_CHECKING:
 LEARNING = 90
 """Days from a version's first on in which the days to learn from are looked for."""
 
-EARLIER = """
-    SELECT day, segment, feature, rows, observed, sd, shift, distance, alarm
-    FROM model_drift
-    WHERE model = %(model)s AND version = %(version)s AND sd IS NOT NULL AND day < %(day)s AND (
-        day > %(day)s - %(delay)s OR day < %(learning)s + (
-            SELECT min(day) FROM model_drift WHERE model = %(model)s AND version = %(version)s AND sd IS NOT NULL
-        )
-    )
-    ORDER BY day
-"""
-
 
 class Day:
     """Predictions that a version served on a UTC day, live or replayed from sample traffic.
@@ -108,7 +97,17 @@ def days_until(
     with connect(uri) as session:
         if exists(session, "model_drift"):
             parameters = {"model": model, "version": version, "day": date, "delay": DELAY, "learning": LEARNING}
-            rows = session.execute(EARLIER, parameters).fetchall()
+            query = """
+                SELECT day, segment, feature, rows, observed, sd, shift, distance, alarm
+                FROM model_drift
+                WHERE model = %(model)s AND version = %(version)s AND sd IS NOT NULL AND day < %(day)s AND (
+                    day > %(day)s - %(delay)s OR day < %(learning)s + (
+                        SELECT min(day) FROM model_drift WHERE model = %(model)s AND version = %(version)s AND sd IS NOT NULL
+                    )
+                )
+                ORDER BY day
+            """
+            rows = session.execute(query, parameters).fetchall()
     dates: tuple[dt.date, ...] = (*sorted({row[0] for row in rows}), date)
     position = {day: index for index, day in enumerate(dates)}
     part = {name: index for index, name in enumerate((WHOLE, *features.segments))}

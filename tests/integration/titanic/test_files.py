@@ -20,8 +20,8 @@ from include.core.ml.sandbox import Limits, jobs, run
 from include.core.ml.sandbox.content import Content
 from include.domains.titanic.passengers import COLUMNS, LABEL, read
 from include.domains.titanic.spec import TITANIC
-from tests.integration.models import estimators
-from tests.integration.models.estimators import TRUSTED, Lookup
+from tests.integration.titanic import estimators
+from tests.integration.titanic.estimators import TRUSTED, Lookup
 
 TABLE = read((REPOSITORY / "include/data/titanic/train.csv").read_bytes()).head(300)
 ROWS, LABELS = TABLE[list(COLUMNS)], TABLE[LABEL].to_numpy()
