@@ -5,7 +5,7 @@ from __future__ import annotations
 from include.core.warehouse.dataset import DAILY, Column, Dataset
 from include.core.warehouse.history_settings import History
 
-OWN_ALARMS = History(off="the rows are findings, of which model_monitoring sends alarms of its own")
+OWN_ALARMS = History(off="the rows are findings, which have alarms of their own")
 
 MODEL_DRIFT = Dataset(
     name="model_drift",

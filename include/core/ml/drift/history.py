@@ -102,7 +102,8 @@ def days_until(
                 FROM model_drift
                 WHERE model = %(model)s AND version = %(version)s AND sd IS NOT NULL AND day < %(day)s AND (
                     day > %(day)s - %(delay)s OR day < %(learning)s + (
-                        SELECT min(day) FROM model_drift WHERE model = %(model)s AND version = %(version)s AND sd IS NOT NULL
+                        SELECT min(day) FROM model_drift
+                        WHERE model = %(model)s AND version = %(version)s AND sd IS NOT NULL
                     )
                 )
                 ORDER BY day
