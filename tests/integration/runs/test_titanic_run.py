@@ -23,7 +23,7 @@ from tests.integration.runs.conftest import Make, RunResult, until
 
 DAG = "titanic_ml_pipeline"
 DAY = date(2024, 6, 2)
-QUICK = {"models": ["logistic_regression"], "repeats": 1, "needs_gain": False}
+QUICK = {"models": ["soft_vote"], "repeats": 1, "needs_gain": False}
 KELLY = {"Pclass": 3, "Name": "Kelly, Mr. James", "Sex": "male", "SibSp": 0, "Parch": 0, "Ticket": "330911"}
 HOURS = "float(titanic.TITANIC_APPROVAL_HOURS.read())"
 
