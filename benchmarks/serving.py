@@ -31,7 +31,7 @@ from devstack.environment import Upstream, local_url
 from devstack.postgres import WAREHOUSE, Postgres
 from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
-from include.core.ml import artifact, tracking_server
+from include.core.ml import artifact, standalone, tracking_server
 from include.core.ml.registry import MODEL_FOLDER, Record, Registry
 from include.core.ml.spec import to_records
 from include.core.ml.tracking import Server
@@ -146,7 +146,7 @@ def register(stack: Stack) -> None:
     registry = Registry(server, TITANIC.name, lambda: Postgres.of(state).uri(WAREHOUSE))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sha256 = artifact.save(model, folder / MODEL_FOLDER, rows.head(5), TITANIC.trusted_types, TITANIC)
+        sha256 = standalone.save(model, folder / MODEL_FOLDER, rows.head(5), TITANIC.trusted_types, TITANIC)
         files = {f"{MODEL_FOLDER}/{artifact.MODEL_FILE}": sha256}
         registry.promote(registry.publish("benchmark", files, folder, Record({}, {}, {})))
 

@@ -1,4 +1,4 @@
-"""Saves and loads model files in the skops format, which contains no code, with a checksum.
+"""Loads and checks model files in the skops format, which contains no code, with a checksum.
 
 MLflow's own loader takes the list of trusted types from the file itself, so a crafted model can declare itself trusted
 (``mlflow/sklearn/__init__.py``, 3.17); here the caller provides the list.
@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import tempfile
-import warnings
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.core.ml.errors import ArtifactError
@@ -20,9 +17,6 @@ from include.core.ml.errors import ArtifactError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-
-    from include.core.ml.spec import ModelSpec
 
 MODEL_FILE = "model.skops"
 MAX_BYTES = 256 * 1024 * 1024  # of a file in the registry
@@ -34,45 +28,6 @@ MOVED = re.compile(r'"include\.(?!(?:core|domains|ops)\.)')
 """Start of a module's name in models of the first release, in which domains were packages of ``include``."""
 ID = re.compile(r'("__id__": |"file": ")(\d+)')
 """Ids in skops' schema, also in the names of files."""
-
-
-def save(model: Any, folder: Path, example: pd.DataFrame, trusted: Sequence[str], spec: ModelSpec | None = None) -> str:
-    """Write an MLflow model folder that needs nothing of this repository, and return the model file's SHA-256.
-
-    The same fitted model gives the same file.
-
-    Args:
-        model: fitted classifier with ``predict_proba``.
-        folder: folder to create; must not exist.
-        example: a few rows as sent by a caller.
-        trusted: names of the types that the model may contain in addition to those that skops trusts.
-        spec: the model's spec, which has its signature; without one, it is inferred from the example.
-
-    Raises:
-        ArtifactError: naming the types that are missing from ``trusted``.
-    """
-    import mlflow.pyfunc
-    from mlflow.models import infer_signature
-
-    from include.core.ml import skops_io, standalone
-
-    content = skops_io.dumps(model)
-    _refuse(sorted(set(skops_io.get_untrusted_types(data=content)) - set(trusted)), "the model to save")
-    content = _normalised(content)
-    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
-        # With an example, MLflow would load the folder's code into this process to try it.
-        warnings.filterwarnings("ignore", ".*An input example was not provided")
-        mlflow.pyfunc.save_model(
-            str(folder),
-            loader_module=standalone.__name__,
-            code_paths=[str(standalone.copy_code(trusted, Path(temporary)))],
-            signature=standalone.signature(spec) if spec else infer_signature(example, model.predict(example)),
-            pip_requirements=standalone.requirements(),
-            model_config=standalone.config(spec, trusted, digest(content)),
-        )
-    (folder / MODEL_FILE).write_bytes(content)
-    (folder / "input_example.json").write_text(example.to_json(orient="records"))
-    return digest(content)
 
 
 def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
@@ -89,7 +44,7 @@ def load(content: bytes, sha256: str, trusted: Sequence[str], name: str) -> Any:
         _check_size(content, name)
         content = _with_current_names(content)
         untrusted = skops_io.get_untrusted_types(data=content)
-        _refuse(sorted(set(untrusted) - set(trusted)), name)
+        require_trusted(sorted(set(untrusted) - set(trusted)), name)
         return skops_io.loads(content, trusted=list(trusted))
     except ArtifactError:
         raise
@@ -116,7 +71,7 @@ def verify(content: bytes, sha256: str, name: str) -> None:
         )
 
 
-def _normalised(content: bytes) -> bytes:
+def normalised(content: bytes) -> bytes:
     """Return a model file without what differs each time it is written: times, and ids that are addresses in memory."""
     result = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as copy:
@@ -175,7 +130,12 @@ def _unpacked(content: bytes, limit: int) -> tuple[int, int]:
     return size, schema
 
 
-def _refuse(untrusted: list[str], name: str) -> None:
+def require_trusted(untrusted: list[str], name: str) -> None:
+    """Check that there are no untrusted types in the model ``name``.
+
+    Raises:
+        ArtifactError: naming them.
+    """
     if untrusted:
         raise ArtifactError(
             f"{name}: contains types that aren't trusted: {', '.join(untrusted)}. If they are safe to load, add them to"

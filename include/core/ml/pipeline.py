@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from include.core.ml import artifact, card, skops_io, verdicts
+from include.core.ml import artifact, card, skops_io, standalone, verdicts
 from include.core.ml.candidate import (
     CANDIDATE,
     EVALUATION,
@@ -103,7 +103,7 @@ def train(spec: ModelSpec, training: File, folds: Folds, names: Sequence[str], w
     folder = training.parent / "candidate"
     with tempfile.TemporaryDirectory() as temporary:
         staging = Path(temporary)
-        sha256 = artifact.save(model, staging / MODEL_FOLDER, table.rows.head(5), spec.trusted_types, spec)
+        sha256 = standalone.save(model, staging / MODEL_FOLDER, table.rows.head(5), spec.trusted_types, spec)
         files = {
             path.relative_to(staging).as_posix(): path.read_bytes() for path in staging.rglob("*") if path.is_file()
         }

@@ -7,12 +7,16 @@ code is for others: the model server and the pipeline load nothing but the skops
 from __future__ import annotations
 
 import ast
+import tempfile
+import warnings
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from packaging.requirements import Requirement
+
+from include.core.ml import artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,10 +58,49 @@ class Classifier:
         return pd.DataFrame({self._positive: probabilities > 0.5, "probability": probabilities})
 
 
+def save(model: Any, folder: Path, example: pd.DataFrame, trusted: Sequence[str], spec: ModelSpec | None = None) -> str:
+    """Write an MLflow model folder that needs nothing of this repository, and return the model file's SHA-256.
+
+    The same fitted model gives the same file.
+
+    Args:
+        model: fitted classifier with ``predict_proba``.
+        folder: folder to create; must not exist.
+        example: a few rows as sent by a caller.
+        trusted: names of the types that the model may contain in addition to those that skops trusts.
+        spec: the model's spec, which has its signature; without one, it is inferred from the example.
+
+    Raises:
+        ArtifactError: naming the types that are missing from ``trusted``.
+    """
+    import mlflow.pyfunc
+    from mlflow.models import infer_signature
+
+    from include.core.ml import skops_io
+
+    content = skops_io.dumps(model)
+    artifact.require_trusted(
+        sorted(set(skops_io.get_untrusted_types(data=content)) - set(trusted)), "the model to save"
+    )
+    content = artifact.normalised(content)
+    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
+        # With an example, MLflow would load the folder's code into this process to try it.
+        warnings.filterwarnings("ignore", ".*An input example was not provided")
+        mlflow.pyfunc.save_model(
+            str(folder),
+            loader_module=__name__,
+            code_paths=[str(copy_code(trusted, Path(temporary)))],
+            signature=signature(spec) if spec else infer_signature(example, model.predict(example)),
+            pip_requirements=requirements(),
+            model_config=config(spec, trusted, artifact.digest(content)),
+        )
+    (folder / artifact.MODEL_FILE).write_bytes(content)
+    (folder / "input_example.json").write_text(example.to_json(orient="records"))
+    return artifact.digest(content)
+
+
 def _load_pyfunc(path: str, config: dict[str, Any]) -> Any:
     """Return the model in an MLflow model folder; called by ``mlflow.pyfunc.load_model``."""
-    from include.core.ml import artifact
-
     file = Path(path) / artifact.MODEL_FILE
     model = artifact.load(file.read_bytes(), config["sha256"], config["trusted"], str(file))
     return Classifier(model, config["dtypes"], config["positive"]) if config["positive"] else model

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sklearn.metrics import confusion_matrix
 
 from include.core.errors import ConfigurationError
-from include.core.ml import artifact, plots
+from include.core.ml import artifact, plots, standalone
 from include.core.ml.errors import ArtifactError, DataError
 from include.core.ml.registry import MODEL_FOLDER
 from include.core.storage import file_name, write
@@ -102,7 +102,7 @@ def train(source: File, root: File, colour: str, run_id: str, names: Sequence[st
     folder = root / "wine" / file_name(run_id) / colour
     with tempfile.TemporaryDirectory() as temporary:
         temporary_folder = Path(temporary)
-        artifact.save(model, temporary_folder / MODEL_FOLDER, wines.measurements.head(5), TRUSTED_TYPES)
+        standalone.save(model, temporary_folder / MODEL_FOLDER, wines.measurements.head(5), TRUSTED_TYPES)
         files = {
             path.relative_to(temporary_folder).as_posix(): path.read_bytes()
             for path in temporary_folder.rglob("*")

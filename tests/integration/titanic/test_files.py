@@ -152,7 +152,7 @@ def test_a_model_that_fails_leaves_the_others_their_scores() -> None:
 
 
 def test_the_process_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DEFAULT", "postgresql://user:secret@host/db")
+    monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DEFAULT", "postgresql://host/db")
     assert "AIRFLOW_CONN_POSTGRES_DEFAULT" not in run(environment, {}, QUICK)["names"]
 
 

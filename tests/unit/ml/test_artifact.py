@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from include.core.ml import artifact, skops_io
+from include.core.ml import artifact, skops_io, standalone
 from include.core.ml.errors import ArtifactError
 
 ROWS = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
@@ -30,7 +30,7 @@ SPARSE = "scipy.sparse._csr.csr_matrix"
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("saved") / "model"
-    return folder, artifact.save(LogisticRegression().fit(ROWS, LABELS), folder, ROWS, [])
+    return folder, standalone.save(LogisticRegression().fit(ROWS, LABELS), folder, ROWS, [])
 
 
 def test_a_saved_model_predicts_as_before(saved: tuple[Path, str]) -> None:
@@ -66,7 +66,7 @@ def test_a_function_in_a_model_is_refused_and_not_run(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"posix\.system"):
         artifact.load(content, artifact.digest(content), [TREE], "test")
     with pytest.raises(ArtifactError, match=r"the model to save: contains types .* posix\.system"):
-        artifact.save(FunctionTransformer(os.system), tmp_path / "model", ROWS, [TREE])
+        standalone.save(FunctionTransformer(os.system), tmp_path / "model", ROWS, [TREE])
 
 
 def test_the_functions_of_numpy_and_scipy_name_the_module_that_has_them() -> None:

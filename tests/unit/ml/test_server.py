@@ -176,7 +176,7 @@ def test_a_prediction_that_cannot_be_stored_is_not_returned(tmp_path: Path) -> N
     assert len(stored(tmp_path)) == 1
 
 
-SECRET = "Zwzx-17"
+CANARY = "Zwzx-17"
 REFUSED: dict[str, tuple[str | dict[str, Any], str]] = {
     "text for a number": (passengers(Age="22"), "passengers.0.Age: Input should be a valid number (got a text of 2"),
     "true for a number": (passengers(Age=True), "passengers.0.Age: Input should be a valid number (got true)"),
@@ -187,13 +187,13 @@ REFUSED: dict[str, tuple[str | dict[str, Any], str]] = {
     "a float for a choice": (passengers(Pclass=3.0), "Pclass: Input should be a valid integer (got a number)"),
     "a number for a text": (passengers(Name=17), "Name: Input should be a valid string (got a whole number)"),
     "null for a number": (passengers(SibSp=None), "SibSp: Input should be a valid integer (got null)"),
-    "a wrong choice": (passengers(Sex=SECRET), "Sex: Input should be 'male' or 'female' (got a text of 7 characters)"),
-    "too long": (passengers(Ticket=SECRET * 10), "Ticket: String should have at most 50 characters (got a text of 70"),
+    "a wrong choice": (passengers(Sex=CANARY), "Sex: Input should be 'male' or 'female' (got a text of 7 characters)"),
+    "too long": (passengers(Ticket=CANARY * 10), "Ticket: String should have at most 50 characters (got a text of 70"),
     "too large": (passengers(Age=1717), "Age: Input should be less than or equal to 120 (got a whole number)"),
     "a list": (passengers(Age=[17]), "Age: Input should be a valid number (got a list of 1 values)"),
-    "an object": (passengers(Name={SECRET: 1}), "Name: Input should be a valid string (got an object of 1 fields)"),
-    "an unknown field": (passengers(**{SECRET: 1}), "passengers.0: unknown fields aren't allowed (got a name of 7"),
-    "a missing field": ({"passengers": [{"Name": SECRET}]}, "passengers.0.Pclass: Field required; "),
+    "an object": (passengers(Name={CANARY: 1}), "Name: Input should be a valid string (got an object of 1 fields)"),
+    "an unknown field": (passengers(**{CANARY: 1}), "passengers.0: unknown fields aren't allowed (got a name of 7"),
+    "a missing field": ({"passengers": [{"Name": CANARY}]}, "passengers.0.Pclass: Field required; "),
     "too many rows": (passengers(MAX_ROWS + 1), "passengers: List should have at most 10000 items"),
     "a name twice": ('{"passengers": [{"Name": "Zwzx-17", "Name": "x"}]}', "an object has the same name twice"),
     "NaN": ('{"passengers": [{"Age": NaN}]}', "NaN isn't a JSON number; send null for a missing value"),
@@ -214,7 +214,7 @@ def test_a_refusal_names_field_and_rule_and_repeats_nothing(tmp_path: Path, name
         response = application.request("POST", "/predictions", content=content.encode(), headers=headers)
     assert response.status_code == 422, response.text
     assert message in response.json()["detail"]
-    assert SECRET not in response.text
+    assert CANARY not in response.text
     assert "17" not in response.json()["detail"]
 
 

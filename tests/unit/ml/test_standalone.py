@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from include.core.ml import artifact
+from include.core.ml import artifact, standalone
 from include.core.ml.spec import to_records
 from include.domains.titanic.models import MODELS
 from include.domains.titanic.passengers import COLUMNS, LABEL, read
@@ -26,7 +26,7 @@ NULLABLE = ["Age", "Fare", "Cabin", "Embarked"]
 def save(folder: Path, name: str = "logistic_regression") -> Any:
     """Save a fitted model and return it."""
     model = MODELS[name]().fit(ROWS, LABELS)
-    artifact.save(model, folder, ROWS.head(3), TITANIC.trusted_types, TITANIC)
+    standalone.save(model, folder, ROWS.head(3), TITANIC.trusted_types, TITANIC)
     return model
 
 
