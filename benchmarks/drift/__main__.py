@@ -136,7 +136,7 @@ def _steps(population: Population, seed: int) -> NDArray[np.float64]:
                 found[row, column] = (
                     bool(alarms),
                     any(item.strength >= 1 and abs(item.shift) >= limits.shift for item in alarms),
-                    any((item.p_value or 1) < limits.of_a_day(limits.shapes) for item in alarms),
+                    any(item.p_value is not None and item.p_value < limits.of_a_day(limits.shapes) for item in alarms),
                 )
     return found
 

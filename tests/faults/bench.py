@@ -66,7 +66,7 @@ class Processes(Stack):
     """
 
     dag_folder: Path = Path()
-    sessions: set[int] = field(default_factory=set)
+    sessions: dict[int, float] = field(default_factory=dict)
 
     @override
     def airflow_environment(self) -> dict[str, str]:
@@ -272,9 +272,22 @@ class Processes(Stack):
             self.create_bucket()
 
     def kill(self, *names: str) -> None:
-        """Send SIGKILL to components with all that they have started."""
+        """Send SIGKILL to components with all that they have started, also meanwhile."""
         mains = [self.process(name) for name in names]
         kill_all([member for main in mains for member in (main, *main.children(recursive=True))])
+        while left := self._members_of({main.pid for main in mains}):
+            kill_all(left)
+
+    def _members_of(self, sessions: set[int]) -> list[psutil.Process]:
+        """Return the processes of sessions that this bench began."""
+        members = []
+        for member in psutil.process_iter(["status"]):
+            with suppress(psutil.Error, ProcessLookupError):
+                session = os.getsid(member.pid)
+                is_zombie = member.info["status"] == psutil.STATUS_ZOMBIE
+                if session in sessions and self._is_own(session) and not is_zombie:
+                    members.append(member)
+        return members
 
     def kill_main(self, name: str) -> list[psutil.Process]:
         """Send SIGKILL to a component's main process only; return its children, which would end in a container."""
@@ -299,11 +312,20 @@ class Processes(Stack):
             try:
                 if candidate.pid in known or candidate.info["status"] == psutil.STATUS_ZOMBIE:
                     continue
-                if os.getsid(candidate.pid) in self.sessions:
+                if self._is_own(os.getsid(candidate.pid)):
                     found.append(f"{candidate.pid} {' '.join(candidate.info['cmdline'])}")
             except (psutil.Error, ProcessLookupError):
                 continue
         return found
+
+    def _is_own(self, session: int) -> bool:
+        """Tell whether a session was begun by this bench; its id is given to another once no process is left in it."""
+        if session not in self.sessions:
+            return False
+        try:
+            return abs(psutil.Process(session).create_time() - self.sessions[session]) < 1
+        except psutil.NoSuchProcess:  # the members have survived their leader
+            return True
 
     def stop_strays(self) -> None:
         """End what belongs to none of the components."""
@@ -356,7 +378,7 @@ class Processes(Stack):
 
     def _spawn(self, command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path) -> int:
         pid = spawn(command, log, environment, folder)
-        self.sessions.add(pid)
+        self.sessions[pid] = psutil.Process(pid).create_time()
         return pid
 
     def redis(self) -> redis.Redis:

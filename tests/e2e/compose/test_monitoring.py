@@ -90,7 +90,7 @@ def test_every_target_is_scraped(prometheus: str) -> None:
     def all_up() -> bool:
         targets = requests.get(f"{prometheus}/api/v1/targets", timeout=30).json()["data"]["activeTargets"]
         names = {target["labels"]["job"] for target in targets if target["health"] == "up"}
-        return names == {"statsd-exporter", *MONITORING} - {"alertmanager"}
+        return names == {"statsd-exporter", "model-server", *MONITORING} - {"alertmanager"}
 
     eventually(all_up, "every target is up")
 

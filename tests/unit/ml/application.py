@@ -24,7 +24,7 @@ from include.core.ml.spec import ModelSpec
 class Fixed:
     """A follower that always has the same model."""
 
-    error = None
+    error, is_refused = None, False
 
     def __init__(self, model: Any, version: int) -> None:
         self.serve(model, version)

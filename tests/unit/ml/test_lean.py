@@ -91,8 +91,9 @@ def test_known_columns_are_encoded_the_same_and_others_are_left(name: str) -> No
         ),
         VotingClassifier([("a", LogisticRegression())], voting="hard"),
         Pipeline([("scale", StandardScaler()), ("model", RandomForestClassifier(3, random_state=1))]),
+        Pipeline([("scale", "passthrough"), ("model", RandomForestClassifier(3, random_state=1))]),
     ],
-    ids=["extra trees", "weighted vote", "hard vote", "pipeline"],
+    ids=["extra trees", "weighted vote", "hard vote", "pipeline", "pipeline that passes through"],
 )
 def test_forests_votes_and_pipelines(model: Any) -> None:
     numbers = FRAME[["n"]].to_numpy()

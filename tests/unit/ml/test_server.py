@@ -81,6 +81,18 @@ def test_a_model_that_fails_is_named_without_the_row(tmp_path: Path, caplog: pyt
     assert stored(tmp_path) == []
 
 
+def test_an_unexpected_failure_leaves_the_thread_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with serving(TITANIC, Model(), tmp_path) as application:
+        with monkeypatch.context() as patched:
+            patched.setattr(predictor.Predictor, "_predict", fail)
+            with pytest.raises(MemoryError):
+                application.request("POST", "/predictions", passengers(Age=8))
+        assert application.request("POST", "/predictions", passengers(Age=8)).status_code == 200
+
+
 def test_the_wrong_number_of_answers_is_an_error(tmp_path: Path) -> None:
     with serving(TITANIC, Model(lambda _: np.array([0.5, 0.5])), tmp_path) as application:
         response = application.request("POST", "/predictions", passengers())

@@ -34,6 +34,7 @@ EXPORTERS = {
     "spellbook_queue_workers",
     # include/core/ml/serving
     "spellbook_model_failed_requests_total",
+    "spellbook_model_log_failing",
     "spellbook_model_log_waiting_rows",
     "spellbook_model_refused",
     "spellbook_model_version",

@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 Kind = Literal["drift", "shape", "accuracy", "estimate", "answers", "volume"]
 
 LOOK_AT: dict[Kind, str] = {
-    "drift": "who sends these rows, and whether what is sent or the population changed",
-    "shape": "who sends these rows, and whether what is sent or the population changed",
     "accuracy": "that segment's rows in predictions and outcomes; roll back or train again",
-    "estimate": "that segment's features above; outcomes, once they arrive",
     "answers": "the model server's log and the callers",
     "volume": "whether the callers and the model server are up",
+    "estimate": "that segment's features below; outcomes, once they arrive",
+    "drift": "who sends these rows, and whether what is sent or the population changed",
+    "shape": "who sends these rows, and whether what is sent or the population changed",
 }
+"""What to look at, by kind; the worst kinds first."""
 WORSE = 1.5
 """How many times the acknowledged size an alarm must exceed to count as changed."""
+SHARES, MORE = ("answers/", "volume/"), 0.1
+"""Kinds whose size is a share of the day, and by how much it must exceed the acknowledged one."""
 
 
 class Alarm(BaseModel):
@@ -54,6 +57,11 @@ class Alarm(BaseModel):
         """What the alarm is about, the same on every day; names it in an acknowledgement."""
         return f"{self.kind}/{self.version}/{self.segment}/{self.feature}"
 
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Where it belongs in a list whose worst alarms come first."""
+        return list(LOOK_AT).index(self.kind), -abs(self.size)
+
     def __str__(self) -> str:
         version = f"version {self.version}: " if self.version else ""
         return f"{version}{self.text}; look at {LOOK_AT[self.kind]} [{self.key}]"
@@ -68,7 +76,8 @@ class Acknowledgement(BaseModel):
 
     def covers(self, key: str, size: float) -> bool:
         """Return whether an alarm is still the acknowledged one: in the same direction, and not much larger."""
-        return self.key == key and self.size * size >= 0 and abs(size) <= WORSE * abs(self.size)
+        limit = abs(self.size) + MORE if key.startswith(SHARES) else WORSE * abs(self.size)
+        return self.key == key and self.size * size >= 0 and abs(size) <= limit
 
 
 def acknowledged(uri: str, model: str) -> list[Acknowledgement]:
@@ -101,7 +110,7 @@ def acknowledge(uri: str, model: str, alarms: Sequence[Alarm], reason: str, only
         )
     with connect(uri) as session, session.transaction():
         require_migrated(session)
-        for alarm in alarms:
+        for alarm in sorted(alarms, key=lambda alarm: abs(alarm.size)):  # of those with one key, the largest counts
             if not only or alarm.key in only:
                 session.execute(
                     "INSERT INTO model_alarm_acknowledgement (model, alarm, day, size, reason)"

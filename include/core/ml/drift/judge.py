@@ -185,8 +185,13 @@ class Judge:
         """Recompute the predictions with the registered model; differing ones weren't served by it."""
         if not len(day.rows):
             return
-        model = self._registry.load(trained.version, self._spec.trusted_types).model
-        differs = np.abs(model.predict_proba(day.rows)[:, 1] - day.probabilities) > TOLERANCE
+        try:
+            model = self._registry.load(trained.version, self._spec.trusted_types).model
+        except ArtifactError as error:
+            text = f"{len(day.rows)} prediction(s) can't be compared with the registered model's: {error}"
+            yield _alarm(date, "answers", day.version, WHOLE, "registry", 1.0, text)
+            return
+        differs = ~(np.abs(model.predict_proba(day.rows)[:, 1] - day.probabilities) <= TOLERANCE)
         for segment, rows in self._spec.segment(day.rows)[differs].value_counts().items():
             text = f"segment {segment}, {rows} served prediction(s) differ from the registered model's"
             share = rows / len(day.rows)

@@ -45,7 +45,7 @@ class Report(BaseModel):
         replayed: number of predictions from sample traffic.
         drift: rows of ``model_drift``.
         daily: rows of ``model_daily``, by day: those of the day, and of earlier days whose outcomes arrived late.
-        alarms: what a person should look at, the worst first.
+        alarms: what a person should look at.
         notes: what was not judged, and why that is no alarm.
     """
 
@@ -156,7 +156,7 @@ def alert(report: File, uri: str, reason: str | None = None, only: Sequence[str]
         acknowledge(uri, content.model, content.alarms, reason, only)
     known = acknowledged(uri, content.model)
     raised = []
-    for alarm in content.alarms:
+    for alarm in sorted(content.alarms, key=lambda alarm: alarm.rank):
         reasons = [item.reason for item in known if item.covers(alarm.key, alarm.size)]
         if reasons:
             log.warning("acknowledged (%s): %s", reasons[-1], alarm)

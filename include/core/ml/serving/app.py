@@ -66,6 +66,7 @@ class Health(BaseModel):
         version: the served version; null if there is none.
         sha256: checksum of its file.
         model_error: why the registry's champion isn't served, or null.
+        is_refused: whether that is an error, rather than that there is no champion.
         failed_requests: requests since the start that the model had no valid answer to.
         log_error: why rows can't be written to the warehouse, or null.
         log_waiting: rows on this server's disk that aren't in the warehouse yet.
@@ -75,6 +76,7 @@ class Health(BaseModel):
     version: int | None
     sha256: str | None
     model_error: str | None
+    is_refused: bool
     failed_requests: int
     log_error: str | None
     log_waiting: int
@@ -110,6 +112,7 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
             version=served.version if served else None,
             sha256=served.sha256 if served else None,
             model_error=follower.error,
+            is_refused=follower.is_refused,
             failed_requests=predictor.failed,
             log_error=spool.error,
             log_waiting=spool.waiting(),

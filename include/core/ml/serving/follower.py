@@ -30,6 +30,11 @@ class Served:
 class Follower:
     """Follows the registry's champion.
 
+    Attributes:
+        current: the served model.
+        error: why the champion isn't served.
+        is_refused: whether that is an error, rather than that there is no champion or that it is being loaded.
+
     Args:
         registry: registry of the model.
         trusted: types that a model file may contain.
@@ -44,6 +49,7 @@ class Follower:
         self._refused: int | None = None
         self.current: Served | None = None
         self.error: str | None = f"{registry.name} is being loaded"
+        self.is_refused = False
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
@@ -67,14 +73,16 @@ class Follower:
         try:
             champion = self._registry.champion()
             if champion is None:
-                self.current, self.error = None, f"no version of {self._registry.name} is champion"
+                self.current, self.is_refused = None, False
+                self.error = f"no version of {self._registry.name} is champion"
                 return
             if self.current and champion.number == self.current.version:
-                self.error, self._refused = None, None
+                self.error, self.is_refused, self._refused = None, False, None
                 return
             if champion.number == self._refused:
                 return
             loaded = self._registry.load(champion, self._trusted)
+            served = Served(champion.number, loaded.sha256, lean(loaded.model))
         except UnrecordedError as error:
             self._fail(error)
         except ArtifactError as error:
@@ -83,15 +91,15 @@ class Follower:
         except Exception as error:  # the current model is served whatever happens
             self._fail(error)
         else:
-            self.current = Served(champion.number, loaded.sha256, lean(loaded.model))
-            self.error, self._refused = None, None
+            self.current = served
+            self.error, self.is_refused, self._refused = None, False, None
             log.info("serving %s version %d", self._registry.name, champion.number)
 
     def _fail(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {' '.join(str(error).split())}"
         if text != self.error:
             log.error("%s; still serving %s", text, self.current and self.current.version)
-        self.error = text
+        self.error, self.is_refused = text, True
 
     def _run(self) -> None:
         while True:

@@ -36,7 +36,8 @@ class _Pipeline:
     """A pipeline whose last step is a classifier."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        *self._transformers, self._classifier = (lean(step) for _, step in pipeline.steps)
+        steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
+        *self._transformers, self._classifier = map(lean, steps)
 
     def predict_proba(self, rows: Any) -> Floats:
         for transformer in self._transformers:

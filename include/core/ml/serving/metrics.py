@@ -26,7 +26,11 @@ class _State:
         health = self._health
         families: list[tuple[Metric, float]] = [
             (_gauge("version", "Served version of the model; 0 if there is none."), health.version or 0),
-            (_gauge("refused", "Whether the registry's champion can't be served."), health.model_error is not None),
+            (_gauge("refused", "Whether the registry's champion can't be served."), health.is_refused),
+            (
+                _gauge("log_failing", "Whether the last try to write to the warehouse failed."),
+                health.log_error is not None,
+            ),
             (_gauge("log_waiting_rows", "Rows that aren't in the warehouse yet."), health.log_waiting),
             (
                 CounterMetricFamily(

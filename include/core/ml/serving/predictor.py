@@ -118,7 +118,14 @@ class Predictor:
                     request = self._arrived.get()
                     stopping |= request is None
                     waiting += [request] if request else []
-                waiting = self._advance(waiting)
+                try:
+                    waiting = self._advance(waiting)
+                except Exception as error:  # the thread serves the next requests, whatever happens
+                    log.exception("prediction failed")
+                    for request in waiting:
+                        self._count(-len(request.rows))
+                        request.finish(error)
+                    waiting = []
 
     def _advance(self, waiting: list[_Request]) -> list[_Request]:
         """Predict a share of each request; finish those that are complete, and return the others."""
