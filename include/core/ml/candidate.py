@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from include.core.ml import artifact
+from include.core.ml.errors import ArtifactError
 from include.core.ml.registry import MODEL_FOLDER
 
 if TYPE_CHECKING:
@@ -33,26 +34,21 @@ class Candidate(BaseModel):
         name: unique name of this training: the run and the chosen model's checksum.
         tried: names of the estimators that it compared.
         chosen: name of the one with the best mean accuracy.
-        files: checksum of each file beside this one, by its path.
+        sha256: checksum of the model file beside this one.
     """
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[^'\"\\\s]{1,300}$")]
     tried: list[str]
     chosen: str
-    files: dict[str, str]
-
-    @property
-    def sha256(self) -> str:
-        """Checksum of the model file."""
-        return self.files[f"{MODEL_FOLDER}/{artifact.MODEL_FILE}"]
+    sha256: str
 
 
 class Result(BaseModel):
-    """Cross-validation result of a model; ``difference`` and ``p_value`` are relative to the spec's reference."""
+    """Cross-validation result of a model; ``difference`` and ``p_value`` compare it with the spec's reference."""
 
     metrics: dict[str, float]
-    difference: float
-    p_value: float
+    difference: float | None
+    p_value: float | None
 
 
 class Request(BaseModel):
@@ -67,7 +63,8 @@ class Evaluation(BaseModel):
     """What the gates measured of a candidate, the content of :data:`EVALUATION`.
 
     Attributes:
-        name, chosen, files: as of the candidate.
+        name, chosen: as of the candidate.
+        files: checksum of each file of the MLflow model, by its path in the version.
         data_digest: checksum of the training rows.
         rows: number of training rows.
         splits, repeats, seed: the folds.
@@ -93,18 +90,29 @@ class Evaluation(BaseModel):
 
 
 def read(file: File) -> Candidate:
-    """Return the candidate that a file describes."""
-    return Candidate.model_validate_json(file.read_bytes())
+    """Return the candidate that a file describes.
+
+    Raises:
+        ArtifactError: if it describes none.
+    """
+    try:
+        return Candidate.model_validate_json(file.read_bytes())
+    except (ValidationError, FileNotFoundError) as error:
+        raise ArtifactError(f"{file} describes no candidate: {error}. Train again") from error
 
 
 def fetch(folder: File, files: Mapping[str, str]) -> dict[str, bytes]:
     """Return a candidate's files by path, each with the checksum in ``files``.
 
     Raises:
-        ArtifactError: naming the file whose checksum differs.
+        ArtifactError: naming the file that is missing or whose checksum differs.
     """
-    content = {path: (folder / path).read_bytes() for path in files}
+    content = {}
     for path, sha256 in files.items():
+        try:
+            content[path] = (folder / path).read_bytes()
+        except FileNotFoundError as error:
+            raise ArtifactError(f"{folder / path} is missing. Train again") from error
         artifact.verify(content[path], sha256, f"{folder / path}")
     return content
 
@@ -120,10 +128,16 @@ def reference_bytes(rows: pd.DataFrame, probabilities: NDArray[np.float64]) -> b
 
 
 class Reference:
-    """The training rows of a model, with its out-of-fold predictions."""
+    """The training rows of a model, with its out-of-fold predictions.
+
+    Raises:
+        ArtifactError: if a column of the spec is missing.
+    """
 
     def __init__(self, content: bytes, spec: ModelSpec) -> None:
         table = pd.read_parquet(io.BytesIO(content))
+        if missing := [name for name in (*spec.columns, spec.label) if name not in table]:
+            raise ArtifactError(f"{REFERENCE}: no column {', '.join(map(repr, missing))}, which the spec has")
         repeats = [name for name in table if str(name).startswith(OUT_OF_FOLD)]
         self.rows = table[spec.columns]
         self.segments = spec.segment(self.rows)

@@ -15,7 +15,7 @@ from include.core.ml.registry import Record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from include.core.ml.candidate import Evaluation, Reference
+    from include.core.ml.candidate import Evaluation, Reference, Result
     from include.core.ml.evaluation import Scores
     from include.core.ml.gates.rule import Rule
     from include.core.ml.spec import ModelSpec
@@ -78,13 +78,19 @@ def record(spec: ModelSpec, evaluation: Evaluation) -> Record:
     )
 
 
+def _difference(result: Result) -> str:
+    if result.difference is None or result.p_value is None:
+        return "-"
+    return f"{result.difference:+.4f} (p {result.p_value:.3f})"
+
+
 def _table(spec: ModelSpec, evaluation: Evaluation) -> str:
     lines = [f"| model | {' | '.join(SHOWN)} | against {spec.reference} |", "| --- " * (len(SHOWN) + 2) + "|"]
     for name, result in evaluation.results.items():
         numbers = [
             f"{result.metrics['accuracy']:.4f} ± {result.metrics['accuracy_sd']:.4f}",
             *(f"{result.metrics[metric]:.3f}" for metric in SHOWN[1:]),
-            f"{result.difference:+.4f} (p {result.p_value:.3f})",
+            _difference(result),
         ]
         label = f"**{name}**" if name == evaluation.chosen else name
         lines.append(f"| {label} | {' | '.join(numbers)} |")

@@ -58,6 +58,14 @@ def require(uri: str, model: str, version: int, path: str, actual: str) -> str:
     return recorded
 
 
+def is_recorded(uri: str, model: str, version: int) -> bool:
+    """Tell whether the checksums of a version were recorded; all of them are in one transaction."""
+    with connect(uri) as session:
+        require_migrated(session)
+        query = "SELECT FROM model_checksum WHERE model = %s AND version = %s LIMIT 1"
+        return session.execute(query, [model, version]).fetchone() is not None
+
+
 def _find(session: Session, model: str, version: int, path: str) -> str | None:
     query = "SELECT sha256 FROM model_checksum WHERE model = %s AND version = %s AND path = %s"
     row = session.execute(query, [model, version, path]).fetchone()

@@ -19,7 +19,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from include.core.ml.errors import SandboxError
-from include.core.ml.sandbox import Limits, run
+from include.core.ml.sandbox import run
 from include.core.ml.sandbox.jobs import fit_folds
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 CALIBRATION_BINS = 10
 CLIP = 1e-6
-VARIANCE_OF_ROUNDING = 1e-20
+ROUNDING, VARIANCE_OF_ROUNDING = 1e-9, 1e-20
 MOST_PROCESSES = 8
 FOLDS_EACH = 5  # a process takes two seconds to start
 
@@ -110,10 +110,10 @@ class Scores:
         return self._by_fold(auc)
 
     def _by_fold(self, score: Callable[[Floats, Integers], float]) -> Floats:
-        repeats = len(self.folds) // len(self.probabilities)
+        splits = len(self.folds) // len(self.probabilities)
         return np.array(
             [
-                score(self.probabilities[number // repeats][test], self.labels[test])
+                score(self.probabilities[number // splits][test], self.labels[test])
                 for number, test in enumerate(self.folds)
             ]
         )
@@ -139,7 +139,6 @@ def cross_validate(
     labels: Integers,
     groups: Integers,
     folds: Folds,
-    limits: Limits | None = None,
 ) -> dict[str, Scores | SandboxError]:
     """Fit each model's recipe on each fold's training rows and predict its test rows, in sandboxed processes.
 
@@ -150,7 +149,6 @@ def cross_validate(
         labels: 0 or 1.
         groups: equal for rows of which no copy may be in both the training and the test rows.
         folds: the splits that all models share.
-        limits: of each process.
 
     Returns:
         For each model its scores, or why it has none.
@@ -160,7 +158,16 @@ def cross_validate(
     common |= {"models": len(models), "trusted": list(trusted), "rows": rows, "labels": labels}
     predicted: Content = {}
     errors: dict[str, str] = {}
-    for part in _side_by_side(common, splits, limits or Limits()):
+    try:
+        parts = _side_by_side(common, splits)
+    except SandboxError as error:  # one of them has ended the process
+        if len(models) == 1:
+            return dict.fromkeys(models, error)
+        return {
+            name: cross_validate({name: content}, trusted, rows, labels, groups, folds)[name]
+            for name, content in models.items()
+        }
+    for part in parts:
         errors |= part.pop("errors")
         predicted |= part
     scores: dict[str, Scores | SandboxError] = {}
@@ -175,7 +182,7 @@ def cross_validate(
     return scores
 
 
-def _side_by_side(common: Content, splits: Sequence[tuple[Integers, Integers]], limits: Limits) -> list[Content]:
+def _side_by_side(common: Content, splits: Sequence[tuple[Integers, Integers]]) -> list[Content]:
     """Run the folds in as many processes as there are cores."""
     processes = max(1, min(os.cpu_count() or 1, MOST_PROCESSES, len(splits) // FOLDS_EACH))
     contents = []
@@ -188,7 +195,7 @@ def _side_by_side(common: Content, splits: Sequence[tuple[Integers, Integers]], 
             | {f"test {number}": splits[number][1] for number in numbers}
         )
     with ThreadPoolExecutor(processes) as pool:
-        return list(pool.map(lambda content: run(fit_folds, content, limits), contents))
+        return list(pool.map(lambda content: run(fit_folds, content), contents))
 
 
 @dataclass(frozen=True)
@@ -327,7 +334,7 @@ def compare(values: Floats, others: Floats, test_share: float) -> Comparison:
     differences = values - others
     mean, variance = float(differences.mean()), float(differences.var(ddof=1))
     if variance <= VARIANCE_OF_ROUNDING:
-        return Comparison(mean, float(mean >= -CLIP), float(mean <= CLIP))
+        return Comparison(mean, float(mean >= -ROUNDING), float(mean <= ROUNDING))
     folds = len(differences)
     statistic = mean / np.sqrt((1 / folds + test_share) * variance)
     return Comparison(mean, float(stats.t.cdf(statistic, folds - 1)), float(stats.t.sf(statistic, folds - 1)))

@@ -100,21 +100,10 @@ def train(spec: ModelSpec, training: File, folds: Folds, names: Sequence[str], w
     chosen = max(names, key=lambda name: float(_usable(scores[name]).accuracies.mean()))
     model = spec.estimators[chosen]().fit(table.rows, table.labels)
 
-    folder = training.parent / "candidate"
-    with tempfile.TemporaryDirectory() as temporary:
-        staging = Path(temporary)
-        sha256 = standalone.save(model, staging / MODEL_FOLDER, table.rows.head(5), spec.trusted_types, spec)
-        files = {
-            path.relative_to(staging).as_posix(): path.read_bytes() for path in staging.rglob("*") if path.is_file()
-        }
-    for path, content in files.items():
-        write(folder / path, content)
-    candidate = Candidate(
-        name=f"{training.parent.name}-{sha256[:12]}",
-        tried=list(names),
-        chosen=chosen,
-        files={path: artifact.digest(content) for path, content in files.items()},
-    )
+    folder, content = training.parent / "candidate", standalone.dump(model, spec.trusted_types)
+    write(folder / MODEL, content)
+    sha256 = artifact.digest(content)
+    candidate = Candidate(name=f"{training.parent.name}-{sha256[:12]}", tried=list(names), chosen=chosen, sha256=sha256)
     return write(folder / CANDIDATE, candidate.model_dump_json(indent=1).encode())
 
 
@@ -139,28 +128,31 @@ def evaluate(
         DataError: if no model can be trained on the rows.
     """
     candidate, warehouse = read(file), registry.warehouse()
-    files = fetch(file.parent, candidate.files)
+    [model] = fetch(file.parent, {MODEL: candidate.sha256}).values()
     raw, table = Table.read(spec, training, folds)
     champion = registry.champion()
-    opponents = _opponents(spec, registry, champion, table, folds)
+    pinned = registry.pinned()
+    opponents = _opponents(spec, registry, [champion, pinned], table, folds)
     try:
-        judgement = _measure(spec, files[MODEL], table, folds, warehouse)
+        judgement = _measure(spec, model, table, folds, warehouse)
     except SandboxError as error:
         rules, added = [Rule(name="sandbox", passed=False, details=str(error))], {}
     else:
         rules = judge(spec, judgement, opponents, needs_gain=needs_gain)
-        evaluation = _evaluation(spec, candidate, raw, table, judgement, folds, warehouse)
+        added = _mlflow_model(spec, model, table)
+        evaluation = _evaluation(spec, candidate, raw, table, judgement, folds, warehouse, added)
         reference = reference_bytes(raw, judgement.scores.probabilities)
-        added = card.files(spec, evaluation, judgement.scores, Reference(reference, spec), rules)
+        added |= card.files(spec, evaluation, judgement.scores, Reference(reference, spec), rules)
         added |= {REFERENCE: reference, EVALUATION: evaluation.model_dump_json(indent=1).encode()}
     for rule in rules:
         log.log(logging.INFO if rule.passed else logging.ERROR, "%s", rule)
     verdict = Verdict(
         candidate=candidate.name,
-        files=candidate.files | {path: artifact.digest(content) for path, content in added.items()},
+        files={path: artifact.digest(content) for path, content in added.items()},
         data=content_digest(raw),
         code=code_digest(spec),
         champion=champion.number if champion else None,
+        pinned=pinned.number if pinned else None,
         rules=rules,
         summary=card.summary(spec, evaluation, champion.number if champion else None) if added else str(rules[0]),
     )
@@ -281,20 +273,13 @@ def _recipe_scores(
 
 
 def _opponents(
-    spec: ModelSpec, registry: Registry, champion: Version | None, table: Table, folds: Folds
+    spec: ModelSpec, registry: Registry, versions: Iterable[Version | None], table: Table, folds: Folds
 ) -> list[Opponent]:
-    """Return the champion, and the pinned version if it is another, on the candidate's list and folds.
-
-    Retired ones are left out.
-    """
-    pinned = registry.pinned()
-    versions = {version.number: version for version in (champion, pinned) if version}
+    """Return these versions on the candidate's list and folds, each once; retired ones are left out."""
     opponents = []
-    for version in versions.values():
+    for version in {version.number: version for version in versions if version}.values():
         if version.retired:
-            log.warning(
-                "no candidate is compared with version %d, which is retired: %s", version.number, version.retired
-            )
+            log.warning("version %d is retired, and not compared with: %s", version.number, version.retired)
         else:
             opponents.append(_opponent(spec, registry, version, table, folds))
     return opponents
@@ -306,12 +291,27 @@ def _opponent(spec: ModelSpec, registry: Registry, version: Version, table: Tabl
         content: Content = {"model": model, "trusted": list(spec.trusted_types), "rows": table.rows}
         measured = run(measure, content)
         scores = _recipe_scores(spec, f"version {version.number}", model, measured, table, folds, registry.warehouse())
+        _require_answers(scores, f"version {version.number}")
     except (ArtifactError, SandboxError) as error:
         raise ArtifactError(
             f"{error}. So no candidate can be compared with version {version.number}. If it can't be repaired, set the"
             f" version's tag {TAG_RETIRED!r} in MLflow to the reason, and clear this task"
         ) from error
     return Opponent(f"version {version.number}", scores, Cost.of(measured, model), reference.rows, reference.labels)
+
+
+def _require_answers(scores: Scores, name: str) -> None:
+    if not np.isfinite(scores.probabilities).all():
+        raise ArtifactError(f"{name} has no answer to some rows of the list")
+
+
+def _mlflow_model(spec: ModelSpec, model: bytes, table: Table) -> dict[str, bytes]:
+    """Return the files of the MLflow model around a judged file, by their paths in the version."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        example, made = table.rows.head(5), standalone.signature(spec)
+        standalone.write_folder(model, folder / MODEL_FOLDER, example, spec.trusted_types, spec, made)
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def _evaluation(
@@ -322,6 +322,7 @@ def _evaluation(
     judgement: Judgement,
     folds: Folds,
     warehouse: str,
+    files: Mapping[str, bytes],
 ) -> Evaluation:
     names = [name for name in (*spec.baselines, *candidate.tried) if name in spec.estimators]
     scores = {
@@ -341,7 +342,7 @@ def _evaluation(
         repeats=folds.repeats,
         seed=folds.seed,
         results=_results(spec, scores, folds),
-        files=candidate.files,
+        files={path: artifact.digest(content) for path, content in files.items()},
         requests=[
             Request(row=row, probability=float(probability))
             for row, probability in zip(to_records(chosen), probabilities, strict=True)
@@ -350,13 +351,13 @@ def _evaluation(
 
 
 def _results(spec: ModelSpec, scores: Mapping[str, Scores], folds: Folds) -> dict[str, Result]:
-    results = {}
+    results, reference = {}, scores.get(spec.reference)
     for name, score in scores.items():
-        reference = scores.get(spec.reference, score)
-        comparison = compare(score.accuracies, reference.accuracies, folds.test_share)
-        results[name] = Result(
-            metrics=metrics(score).to_dict(), difference=comparison.difference, p_value=comparison.p_value
-        )
+        result = Result(metrics=metrics(score).to_dict(), difference=None, p_value=None)
+        if reference:
+            comparison = compare(score.accuracies, reference.accuracies, folds.test_share)
+            result.difference, result.p_value = comparison.difference, comparison.p_value
+        results[name] = result
     return results
 
 
@@ -371,13 +372,15 @@ def _require_current(spec: ModelSpec, verdict: Verdict, registry: Registry) -> N
         raise RefusedError(f"{verdict.candidate} was refused: {'; '.join(verdict.refusals)}")
     if verdict.code != code_digest(spec):
         raise RefusedError(f"{verdict.candidate} was judged by other code than this worker's: {again}")
-    champion = registry.champion()
-    number = champion.number if champion else None
-    if number != verdict.champion and not (champion and champion.candidate == verdict.candidate):
-        raise RefusedError(
-            f"{verdict.candidate} was compared with version {verdict.champion}, but version {number} is champion:"
-            f" {again}"
-        )
+    champion, pinned = registry.champion(), registry.pinned()
+    if champion and champion.candidate == verdict.candidate:  # the task was killed after that
+        return
+    for role, version, compared in (("champion", champion, verdict.champion), ("pinned", pinned, verdict.pinned)):
+        number = version.number if version else None
+        if number != compared:
+            raise RefusedError(
+                f"{verdict.candidate} was compared with version {compared}, but version {number} is {role}: {again}"
+            )
 
 
 def _smoke_test(spec: ModelSpec, model: bytes, evaluation: Evaluation) -> None:

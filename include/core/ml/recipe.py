@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sklearn.base import BaseEstimator
+from sklearn.base import clone
 
-from include.core.ml.standalone import LIBRARIES
+from include.core.ml import artifact, skops_io, standalone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,14 +22,16 @@ if TYPE_CHECKING:
 def recipe_digest(model: Any) -> str:
     """Return the SHA-256 of everything that a fit depends on but the data; what was learned isn't part of it.
 
-    That is the types and parameters, the source of types that aren't a library's, and the versions of the libraries.
+    That is the unfitted estimator, the source of its types that aren't a library's and of what they import, and the
+    versions of the libraries.
     """
-    types: set[type] = set()
-    described = _described(model, types)
-    modules = sorted({kind.__module__ for kind in types if not _is_library(kind)})
-    sources = [inspect.getsource(sys.modules[module]) for module in modules]
-    text = json.dumps([described, sources, [version(name) for name in LIBRARIES]])
-    return hashlib.sha256(text.encode()).hexdigest()
+    content = skops_io.dumps(clone(model))
+    own = {name.rpartition(".")[0] for name in skops_io.get_untrusted_types(data=content)}
+    digest = hashlib.sha256(artifact.normalised(content))
+    for path in sorted(standalone.files(own)):
+        digest.update(path.read_bytes())
+    digest.update(json.dumps([version(name) for name in standalone.LIBRARIES]).encode())
+    return digest.hexdigest()
 
 
 def code_digest(spec: ModelSpec) -> str:
@@ -45,17 +46,3 @@ def code_digest(spec: ModelSpec) -> str:
 def _sources(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in sorted(folders):
         yield from sorted(folder.rglob("*.py"))
-
-
-def _described(value: Any, types: set[type]) -> Any:
-    if isinstance(value, BaseEstimator):
-        types.add(type(value))
-        parameters = value.get_params(deep=False)
-        return [type(value).__qualname__, {name: _described(parameters[name], types) for name in sorted(parameters)}]
-    if isinstance(value, list | tuple):
-        return [_described(item, types) for item in value]
-    return repr(value)
-
-
-def _is_library(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] in {"sklearn", "numpy", "scipy", "builtins"}

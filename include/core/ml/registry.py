@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CHAMPION, PINNED = "champion", "pinned"
 MODEL_FOLDER = "model"
-TAG_CANDIDATE, TAG_PREVIOUS, TAG_RETIRED = "candidate", "previous", "retired"
+TAG_CANDIDATE, TAG_PREVIOUS, TAG_PREVIOUS_PIN, TAG_RETIRED = "candidate", "previous", "previous_pin", "retired"
 FORBIDDEN = "PERMISSION_DENIED"  # also if there is no such model, unless the user is an administrator
 NOT_FOUND = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # no such model; no such alias of it
 
@@ -40,6 +40,7 @@ class Version:
         run_id: the MLflow run that holds its files.
         candidate: name of the training.
         previous: number of the champion that it replaced; 0 if there was none, ``None`` if it never became champion.
+        previous_pin: number of the pinned version before it became champion, likewise.
         retired: why no candidate is compared with it any more: its tag ``retired``, which a person sets in MLflow.
     """
 
@@ -47,6 +48,7 @@ class Version:
     run_id: str
     candidate: str
     previous: int | None
+    previous_pin: int | None = None
     retired: str = ""
 
 
@@ -144,7 +146,11 @@ class Registry:
         if existing := self._client.search_model_versions(
             f"name = '{self.name}' and tag.{TAG_CANDIDATE} = '{candidate}'"
         ):
-            return self._recorded(_version(existing[0]), files)
+            version = _version(existing[0])
+            if not checksums.is_recorded(self._warehouse(), self.name, version.number):  # a killed deployment
+                self._client.log_artifacts(version.run_id, str(folder))
+                self._recorded(version, files)
+            return version
         run_id = self._run(candidate)
         self._record(run_id, record)
         self._client.log_artifacts(run_id, str(folder))
@@ -157,28 +163,31 @@ class Registry:
     def promote(self, version: Version, *, pins: bool = False) -> Version:
         """Make ``version`` champion and return it, with the previous champion recorded for :meth:`roll_back`.
 
-        ``pins`` makes it the pinned version too, as it becomes in any case if there is none.
+        ``pins`` makes it the pinned version too, as it becomes in any case if there is none or a retired one.
         """
-        champion = self.champion()
-        if champion and champion.number == version.number:
-            return champion
-        previous = champion.number if champion else 0
-        self._client.set_model_version_tag(self.name, str(version.number), TAG_PREVIOUS, str(previous))
-        self._client.set_registered_model_alias(self.name, CHAMPION, str(version.number))
-        if pins or self.pinned() is None:
+        champion, pinned = self.champion(), self.pinned()
+        if not champion or champion.number != version.number:
+            previous = champion.number if champion else 0
+            for tag, number in ((TAG_PREVIOUS, previous), (TAG_PREVIOUS_PIN, pinned.number if pinned else 0)):
+                self._client.set_model_version_tag(self.name, str(version.number), tag, str(number))
+            self._client.set_registered_model_alias(self.name, CHAMPION, str(version.number))
+        if pins or pinned is None or pinned.retired:
             self._client.set_registered_model_alias(self.name, PINNED, str(version.number))
-        return Version(version.number, version.run_id, version.candidate, previous)
+        return self.version(version.number)
 
     def roll_back(self, version: Version) -> int | None:
-        """Move the aliases back to the version that ``version`` replaced and return it, ``None`` if there was none."""
+        """Move the aliases back to where they were before ``version``; return the champion's number."""
         pinned = self.pinned()
-        aliases = [CHAMPION] + ([PINNED] if pinned and pinned.number == version.number else [])
-        for alias in aliases:
-            if version.previous:
-                self._client.set_registered_model_alias(self.name, alias, str(version.previous))
-            else:
-                self._client.delete_registered_model_alias(self.name, alias)
+        self._move(CHAMPION, version.previous)
+        if pinned and pinned.number == version.number:
+            self._move(PINNED, version.previous_pin)
         return version.previous or None
+
+    def _move(self, alias: str, number: int | None) -> None:
+        if number:
+            self._client.set_registered_model_alias(self.name, alias, str(number))
+        else:
+            self._client.delete_registered_model_alias(self.name, alias)
 
     def prune(self, keep: int) -> int:
         """Delete old versions and their runs; return how many.
@@ -211,7 +220,7 @@ class Registry:
         try:
             return self._downloaded(version, path)
         except MlflowException as error:
-            if error.error_code not in NOT_FOUND:
+            if not missing(error):
                 raise
             raise ArtifactError(
                 f"{self.name} version {version.number}: MLflow has no {path} any more: {error}"
@@ -272,11 +281,15 @@ def missing(error: MlflowException) -> bool:
 
 def _version(entity: ModelVersion) -> Version:
     tags: Mapping[str, str] = entity.tags
-    previous = tags.get(TAG_PREVIOUS)
+
+    def number(tag: str) -> int | None:
+        return int(tags[tag]) if tag in tags else None
+
     return Version(
         int(entity.version),
         str(entity.run_id),
         tags.get(TAG_CANDIDATE, ""),
-        None if previous is None else int(previous),
+        number(TAG_PREVIOUS),
+        number(TAG_PREVIOUS_PIN),
         tags.get(TAG_RETIRED, ""),
     )

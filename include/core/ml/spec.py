@@ -26,7 +26,7 @@ class Thresholds:
         segment_accuracy: minimum accuracy in each segment.
         segment_rows: minimum rows of each segment.
         slice_rows: minimum rows of a slice that is searched for harm.
-        hidden_harm: largest loss of accuracy in a segment that might not show at its size.
+        hidden_harm: largest loss of accuracy in a segment that isn't refused at its size.
         calibration_error: largest expected calibration error.
         copies: largest share of rows that are copies of others.
         milliseconds, load_seconds, memory_mib, file_mib: largest time of a call with one row, time to load, memory
@@ -38,7 +38,7 @@ class Thresholds:
     segment_accuracy: float = 0.55
     segment_rows: int = 30
     slice_rows: int = 20
-    hidden_harm: float = 0.25
+    hidden_harm: float = 0.35
     calibration_error: float = 0.1
     copies: float = 0.01
     milliseconds: float = 100
@@ -93,6 +93,7 @@ class ModelSpec:
         derive: returns the derived features of raw rows.
         segment: returns the segment of each raw row; a model is checked in each segment.
         segments_text: description of the segments.
+        segments: names of those that every training list must have.
         estimators: factories of all models, by name; each predicts from raw rows.
         baselines: names of the models that serve only for comparison.
         reference: name of the baseline that all are tested against.
@@ -120,6 +121,7 @@ class ModelSpec:
     watched: Watched
     card: CardText
     thresholds: Callable[[], Thresholds] = field(default=Thresholds)
+    segments: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:

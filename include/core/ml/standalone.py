@@ -73,16 +73,39 @@ def save(model: Any, folder: Path, example: pd.DataFrame, trusted: Sequence[str]
     Raises:
         ArtifactError: naming the types that are missing from ``trusted``.
     """
-    import mlflow.pyfunc
     from mlflow.models import infer_signature
 
+    content = dump(model, trusted)
+    made = signature(spec) if spec else infer_signature(example, model.predict(example))
+    write_folder(content, folder, example, trusted, spec, made)
+    return artifact.digest(content)
+
+
+def dump(model: Any, trusted: Sequence[str]) -> bytes:
+    """Return a model's file in the skops format; the same fitted model gives the same file.
+
+    Raises:
+        ArtifactError: naming the types that are missing from ``trusted``.
+    """
     from include.core.ml import skops_io
 
     content = skops_io.dumps(model)
-    artifact.require_trusted(
-        sorted(set(skops_io.get_untrusted_types(data=content)) - set(trusted)), "the model to save"
-    )
-    content = artifact.normalised(content)
+    untrusted = set(skops_io.get_untrusted_types(data=content)) - set(trusted)
+    artifact.require_trusted(sorted(untrusted), "the model to save")
+    return artifact.normalised(content)
+
+
+def write_folder(
+    content: bytes,
+    folder: Path,
+    example: pd.DataFrame,
+    trusted: Sequence[str],
+    spec: ModelSpec | None,
+    made: ModelSignature,
+) -> None:
+    """Write the MLflow model folder around a model's file; see :func:`save`. The file isn't loaded."""
+    import mlflow.pyfunc
+
     with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
         # With an example, MLflow would load the folder's code into this process to try it.
         warnings.filterwarnings("ignore", ".*An input example was not provided")
@@ -90,13 +113,12 @@ def save(model: Any, folder: Path, example: pd.DataFrame, trusted: Sequence[str]
             str(folder),
             loader_module=__name__,
             code_paths=[str(copy_code(trusted, Path(temporary)))],
-            signature=signature(spec) if spec else infer_signature(example, model.predict(example)),
+            signature=made,
             pip_requirements=requirements(),
             model_config=config(spec, trusted, artifact.digest(content)),
         )
     (folder / artifact.MODEL_FILE).write_bytes(content)
     (folder / "input_example.json").write_text(example.to_json(orient="records"))
-    return artifact.digest(content)
 
 
 def _load_pyfunc(path: str, config: dict[str, Any]) -> Any:
@@ -131,7 +153,7 @@ def signature(spec: ModelSpec) -> ModelSignature:
 def copy_code(trusted: Iterable[str], folder: Path) -> Path:
     """Copy the modules that loading a model with these types needs; return the copied package."""
     own = (name.rpartition(".")[0] for name in trusted if name.startswith(f"{PACKAGE}."))
-    for file in sorted(_files({__name__, *own})):
+    for file in sorted(files({__name__, *own})):
         target = folder / file.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.read_bytes())
@@ -155,19 +177,19 @@ def requirements() -> list[str]:
     return [f"{name}=={number}" for name, number in sorted(found.items())]
 
 
-def _files(modules: set[str]) -> set[Path]:
+def files(modules: set[str]) -> set[Path]:
     """Return the files of modules, of all that they import of this repository, and of the packages around these."""
-    files: set[Path] = set()
+    known: set[Path] = set()
     pending = set(modules)
     while pending:
         name = pending.pop()
         parents = name.split(".")
         found = {_file(".".join(parents[:depth])) for depth in range(1, len(parents) + 1)} - {None}
-        new = {file for file in found if file} - files
-        files |= new
+        new = {file for file in found if file} - known
+        known |= new
         for file in new:
             pending |= set(_imports(ast.parse(file.read_text())))
-    return files
+    return known
 
 
 def _file(module: str) -> Path | None:

@@ -32,10 +32,10 @@ class Verdict(BaseModel):
 
     Attributes:
         candidate: name of the training.
-        files: checksum of each file of the candidate, and of those that the evaluation added, by path.
+        files: checksum of each file that is published, by path; the evaluation wrote them.
         data: checksum of the training list.
         code: checksum of the code that judged it.
-        champion: number of the version that it was compared with; ``None`` if there was none.
+        champion, pinned: numbers of the versions that it was compared with; ``None`` if there was none.
         rules: result of every rule.
         summary: for the person who approves it, in Markdown.
     """
@@ -45,6 +45,7 @@ class Verdict(BaseModel):
     data: str
     code: str
     champion: int | None
+    pinned: int | None
     rules: list[Rule]
     summary: str
 
@@ -65,8 +66,9 @@ class Verdict(BaseModel):
 
     @property
     def shows_quality(self) -> bool:
-        """Whether it was shown to be better than the champion in accuracy or another quality, or there is none."""
-        return self.champion is None or any(rule.name == QUALITY_GAIN and rule.passed for rule in self.rules)
+        """Whether it was shown to be better than the champion in accuracy or another quality, or is the first."""
+        is_first = self.champion is None and self.pinned is None
+        return is_first or any(rule.name == QUALITY_GAIN and rule.passed for rule in self.rules)
 
 
 def record(uri: str, model: str, verdict: Verdict) -> None:
@@ -113,7 +115,7 @@ def scored(
     folds: Folds,
 ) -> dict[str, Scores | SandboxError]:
     """Return the cross-validation of each model's recipe, as kept for the same rows, labels and folds, or done now."""
-    common = [_digest_of(rows, labels), folds.splits, folds.repeats, folds.seed]
+    common = [_digest_of(rows, labels, groups), folds.splits, folds.repeats, folds.seed]
     keys = {
         name: hashlib.sha256(json.dumps([recipe.digest, *common]).encode()).hexdigest()
         for name, recipe in models.items()
@@ -141,6 +143,6 @@ def scored(
     return {name: scores[name] for name in models}
 
 
-def _digest_of(rows: pd.DataFrame, labels: NDArray[np.int64]) -> str:
-    content = rows.to_csv(index=False).encode() + labels.astype("int64").tobytes()
+def _digest_of(rows: pd.DataFrame, labels: NDArray[np.int64], groups: NDArray[np.int64]) -> str:
+    content = rows.to_csv(index=False).encode() + labels.tobytes() + groups.tobytes()
     return hashlib.sha256(content).hexdigest()

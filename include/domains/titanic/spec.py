@@ -53,4 +53,5 @@ TITANIC = ModelSpec(
         ),
     ),
     thresholds=thresholds,
+    segments=tuple(f"{sex}-{passenger_class}" for sex in ("female", "male") for passenger_class in (1, 2, 3)),
 )

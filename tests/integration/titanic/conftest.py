@@ -19,7 +19,6 @@ from devstack.postgres import Postgres
 from devstack.state import REPOSITORY, free_port
 from include.core.ml import candidate as candidates
 from include.core.ml import pipeline, verdicts
-from include.core.ml.artifact import digest
 from include.core.ml.evaluation import Folds
 from include.core.ml.registry import Registry
 from include.core.ml.serving.app import create_app
@@ -191,9 +190,8 @@ def evaluation_of(candidate: UPath) -> candidates.Evaluation:
 
 
 def files_of(candidate: UPath) -> dict[str, str]:
-    """Return the checksums that are recorded of a candidate's files."""
-    added = (candidates.EVALUATION, candidates.REFERENCE)
-    return candidates.read(candidate).files | {path: digest((candidate.parent / path).read_bytes()) for path in added}
+    """Return the checksums of an accepted candidate's files."""
+    return Verdict.model_validate_json((candidate.parent / VERDICT).read_bytes()).files
 
 
 def deploy(candidate: UPath, registry: Registry, serving: Serving) -> int:

@@ -79,10 +79,15 @@ class ByCalls(BySex):
 
 
 class ByClock(BySex):
-    """Predicts something else next year."""
+    """Predicts something else half a year later."""
+
+    def fit(self, rows: pd.DataFrame, labels: Any) -> Self:
+        """Learn the shares, and the time."""
+        self.until_ = time.time() + 180 * 86_400
+        return super().fit(rows, labels)
 
     def positive(self, rows: pd.DataFrame) -> Floats:
-        return super().positive(rows) - 0.01 * float(time.time() > 1_800_000_000)
+        return super().positive(rows) - 0.01 * float(time.time() > self.until_)
 
 
 class Slow(BySex):

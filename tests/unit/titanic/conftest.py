@@ -66,6 +66,7 @@ def judgement(
         "shuffled": together,
         "again": together,
         "refitted": together,
+        "positions": np.arange(25),
         "alone": together[:25],
         "seconds": np.full(25, cost.milliseconds / 1000),
     }

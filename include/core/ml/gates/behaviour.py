@@ -64,8 +64,9 @@ def answers(examined: Content, elsewhere: NDArray[np.float64], rows: pd.DataFram
         passed=not contrary.any(),
         details=f"predict contradicts predict_proba for {contrary.sum()} of {len(rows)} rows; none is allowed",
     )
-    alone = examined["alone"]
-    yield _same("alone", together[: len(alone)], alone, "as the only row of a request", rows)
+    positions = examined["positions"]
+    asked = rows.take(positions)
+    yield _same("alone", together[positions], examined["alone"], "as the only row of a request", asked)
     for name, way in WAYS.items():
         yield _same(name, together, elsewhere if name == "elsewhere" else examined[name], way, rows)
     difference = _largest(together, examined["refitted"])
@@ -92,7 +93,7 @@ def costs(cost: Cost, calls: int, champion: Cost | None, thresholds: Thresholds)
             multiple = thresholds.cost_multiple * getattr(champion, attribute) / unit + slack
             if multiple < limit:
                 allowed, of = multiple, f" ({thresholds.cost_multiple:g} times the champion's, plus {slack})"
-        slow = f" ({calls} of {ALONE} rows were tried)" if name == "latency" and calls < ALONE else ""
+        slow = f" ({calls} row(s) were tried)" if name == "latency" and calls < ALONE else ""
         yield Rule(
             name=name,
             passed=value <= allowed,

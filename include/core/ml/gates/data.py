@@ -34,8 +34,11 @@ def require_trainable(spec: ModelSpec, table: pd.DataFrame, splits: int) -> None
     if missing := [name for name in (*spec.columns, spec.label) if name not in table]:
         raise DataError(f"{spec.rows_name}: no column {', '.join(map(repr, missing))}")
     for name in spec.columns:
-        if table[name].isna().all():
-            raise DataError(f"{spec.rows_name}: column {name!r} has no value in any row; a model can't learn from it")
+        if (count := int(table[name].notna().sum())) < splits:
+            raise DataError(
+                f"{spec.rows_name}: column {name!r} has a value in {count} row(s); at least {splits} are needed,"
+                " one for each fold"
+            )
     numbers = groups(table[spec.columns])
     for label in (0, 1):
         count = len(np.unique(numbers[table[spec.label].to_numpy() == label]))
@@ -49,7 +52,7 @@ def require_trainable(spec: ModelSpec, table: pd.DataFrame, splits: int) -> None
 def groups(rows: pd.DataFrame) -> NDArray[np.int64]:
     """Return a number for each row, equal for copies and near-copies.
 
-    Their texts are equal but for case and blanks, their numbers in three digits.
+    Their texts are equal but for case, blanks and punctuation, their numbers in three digits.
     """
     normal = pd.DataFrame({name: _normal(rows[name]) for name in rows})
     return normal.groupby(list(normal), dropna=False, sort=False).ngroup().to_numpy().astype(np.int64)
@@ -180,4 +183,4 @@ def _normal(values: pd.Series) -> pd.Series:
             scale = 10.0 ** (DIGITS - 1 - np.floor(np.log10(np.abs(numbers))))
             rounded = np.where(numbers == 0, 0, np.round(numbers * scale) / scale)
         return pd.Series(rounded, index=values.index)
-    return values.astype("str").str.casefold().str.replace(r"\s+", "", regex=True)
+    return values.astype("str").str.casefold().str.replace(r"[\W_]+", "", regex=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from include.core.ml.spec import Thresholds
 
 HARM = 0.01
-"""Probability that an equally good candidate is refused, by all comparisons of this module with one opponent."""
+"""Probability that an equally good candidate is refused by all metrics, or by all slices, of one opponent."""
 LEAK = 1e-4
 RESAMPLES = 200
 
@@ -48,7 +48,7 @@ def absolute(scores: Scores, thresholds: Thresholds) -> Iterator[Rule]:
     error, low, high = calibration_interval(scores)
     yield Rule(
         name="calibration",
-        passed=low <= thresholds.calibration_error,
+        passed=error <= thresholds.calibration_error,
         details=f"expected calibration error {error:.3f} (95 % interval {low:.3f} to {high:.3f}); at most"
         f" {thresholds.calibration_error} is allowed",
     )

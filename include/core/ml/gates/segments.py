@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from include.core.ml.gates.quality import HARM
 from include.core.ml.gates.rule import Rule
 
 if TYPE_CHECKING:
@@ -18,16 +19,11 @@ if TYPE_CHECKING:
     from include.core.ml.slices import Slice
     from include.core.ml.spec import ModelSpec, Thresholds
 
-HARM = 0.01
-"""Probability that an equally good candidate is refused, by all slices of one opponent."""
-POWER = 0.8
-LEAST_DISCORDANCE = 0.05
-
 
 def sizes(spec: ModelSpec, segments: NDArray[np.str_], thresholds: Thresholds) -> Iterator[Rule]:
-    """Yield a rule for each segment with too few rows to be judged."""
-    names, counts = np.unique(segments, return_counts=True)
-    for name, count in zip(names, counts, strict=True):
+    """Yield a rule for each segment, of the list or of those that the spec names, with too few rows to be judged."""
+    counts = dict.fromkeys(spec.segments, 0) | dict(zip(*np.unique(segments, return_counts=True), strict=True))
+    for name, count in counts.items():
         if count < thresholds.segment_rows:
             yield Rule(
                 name=f"size of {name}",
@@ -56,7 +52,7 @@ def absolute(
 def against(
     scores: Scores, other: Scores, name: str, slices: Sequence[Slice], thresholds: Thresholds
 ) -> Iterator[Rule]:
-    """Yield a rule for each slice that is harmed, and for each declared one the harm that would have shown.
+    """Yield a rule for each slice that is harmed, and for each declared one the loss that would be refused.
 
     McNemar's exact test of the rows that only one of the two predicts correctly (by the vote of the repeats), with
     Tarone's correction for the number of slices, which doesn't count those too small to ever show harm (R. E. Tarone,
@@ -67,19 +63,18 @@ def against(
     losses = np.array([(worse & part.rows).sum() for part in slices])
     gains = np.array([(better & part.rows).sum() for part in slices])
     level = tarone(losses + gains, HARM)
-    discordance = max(LEAST_DISCORDANCE, float((worse | better).mean()))
     p_values = stats.binom.sf(losses - 1, losses + gains, 0.5)  # 1 where nothing was lost
     for part, lost, gained, p_value in zip(slices, losses, gains, p_values, strict=True):
         rows = int(part.rows.sum())
-        visible = _visible(rows, discordance, level)
+        visible = (_refused_from(int(gained), level) - int(gained)) / rows
         harmed, hidden = p_value < level, part.declared and visible > thresholds.hidden_harm
         if part.declared or harmed:
             yield Rule(
                 name=f"{part.name} against {name}",
                 passed=bool(not harmed and not hidden),
                 details=f"of {rows} rows, {lost} are wrong now and were right, {gained} the other way round:"
-                f" p = {p_value:.2g} (McNemar's exact test); p < {level:.2g} is refused. A loss of {visible:.0%} would"
-                f" have shown; it must be at most {thresholds.hidden_harm:.0%}",
+                f" p = {p_value:.2g} (McNemar's exact test); p < {level:.2g} is refused. A net loss of {visible:.0%}"
+                f" is refused; it must be at most {thresholds.hidden_harm:.0%}",
             )
 
 
@@ -92,9 +87,9 @@ def tarone(counts: NDArray[np.int64], alpha: float) -> float:
     return alpha / tests
 
 
-def _visible(rows: int, discordance: float, level: float) -> float:
-    """Return the loss of accuracy that McNemar's test would have found with a probability of :data:`POWER`.
-
-    The difference of two shares of discordant rows has about the standard deviation sqrt(discordance / rows).
-    """
-    return float((stats.norm.isf(level) + stats.norm.isf(1 - POWER)) * np.sqrt(discordance / rows))
+def _refused_from(gained: int, level: float) -> int:
+    """Return the smallest number of rows lost that McNemar's test refuses, with as many rows gained."""
+    lost = gained + 1
+    while stats.binom.sf(lost - 1, lost + gained, 0.5) >= level:
+        lost += 1
+    return lost

@@ -84,9 +84,9 @@ def _communicate(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         try:
             return process.communicate(timeout=POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            times = psutil.Process(process.pid).cpu_times()
-            if times.user + times.system > used + 0.1:
-                used, since = times.user + times.system, time.monotonic()
+            cpu = _cpu(process.pid)
+            if cpu > used + 0.1:
+                used, since = cpu, time.monotonic()
             elif time.monotonic() - since > IDLE_SECONDS:
                 process.kill()
                 process.communicate()
@@ -94,6 +94,15 @@ def _communicate(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         except BaseException:
             process.kill()
             raise
+
+
+def _cpu(pid: int) -> float:
+    """Return the seconds of CPU that a process has used; 0 if it has just ended."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _reason(status: int, messages: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 import psutil
 from sklearn.base import clone
 
-from include.core.ml import artifact
+from include.core.ml import artifact  # whose import isn't part of the time to load a model
 from include.core.ml.recipe import recipe_digest
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-ALONE = 25  # rows
+ALONE = 30  # rows, and one with each column missing
 TIMED = 2  # calls of each
 CALLS = 100
 WAITS = Path("/proc/thread-self/schedstat")  # Linux; nanoseconds on and waiting for a processor, number of turns
@@ -53,8 +53,8 @@ def fit_folds(content: Content) -> Content:
 def measure(content: Content) -> Content:
     """Load a fitted model and predict ``rows`` one by one.
 
-    Takes ``model``, ``trusted`` and ``rows``. Returns ``alone``, the probabilities of the first rows, ``seconds`` of
-    each, ``recipe``, ``load_seconds``, and the ``memory`` that the model takes in bytes.
+    Takes ``model``, ``trusted`` and ``rows``. Returns the ``positions`` of the rows, ``alone``, their probabilities,
+    ``seconds`` of each, ``recipe``, ``load_seconds``, and the ``memory`` that the model takes in bytes.
     """
     return _measure(content, content["rows"])[1]
 
@@ -90,30 +90,38 @@ def predict(content: Content) -> Content:
 
 
 def _measure(content: Content, rows: pd.DataFrame) -> tuple[Any, Content]:
-    process = psutil.Process()
+    process, chosen = psutil.Process(), _chosen(rows)
     before, started = process.memory_info().rss, _now()
     model = _load(content, "model")
     load_seconds = _now() - started
-    alone, seconds = _alone(model, rows)
+    alone, seconds = _alone(model, rows.iloc[chosen])
     return model, {
         "recipe": recipe_digest(model),
         "load_seconds": load_seconds,
         "memory": max(0, process.memory_info().rss - before),
+        "positions": chosen[: len(alone)],
         "alone": alone,
         "seconds": seconds,
     }
 
 
+def _chosen(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the positions of rows from all over the list, and of the first row with each column missing."""
+    missing = [int(np.argmax(rows[name].isna())) for name in rows if rows[name].isna().any()]
+    spread = np.linspace(0, len(rows) - 1, min(ALONE, len(rows))).astype(np.int64)
+    return np.unique([*missing, *spread])
+
+
 def _alone(model: Any, rows: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Return the probabilities of the first rows, one by one, and the seconds that each took at best."""
+    """Return the probabilities of rows, one by one, and the seconds that each took at best."""
     started, probabilities, seconds = time.perf_counter(), [], []
-    for number in range(min(ALONE, len(rows))):
+    for number in range(len(rows)):
         calls = [_timed(model.predict_proba, rows.iloc[[number]]) for _ in range(TIMED)]
         probabilities.append(calls[-1][0])
         seconds.append(min(duration for _, duration in calls))
         if time.perf_counter() - started > PATIENCE:
             break
-    for _ in range(CALLS - TIMED * ALONE):
+    for _ in range(CALLS - TIMED * len(rows)):
         if time.perf_counter() - started > PATIENCE:
             break
         model.predict_proba(rows.iloc[[0]])
