@@ -78,7 +78,7 @@ unit: install ## run the tests without sockets
 integration: install .venv-spark/installed ## run the tests against real servers
 	@$(PYTEST) tests/integration $(SIDE_BY_SIDE) 2
 
-faults-quick: install ## inject one fault of each class, in six minutes
+faults-quick: install ## inject one fault of each class
 	@$(PYTEST) tests/faults
 
 faults: install ## inject every fault into real processes of this machine: docs/reliability.md

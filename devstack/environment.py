@@ -152,8 +152,8 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
             "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"{storage}/xcom",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.uri("airflow", "postgresql+psycopg2"),
             # Generous for a busy machine; a file that hangs is still reported.
-            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "60",
-            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "90",
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
+            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "150",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             # A changed file is still parsed at once; the keeper requests all when a file that they read changes.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",

@@ -60,6 +60,7 @@ def test_runs_of_every_type_for_one_day(bench: Bench, recovery: Recovery, manual
     check_load(bench, runs[0], day)
 
 
+@pytest.mark.weekly
 def test_dag_file_that_exits_at_import(bench: Bench, recovery: Recovery) -> None:
     """Its error is shown, and the other files are parsed as before."""
     file = bench.processes.dags / "exits.py"
@@ -85,7 +86,7 @@ def test_dag_file_that_never_ends_at_import(bench: Bench, recovery: Recovery) ->
         recovery.begins()
         bench.processes.wait_for_parse(lambda: "other" in bench.api().dag_ids(), "the other file to be parsed")
         bench.processes.wait_for_parse(lambda: "endless.py" in bench.api().import_errors(), "the import error")
-        recovery.ends(60)
+        recovery.ends(180)
         day = new_day()
         check_load(bench, start(bench, day=day), day)
     finally:

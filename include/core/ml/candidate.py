@@ -11,7 +11,7 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from include.core.ml import artifact
 from include.core.ml.errors import ArtifactError
-from include.core.ml.registry import MODEL_FOLDER
+from include.core.ml.registry import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +86,7 @@ class Evaluation(BaseModel):
     @property
     def sha256(self) -> str:
         """Checksum of the model file."""
-        return self.files[f"{MODEL_FOLDER}/{artifact.MODEL_FILE}"]
+        return self.files[MODEL]
 
 
 def read(file: File) -> Candidate:

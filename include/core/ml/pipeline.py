@@ -33,7 +33,7 @@ from include.core.ml.gates import Judgement, Opponent, Rule, data, judge
 from include.core.ml.gates.behaviour import Cost
 from include.core.ml.gates.quality import permute
 from include.core.ml.recipe import code_digest, recipe_digest
-from include.core.ml.registry import MODEL_FOLDER, TAG_RETIRED
+from include.core.ml.registry import MODEL, MODEL_FOLDER, TAG_RETIRED
 from include.core.ml.sandbox import run
 from include.core.ml.sandbox.jobs import examine, measure, predict
 from include.core.ml.serving.client import TOLERANCE, ModelServer
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from include.core.ml.spec import ModelSpec
     from include.core.storage import File
 
-MODEL = f"{MODEL_FOLDER}/{artifact.MODEL_FILE}"
 REQUESTS_PER_SEGMENT = 3
 
 log = logging.getLogger(__name__)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CHAMPION, PINNED = "champion", "pinned"
 MODEL_FOLDER = "model"
+MODEL = f"{MODEL_FOLDER}/{artifact.MODEL_FILE}"
 TAG_CANDIDATE, TAG_PREVIOUS, TAG_PREVIOUS_PIN, TAG_RETIRED = "candidate", "previous", "previous_pin", "retired"
 FORBIDDEN = "PERMISSION_DENIED"  # also if there is no such model, unless the user is an administrator
 NOT_FOUND = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # no such model; no such alias of it
@@ -130,7 +131,7 @@ class Registry:
         Raises:
             ArtifactError: if its file isn't the one that was published, or isn't a model; nothing was loaded.
         """
-        content, sha256 = self._recorded_file(version, f"{MODEL_FOLDER}/{artifact.MODEL_FILE}")
+        content, sha256 = self._recorded_file(version, MODEL)
         model = artifact.load(content, sha256, trusted, f"{self.name} version {version.number}")
         return Loaded(model, content, sha256)
 
@@ -142,15 +143,18 @@ class Registry:
             files: checksum of each file that is read again, by its path in ``folder``.
             folder: files of the version.
             record: parameters, metrics and tags of the run.
+
+        Raises:
+            ArtifactError: if the existing version's model has another checksum.
         """
         if existing := self._client.search_model_versions(
             f"name = '{self.name}' and tag.{TAG_CANDIDATE} = '{candidate}'"
         ):
             version = _version(existing[0])
-            if not checksums.is_recorded(self._warehouse(), self.name, version.number):  # a killed deployment
-                self._client.log_artifacts(version.run_id, str(folder))
-                self._recorded(version, files)
-            return version
+            if checksums.is_recorded(self._warehouse(), self.name, version.number):
+                return self._recorded(version, {MODEL: files[MODEL]})
+            self._client.log_artifacts(version.run_id, str(folder))  # the deployment was killed before it recorded them
+            return self._recorded(version, files)
         run_id = self._run(candidate)
         self._record(run_id, record)
         self._client.log_artifacts(run_id, str(folder))

@@ -179,8 +179,9 @@ def evaluate(candidate: UPath, registry: Registry, **options: bool) -> Verdict:
 def accept(candidate: UPath, registry: Registry) -> None:
     """Record that the gates have accepted a copy of :func:`trained`'s candidate, as they had that one."""
     verdict = Verdict.model_validate_json((candidate.parent / VERDICT).read_bytes())
-    champion = registry.champion()
-    changes = {"candidate": candidates.read(candidate).name, "champion": champion.number if champion else None}
+    opponents = {"champion": registry.champion(), "pinned": registry.pinned()}
+    numbers = {role: version.number if version else None for role, version in opponents.items()}
+    changes = numbers | {"candidate": candidates.read(candidate).name}
     verdicts.record(registry.warehouse(), registry.name, verdict.model_copy(update=changes))
 
 

@@ -14,7 +14,7 @@ from include.core.http.egress import Egress
 from include.core.http.transport import run
 from include.core.ml import artifact, checksums
 from include.core.ml.errors import ArtifactError
-from include.core.ml.registry import CHAMPION, MODEL_FOLDER, Loaded, Version
+from include.core.ml.registry import CHAMPION, MODEL, Loaded, Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 API = "api/2.0/mlflow"
 ARTIFACTS = "mlflow-artifacts:/"  # of a run whose files MLflow's server holds
-PATH = f"{MODEL_FOLDER}/{artifact.MODEL_FILE}"
 
 
 class Champions:
@@ -65,12 +64,12 @@ class Champions:
             raise ArtifactError(
                 f"{self.name} version {version.number}: its files are at {where}; allowed: {ARTIFACTS}…"
             )
-        path = quote(f"{where.removeprefix(ARTIFACTS).strip('/')}/{PATH}")
+        path = quote(f"{where.removeprefix(ARTIFACTS).strip('/')}/{MODEL}")
         content = io.BytesIO()
         url = f"{self._url}/api/2.0/mlflow-artifacts/artifacts/{path}"
         run(partial(self._api.fetch, content, url, headers=self._headers))
         digest = artifact.digest(content.getvalue())
-        sha256 = checksums.require(self._warehouse(), self.name, version.number, PATH, digest)
+        sha256 = checksums.require(self._warehouse(), self.name, version.number, MODEL, digest)
         name = f"{self.name} version {version.number}"
         return Loaded(artifact.load(content.getvalue(), sha256, trusted, name), content.getvalue(), sha256)
 
