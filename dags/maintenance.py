@@ -1,4 +1,4 @@
-"""Removes old rows of Airflow's database, task logs, hand-off files, preview pages and MLflow runs.
+"""Removes old rows of Airflow's database, task logs, files of runs and MLflow runs.
 
 ## What
 Runs weekly. It only reports what it would remove, unless the param `dry_run` is false. Each kind has a separate task
@@ -6,7 +6,8 @@ that can be cleared or run without the others; the last task reports the free di
 
 ## Inputs
 - param `dry_run`: true by default
-- params `metadata_days`, `log_days`, `handoff_days`, `preview_days`, `mlflow_days`: anything older is removed
+- params `metadata_days`, `log_days`, `handoff_days`, `preview_days`, `model_days`, `mlflow_days`: anything older is
+  removed
 - connection `metadata_default`: Airflow's own database. Without it, as in Compose and Kubernetes, the task is skipped
   and another service does the work; see `docs/runbooks/maintenance.md`
 - connection `mlflow_default`; without it, the task is skipped
@@ -50,6 +51,13 @@ from include.core.tags import Tag
         ),
         "preview_days": Param(
             30, type="integer", minimum=1, maximum=36_500, description="Remove preview pages older than this many days."
+        ),
+        "model_days": Param(
+            90,
+            type="integer",
+            minimum=7,
+            maximum=36_500,
+            description="Remove files of trainings and of monitored days older than this many days.",
         ),
         "mlflow_days": Param(
             180, type="integer", minimum=1, maximum=36_500, description="Remove MLflow runs older than this many days."
@@ -99,6 +107,23 @@ def maintenance() -> None:
         return asdict(files.old_run_folders(storage_root() / folder, age, datetime.now(UTC), dry_run=params["dry_run"]))
 
     @task
+    def old_model_files(**context: Any) -> dict[str, dict[str, Any]]:
+        """Remove what old trainings and reports left in object storage; return the number by folder."""
+        from dataclasses import asdict
+
+        from include.ops.maintenance import files
+        from include.settings import MODEL_FILES
+
+        params, root, now = context["params"], storage_root(), datetime.now(UTC)
+        age = timedelta(days=params["model_days"])
+        return {
+            kind.folder: asdict(
+                files.old_run_folders(root / kind.folder, age, now, dry_run=params["dry_run"], runs=kind.runs)
+            )
+            for kind in MODEL_FILES
+        }
+
+    @task
     def old_mlflow_runs(mlflow_conn_id: str, **context: Any) -> dict[str, Any]:
         """Delete old runs, except those that a registered model needs; return their number."""
         from dataclasses import asdict
@@ -119,6 +144,7 @@ def maintenance() -> None:
         old_logs(),
         old_run_folders.override(task_id="old_handoffs")(HANDOFF),
         old_run_folders.override(task_id="old_previews")(PREVIEW),
+        old_model_files(),
         old_mlflow_runs("mlflow_default"),
     ] >> room_left
 

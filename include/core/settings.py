@@ -54,6 +54,17 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class ModelFiles:
+    """A folder of object storage with files of models, which nothing reads once their run has ended.
+
+    ``runs`` is the glob pattern of a run's own folder below it.
+    """
+
+    folder: str
+    runs: str = "*"
+
+
+@dataclass(frozen=True)
 class EnvironmentKey:
     """An environment variable; unset or empty means ``default``, and in the embedded stack ``embedded``."""
 
@@ -103,6 +114,7 @@ MLFLOW = Connection("mlflow_default", "http", "mlflow", "MLflow tracking server.
 MODEL_SERVER = Connection(
     "model_server_default", "http", "model_server", "Model server, `python -m include.core.ml.serving`.", optional=True
 )
+MONITORING = ModelFiles("monitoring", "day=*/*")
 DEFAULT_POOL = Pool("default_pool", 32, "Airflow's own; tasks without a pool.")
 SOURCE_API = Pool(
     "source_api", 8, "Calls to the sources' APIs at once; the calls per minute are bounded by the rate limiter."

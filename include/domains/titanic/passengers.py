@@ -13,6 +13,7 @@ from include.core.ml.errors import DataError
 from include.core.ml.spec import to_records
 from include.core.ml.tables import read_csv
 from include.core.storage import file_name, write
+from include.domains.titanic.settings import TRAININGS
 
 if TYPE_CHECKING:
     from include.core.storage import File
@@ -120,7 +121,7 @@ def prepare(csv: bytes, source: str, root: File, run_id: str) -> str:
     buffer = io.BytesIO()
     passengers.to_parquet(buffer, index=False)
     log.info("%s: %d passengers, %d survived", source, len(passengers), passengers[LABEL].sum())
-    return write(root / "titanic" / file_name(run_id) / "passengers.parquet", buffer.getvalue())
+    return write(root / TRAININGS.folder / file_name(run_id) / "passengers.parquet", buffer.getvalue())
 
 
 def _described(error: ValidationError, rows: pd.DataFrame) -> str:

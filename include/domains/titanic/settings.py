@@ -1,12 +1,13 @@
-"""Environment keys of the Titanic model: data, thresholds and SageMaker."""
+"""Files and environment keys of the Titanic model: data, thresholds and SageMaker."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from include.core.settings import EnvironmentKey
+from include.core.settings import EnvironmentKey, ModelFiles
 from include.core.storage import url_of
 
+TRAININGS = ModelFiles("titanic")
 TITANIC_PASSENGERS = EnvironmentKey(
     "SPELLBOOK_TITANIC_PASSENGERS",
     url_of(Path(__file__).parents[2] / "data" / "titanic" / "train.csv"),

@@ -18,7 +18,7 @@ from include.core.ml.registry import MODEL_FOLDER
 from include.core.storage import file_name, write
 from include.domains.wine.data import MEASUREMENTS, read
 from include.domains.wine.experiment import ARTICLE, CANDIDATES, PUBLISHED, SEED, SPLITS, TRUSTED_TYPES, cross_validate
-from include.domains.wine.settings import WINE_CANDIDATES
+from include.domains.wine.settings import TRAININGS, WINE_CANDIDATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ def train(source: File, root: File, colour: str, run_id: str, names: Sequence[st
     chosen = max(scores, key=lambda name: scores[name].grouped_accuracy)
     model = CANDIDATES[chosen]().fit(wines.measurements, wines.grades)
     grades = sorted(set(wines.grades.tolist()))
-    folder = root / "wine" / file_name(run_id) / colour
+    folder = root / TRAININGS.folder / file_name(run_id) / colour
     with tempfile.TemporaryDirectory() as temporary:
         temporary_folder = Path(temporary)
         standalone.save(model, temporary_folder / MODEL_FOLDER, wines.measurements.head(5), TRUSTED_TYPES)

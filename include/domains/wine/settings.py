@@ -1,12 +1,13 @@
-"""Environment keys of the wine experiment."""
+"""Files and environment keys of the wine experiment."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from include.core.settings import EnvironmentKey
+from include.core.settings import EnvironmentKey, ModelFiles
 from include.core.storage import url_of
 
+TRAININGS = ModelFiles("wine")
 WINES = EnvironmentKey(
     "SPELLBOOK_WINES",
     url_of(Path(__file__).parents[2] / "data" / "wine_quality"),

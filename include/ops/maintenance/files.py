@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from include.core.storage import File
 
+RUNS = "*/*"  # <dag>/<run>
+
 log = logging.getLogger(__name__)
 
 
@@ -54,9 +56,11 @@ def old_logs(folder: Path, older_than: dt.timedelta, now: dt.datetime, *, dry_ru
     return Expired(count, size, not dry_run)
 
 
-def old_run_folders(top: File, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool) -> Expired:
+def old_run_folders(
+    top: File, older_than: dt.timedelta, now: dt.datetime, *, dry_run: bool, runs: str = RUNS
+) -> Expired:
     """Remove the folders of :func:`unused_run_folders`."""
-    folders = list(unused_run_folders(top, older_than, now))
+    folders = list(unused_run_folders(top, older_than, now, runs))
     for folder in folders:
         log.info("%s %s", "would remove" if dry_run else "removing", folder)
         if not dry_run:
@@ -64,9 +68,9 @@ def old_run_folders(top: File, older_than: dt.timedelta, now: dt.datetime, *, dr
     return Expired(len(folders), 0, not dry_run)
 
 
-def unused_run_folders(top: File, older_than: dt.timedelta, now: dt.datetime) -> Iterator[File]:
-    """Yield the folders ``<dag>/<run>`` below ``top`` to which nothing was written within ``older_than`` of ``now``."""
-    folders: list[File] = list(top.glob("*/*"))
+def unused_run_folders(top: File, older_than: dt.timedelta, now: dt.datetime, runs: str = RUNS) -> Iterator[File]:
+    """Yield the folders ``runs`` below ``top`` to which nothing was written within ``older_than`` of ``now``."""
+    folders: list[File] = list(top.glob(runs))
     for folder in sorted(folders, key=str):
         times = [folder.fs.modified(path) for path in folder.fs.find(folder.path)]
         if all(now - time.replace(tzinfo=time.tzinfo or dt.UTC) > older_than for time in times):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from devstack.api import Airflow
 from tests.e2e.compose.stack import Compose, finish, soon, trigger
 from tests.e2e.dags import DAG_IDS
@@ -73,6 +75,7 @@ def test_a_broken_file_is_one_import_error_and_affects_no_other_dag(
     assert finish(airflow, "my_first_spell", trigger(airflow, "my_first_spell")) == "success"
 
 
+@pytest.mark.weekly
 def test_the_gate_passes_in_the_container(compose: Compose) -> None:
     process = compose.run("run", "--rm", "--no-TTY", "cli", "gate", check=False)
     assert process.returncode == 0, process.stdout[-3000:]

@@ -51,6 +51,18 @@ def test_old_run_folders(tmp_path: Path, dry_run: bool) -> None:
     assert young.exists()
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_old_folders_by_a_pattern_of_their_own(tmp_path: Path, dry_run: bool) -> None:
+    old = put(tmp_path / "monitoring" / "day=2024-01-01" / "run" / "report.html", 91 * DAY)
+    young = put(tmp_path / "monitoring" / "day=2024-01-01" / "later" / "report.html", 89 * DAY)
+    other = put(tmp_path / "monitoring" / "notes" / "mine" / "notes.txt", 99 * DAY)
+    top = UPath(url_of(tmp_path)) / "monitoring"
+    assert old_run_folders(top, 90 * DAY, NOW, dry_run=dry_run, runs="day=*/*") == Expired(1, 0, not dry_run)
+    assert old.exists() is dry_run
+    assert young.exists()
+    assert other.exists()
+
+
 def test_nothing_to_remove(tmp_path: Path) -> None:
     assert old_run_folders(UPath(url_of(tmp_path)), DAY, NOW, dry_run=False) == Expired(0, 0, True)
     assert old_logs(tmp_path, DAY, NOW, dry_run=False) == Expired(0, 0, True)

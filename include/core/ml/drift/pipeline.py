@@ -15,6 +15,7 @@ from include.core.ml.drift.datasets import MODEL_DAILY, MODEL_DRIFT
 from include.core.ml.drift.history import served, usual_volume
 from include.core.ml.drift.judge import Judge, Judgement
 from include.core.ml.errors import DriftError
+from include.core.settings import MONITORING
 from include.core.storage import file_name, write
 from include.core.warehouse.connect import connect
 from include.core.warehouse.load_each import load_each
@@ -67,7 +68,7 @@ def compare(
     Earlier days whose outcomes have arrived since they were judged are judged again. A plot of each version that
     drifted is stored beside the report.
     """
-    folder = root / "monitoring" / f"day={date.isoformat()}" / file_name(run_id)
+    folder = root / MONITORING.folder / f"day={date.isoformat()}" / file_name(run_id)
     read_at = dt.datetime.now(dt.UTC)
     judge = Judge(spec, registry, uri, limits, acknowledged(uri, registry.name))
     days = served(spec, uri, registry.name, date)
