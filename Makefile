@@ -66,8 +66,8 @@ status: install ## list the services, their state, ports and logs
 clean: install ## stop everything and delete the stack's data
 	@$(VENV) -m devstack clean
 
-test: install .venv-spark/installed ## run the gate, unit and integration tests; with E2E=1, those of `make e2e` and `make faults-quick` too
-	@$(PYTEST) tests/gate tests/unit tests/integration $(if $(E2E),tests/e2e tests/faults) $(SIDE_BY_SIDE) $(if $(E2E),3,2)
+test: install .venv-spark/installed ## run the gate, unit and integration tests; with E2E=1, those of `make e2e` too
+	@$(PYTEST) tests/gate tests/unit tests/integration $(if $(E2E),tests/e2e) $(SIDE_BY_SIDE) $(if $(E2E),3,2)
 
 gate: install ## check every DAG before a commit, in seconds
 	@$(PYTEST) tests/gate

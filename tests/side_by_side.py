@@ -19,7 +19,6 @@ TOGETHER = {
     "tests/integration/titanic/": "MLflow",
     "tests/integration/wine/": "MLflow",
     "tests/e2e/compose/": "Compose stack",
-    "tests/faults/": "fault bench",
     "tests/e2e/embedded/": "embedded stack",
 }
 """Files and folders of which one worker runs all with the same name: of what takes long to start and is shared.
@@ -29,7 +28,6 @@ The first line that applies counts.
 
 FIRST = (
     "tests/e2e/compose/",
-    "tests/faults/",
     "tests/integration/runs/test_every_dag.py",
     "tests/e2e/test_removal.py",
     "tests/integration/runs/test_asset_run.py",

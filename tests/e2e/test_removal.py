@@ -82,7 +82,7 @@ def test_the_skeleton_passes(clone: Path) -> None:
     remove(clone, "--skeleton")
     remaining = {path.stem for path in (clone / "dags").glob("*.py")}
     assert {"my_first_spell", "weather_data_pipeline", "process_source_data"} <= remaining
-    require_green(clone)
+    require_green(clone, ("tests/unit",))
     run(clone, sys.executable, "-m", "devstack.sources", "new", "orders")
     run(clone, sys.executable, "-m", "devstack.catalogue")
     run(
@@ -94,6 +94,12 @@ def test_the_skeleton_passes(clone: Path) -> None:
         "tests/gate/test_dags.py",
         "tests/unit/sources/test_orders_source.py",
     )
+
+
+@pytest.mark.weekly
+def test_the_skeleton_passes_its_unit_tests(clone: Path) -> None:
+    remove(clone, "--skeleton")
+    require_green(clone)
 
 
 def test_nothing_is_deleted_while_changes_are_uncommitted(clone: Path) -> None:

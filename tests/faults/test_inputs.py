@@ -60,7 +60,6 @@ def test_runs_of_every_type_for_one_day(bench: Bench, recovery: Recovery, manual
     check_load(bench, runs[0], day)
 
 
-@pytest.mark.weekly
 def test_dag_file_that_exits_at_import(bench: Bench, recovery: Recovery) -> None:
     """Its error is shown, and the other files are parsed as before."""
     file = bench.processes.dags / "exits.py"

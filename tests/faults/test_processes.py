@@ -54,7 +54,6 @@ def test_task_killed_in_mid_copy(bench: Bench, recovery: Recovery) -> None:
     assert tries(bench, run) == ONE_TRY | {"load": 2}
 
 
-@pytest.mark.weekly
 def test_task_killed_in_its_last_try(bench: Bench, recovery: Recovery) -> None:
     """The task can't send a message any more, so the run does."""
     run = start(bench, "ledger_fatal")
@@ -67,7 +66,6 @@ def test_task_killed_in_its_last_try(bench: Bench, recovery: Recovery) -> None:
     check_processes(bench)
 
 
-@pytest.mark.weekly
 def test_supervisor_killed_and_the_task_lives_on(bench: Bench, recovery: Recovery) -> None:
     """The orphan wakes when a newer try has loaded: the fence refuses it."""
     day = new_day()
@@ -133,7 +131,6 @@ def test_worker_killed_with_its_tasks(bench: Bench, recovery: Recovery, step: st
     assert tries(bench, run) == ONE_TRY | {"load": 2}
 
 
-@pytest.mark.weekly
 def test_worker_stopped_with_a_running_task(bench: Bench, recovery: Recovery) -> None:
     """SIGTERM, as in a deploy: the task ends first."""
     day = new_day()

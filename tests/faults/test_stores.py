@@ -32,7 +32,6 @@ LOST_MESSAGES = "airflow.spellbook.messages.lost"
 MEGABYTE = 1_000_000
 
 
-@pytest.mark.weekly
 def test_warehouse_killed_in_mid_copy(bench: Bench, recovery: Recovery) -> None:
     day = new_day()
     run = start(bench, day=day)
@@ -184,7 +183,6 @@ def test_broker_killed_with_queued_tasks(bench: Bench, recovery: Recovery) -> No
     recovery.ends(60)
 
 
-@pytest.mark.weekly
 def test_broker_flushed_with_queued_tasks(bench: Bench, recovery: Recovery) -> None:
     """The executor finds the tasks whose messages are missing; Airflow alone would notice after ten minutes."""
     before = bench.statsd.counters[LOST_MESSAGES]

@@ -60,6 +60,11 @@ WITHOUT_ROWS = {
 }
 WEEKLY = {
     "analytics_dbt_plain": "another DAG runs the same dbt project",
+    "check_sources": "it reads what the first fill loads",
+    "customer_report": "another DAG loads from the same API",
+    "etl_status_checker": "another DAG waits in the triggerer",
+    "large_data_handoff": "other DAGs hand files over through S3",
+    "long_running_etl": "another DAG waits in the triggerer",
     "mlflow_integration": "another DAG trains, and writes to MLflow",
     "process_marketing_data": "the first fill runs it",
     "process_support_data": "the first fill runs it",

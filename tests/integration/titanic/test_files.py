@@ -62,12 +62,12 @@ def test_an_honest_model_breaks_no_rule() -> None:
     ("name", "rule", "message"),
     [
         ("NanForUnseenPorts", "probabilities", "aren't probabilities from 0 to 1; the first for Pclass"),
-        ("AboveOne", "probabilities", "aren't probabilities from 0 to 1"),
+        pytest.param("AboveOne", "probabilities", "aren't probabilities from 0 to 1", marks=pytest.mark.weekly),
         ("ByBatch", "answers alone", "as the only row of a request"),
-        ("ByOrder", "answers shuffled", "in another order"),
-        ("ByCalls", "answers again", "after other calls"),
+        pytest.param("ByOrder", "answers shuffled", "in another order", marks=pytest.mark.weekly),
+        pytest.param("ByCalls", "answers again", "after other calls", marks=pytest.mark.weekly),
         ("ByClock", "answers elsewhere", "in another process, at another time"),
-        ("Slow", "latency", "ms for one row"),
+        pytest.param("Slow", "latency", "ms for one row", marks=pytest.mark.weekly),
     ],
 )
 def test_a_file_whose_answers_do_not_hang_on_the_row_alone_is_refused(name: str, rule: str, message: str) -> None:

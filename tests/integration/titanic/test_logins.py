@@ -70,6 +70,7 @@ def test_a_reader_is_told_that_no_version_is_champion(mlflow: Mlflow) -> None:
     assert Registry(mlflow.log_in(READER), f"none-{secrets.token_hex(4)}", str).champion() is None
 
 
+@pytest.mark.weekly
 def test_passwords_are_those_of_the_last_start(mlflow: Mlflow) -> None:
     former = mlflow.environment["MLFLOW_READER_PASSWORD"]
     mlflow.stop()

@@ -289,6 +289,7 @@ def test_an_acknowledged_alarm_fails_no_run_until_it_changes(serving: Serving, j
         pipeline.alert(older(1, 48), serving.warehouse)
 
 
+@pytest.mark.weekly
 def test_weekends_that_differ_regularly_are_learnt_once_they_are_acknowledged(
     serving: Serving, judge: Callable[..., UPath]
 ) -> None:

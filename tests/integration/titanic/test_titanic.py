@@ -451,6 +451,7 @@ def test_the_model_card_shows_the_measurements(candidate: UPath, registry: Regis
         assert f"({path})" in text
 
 
+@pytest.mark.weekly
 def test_the_champion_is_fitted_again_for_the_comparison_when_the_data_has_changed(
     candidate: UPath, registry: Registry, serving: Serving, tmp_path: Path
 ) -> None:
