@@ -16,7 +16,6 @@ from devstack.removal.repository import Repository
 from devstack.state import REPOSITORY
 
 DOMAINS = [name for name in Plan([], [], [], Repository()).domains if name not in NEEDED]
-EACH_PUSH = DOMAINS[-1:]
 PROGRAMS = Path(sys.executable).parent
 ONLY_COLLECTED = ("tests/gate/test_gate.py", "tests/integration", "tests/faults", "tests/e2e")
 
@@ -69,13 +68,12 @@ def require_green(clone: Path, not_run: tuple[str, ...] = ()) -> None:
     run(clone, sys.executable, "-m", "pytest", "-q", "tests", *left_out)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in EACH_PUSH else pytest.mark.weekly) for name in DOMAINS]
-)
+@pytest.mark.weekly
+@pytest.mark.parametrize("name", DOMAINS)
 def test_without_a_domain(clone: Path, name: str) -> None:
     output = remove(clone, name)
     assert "deleted  " in output
-    require_green(clone, ("tests/unit",) if name in EACH_PUSH else ())
+    require_green(clone)
 
 
 def test_the_skeleton_passes(clone: Path) -> None:
@@ -104,7 +102,7 @@ def test_the_skeleton_passes_its_unit_tests(clone: Path) -> None:
 
 def test_nothing_is_deleted_while_changes_are_uncommitted(clone: Path) -> None:
     (clone / "README.md").write_text("mine")
-    assert "commit or stash" in run(clone, sys.executable, "-m", "devstack.removal", *EACH_PUSH, good=False)
+    assert "commit or stash" in run(clone, sys.executable, "-m", "devstack.removal", DOMAINS[-1], good=False)
 
 
 def test_an_unknown_domain_is_refused(clone: Path) -> None:
