@@ -1,4 +1,4 @@
-"""Removes old rows of Airflow's database, task logs, files of runs and MLflow runs.
+"""Removes old rows of Airflow's database, task logs, files that runs left in object storage, and MLflow runs.
 
 ## What
 Runs weekly. It only reports what it would remove, unless the param `dry_run` is false. Each kind has a separate task

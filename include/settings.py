@@ -1,4 +1,4 @@
-"""Every connection, pool, queue and environment key that a DAG may use, and the folders of models, of core and domains.
+"""Every connection, pool, queue and environment key that a DAG may use, collected from core and the domains.
 
 The gate refuses a DAG that uses an undeclared one; the embedded stack and Compose create what is declared. A domain
 declares its own as constants in ``include/domains/<domain>/settings.py``.
@@ -18,6 +18,7 @@ _MODULES = (core, *import_modules(domains, "settings"))
 CONNECTIONS = collect_constants(Connection, _MODULES)
 POOLS = collect_constants(Pool, _MODULES)
 QUEUES = collect_constants(Queue, _MODULES)
-MODEL_FILES = collect_constants(ModelFiles, _MODULES)
 ENVIRONMENT = collect_constants(EnvironmentKey, _MODULES)
+MODEL_FILES = collect_constants(ModelFiles, _MODULES)
+"""The folders from which maintenance removes old runs."""
 HTTP_CONNECTIONS = tuple(connection.conn_id for connection in CONNECTIONS if connection.conn_type == "http")

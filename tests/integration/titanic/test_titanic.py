@@ -461,6 +461,7 @@ def test_the_champion_is_fitted_again_for_the_comparison_when_the_data_has_chang
     assert [refusal.split(":")[0] for refusal in verdict.refusals] == ["gain"]  # the same recipe on the same folds
     assert "accuracy +0.0000 (p = 1)" in verdict.refusals[0]
     assert verdict.is_harmless
+    assert evaluate(fewer, registry, needs_gain=False).accepted
 
 
 def test_a_training_leaves_no_pickle(candidate: UPath) -> None:
