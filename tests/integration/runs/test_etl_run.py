@@ -87,7 +87,13 @@ def test_a_worker_that_dies_before_the_response_starts_no_second_job(etl: Etl, s
     assert [job["status"] for job in etl.jobs()] == ["succeeded"]
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL], ids=["shut down", "killed"])
+@pytest.mark.parametrize(
+    "signal_number",
+    [
+        pytest.param(signal.SIGTERM, id="shut down"),
+        pytest.param(signal.SIGKILL, id="killed", marks=pytest.mark.weekly),
+    ],
+)
 def test_a_triggerer_that_ends_does_not_cancel_the_job(etl: Etl, stack: Stack, signal_number: signal.Signals) -> None:
     etl.trigger(seconds=SECONDS)
     until(stack, etl.waits, "the trigger")

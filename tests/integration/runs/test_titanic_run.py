@@ -121,7 +121,7 @@ def test_approval_rejection_and_time_out(airflow: Airflow, stack: Stack, make_ru
     assert server.health()["version"] == approved
 
 
-@pytest.mark.parametrize("on_refusal", ["fail", "skip"])
+@pytest.mark.parametrize("on_refusal", ["fail", pytest.param("skip", marks=pytest.mark.weekly)])
 def test_a_refused_candidate_fails_or_skips_the_run_as_configured(make_run: Make, on_refusal: str) -> None:
     refused: dict[str, Any] = {"models": ["gender_rule"], "repeats": 1, "on_refusal": on_refusal}
     result = make_run(DAG, DAY, **refused)
