@@ -17,6 +17,7 @@ TRY_ENDED = FINISHED | {"up_for_retry", "skipped", "upstream_failed"}
 NOT_STARTED = {None, "scheduled", "queued"}
 REMIND_SECONDS = 30.0
 UNPAUSE_SECONDS = 1.0
+POLL_SECONDS, REST = 0.2, 2.0
 HINTS = {"awaiting_input": "answer it in the UI under Required Actions"}
 
 Instance = tuple[str, str, int]
@@ -52,7 +53,8 @@ def follow(console: Console, state: State, airflow: Airflow, dag_id: str, run_id
             console.print(
                 f"  [dim]{_describe_waiting(state, instances, len(run_ids) - len(ended))}[/]", highlight=False
             )
-        time.sleep(max(1 if many else 0.1, time.monotonic() - asked_at))  # a busy API server isn't kept busy
+        took = time.monotonic() - asked_at
+        time.sleep(max(1 if many else POLL_SECONDS, REST * took))  # a busy API server isn't kept busy
 
 
 def _keep_unpaused(airflow: Airflow, dag_id: str) -> None:

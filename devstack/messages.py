@@ -22,8 +22,8 @@ from devstack.state import State
 from include.ops.alerts.alert import UNWATCHED
 
 QUIET_SECONDS = 8.0  # the DAG processor sends a run's last message a second or two after its end
-SETTLED = """
-    SELECT count(*) = count(sent_at) OR max(created_at) < now() - interval '3 seconds' AS settled FROM alert_outbox
+LAST_MESSAGE = """
+    SELECT count(*) = count(sent_at) AS sent, max(due_at) < now() - interval '3 seconds' AS overdue FROM alert_outbox
     WHERE dag_id = %s AND run_id = %s AND kind IN ('failed', 'succeeded') AND created_at >= %s - interval '1 minute'
     HAVING count(*) > 0
 """
@@ -54,8 +54,12 @@ def _wait_until_settled(state: State, dag_id: str, run: dict[str, Any]) -> None:
     server = Postgres.of(state)
     with server.connect(WAREHOUSE) as warehouse, server.connect("airflow") as metadata:
         warehouse.autocommit = metadata.autocommit = True
-        while not _is_settled(warehouse, dag_id, run["dag_run_id"], ended):
-            if _has_callbacks(state, metadata):
+        while True:
+            busy = _has_callbacks(state, metadata)  # asked first: what a callback stored is seen after its end
+            row = warehouse.execute(LAST_MESSAGE, [dag_id, run["dag_run_id"], ended]).fetchone()
+            if row and (row["sent"] or (row["overdue"] and not busy)):
+                return
+            if busy:
                 busy_at = time.monotonic()
             elif time.monotonic() - busy_at > QUIET_SECONDS:
                 return
@@ -71,12 +75,6 @@ def _has_callbacks(state: State, metadata: psycopg.Connection[dict[str, Any]]) -
         return bool(processor and processor.children()) or metadata.execute(CALLBACKS).fetchone() is not None
     except psutil.NoSuchProcess:
         return False
-
-
-def _is_settled(session: psycopg.Connection[dict[str, Any]], dag_id: str, run_id: str, ended: datetime) -> bool:
-    """Tell whether the run's last message was sent, or deferred by the rate limit or a channel's outage."""
-    row = session.execute(SETTLED, [dag_id, run_id, ended]).fetchone()
-    return row is not None and bool(row["settled"])
 
 
 def _slack(state: State, started_at: datetime, run_id: str) -> list[tuple[int, str, str, str]]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from devstack.errors import StackError
 from devstack.parses import Parses
+from devstack.scheduled_runs import ScheduledRuns
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STATE_VARIABLE = "SPELLBOOK_STATE"
@@ -104,6 +105,11 @@ class State:
     def parses(self) -> Parses:
         """Requests to parse DAG files, and their outcomes."""
         return Parses(self.airflow_home / "parse")
+
+    @property
+    def scheduled_runs(self) -> ScheduledRuns:
+        """Requests for scheduled runs, and the answers."""
+        return ScheduledRuns(self.airflow_home / "scheduled_runs")
 
     def note_waiting(self) -> None:
         """Record that a command uses the stack and waits for Airflow, which then polls faster."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
+from devstack.airflow_daemons import log_of, record_of
 from devstack.api import Airflow
 from devstack.errors import StackError
 from devstack.stack import Stack
-from devstack.state import REPOSITORY
-from devstack.waiting import wait_for
+from devstack.waiting import Activity, wait_for
 
 ROUNDS = 6  # scheduler heartbeats to wait for; it checks assets many times between two of them
 
@@ -82,20 +80,28 @@ def _manual(request: Request, airflow: Airflow) -> str:
 
 
 def _scheduled(request: Request, stack: Stack) -> str:
-    """Create a run as the scheduler would; the REST API can't, so Airflow's own model does."""
-    result = subprocess.run(
-        [sys.executable, "-m", "devstack.scheduled_run", request.dag_id, request.first.isoformat()],
-        env=stack.airflow_environment(),
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode:
-        raise StackError(
-            f"no scheduled run of {request.dag_id} for {request.first}: {result.stderr.strip().splitlines()[-1]}"
+    """Have the stack's scheduler create the run, or clear it if it exists."""
+    runs = stack.state.scheduled_runs
+    name = runs.request(request.dag_id, request.first)
+
+    def created() -> str:
+        stack.state.note_waiting()
+        stack.require_running(["airflow"])
+        answer = runs.answer(name)
+        if answer and answer.error:
+            raise StackError(f"no scheduled run of {request.dag_id} for {request.first}: {answer.error}")
+        return answer.run_id if answer else ""
+
+    log = log_of(stack.state, "scheduler")
+    try:
+        return wait_for(
+            created,
+            f"the scheduler to create a run of {request.dag_id}",
+            progress=Activity([record_of(stack.state, "scheduler")], [log]),
+            hint=lambda: f"See {log}",
         )
-    return result.stdout.strip().splitlines()[-1]
+    finally:
+        runs.withdraw(name)
 
 
 def _backfill(request: Request, airflow: Airflow, details: dict[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from devstack import airflow_daemons, dag_processor, scheduler
 from devstack.dag_processor import DagProcessor
 from devstack.process import Record
-from devstack.scheduler import FAST_POLL_SECONDS, IDLE_POLL_SECONDS, Scheduler
+from devstack.scheduler import FAST_POLL_SECONDS, IDLE_POLL_SECONDS, LONGEST_POLL_SECONDS, Scheduler
 from devstack.state import STATE_VARIABLE, State
 
 
@@ -119,12 +119,16 @@ def test_the_scheduler_polls_fast_while_something_runs_or_is_awaited(
     executor.running.add("task")
     assert runner._scheduler_idle_sleep_time == FAST_POLL_SECONDS
     executor.running.clear()
-    now += 1
+    now = runner._woke_at = now + 1
     assert runner._scheduler_idle_sleep_time == FAST_POLL_SECONDS, "the next task of a run follows soon"
-    now += 2
+    now = runner._woke_at = now + 2
     assert runner._scheduler_idle_sleep_time == IDLE_POLL_SECONDS
     state.note_waiting()
     assert runner._scheduler_idle_sleep_time == FAST_POLL_SECONDS
+    now = runner._woke_at + 0.2
+    assert runner._scheduler_idle_sleep_time == pytest.approx(0.4), "twice the time that the loop took"
+    now = runner._woke_at + 60
+    assert runner._scheduler_idle_sleep_time == LONGEST_POLL_SECONDS
 
 
 def test_no_task_starts_before_this_stacks_api_server_listens(state: State, monkeypatch: pytest.MonkeyPatch) -> None:

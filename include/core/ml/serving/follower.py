@@ -41,7 +41,7 @@ class Follower:
         interval: seconds between polls of the registry.
     """
 
-    def __init__(self, registry: Champions, trusted: Sequence[str], interval: float = 1.0) -> None:
+    def __init__(self, registry: Champions, trusted: Sequence[str], interval: float = 2.0) -> None:
         self._registry = registry
         self._trusted = tuple(trusted)
         self._interval = interval
