@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -13,7 +13,7 @@ export PATH := $(PATH):$(TOOLS)/usr/bin
 ifeq ($(origin AS),default)  # make's built-in name of the assembler
 AS :=
 endif
-export DAG DATE TO AS CONF JSON SOURCE FILE FROM NAME RUNS BUSY FAULTS SEED WAREHOUSE_URI
+export DAG DATE TO AS CONF JSON SOURCE FILE FROM NAME OF RUN RUNS BUSY FAULTS SEED WAREHOUSE_URI
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,12 @@ remove-domain: install ## delete examples with everything that belongs to them: 
 
 skeleton: install ## delete every example except my_first_spell and the weather pipeline
 	@$(VENV) -m devstack.removal --skeleton
+
+reproduce: install ## train a registered model again and compare the files: RUN=a version or an MLflow run, default: the champion
+	@$(VENV) -m devstack reproduce $${RUN:+"$$RUN"}
+
+roll-back: install ## serve the model that the champion replaced
+	@$(VENV) -m devstack roll-back
 
 up: install ## start Airflow with its web UI and all services, until Ctrl-C
 	@$(VENV) -m devstack up
@@ -123,5 +129,5 @@ manifest: install ## update the dbt manifest after a change in include/dbt
 soak: install ## count how many of RUNS=50 cold starts of `make run` succeed; BUSY=4 busy programs run in parallel
 	@$(VENV) -m benchmarks.soak $${RUNS:+--runs "$$RUNS"} $${BUSY:+--busy "$$BUSY"}
 
-bench: install ## measure the times that the README states
-	@$(VENV) -m benchmarks
+bench: install ## measure the times that the README states; OF=gates, drift, serving …: what that module of benchmarks measures
+	@$(VENV) -m benchmarks$${OF:+".$$OF"}

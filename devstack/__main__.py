@@ -1,4 +1,4 @@
-"""``python -m devstack up|run|preview|migrate|status|down|clean``: the embedded stack from the command line.
+"""The embedded stack: ``python -m devstack up|run|preview|reproduce|roll-back|migrate|status|down|clean``.
 
 ``make help`` lists the short forms.
 """
@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import preview
+from devstack import models, preview
 from devstack.api import Airflow
 from devstack.environment import ADMIN, Upstream, local_url, process_environment
 from devstack.errors import StackError
@@ -34,6 +34,8 @@ from devstack.run import run
 from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.trigger import Kind, check_period
+from include.core.errors import PermanentError
+from include.core.ml.errors import ServingError
 from include.core.warehouse.migrations import migrate
 from include.core.warehouse.preview.model import RunPreview
 
@@ -44,7 +46,7 @@ def main() -> int:
     console = Console(soft_wrap=True)
     try:
         return int(arguments.command(arguments, console))
-    except StackError as error:
+    except (StackError, PermanentError, ServingError) as error:
         console.print(f"[red]{escape(str(error))}[/]", highlight=False)
         return 1
     except OSError as error:
@@ -61,7 +63,9 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="up|run|preview|migrate|status|down|clean")
+    commands = parser.add_subparsers(
+        required=True, metavar="up|run|preview|reproduce|roll-back|migrate|status|down|clean"
+    )
 
     up = commands.add_parser("up", help="start everything, with Airflow's web UI; follow until Ctrl-C, then stop it")
     up.set_defaults(command=_up)
@@ -83,7 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     preview_parser.add_argument("--json", action="store_true", help="print the previews as JSON, the rest on stderr")
     preview_parser.set_defaults(command=_preview)
 
+    reproduce_parser = commands.add_parser("reproduce", help="train a registered model again and compare the files")
+    reproduce_parser.add_argument("version", nargs="?", default="", help="version or MLflow run; default: the champion")
+    reproduce_parser.set_defaults(command=_reproduce)
+
     for name, command, text in (
+        ("roll-back", _roll_back, "serve the model that the champion replaced"),
         ("migrate", _migrate, "migrate the warehouse's own tables: those of WAREHOUSE_URI, or the stack's"),
         ("status", _status, "list the services, their state, ports and logs"),
         ("down", _down, "stop everything"),
@@ -124,6 +133,20 @@ def _run_dag(
     stack = Stack(state, upstream, schedule=scheduled, say=lambda line: console.print(f"[dim]{line}[/]"))
     _keep(state)
     return run(console, stack, arguments.dag_id, kind, arguments.date, last, conf, previewed=previewed)
+
+
+def _reproduce(arguments: argparse.Namespace, console: Console) -> bool:
+    return not models.reproduce(console, _stack(console), arguments.version)
+
+
+def _roll_back(_: argparse.Namespace, console: Console) -> bool:
+    return not models.roll_back(console, _stack(console))
+
+
+def _stack(console: Console) -> Stack:
+    state = State.open()
+    _keep(state)
+    return Stack(state, say=lambda line: console.print(f"[dim]{line}[/]"))
 
 
 def _up(_: argparse.Namespace, console: Console) -> int:
@@ -171,10 +194,9 @@ def _migrate(_: argparse.Namespace, console: Console) -> int:
     if uri := os.environ.get("WAREHOUSE_URI", ""):
         version = migrate(uri)
     else:
-        state = State.open()
-        Stack(state, say=lambda line: console.print(f"[dim]{line}[/]")).ensure(["postgres"])
-        _keep(state)
-        version = Postgres.of(state).prepare_warehouse()
+        stack = _stack(console)
+        stack.ensure(["postgres"])
+        version = Postgres.of(stack.state).prepare_warehouse()
     console.print(f"the warehouse's own tables are at version {version}")
     return 0
 

@@ -97,7 +97,7 @@ def _query_range(prometheus_url: str, expression: str, span: dict[str, float]) -
     parameters: dict[str, str | float] = {"query": expression, **span}
     with requests.Session() as session:
         session.trust_env = False
-        response = session.get(f"{prometheus_url}/api/v1/query_range", params=parameters, timeout=30)
+        response = session.get(f"{prometheus_url}/api/v1/query_range", params=parameters, timeout=120)
     if not response.ok:
         raise requests.HTTPError(f"Prometheus answered {response.status_code} to {expression}: {response.text}")
     result: list[dict[str, Any]] = response.json()["data"]["result"]

@@ -115,6 +115,11 @@ class Registry:
         """Return the version with this number."""
         return _version(self._client.get_model_version(self.name, str(number)))
 
+    def of_run(self, run_id: str) -> Version | None:
+        """Return the version of an MLflow run; ``None`` if there is none."""
+        found = self._client.search_model_versions(f"name = '{self.name}'")
+        return next((_version(entity) for entity in found if entity.run_id == run_id), None)
+
     def file(self, version: Version, path: str) -> bytes:
         """Return a file of the version, of which :meth:`publish` recorded a checksum.
 
@@ -180,7 +185,7 @@ class Registry:
         return self.version(version.number)
 
     def roll_back(self, version: Version) -> int | None:
-        """Move the aliases back to where they were before ``version``; return the champion's number."""
+        """Move the aliases back to where they were before ``version`` became champion; return the champion's number."""
         pinned = self.pinned()
         self._move(CHAMPION, version.previous)
         if pinned and pinned.number == version.number:

@@ -22,7 +22,7 @@ from devstack.api import Airflow
 from devstack.state import REPOSITORY
 from devstack.waiting import wait_for
 
-START_SECONDS = 600
+START_SECONDS = 1200
 POLL_SECONDS = 0.5
 STALLED = 600  # seconds without any change in the whole stack
 SOON = 180  # seconds; usually a few, but more while all DAGs run

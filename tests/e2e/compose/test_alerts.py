@@ -26,7 +26,7 @@ def in_slack(compose: Compose) -> list[dict[str, Any]]:
 
 def in_mail(compose: Compose) -> list[dict[str, Any]]:
     """The DAG's mails in the mail catcher."""
-    listed = requests.get(f"{compose.address('mailpit', 8025)}/api/v1/messages", timeout=30).json()
+    listed = requests.get(f"{compose.address('mailpit', 8025)}/api/v1/messages", timeout=120).json()
     return [mail for mail in listed["messages"] if ": silent." in mail["Subject"]]
 
 

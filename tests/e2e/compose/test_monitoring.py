@@ -24,14 +24,14 @@ from tests.unit.monitoring.registry import selectors
 from tests.unit.monitoring.test_dashboard import QUERIES
 from tests.unit.monitoring.test_rules import ALERTS
 
-A_FEW_SCRAPES = 150  # seconds
+PATIENCE = 900.0  # seconds; a busy machine scrapes, parses and runs callbacks late
 NOT_PROVOKED = {
     "airflow_task_instances_without_heartbeats_killed",  # takes the three minutes of the heartbeat's time-out
     "airflow_spellbook_messages_lost",  # takes half a minute, and a broker that forgets messages
 }
 
 
-def eventually(condition: Callable[[], Any], description: str, seconds: float = A_FEW_SCRAPES) -> None:
+def eventually(condition: Callable[[], Any], description: str, seconds: float = PATIENCE) -> None:
     """Wait until the condition is true."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
@@ -39,7 +39,7 @@ def eventually(condition: Callable[[], Any], description: str, seconds: float = 
         time.sleep(2)
 
 
-def becomes(expected: object, measure: Callable[[], object], seconds: float = A_FEW_SCRAPES) -> None:
+def becomes(expected: object, measure: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait until what is measured is as expected."""
     deadline = time.monotonic() + seconds
     while (measured := measure()) != expected and time.monotonic() < deadline:
@@ -64,14 +64,14 @@ def _some_work(compose: Compose) -> Iterator[None]:
 
 def run_query(prometheus: str, query: str) -> list[dict[str, Any]]:
     """Return the current series of a query."""
-    response = requests.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=30).json()
+    response = requests.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=120).json()
     assert response["status"] == "success", response
     return list(response["data"]["result"])
 
 
 def exists(prometheus: str, selector: str) -> bool:
     """Return whether Prometheus has ever scraped a series that a selector matches."""
-    response = requests.get(f"{prometheus}/api/v1/series", params={"match[]": selector}, timeout=30).json()
+    response = requests.get(f"{prometheus}/api/v1/series", params={"match[]": selector}, timeout=120).json()
     return bool(response["data"])
 
 
@@ -82,13 +82,13 @@ def has_points(panel: dashboard.PanelResult) -> bool:
 
 def alerts(prometheus: str) -> dict[str, str]:
     """Return the state of each alert that isn't silent, by name."""
-    active = requests.get(f"{prometheus}/api/v1/alerts", timeout=30).json()["data"]["alerts"]
+    active = requests.get(f"{prometheus}/api/v1/alerts", timeout=120).json()["data"]["alerts"]
     return {alert["labels"]["alertname"]: alert["state"] for alert in active}
 
 
 def test_every_target_is_scraped(prometheus: str) -> None:
     def all_up() -> bool:
-        targets = requests.get(f"{prometheus}/api/v1/targets", timeout=30).json()["data"]["activeTargets"]
+        targets = requests.get(f"{prometheus}/api/v1/targets", timeout=120).json()["data"]["activeTargets"]
         names = {target["labels"]["job"] for target in targets if target["health"] == "up"}
         return names == {"statsd-exporter", "model-server", *MONITORING} - {"alertmanager"}
 
@@ -120,7 +120,7 @@ def test_every_panel_has_data(prometheus: str) -> None:
     def blank() -> set[str]:
         return {result.title for result in dashboard.panels(prometheus, minutes=15) if not has_points(result)}
 
-    becomes(set(), blank, seconds=300)
+    becomes(set(), blank)
     if folder := os.environ.get("SPELLBOOK_PICTURES"):
         dashboard.draw(dashboard.panels(prometheus, minutes=15), Path(folder) / "dashboard.png")
 
@@ -128,7 +128,7 @@ def test_every_panel_has_data(prometheus: str) -> None:
 def test_the_watchdog_reaches_alertmanager(compose: Compose) -> None:
     url = f"{compose.address('alertmanager', 9093)}/api/v2/alerts"
     eventually(
-        lambda: "Watchdog" in {alert["labels"]["alertname"] for alert in requests.get(url, timeout=30).json()},
+        lambda: "Watchdog" in {alert["labels"]["alertname"] for alert in requests.get(url, timeout=120).json()},
         "Alertmanager knows the alert Watchdog",
     )
 

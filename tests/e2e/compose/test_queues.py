@@ -28,7 +28,7 @@ def states(airflow: Airflow, dag_id: str, run_id: str) -> Counter[str]:
 
 def wait_for(airflow: Airflow, dag_id: str, run_id: str, state: str, at_least: int) -> None:
     """Wait until so many task instances are in a state."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 900
     while (counts := states(airflow, dag_id, run_id))[state] < at_least:
         assert time.monotonic() < deadline, counts
         time.sleep(POLL_SECONDS)

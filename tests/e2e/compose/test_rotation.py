@@ -61,7 +61,7 @@ def logins(compose: Compose) -> dict[str, Accepts]:
 def role_login(address: str, role: str, database: str) -> Accepts:
     def accepts(value: str) -> bool:
         try:
-            psycopg.connect(host=address, user=role, password=value, dbname=database, connect_timeout=30).close()
+            psycopg.connect(host=address, user=role, password=value, dbname=database, connect_timeout=120).close()
         except psycopg.OperationalError as error:
             if "password authentication failed" not in str(error):
                 raise

@@ -21,8 +21,8 @@ from devstack.state import REPOSITORY, STATE_VARIABLE
 GREETING = re.compile(r"(?P<url>http://\S+)\s+user (?P<user>\S+)\s+password (?P<password>\S+)")
 RUN_LINK = re.compile(r"https?://[\w.:]+/dags/(?P<dag_id>\w+)/runs/(?P<run_id>[\w.:+-]+)")
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
-START_SECONDS = 240
-STOP_SECONDS = 60
+START_SECONDS = 900
+STOP_SECONDS = 300
 
 
 @dataclass(frozen=True)

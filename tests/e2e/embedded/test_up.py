@@ -15,7 +15,7 @@ from devstack.state import State
 from tests.e2e.dags import DAG_IDS
 from tests.e2e.embedded.session import FinishedRun, Up, listeners
 
-PARSED_SECONDS = 60
+PARSED_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +24,11 @@ def airflow(up: Up) -> Airflow:
 
 
 def token_status(up: Up, user: str, password: str) -> int:
-    return requests.post(f"{up.url}/auth/token", json={"username": user, "password": password}, timeout=30).status_code
+    return requests.post(f"{up.url}/auth/token", json={"username": user, "password": password}, timeout=120).status_code
 
 
 def test_the_url_is_on_the_loopback_interface_and_every_component_is_healthy(up: Up) -> None:
-    health = requests.get(f"{up.url}/api/v2/monitor/health", timeout=30).json()
+    health = requests.get(f"{up.url}/api/v2/monitor/health", timeout=120).json()
     assert urlsplit(up.url).hostname == "127.0.0.1"
     assert {name: component["status"] for name, component in health.items()} == dict.fromkeys(
         ("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy"
@@ -46,8 +46,8 @@ def test_guessed_credentials_are_refused(up: Up, user: str, password: str) -> No
 
 
 def test_requests_without_credentials_are_refused(up: Up) -> None:
-    assert requests.get(f"{up.url}/auth/token", timeout=30).status_code == requests.codes.forbidden
-    assert requests.get(f"{up.url}/api/v2/dags", timeout=30).status_code == requests.codes.unauthorized
+    assert requests.get(f"{up.url}/auth/token", timeout=120).status_code == requests.codes.forbidden
+    assert requests.get(f"{up.url}/api/v2/dags", timeout=120).status_code == requests.codes.unauthorized
 
 
 def test_every_socket_listens_on_the_loopback_interface_only(up: Up) -> None:

@@ -170,6 +170,15 @@ def serve(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Callable[.
         stop()
 
 
+@pytest.fixture
+def serving(candidate: UPath, registry: Registry, serve: Callable[..., Serving]) -> Serving:
+    """A model server whose champion is the candidate."""
+    model_server = serve(registry.name)
+    accept(candidate, registry)
+    deploy(candidate, registry, model_server)
+    return model_server
+
+
 def evaluate(candidate: UPath, registry: Registry, **options: bool) -> Verdict:
     """Judge a candidate."""
     passengers = candidate.parent.parent / "passengers.parquet"
@@ -198,3 +207,14 @@ def files_of(candidate: UPath) -> dict[str, str]:
 def deploy(candidate: UPath, registry: Registry, serving: Serving) -> int:
     """Deploy with a short time-out."""
     return pipeline.deploy(TITANIC, candidate, registry, serving.server, patience=20, keep=20)
+
+
+def copy_as(candidate: UPath, name: str, registry: Registry) -> UPath:
+    """A copy of the candidate, as another training run would write it, accepted like it."""
+    origin = Path(str(candidate.parent))
+    folder = origin.with_name(name)
+    shutil.copytree(origin, folder)
+    copy = UPath(folder / candidates.CANDIDATE)
+    copy.write_text(candidates.read(candidate).model_copy(update={"name": name}).model_dump_json())
+    accept(copy, registry)
+    return copy

@@ -38,6 +38,7 @@ from tests.integration.titanic.conftest import (
     QUICK,
     Serving,
     accept,
+    copy_as,
     deploy,
     evaluate,
     evaluation_of,
@@ -52,26 +53,6 @@ KELLY = {"Pclass": 3, "Name": "Kelly, Mr. James", "Sex": "male", "SibSp": 0, "Pa
 def train(folder: Path, table: pd.DataFrame, registry: Registry, names: list[str] = QUICK, run: str = "other") -> UPath:
     passengers = prepare(table.to_csv(index=False).encode(), f"{run}.csv", UPath(folder), run)
     return UPath(pipeline.train(TITANIC, UPath(passengers), FOLDS, names, registry.warehouse()))
-
-
-def copy_as(candidate: UPath, name: str, registry: Registry) -> UPath:
-    """A copy of the candidate, as another training run would write it, accepted like it."""
-    origin = Path(str(candidate.parent))
-    folder = origin.with_name(name)
-    shutil.copytree(origin, folder)
-    copy = UPath(folder / candidates.CANDIDATE)
-    copy.write_text(candidates.read(candidate).model_copy(update={"name": name}).model_dump_json())
-    accept(copy, registry)
-    return copy
-
-
-@pytest.fixture
-def serving(candidate: UPath, registry: Registry, serve: Serve) -> Serving:
-    """A model server whose champion is the candidate."""
-    model_server = serve(registry.name)
-    accept(candidate, registry)
-    deploy(candidate, registry, model_server)
-    return model_server
 
 
 def test_an_accepted_candidate_serves_predictions(candidate: UPath, registry: Registry, serve: Serve) -> None:

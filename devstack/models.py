@@ -1,0 +1,99 @@
+"""The embedded stack's registered model: train a version again, or serve the version before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from devstack.environment import local_url
+from devstack.errors import StackError
+from devstack.postgres import WAREHOUSE, Postgres
+from devstack.traffic import sample
+from include.core.ml.tracking_server import PIPELINE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from devstack.stack import Stack
+    from include.core.ml.registry import Registry, Version
+    from include.core.ml.spec import ModelSpec
+
+WAIT_SECONDS = 30.0
+
+
+def reproduce(console: Console, stack: Stack, wanted: str) -> bool:
+    """Train a version again from what is recorded with it; return whether that gives the same file.
+
+    Args:
+        console: for the result.
+        stack: the embedded stack, whose services are started as needed.
+        wanted: number of a version or id of its MLflow run; empty: the champion.
+
+    Raises:
+        StackError: if there is no such version.
+        ArtifactError: if it can't be trained again; the message says why.
+    """
+    from include.core.ml import versions
+
+    stack.ensure(("mlflow",))
+    spec, registry = _model(stack)
+    version = _find(registry, wanted)
+    result = versions.reproduce(spec, registry, version)
+    console.print(
+        f"{spec.name} version {version.number}: {result.estimator} on {result.rows} {spec.rows_name}", highlight=False
+    )
+    console.print(f"  recorded  {result.recorded}\n  trained   {result.trained}", highlight=False)
+    for library in result.libraries:
+        console.print(f"  [yellow]other library[/]: {library}", highlight=False)
+    console.print("[green]the same file[/]" if result.is_same else "[red]another file[/]")
+    return result.is_same
+
+
+def roll_back(console: Console, stack: Stack) -> bool:
+    """Make the version that the champion replaced champion again, and wait until it serves.
+
+    Raises:
+        RefusedError: if there is no champion, or it replaced none.
+        ServingError: if the model server doesn't serve it in time.
+    """
+    from include.core.ml import versions
+    from include.core.ml.serving.client import ModelServer
+
+    stack.ensure(("mlflow", "model_server"))
+    spec, registry = _model(stack)
+    server = ModelServer(local_url(stack.state, "model_server"), spec)
+    console.print(f"{spec.name} version {versions.roll_back(registry, server, WAIT_SECONDS)} serves", highlight=False)
+    return True
+
+
+def _model(stack: Stack) -> tuple[ModelSpec, Registry]:
+    from include.core.ml.registry import Registry
+    from include.core.ml.tracking import Server
+
+    if not (traffic := sample()):
+        raise StackError("no domain has a model")
+    spec: Any = traffic.SPEC
+    state = stack.state
+    server = Server(local_url(state, "mlflow"), PIPELINE, state.secret(f"mlflow-{PIPELINE}"))
+    return spec, Registry(server, spec.name, lambda: Postgres.of(state).uri(WAREHOUSE))
+
+
+def _find(registry: Registry, wanted: str) -> Version:
+    from mlflow.exceptions import MlflowException
+
+    from include.core.ml.registry import missing
+
+    if not wanted:
+        found = registry.champion()
+    elif wanted.isdecimal():
+        try:
+            found = registry.version(int(wanted))
+        except MlflowException as error:
+            if not missing(error):
+                raise
+            found = None
+    else:
+        found = registry.of_run(wanted)
+    if not found:
+        what = f"version or run {wanted}" if wanted else "champion"
+        raise StackError(f"{registry.name} has no {what}")
+    return found
