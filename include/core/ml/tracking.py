@@ -18,6 +18,7 @@ ENVIRONMENT = {
     # The telemetry thread sets and unsets environment variables, which makes other threads fail at times (3.17.2).
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 
