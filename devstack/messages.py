@@ -56,7 +56,7 @@ def _wait_until_settled(state: State, dag_id: str, run: dict[str, Any]) -> None:
         warehouse.autocommit = metadata.autocommit = True
         while True:
             busy = _has_callbacks(state, metadata)  # asked first: what a callback stored is seen after its end
-            row = warehouse.execute(LAST_MESSAGE, [dag_id, run["dag_run_id"], ended]).fetchone()
+            row = _last_message(warehouse, dag_id, run["dag_run_id"], ended)
             if row and (row["sent"] or (row["overdue"] and not busy)):
                 return
             if busy:
@@ -75,6 +75,13 @@ def _has_callbacks(state: State, metadata: psycopg.Connection[dict[str, Any]]) -
         return bool(processor and processor.children()) or metadata.execute(CALLBACKS).fetchone() is not None
     except psutil.NoSuchProcess:
         return False
+
+
+def _last_message(
+    warehouse: psycopg.Connection[dict[str, Any]], dag_id: str, run_id: str, ended: datetime
+) -> dict[str, Any] | None:
+    """Return whether the run's last message was ``sent``, or is ``overdue``: deferred; ``None`` if there is none."""
+    return warehouse.execute(LAST_MESSAGE, [dag_id, run_id, ended]).fetchone()
 
 
 def _slack(state: State, started_at: datetime, run_id: str) -> list[tuple[int, str, str, str]]:

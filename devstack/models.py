@@ -9,15 +9,14 @@ from devstack.errors import StackError
 from devstack.postgres import WAREHOUSE, Postgres
 from devstack.traffic import sample
 from include.core.ml.tracking_server import PIPELINE
+from include.core.settings import SERVING_PATIENCE
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from devstack.stack import Stack
-    from include.core.ml.registry import Registry, Version
+    from include.core.ml.registry import Registry
     from include.core.ml.spec import ModelSpec
-
-WAIT_SECONDS = 30.0
 
 
 def reproduce(console: Console, stack: Stack, wanted: str) -> bool:
@@ -36,7 +35,9 @@ def reproduce(console: Console, stack: Stack, wanted: str) -> bool:
 
     stack.ensure(("mlflow",))
     spec, registry = _model(stack)
-    version = _find(registry, wanted)
+    version = registry.find(wanted)
+    if not version:
+        raise StackError(f"{spec.name} has no {f'version or run {wanted}' if wanted else 'champion'}")
     result = versions.reproduce(spec, registry, version)
     console.print(
         f"{spec.name} version {version.number}: {result.estimator} on {result.rows} {spec.rows_name}", highlight=False
@@ -61,7 +62,8 @@ def roll_back(console: Console, stack: Stack) -> bool:
     stack.ensure(("mlflow", "model_server"))
     spec, registry = _model(stack)
     server = ModelServer(local_url(stack.state, "model_server"), spec)
-    console.print(f"{spec.name} version {versions.roll_back(registry, server, WAIT_SECONDS)} serves", highlight=False)
+    number = versions.roll_back(registry, server, float(SERVING_PATIENCE.read()))
+    console.print(f"{spec.name} version {number} serves", highlight=False)
     return True
 
 
@@ -75,25 +77,3 @@ def _model(stack: Stack) -> tuple[ModelSpec, Registry]:
     state = stack.state
     server = Server(local_url(state, "mlflow"), PIPELINE, state.secret(f"mlflow-{PIPELINE}"))
     return spec, Registry(server, spec.name, lambda: Postgres.of(state).uri(WAREHOUSE))
-
-
-def _find(registry: Registry, wanted: str) -> Version:
-    from mlflow.exceptions import MlflowException
-
-    from include.core.ml.registry import missing
-
-    if not wanted:
-        found = registry.champion()
-    elif wanted.isdecimal():
-        try:
-            found = registry.version(int(wanted))
-        except MlflowException as error:
-            if not missing(error):
-                raise
-            found = None
-    else:
-        found = registry.of_run(wanted)
-    if not found:
-        what = f"version or run {wanted}" if wanted else "champion"
-        raise StackError(f"{registry.name} has no {what}")
-    return found

@@ -115,10 +115,12 @@ class Registry:
         """Return the version with this number."""
         return _version(self._client.get_model_version(self.name, str(number)))
 
-    def of_run(self, run_id: str) -> Version | None:
-        """Return the version of an MLflow run; ``None`` if there is none."""
+    def find(self, wanted: str) -> Version | None:
+        """Return the version with this number or MLflow run, the champion if empty; ``None`` if there is none."""
+        if not wanted:
+            return self.champion()
         found = self._client.search_model_versions(f"name = '{self.name}'")
-        return next((_version(entity) for entity in found if entity.run_id == run_id), None)
+        return next((_version(entity) for entity in found if wanted in {str(entity.version), entity.run_id}), None)
 
     def file(self, version: Version, path: str) -> bytes:
         """Return a file of the version, of which :meth:`publish` recorded a checksum.

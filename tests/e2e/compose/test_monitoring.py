@@ -25,18 +25,18 @@ from tests.unit.monitoring.test_dashboard import QUERIES
 from tests.unit.monitoring.test_rules import ALERTS
 
 PATIENCE = 900.0  # seconds; a busy machine scrapes, parses and runs callbacks late
-A_FEW_SCRAPES = 150
+A_FEW_SCRAPES = 150.0  # seconds
 NOT_PROVOKED = {
     "airflow_task_instances_without_heartbeats_killed",  # takes the three minutes of the heartbeat's time-out
     "airflow_spellbook_messages_lost",  # takes half a minute, and a broker that forgets messages
 }
 
 
-def eventually(condition: Callable[[], Any], description: str, seconds: float = PATIENCE) -> None:
+def eventually(condition: Callable[[], Any], description: str) -> None:
     """Wait until the condition is true."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while not (result := condition()):
-        assert time.monotonic() < deadline, f"not after {seconds} s: {description}: {result}"
+        assert time.monotonic() < deadline, f"not after {PATIENCE} s: {description}: {result}"
         time.sleep(2)
 
 

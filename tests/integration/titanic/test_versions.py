@@ -24,8 +24,8 @@ def champion_of(registry: Registry) -> Version:
 @pytest.mark.usefixtures("serving")
 def test_a_version_is_trained_again_to_the_same_file(candidate: UPath, registry: Registry) -> None:
     champion = champion_of(registry)
-    assert registry.of_run(champion.run_id) == champion
-    assert registry.of_run("0" * 32) is None
+    assert [registry.find(wanted) for wanted in ("", "1", champion.run_id)] == [champion] * 3
+    assert [registry.find(wanted) for wanted in ("2", "0" * 32)] == [None] * 2
     result = versions.reproduce(TITANIC, registry, champion)
     assert result.is_same
     assert result.trained == evaluation_of(candidate).sha256
