@@ -11,13 +11,14 @@ from rich.markup import escape
 from devstack import report
 from devstack.api import Airflow, RefusedError
 from devstack.state import State
+from devstack.waiting import REST
 
 FINISHED = {"success", "failed"}
 TRY_ENDED = FINISHED | {"up_for_retry", "skipped", "upstream_failed"}
 NOT_STARTED = {None, "scheduled", "queued"}
 REMIND_SECONDS = 30.0
 UNPAUSE_SECONDS = 1.0
-POLL_SECONDS, REST = 0.2, 2.0
+POLL_SECONDS = 0.2
 HINTS = {"awaiting_input": "answer it in the UI under Required Actions"}
 
 Instance = tuple[str, str, int]
@@ -54,7 +55,7 @@ def follow(console: Console, state: State, airflow: Airflow, dag_id: str, run_id
                 f"  [dim]{_describe_waiting(state, instances, len(run_ids) - len(ended))}[/]", highlight=False
             )
         took = time.monotonic() - asked_at
-        time.sleep(max(1 if many else POLL_SECONDS, REST * took))  # a busy API server isn't kept busy
+        time.sleep(max(1 if many else POLL_SECONDS, REST * took))
 
 
 def _keep_unpaused(airflow: Airflow, dag_id: str) -> None:

@@ -19,6 +19,7 @@ from typing_extensions import override
 from devstack import scheduled_runs
 from devstack.process import Record, is_listening
 from devstack.state import State
+from devstack.waiting import REST
 
 if TYPE_CHECKING:
     from datetime import date
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 FAST_POLL_SECONDS, IDLE_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 0.4, 1.0
-REST = 2.0  # of the time that a loop took: a busy machine isn't kept busy
 LINGER_SECONDS = 2.0  # the executor is empty between two tasks of a run
 
 

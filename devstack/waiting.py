@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 STALLED_SECONDS = 90.0
 POLL_SECONDS = 0.1
+REST = 2.0  # of the time that a poll took, so that a busy server or machine isn't kept busy
 PROGRESS_SECONDS = 5.0  # between two checks of the progress, each of which visits all processes
 MIN_CPU_SECONDS = 0.2
 MIN_CPU_SHARE = 0.02  # of a core: an idle process uses less, a working one gets more even on a busy machine
