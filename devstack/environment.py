@@ -19,6 +19,7 @@ from devstack import spark
 from devstack.errors import StackError
 from devstack.kubeconfig import kube_config
 from devstack.postgres import SUPERUSER, WAREHOUSE, Postgres
+from devstack.process import inherited_environment
 from devstack.state import REPOSITORY, STATE_VARIABLE, State
 from devstack.webhook import WEBHOOK_PATH
 from include.core.ml.tracking_server import PIPELINE
@@ -175,7 +176,7 @@ def process_environment() -> dict[str, str]:
     """Return the base environment of every service: the caller's, without variables that point at other servers."""
     values = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in inherited_environment().items()
         if not name.startswith(REMOVED_PREFIXES) and name not in {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME"}
     }
     values["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{values.get('PATH', os.defpath)}"

@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from devstack.errors import StackError
-from devstack.process import is_alive
+from devstack.process import inherited_environment, is_alive
 from devstack.state import State
 from include.core.warehouse.connect import schema
 from include.core.warehouse.migrations import migrate
@@ -162,7 +162,7 @@ class Postgres:
                 capture_output=True,
                 text=True,
                 check=False,
-                env=os.environ | server,
+                env=inherited_environment() | server,
             )
         if result.returncode:
             raise StackError(f"{program} failed: {result.stderr.strip()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,11 @@ from pathlib import Path
 import psutil
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return a copy of this process's environment; another thread may change it meanwhile, as pytest does."""
+    return {name: value for name in list(os.environ) if (value := os.environ.get(name)) is not None}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,6 +57,22 @@ def test_variables_of_another_airflow_or_server_are_dropped(state: State, monkey
     assert "PYTHONDONTWRITEBYTECODE" not in variables
     assert variables["CALLER"] == "stays"
     assert variables["PYTHONPATH"].split(":") == [str(REPOSITORY), str(REPOSITORY / "plugins")]
+
+
+def test_another_thread_may_change_the_environment_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Changing(dict[bytes, bytes]):
+        """Variables of which one is gone as soon as the names have been read."""
+
+        def __iter__(self) -> Iterator[bytes]:
+            names = list(super().__iter__())
+            self.pop(b"PYTEST_CURRENT_TEST", None)
+            return iter(names)
+
+    variables = Changing({b"PYTEST_CURRENT_TEST": b"a test", b"CALLER": b"stays"})
+    monkeypatch.setattr(os.environ, "_data", variables)
+    values = process_environment()
+    assert values["CALLER"] == "stays"
+    assert "PYTEST_CURRENT_TEST" not in values
 
 
 @pytest.mark.parametrize("existing", ["", "corp.example"])
