@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from typing_extensions import override
 from devstack import metadata, process
 from devstack.api import Airflow
 from devstack.environment import ADMIN, get_local, local_url
-from devstack.postgres import WAREHOUSE, Postgres
+from devstack.postgres import Postgres
 from devstack.process import Record, spawn
 from devstack.services import Service, declare
 from devstack.stack import Stack
@@ -40,6 +40,7 @@ DRAIN = "alerts_drain"
 STORES = ("metadata", "warehouse", "redis", "s3", "sinks")
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-second")
 COMPONENTS = (*STORES, *AIRFLOW)
+ON_DEMAND = ("mlflow", "scheduler-second")  # run in the tests that need them
 STALLED_SECONDS = 240.0
 
 # Shorter than in production, so that what has to time out does so sooner; docs/reliability.md has both.
@@ -141,19 +142,25 @@ class Processes(Stack):
             server("warehouse", self.warehouse),
             Service("redis", ("redis",), self._start_redis, lambda _: (), self.state.logs / "redis.log"),
             component("api-server", ["api-server"], lambda _: self.responds()),
-            component("scheduler", ["scheduler", "--skip-serve-logs"], self._beats("SchedulerJob")),
+            *(
+                component(name, ["scheduler", "--skip-serve-logs"], self._beats("SchedulerJob"))
+                for name in ("scheduler", "scheduler-second")
+            ),
             component("dag-processor", ["dag-processor"], self._beats("DagProcessorJob")),
             component("triggerer", ["triggerer", "--skip-serve-logs"], self._beats("TriggererJob")),
             consumer("worker", "default"),
             consumer("worker-second", "second"),
         )
         shared = declare(self.state, airflow)
-        return {service.name: service for service in (*own, shared["sinks"], shared["s3"])}
+        return {
+            service.name: service
+            for service in (*own, shared["sinks"], shared["s3"], replace(shared["mlflow"], needs=()))
+        }
 
     @override
     def stop(self) -> list[str]:
         with self.state.lock():
-            return [name for name in reversed(COMPONENTS) if self._stop(name)]
+            return [name for name in (*ON_DEMAND, *reversed(COMPONENTS)) if self._stop(name)]
 
     def responds(self) -> bool:
         """Tell whether the API server answers."""
@@ -211,8 +218,8 @@ class Processes(Stack):
 
     @contextmanager
     def session(self, name: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-        """Open a session on the database ``airflow`` or ``warehouse``, not through the proxy."""
-        server = self.warehouse if name == WAREHOUSE else self.metadata
+        """Open a session on the database ``airflow``, or one of the warehouse's server, not through the proxy."""
+        server = self.metadata if name == "airflow" else self.warehouse
         with psycopg.connect(server.uri(name), row_factory=dict_row, autocommit=True) as session:
             yield session
 
@@ -250,7 +257,7 @@ class Processes(Stack):
 
     def running(self) -> list[str]:
         """Return the names of the components that run."""
-        return [name for name in COMPONENTS if self.is_running(name)]
+        return [name for name in (*ON_DEMAND, *COMPONENTS) if self.is_running(name)]
 
     def restart_ended(self) -> None:
         """Start the components that have ended, as Compose does."""
@@ -302,7 +309,7 @@ class Processes(Stack):
     def strays(self) -> list[str]:
         """Return the processes of this bench that belong to none of its components."""
         known: set[int] = set()
-        for name in COMPONENTS:
+        for name in (*ON_DEMAND, *COMPONENTS):
             record = Record.read(self._record(name))
             if record and (main := record.process()):
                 known |= {main.pid, *(child.pid for child in main.children(recursive=True))}

@@ -17,8 +17,9 @@ from pathlib import Path
 from devstack.state import REPOSITORY
 
 CAUGHT, MISSED, NOT_TRIED = "caught", "MISSED", "NOT TRIED"
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "*cache*", "node_modules")
+LEFT_OUT = shutil.ignore_patterns(".venv*", "*cache*", "node_modules")
 VENV = ".venv"
+DEPLOY = "e2e/compose/test_restart.py::test_a_deploy_waits_for_running_tasks_and_keeps_logins_runs_data_and_logs"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Mutant:
     Attributes:
         file: the file that is changed.
         changes: texts, each found once in it, and what they are replaced by.
-        tests: what must fail, as node ids below this folder.
+        tests: what must fail, as node ids below `tests`.
     """
 
     file: str
@@ -56,7 +57,7 @@ class Mutant:
         """Run the tests; return those with another outcome."""
         command = [sys.executable, "-m", "pytest", "-m", "weekly or not weekly", "-rfp", "-p", "no:cacheprovider"]
         result = subprocess.run(
-            [*command, *(f"tests/faults/{test}" for test in self.tests)],
+            [*command, *(f"tests/{test}" for test in self.tests)],
             cwd=copy,
             env=os.environ,
             stdout=subprocess.PIPE,
@@ -65,7 +66,7 @@ class Mutant:
             check=False,
         )
         named = {
-            line.removeprefix(f"{outcome} tests/faults/").partition(" - ")[0]
+            line.removeprefix(f"{outcome} tests/").partition(" - ")[0]
             for line in result.stdout.splitlines()
             if line.startswith(f"{outcome} ")
         }
@@ -87,7 +88,7 @@ MUTANTS = {
     "fence": Mutant(
         "include/core/warehouse/guards.py",
         (("WHERE (fence.run_started, fence.try_number) <= (excluded.run_started, excluded.try_number)", ""),),
-        ("test_processes.py::test_supervisor_killed_and_the_task_lives_on",),
+        ("faults/test_processes.py::test_supervisor_killed_and_the_task_lives_on",),
     ),
     "merge": Mutant(
         "include/core/warehouse/publish.py",
@@ -95,7 +96,7 @@ MUTANTS = {
             ('if before.rows and before == content(session, dataset, "stage"):', "if False:"),
             ("sql.SQL(INSERT if is_empty else INSERT + ONLY_CHANGED)", "sql.SQL(INSERT)"),
         ),
-        ("test_stores.py::test_reply_to_a_commit_lost",),
+        ("faults/test_stores.py::test_reply_to_a_commit_lost",),
     ),
     "outbox": Mutant(
         "include/ops/alerts/outbox.py",
@@ -103,17 +104,17 @@ MUTANTS = {
             ("self._postpone(rows, error, now)", "pass"),
             ("                return error\n            self.session", "            self.session"),
         ),
-        ("test_stores.py::test_alert_sinks_away",),
+        ("faults/test_stores.py::test_alert_sinks_away",),
     ),
     "pending-alert": Mutant(
         "plugins/spellbook/listener.py",
         (("    if msg in BY_AIRFLOW:\n        _store_run_alert(dag_run, msg)\n", "    return\n"),),
-        ("test_stores.py::test_warehouse_away_for_a_minute",),
+        ("faults/test_stores.py::test_warehouse_away_for_a_minute",),
     ),
     "api-retries": Mutant(
         "airflow.cfg",
         (("execution_api_retries = 55", "execution_api_retries = 5"),),
-        ("test_processes.py::test_api_server_away[20]",),
+        ("faults/test_processes.py::test_api_server_away[20]",),
     ),
     "isolation": Mutant(
         "include/core/sources/factory.py",
@@ -124,12 +125,21 @@ MUTANTS = {
             ),
             ("import SUFFIX, load_source, load_sources", "import SUFFIX, load_source, require_sources"),
         ),
-        ("test_inputs.py::test_source_that_is_not_valid[incomplete]",),
+        ("faults/test_inputs.py::test_source_that_is_not_valid[incomplete]",),
     ),
     "broker-comparison": Mutant(
         "plugins/spellbook/celery_executor.py",
         (("            self._resend_lost()\n", ""),),
-        ("test_stores.py::test_broker_flushed_with_queued_tasks",),
+        ("faults/test_stores.py::test_broker_flushed_with_queued_tasks",),
+    ),
+    "drain": Mutant(
+        "deploy/compose/deploy",
+        (
+            ("docker compose stop airflow-scheduler\n", ""),
+            ("docker compose stop $workers\n", ""),
+            ("docker compose up --detach --wait --no-deps airflow-apiserver\n", ""),
+        ),
+        ("e2e/compose/test_restart.py::test_a_deploy_waits_for_running_tasks_and_keeps_logins_runs_data_and_logs",),
     ),
 }
 """What is taken out, by name."""

@@ -185,6 +185,26 @@ def test_scheduler_killed_again_and_again(bench: Bench, recovery: Recovery) -> N
     check_processes(bench)
 
 
+@pytest.mark.weekly
+def test_one_of_two_schedulers_killed(bench: Bench, recovery: Recovery) -> None:
+    """Both schedule a run of two hundred tasks, until one of them is killed: each task runs once."""
+    bench.processes.ensure(["scheduler-second"])
+    run = start(bench, "ledger_many")
+    bench.processes.wait(lambda: len(bench.ledger.of(run, "end")) >= MANY_TASKS // 4, "a quarter of the tasks to end")
+    bench.processes.kill("scheduler")
+    recovery.begins()
+    ended = len(bench.ledger.of(run, "end"))
+    bench.processes.wait(lambda: len(bench.ledger.of(run, "end")) > ended + 4, "a task to start that wasn't queued")
+    recovery.ends(20)
+    bench.processes.ensure(["scheduler"])
+    assert wait_until_terminal(bench, run) == "success"
+    bench.processes.kill("scheduler-second")
+    numbers = [event.task for event in bench.ledger.of(run, "end")]
+    assert len(numbers) == len(set(numbers)) == MANY_TASKS
+    check_messages(bench, run, failed=False)
+    check_processes(bench)
+
+
 @pytest.mark.parametrize("number", [1, pytest.param(5, marks=pytest.mark.weekly)])
 def test_triggerer_killed_with_deferred_tasks(bench: Bench, recovery: Recovery, number: int) -> None:
     runs = [start(bench, "ledger_wait") for _ in range(number)]

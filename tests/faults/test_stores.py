@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from devstack.postgres import WAREHOUSE
-from tests.faults import TASKS
+from include.core.ml.registry import CHAMPION, TAG_CANDIDATE
+from tests.faults import MODEL, TASKS
 from tests.faults.bench import Bench
 from tests.faults.checks import (
     check_failure,
@@ -273,6 +274,42 @@ def test_alert_sinks_away(bench: Bench, recovery: Recovery) -> None:
     deliver_now(bench)
     check_messages(bench, run, failed=True)
     recovery.ends(60)
+
+
+@pytest.mark.weekly
+@pytest.mark.parametrize("step", ["start", "publish"])
+def test_mlflow_away(bench: Bench, recovery: Recovery, step: str) -> None:
+    """Before a version is published, and before it becomes champion: the next try completes it, and adds none."""
+    bench.processes.ensure(["mlflow"])
+    run = start(bench, "ledger_model")
+    with bench.ledger.hold(run, "register", step) as hold:
+        bench.processes.wait(hold.reached.is_set, f"the task to reach {step}")
+        bench.processes.kill("mlflow")
+        hold.released.set()
+        bench.processes.wait(lambda: task_state(bench, run, "register") == "up_for_retry", "the first try to fail")
+        bench.processes.ensure(["mlflow"])
+        recovery.begins()
+    assert wait_until_terminal(bench, run) == "success"
+    recovery.ends(30)
+    assert versions(bench, run) == {"champion": 1, "others": 0}
+    bench.processes.kill("mlflow")
+    check_messages(bench, run, failed=False)
+    check_processes(bench)
+
+
+def versions(bench: Bench, run: str) -> dict[str, int]:
+    """Return how many versions of a run are champion, and how many aren't; they are read from MLflow's database."""
+    query = """
+        SELECT count(alias) AS champion, count(*) - count(alias) AS others
+        FROM model_version_tags AS tag
+        LEFT JOIN registered_model_aliases AS alias
+        ON (alias.name, alias.version) = (tag.name, tag.version) AND alias = %s
+        WHERE tag.name = %s AND key = %s AND value = %s
+    """
+    with bench.processes.session("mlflow") as session:
+        row = session.execute(query, [CHAMPION, MODEL, TAG_CANDIDATE, run]).fetchone()
+    assert row
+    return row
 
 
 @pytest.mark.weekly

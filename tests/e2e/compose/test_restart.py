@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -115,6 +117,24 @@ def test_after_a_crash_of_the_host_unfinished_runs_succeed(compose: Compose, air
         "warehouse",
         "SELECT city, count(*) FROM weather_data WHERE date = '2024-06-04' GROUP BY 1 ORDER BY 1",
     ) == [("London", "1"), ("New York", "1"), ("Tokyo", "1")]
+
+
+@pytest.mark.weekly
+def test_a_volume_of_another_owner_is_named_and_the_printed_command_repairs_it(
+    compose: Compose, airflow: Airflow
+) -> None:
+    init = ("run", "--rm", "--no-TTY", "airflow-init")
+    chown = ("--no-deps", "--user", "0", "--cap-add", "CHOWN", "--entrypoint", "chown", "airflow-init")
+    compose.run("run", "--rm", "--no-TTY", *chown, "-R", "12345:12345", "/opt/airflow/logs")
+    refused = compose.run(*init, check=False)
+    assert refused.returncode
+    problem = "/opt/airflow/logs can't be written by uid 50000, gid 0 (Permission denied); it belongs to uid 12345"
+    assert problem in refused.stdout + refused.stderr
+    command = re.search(r"docker compose (run .*--entrypoint chown .*)", refused.stdout + refused.stderr)
+    assert command
+    compose.run(*shlex.split(command[1]))
+    compose.run(*init)
+    assert finish(airflow, "my_first_spell", trigger(airflow, "my_first_spell")) == "success"
 
 
 def test_down_with_volumes_removes_everything(compose: Compose) -> None:
