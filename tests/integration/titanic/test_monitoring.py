@@ -182,6 +182,23 @@ def test_accuracy_is_measured_where_outcomes_have_arrived(
     assert total["estimated"] == pytest.approx(total["expected"], abs=0.05)
 
 
+def test_a_fallen_estimate_is_no_measured_accuracy(serving: Serving, watch: Callable[[], Report]) -> None:
+    """One outcome is known, and the prediction was wrong."""
+    sent = traffic(2)
+    predictions = serving.server.predict(sent)["predictions"]
+    first = next(number for number, item in enumerate(sent) if item["Sex"] == "male" and item["Pclass"] == 3)
+    send_outcomes(serving, predictions[first : first + 1], right=False)
+    wait(lambda: serving.server.health()["log_waiting"] == 0)
+    with psycopg.connect(serving.warehouse) as connection:
+        connection.execute(
+            "UPDATE predictions SET probability = 0.5 + (probability - 0.5) / 20"
+            " WHERE inputs->>'Sex' = 'male' AND inputs->>'Pclass' = '3' AND purpose = 'live'"
+        )
+    report = watch()
+    assert "segment male-3, accuracy estimated at 0." in texts(report)
+    assert "on 1 known outcomes" not in texts(report)
+
+
 def test_outcomes_that_arrive_later_judge_their_day_again(serving: Serving, watch: Callable[..., Report]) -> None:
     earlier = dt.datetime.now(dt.UTC) - dt.timedelta(days=20)
     predictions = serving.server.replay(traffic(5), earlier)["predictions"]
@@ -273,6 +290,8 @@ def test_an_acknowledged_alarm_fails_no_run_until_it_changes(serving: Serving, j
     first = older(3, 20)
     with pytest.raises(DriftError, match=key):
         pipeline.alert(first, serving.warehouse)
+    with pytest.raises(AcknowledgementError, match="acknowledge has no reason"):
+        pipeline.alert(first, serving.warehouse, only=[key])
     with pytest.raises(AcknowledgementError, match=rf"no/such/alarm: .*{key}"):
         pipeline.alert(first, serving.warehouse, "a tour of older men", ["no/such/alarm"])
     pipeline.alert(first, serving.warehouse, "a tour of older men")
@@ -313,13 +332,16 @@ def test_weekends_that_differ_regularly_are_learnt_once_they_are_acknowledged(
     assert raised == [monday + dt.timedelta(days=5)], "the first day of the first weekend only"
 
 
-def test_a_drop_in_volume_raises_an_alarm(serving: Serving, watch: Callable[[], Report]) -> None:
+@pytest.mark.parametrize("silent", [0, 30])
+def test_a_drop_in_volume_raises_an_alarm(serving: Serving, watch: Callable[[], Report], silent: int) -> None:
+    """Also if nothing was served for some days before."""
     serving.server.predict(traffic(4))
     watch()
     with psycopg.connect(serving.warehouse) as connection:
         connection.execute(
             "INSERT INTO model_daily (day, model, version, segment, predictions, outcomes, expected, alarm, load_id,"
             " loaded_at) SELECT (day - n), model, version, segment, 1000, 0, expected, false, load_id, loaded_at"
-            " FROM model_daily, generate_series(1, 14) AS n WHERE segment = 'all'"
+            " FROM model_daily, generate_series(1 + %s, 14 + %s) AS n WHERE segment = 'all'",
+            [silent, silent],
         )
-    assert "volume: 400 live predictions, the median of the previous two weeks is 1000" in texts(watch())
+    assert "volume: 400 live predictions, the median of the last 14 days with any is 1000" in texts(watch())

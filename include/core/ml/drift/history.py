@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LEARNING = 90
 """Days from a version's first on in which the days to learn from are looked for."""
+USUAL_DAYS = 14
 
 
 class Day:
@@ -130,14 +131,14 @@ def days_until(
     return Days(dates, moments[0], moments[1], moments[2], healthy)
 
 
-def usual_volume(uri: str, model: str, date: dt.date, days: int = 14) -> float | None:
-    """Return the median daily predictions over the previous ``days``; ``None`` if more than half are missing."""
+def usual_volume(uri: str, model: str, date: dt.date) -> float | None:
+    """Return the median daily predictions of the last fourteen days with any; ``None`` if fewer than seven had some."""
     with connect(uri) as session:
         if not exists(session, "model_daily"):
             return None
         counts = session.execute(
             "SELECT sum(predictions) FROM model_daily WHERE model = %s AND segment = 'all'"
-            " AND day >= %s - %s * interval '1 day' AND day < %s GROUP BY day",
-            [model, date, days, date],
+            " AND day < %s GROUP BY day HAVING sum(predictions) > 0 ORDER BY day DESC LIMIT %s",
+            [model, date, USUAL_DAYS],
         ).fetchall()
-    return float(np.median([float(str(count)) for (count,) in counts])) if len(counts) * 2 >= days else None
+    return float(np.median([float(str(count)) for (count,) in counts])) if len(counts) * 2 >= USUAL_DAYS else None

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from include.core.ml.registry import Registry, Version
     from include.core.ml.spec import ModelSpec
 
+Accuracy = tuple[dict[str, Any], "Kind | None"]
+"""A row of ``model_daily``, and the kind of its alarm."""
 FEW = 25
 """Predictions of a day below which a note says so."""
 
@@ -92,12 +94,13 @@ class Judge:
         if isinstance(trained, Exception):
             text = f"{day.predictions} prediction(s) can't be compared with the version's training: {trained}"
             result.alarms.append(_alarm(date, "answers", day.version, WHOLE, "registry", 1.0, text))
-            result.daily += self._accuracies(day, None)
+            result.daily += [row for row, _ in self._accuracies(day, None)]
             return result
         result.alarms += self._repeated(day, date, trained)
         result.alarms += self._replay(day, date, trained)
+        accuracies = list(self._accuracies(day, trained))
+        result.daily = [row for row, _ in accuracies]
         if not len(day.rows):
-            result.daily += self._accuracies(day, trained)
             return result
         new = self._values(trained, day.rows, day.probabilities)
         today = trained.features.summarise(*new)
@@ -117,8 +120,7 @@ class Judge:
             (item for item in result.findings if item.alarm), key=lambda item: (item.segment == WHOLE, -item.strength)
         )
         result.alarms += [self._drift(date, day.version, item) for item in found]
-        result.daily = list(self._accuracies(day, trained))
-        result.alarms += self._accuracy_alarms(date, day.version, result.daily)
+        result.alarms += self._accuracy_alarms(date, day.version, accuracies)
         if found:  # drawing takes half as long as all else
             result.plot = self._plot(result.findings, day.version, date)
         return result
@@ -128,10 +130,11 @@ class Judge:
         self._set_aside(day, date)
         trained = self._trained(day.version)
         if isinstance(trained, Exception):
-            return Judgement(daily=list(self._accuracies(day, None)))
+            return Judgement(daily=[row for row, _ in self._accuracies(day, None)])
         self._repeated(day, date, trained)
-        result = Judgement(daily=list(self._accuracies(day, trained)))
-        result.alarms += self._accuracy_alarms(date, day.version, result.daily, late=True)
+        accuracies = list(self._accuracies(day, trained))
+        result = Judgement(daily=[row for row, _ in accuracies])
+        result.alarms += self._accuracy_alarms(date, day.version, accuracies, late=True)
         return result
 
     def _read(self, number: int) -> Trained | Exception:
@@ -229,8 +232,8 @@ class Judge:
         )
         return _alarm(date, "shape", version, item.segment, item.feature, item.distance or 0.0, text)
 
-    def _accuracies(self, day: Day, trained: Trained | None) -> Iterator[dict[str, Any]]:
-        """Yield a row of ``model_daily`` for each segment; a drop is tested by a binomial test."""
+    def _accuracies(self, day: Day, trained: Trained | None) -> Iterator[Accuracy]:
+        """Yield a row of ``model_daily`` for each segment, and its alarm; a drop is tested by a binomial test."""
         names = self._spec.segment(day.rows)
         known = day.outcomes.notna().to_numpy()
         right = (day.probabilities > 0.5) == day.outcomes.to_numpy()
@@ -240,6 +243,7 @@ class Judge:
         for name in (WHOLE, *segments):
             chosen = np.ones(len(names), dtype=bool) if name == WHOLE else names.eq(name).to_numpy()
             outcomes, hits = int((chosen & known).sum()), int(right[chosen & known].sum())
+            kind: Kind | None = None
             row: dict[str, Any] = {
                 "segment": name,
                 "predictions": day.predictions if name == WHOLE else int(chosen.sum()),
@@ -247,7 +251,6 @@ class Judge:
                 "accuracy": hits / outcomes if outcomes else None,
                 "expected": None,
                 "estimated": None,
-                "alarm": False,
             }
             if trained and confidence is not None:
                 old = np.ones(len(trained.right), dtype=bool) if name == WHOLE else trained.segments.eq(name).to_numpy()
@@ -258,9 +261,11 @@ class Judge:
                     hits / outcomes < expected - self._limits.accuracy_drop
                     and stats.binomtest(hits, outcomes, expected, alternative="less").pvalue < chance
                 )
-                estimated = self._falls(trained.confidence[old], confidence[chosen], chance)
-                row["alarm"] = bool(observed or estimated)
-            yield row
+                if observed:
+                    kind = "accuracy"
+                elif self._falls(trained.confidence[old], confidence[chosen], chance):
+                    kind = "estimate"
+            yield row | {"alarm": kind is not None}, kind
 
     def _falls(self, before: NDArray[np.float64], now: NDArray[np.float64], chance: float) -> bool:
         """Return whether the estimated accuracy falls, by Welch's test."""
@@ -273,20 +278,18 @@ class Judge:
         )
 
     def _accuracy_alarms(
-        self, date: dt.date, version: int, daily: list[dict[str, Any]], *, late: bool = False
+        self, date: dt.date, version: int, accuracies: list[Accuracy], *, late: bool = False
     ) -> Iterator[Alarm]:
-        for row in daily:
-            if not row["alarm"]:
-                continue
+        for row, kind in accuracies:
             accuracy, expected, estimated = row["accuracy"], row["expected"], row["estimated"]
             name, when = row["segment"], f"on {date}, outcomes arrived late: " if late else ""
-            if accuracy is not None and accuracy < expected - self._limits.accuracy_drop:
+            if kind == "accuracy":
                 text = (
                     f"{when}segment {name}, accuracy {accuracy:.3f} on {row['outcomes']} known outcomes, {expected:.3f}"
                     " in cross-validation"
                 )
                 yield _alarm(date, "accuracy", version, name, "accuracy", accuracy - expected, text)
-            elif not late:
+            elif kind == "estimate" and not late:
                 text = (
                     f"segment {name}, accuracy estimated at {estimated:.3f} from {row['predictions']} predictions,"
                     f" {expected:.3f} in cross-validation"

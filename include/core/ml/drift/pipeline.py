@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from include.core.ml.drift import late
 from include.core.ml.drift.alarms import Alarm, acknowledge, acknowledged
 from include.core.ml.drift.datasets import MODEL_DAILY, MODEL_DRIFT
-from include.core.ml.drift.history import served, usual_volume
+from include.core.ml.drift.history import USUAL_DAYS, served, usual_volume
 from include.core.ml.drift.judge import Judge, Judgement
-from include.core.ml.errors import DriftError
+from include.core.ml.errors import AcknowledgementError, DriftError
 from include.core.settings import MONITORING
 from include.core.storage import file_name, write
 from include.core.warehouse.connect import connect
@@ -150,9 +150,12 @@ def alert(report: File, uri: str, reason: str | None = None, only: Sequence[str]
         only: keys of the alarms that are acknowledged; all if empty.
 
     Raises:
+        AcknowledgementError: if ``only`` names no alarm of the day, or there is no reason.
         DriftError: naming segment, feature, numbers, since when, and what to look at.
     """
     content = Report.model_validate_json(report.read_bytes())
+    if only and not reason:
+        raise AcknowledgementError("param only names alarms to acknowledge, but param acknowledge has no reason")
     if reason:
         acknowledge(uri, content.model, content.alarms, reason, only)
     known = acknowledged(uri, content.model)
@@ -173,6 +176,6 @@ def alert(report: File, uri: str, reason: str | None = None, only: Sequence[str]
 def _volume(date: dt.date, count: int, usual: float | None) -> list[Alarm]:
     if usual is None or count >= MINIMUM_VOLUME_SHARE * usual:
         return []
-    text = f"volume: {count} live predictions, the median of the previous two weeks is {usual:.0f}"
+    text = f"volume: {count} live predictions, the median of the last {USUAL_DAYS} days with any is {usual:.0f}"
     share = count / usual - 1
     return [Alarm(day=date, kind="volume", version=0, segment="all", feature="volume", size=share, text=text)]
