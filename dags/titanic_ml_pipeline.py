@@ -161,7 +161,9 @@ def titanic_ml_pipeline() -> None:
     )
 
     @task(trigger_rule="none_failed_min_one_success", outlets=[Asset("titanic_model")])
-    def deploy_model(candidate: str, mlflow_conn_id: str, postgres_conn_id: str, model_server_conn_id: str) -> int:
+    def deploy_model(
+        candidate: str, mlflow_conn_id: str, postgres_conn_id: str, model_server_conn_id: str, **context: Any
+    ) -> int:
         """Register the model, make it champion, verify that it is served; return the version."""
         from include.core.ml import pipeline
         from include.core.ml.registry import Registry
@@ -169,6 +171,8 @@ def titanic_ml_pipeline() -> None:
         from include.core.ml.tracking import Server
         from include.domains.titanic.spec import TITANIC
 
+        approval = context["ti"].xcom_pull(task_ids="approve_model") or {}
+        approver = (approval.get("responded_by_user") or {}).get("name")
         return pipeline.deploy(
             TITANIC,
             ObjectStoragePath(candidate),
@@ -176,6 +180,7 @@ def titanic_ml_pipeline() -> None:
             ModelServer(Connection.get(model_server_conn_id).host, TITANIC),
             patience=float(settings.SERVING_PATIENCE.read()),
             keep=int(settings.KEPT_VERSIONS.read()),
+            by=f"run {context['run_id']}" + (f", approved by {approver}" if approver else ""),
         )
 
     passengers = prepare_data()

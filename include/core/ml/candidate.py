@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -67,7 +68,10 @@ class Evaluation(BaseModel):
         files: checksum of each file of the MLflow model, by its path in the version.
         data_digest: checksum of the training rows.
         rows: number of training rows.
+        groups: number of different rows; copies of one are in the same fold.
         splits, repeats, seed: the folds.
+        hyperparameters: parameters of the model's recipe, by name.
+        day: when it was evaluated, in UTC.
         results: results of all models, including the baselines, by name.
         requests: real requests with this model's expected predictions.
     """
@@ -76,9 +80,12 @@ class Evaluation(BaseModel):
     chosen: str
     data_digest: str
     rows: int
+    groups: int = 0
     splits: int
     repeats: int
     seed: int
+    hyperparameters: dict[str, str] = {}
+    day: date | None = None
     results: dict[str, Result]
     files: dict[str, str]
     requests: list[Request]

@@ -5,12 +5,15 @@ Headings follow M. Mitchell et al., Model cards for model reporting, FAT* 2019.
 
 from __future__ import annotations
 
+import platform
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from include.core.ml import plots
+from include.core.ml import plots, standalone
+from include.core.ml.candidate import REFERENCE
 from include.core.ml.evaluation import by_segment, calibration_curve
 from include.core.ml.gates.quality import calibration_interval
-from include.core.ml.registry import Record
+from include.core.ml.registry import Record, TrainingRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,21 +63,28 @@ def files(
     }
 
 
-def record(spec: ModelSpec, evaluation: Evaluation) -> Record:
-    """Return the parameters, metrics and tags of the MLflow run."""
+def record(spec: ModelSpec, evaluation: Evaluation, code: str = "") -> Record:
+    """Return what the MLflow run says of a model; ``code`` is the checksum of the code that judged it."""
     return Record(
         params={
             "model": evaluation.chosen,
             "rows": evaluation.rows,
+            "groups": evaluation.groups,
             "splits": evaluation.splits,
             "repeats": evaluation.repeats,
             "seed": evaluation.seed,
+            **evaluation.hyperparameters,
         },
         metrics={
             **evaluation.results[evaluation.chosen].metrics,
             **{f"accuracy_{name}": result.metrics["accuracy"] for name, result in evaluation.results.items()},
         },
-        tags={"data_digest": evaluation.data_digest, "mlflow.note.content": summary(spec, evaluation, None)},
+        tags={
+            "data_digest": evaluation.data_digest,
+            "code_digest": code,
+            "mlflow.note.content": summary(spec, evaluation, None),
+        },
+        rows=TrainingRows(evaluation.data_digest, evaluation.rows, REFERENCE),
     )
 
 
@@ -106,13 +116,19 @@ def _card(spec: ModelSpec, evaluation: Evaluation, scores: Scores, reference: Re
     )
     verdicts = "\n".join(f"- {'passed' if rule.passed else '**refused**'}: {rule}" for rule in rules)
     error, low, high = calibration_interval(scores)
+    result = evaluation.results[evaluation.chosen].metrics
+    parameters = "\n".join(f"| {name} | `{value}` |" for name, value in evaluation.hyperparameters.items())
     return f"""# Model card: {spec.name}, {evaluation.chosen}
 
 ## Model
-{evaluation.name}
+{evaluation.name}, evaluated on {evaluation.day}. Owner: {spec.card.owner}.
 
 {spec.card.model} File in skops format, SHA-256
 `{evaluation.sha256}`.
+
+A row counts as {spec.positive} from a probability above 0.5. {spec.card.threshold}
+
+Made with Python {platform.python_version()}, {", ".join(f"{name} {version(name)}" for name in standalone.LIBRARIES)}.
 
 ## Intended use
 {spec.card.intended_use}
@@ -139,12 +155,22 @@ same folds for every model. ± is the standard deviation over the folds; p is th
 ![predicted and observed by segment]({SEGMENTS})
 
 ## Calibration
+Brier score {result["brier"]:.4f}, log loss {result["log_loss"]:.4f}.
 Expected calibration error {error:.3f} (95 % interval {low:.3f} to {high:.3f}, bootstrap over the rows).
 
 ![calibration]({CALIBRATION})
 
 ## Gates
 {verdicts}
+
+## Hyperparameters
+| parameter | value |
+| --- | --- |
+{parameters}
+
+## Monitoring
+`{REFERENCE}` in the version's MLflow run, the training rows with the predictions on unseen rows, is what the drift
+checks compare with.
 
 ## Limits
 {spec.card.limits}

@@ -6,6 +6,7 @@ import io
 import logging
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,7 +162,9 @@ def evaluate(
     return verdict
 
 
-def deploy(spec: ModelSpec, file: File, registry: Registry, server: ModelServer, patience: float, keep: int) -> int:
+def deploy(
+    spec: ModelSpec, file: File, registry: Registry, server: ModelServer, patience: float, keep: int, *, by: str = ""
+) -> int:
     """Publish an accepted candidate, make it champion, verify the server's predictions; return its version.
 
     If the verification fails, the former champion is restored.
@@ -173,6 +176,7 @@ def deploy(spec: ModelSpec, file: File, registry: Registry, server: ModelServer,
         server: server of the champion.
         patience: seconds within which the server must serve the new version.
         keep: number of versions to keep in the registry.
+        by: who deploys it; recorded with the reason.
 
     Raises:
         ArtifactError: if the candidate's files were changed since the evaluation.
@@ -191,8 +195,8 @@ def deploy(spec: ModelSpec, file: File, registry: Registry, server: ModelServer,
         for path, content in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
-        version = registry.publish(candidate.name, verdict.files, folder, card.record(spec, evaluation))
-    version = registry.promote(version, pins=verdict.shows_quality)
+        version = registry.publish(candidate.name, verdict.files, folder, card.record(spec, evaluation, verdict.code))
+    version = registry.promote(version, pins=verdict.shows_quality, reason=verdict.reason, by=by)
     try:
         server.wait_for(version.number, patience)
         rows = [request.row for request in evaluation.requests]
@@ -337,9 +341,12 @@ def _evaluation(
         chosen=candidate.chosen,
         data_digest=content_digest(raw),
         rows=len(raw),
+        groups=len(set(table.groups)),
         splits=folds.splits,
         repeats=folds.repeats,
         seed=folds.seed,
+        hyperparameters=judgement.examined["hyperparameters"],
+        day=datetime.now(UTC).date(),
         results=_results(spec, scores, folds),
         files={path: artifact.digest(content) for path, content in files.items()},
         requests=[

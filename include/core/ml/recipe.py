@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from include.core.ml.spec import ModelSpec
 
+LONGEST_NAME, LONGEST_VALUE = 250, 500  # characters; MLflow's limit of names, and below that of values
+
 
 def recipe_digest(model: Any) -> str:
     """Return the SHA-256 of everything that a fit depends on but the data; what was learned isn't part of it.
@@ -32,6 +34,16 @@ def recipe_digest(model: Any) -> str:
         digest.update(path.read_bytes())
     digest.update(json.dumps([version(name) for name in standalone.LIBRARIES]).encode())
     return digest.hexdigest()
+
+
+def hyperparameters(model: Any) -> dict[str, str]:
+    """Return an estimator's parameters as text, by name; those of its parts have names such as ``part__parameter``.
+
+    What isn't a number, a text, a truth value or ``None`` is left out, such as the parts themselves.
+    """
+    plain = (bool, int, float, str, type(None))
+    found = {name: value for name, value in model.get_params(deep=True).items() if isinstance(value, plain)}
+    return {str(name)[:LONGEST_NAME]: repr(value)[:LONGEST_VALUE] for name, value in sorted(found.items())}
 
 
 def code_digest(spec: ModelSpec) -> str:

@@ -6,6 +6,7 @@ is moved in another. A deployment that is killed at any point leaves the alias o
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ CHAMPION, PINNED = "champion", "pinned"
 MODEL_FOLDER = "model"
 MODEL = f"{MODEL_FOLDER}/{artifact.MODEL_FILE}"
 TAG_CANDIDATE, TAG_PREVIOUS, TAG_PREVIOUS_PIN, TAG_RETIRED = "candidate", "previous", "previous_pin", "retired"
+TAG_REASON, TAG_BY = "promoted_because", "promoted_by"
+LONGEST_TAG = 5000  # characters
+PARAMS_AT_ONCE, LONGEST_DIGEST = 100, 36  # MLflow's limits
 FORBIDDEN = "PERMISSION_DENIED"  # also if there is no such model, unless the user is an administrator
 NOT_FOUND = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # no such model; no such alias of it
 
@@ -63,12 +67,22 @@ class Loaded:
 
 
 @dataclass(frozen=True)
+class TrainingRows:
+    """The rows that a version was trained on: their SHA-256, their number, and the version's file that has them."""
+
+    sha256: str
+    number: int
+    file: str
+
+
+@dataclass(frozen=True)
 class Record:
-    """Parameters, metrics and tags of a version's MLflow run, by name."""
+    """Parameters, metrics and tags of a version's MLflow run, by name, and its training rows."""
 
     params: Mapping[str, object]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+    rows: TrainingRows | None = None
 
 
 class Registry:
@@ -171,16 +185,23 @@ class Registry:
         created = self._client.create_model_version(self.name, source, run_id, {TAG_CANDIDATE: candidate})
         return self._recorded(_version(created), files)
 
-    def promote(self, version: Version, *, pins: bool = False) -> Version:
+    def promote(self, version: Version, *, pins: bool = False, reason: str = "", by: str = "") -> Version:
         """Make ``version`` champion and return it, with the previous champion recorded for :meth:`roll_back`.
 
         ``pins`` makes it the pinned version too, as it becomes in any case if there is none or a retired one.
+        ``reason``, and ``by`` whom, are recorded as tags.
         """
         champion, pinned = self.champion(), self.pinned()
         if not champion or champion.number != version.number:
-            previous = champion.number if champion else 0
-            for tag, number in ((TAG_PREVIOUS, previous), (TAG_PREVIOUS_PIN, pinned.number if pinned else 0)):
-                self._client.set_model_version_tag(self.name, str(version.number), tag, str(number))
+            tags = {
+                TAG_PREVIOUS: str(champion.number if champion else 0),
+                TAG_PREVIOUS_PIN: str(pinned.number if pinned else 0),
+                TAG_REASON: reason,
+                TAG_BY: by,
+            }
+            for tag, text in tags.items():
+                if text:
+                    self._client.set_model_version_tag(self.name, str(version.number), tag, text[:LONGEST_TAG])
             self._client.set_registered_model_alias(self.name, CHAMPION, str(version.number))
         if pins or pinned is None or pinned.retired:
             self._client.set_registered_model_alias(self.name, PINNED, str(version.number))
@@ -265,15 +286,23 @@ class Registry:
         return str(run.info.run_id)
 
     def _record(self, run_id: str, record: Record) -> None:
-        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
         timestamp = int(time.time() * 1000)
+        params = [Param(name, str(value)) for name, value in record.params.items()]
         self._client.log_batch(
             run_id,
             metrics=[Metric(name, value, timestamp, 0) for name, value in record.metrics.items()],
-            params=[Param(name, str(value)) for name, value in record.params.items()],
+            params=params[:PARAMS_AT_ONCE],
             tags=[RunTag(name, value) for name, value in record.tags.items()],
         )
+        for first in range(PARAMS_AT_ONCE, len(params), PARAMS_AT_ONCE):
+            self._client.log_batch(run_id, params=params[first : first + PARAMS_AT_ONCE])
+        if record.rows:
+            source = json.dumps({"uri": f"runs:/{run_id}/{record.rows.file}"})
+            profile = json.dumps({"num_rows": record.rows.number})
+            dataset = Dataset(self.name, record.rows.sha256[:LONGEST_DIGEST], "local", source, profile=profile)
+            self._client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
     def _ensure_model(self) -> None:
         from mlflow.exceptions import MlflowException

@@ -69,9 +69,11 @@ class Watched:
 
 @dataclass(frozen=True)
 class CardText:
-    """Texts of the model card, in Markdown: the model, its use, its data and its limits."""
+    """Texts of the model card, in Markdown: owner, model, why its threshold is 0.5, intended use, data, limits."""
 
+    owner: str
     model: str
+    threshold: str
     intended_use: str
     data: str
     limits: str

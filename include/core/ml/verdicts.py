@@ -70,6 +70,12 @@ class Verdict(BaseModel):
         is_first = self.champion is None and self.pinned is None
         return is_first or any(rule.name == QUALITY_GAIN and rule.passed for rule in self.rules)
 
+    @property
+    def reason(self) -> str:
+        """Why the candidate, if it is accepted, becomes champion."""
+        gains = "; ".join(str(rule) for rule in self.rules if rule.passed and not rule.is_harm)
+        return gains or ("the first version" if self.champion is None else "no harm was found, no gain was asked for")
+
 
 def record(uri: str, model: str, verdict: Verdict) -> None:
     """Record a verdict on a candidate, in place of an earlier one."""

@@ -12,7 +12,7 @@ import psutil
 from sklearn.base import clone
 
 from include.core.ml import artifact  # whose import isn't part of the time to load a model
-from include.core.ml.recipe import recipe_digest
+from include.core.ml.recipe import hyperparameters, recipe_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ def examine(content: Content) -> Content:
     Takes ``model``, ``trusted``, the training's ``rows`` and ``labels``, and ``corners``, rows of any content that the
     schema allows. Returns what :func:`measure` does, and the probabilities of the corners after the rows: ``together``,
     ``shuffled`` (in the order of ``together``), ``again`` after all other calls, and ``refitted``, by the model's
-    recipe on the same rows; and ``classes``, the predicted ones.
+    recipe on the same rows; ``classes``, the predicted ones; and the ``hyperparameters`` of its recipe.
     """
     rows: pd.DataFrame = pd.concat([content["rows"], content["corners"]], ignore_index=True)
     model, result = _measure(content, rows)
@@ -75,6 +75,7 @@ def examine(content: Content) -> Content:
     _call_often(model, rows.head(1))
     return result | {
         "together": _predict(model, rows),
+        "hyperparameters": hyperparameters(model),
         "classes": np.asarray(model.predict(rows), dtype=np.float64),
         "shuffled": shuffled,
         "refitted": _predict(clone(model).fit(content["rows"], content["labels"]), rows),
