@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CARD, MODELS, SEGMENTS, CALIBRATION = "model_card.md", "models.png", "segments.png", "calibration.png"
 FILES = (CARD, MODELS, SEGMENTS, CALIBRATION)
+IN_A_CELL = str.maketrans({"`": "'", "|": "/"})
 SHOWN = ("accuracy", "precision", "recall", "f1", "auc", "brier", "log_loss", "calibration_error")
 
 
@@ -67,13 +68,13 @@ def record(spec: ModelSpec, evaluation: Evaluation, code: str = "") -> Record:
     """Return what the MLflow run says of a model; ``code`` is the checksum of the code that judged it."""
     return Record(
         params={
+            **evaluation.hyperparameters,
             "model": evaluation.chosen,
             "rows": evaluation.rows,
             "groups": evaluation.groups,
             "splits": evaluation.splits,
             "repeats": evaluation.repeats,
             "seed": evaluation.seed,
-            **evaluation.hyperparameters,
         },
         metrics={
             **evaluation.results[evaluation.chosen].metrics,
@@ -117,7 +118,9 @@ def _card(spec: ModelSpec, evaluation: Evaluation, scores: Scores, reference: Re
     verdicts = "\n".join(f"- {'passed' if rule.passed else '**refused**'}: {rule}" for rule in rules)
     error, low, high = calibration_interval(scores)
     result = evaluation.results[evaluation.chosen].metrics
-    parameters = "\n".join(f"| {name} | `{value}` |" for name, value in evaluation.hyperparameters.items())
+    parameters = "\n".join(
+        f"| {name} | `{value.translate(IN_A_CELL)}` |" for name, value in evaluation.hyperparameters.items()
+    )
     return f"""# Model card: {spec.name}, {evaluation.chosen}
 
 ## Model

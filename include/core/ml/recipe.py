@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from include.core.ml.spec import ModelSpec
 
+FORBIDDEN = re.compile(r"[^\w\- ]", re.ASCII)
 LONGEST_NAME, LONGEST_VALUE = 250, 500  # characters; MLflow's limit of names, and below that of values
 
 
@@ -39,11 +41,15 @@ def recipe_digest(model: Any) -> str:
 def hyperparameters(model: Any) -> dict[str, str]:
     """Return an estimator's parameters as text, by name; those of its parts have names such as ``part__parameter``.
 
-    What isn't a number, a text, a truth value or ``None`` is left out, such as the parts themselves.
+    What isn't a number, a text, a truth value or ``None`` is left out, such as the parts themselves. Names get the
+    characters that MLflow allows.
     """
     plain = (bool, int, float, str, type(None))
     found = {name: value for name, value in model.get_params(deep=True).items() if isinstance(value, plain)}
-    return {str(name)[:LONGEST_NAME]: repr(value)[:LONGEST_VALUE] for name, value in sorted(found.items())}
+    return {
+        FORBIDDEN.sub("_", str(name))[:LONGEST_NAME]: repr(value)[:LONGEST_VALUE]
+        for name, value in sorted(found.items())
+    }
 
 
 def code_digest(spec: ModelSpec) -> str:
