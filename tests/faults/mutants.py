@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +28,11 @@ class Mutant:
     """The repository with a guard taken out.
 
     Attributes:
-        file: the file that is changed.
-        changes: texts, each found once in it, and what they are replaced by.
+        changes: by file, texts, each found once in it, and what they are replaced by.
         tests: what must fail, as node ids below `tests`.
     """
 
-    file: str
-    changes: tuple[tuple[str, str], ...]
+    changes: Mapping[str, tuple[tuple[str, str], ...]]
     tests: tuple[str, ...]
 
     def verdict(self) -> tuple[str, list[str]]:
@@ -48,7 +47,7 @@ class Mutant:
             (copy / VENV).symlink_to(REPOSITORY / VENV)
             if others := self._without("PASSED", copy):
                 return NOT_TRIED, others
-            self._change(copy / self.file)
+            self._change(copy)
             if missed := self._without("FAILED", copy):
                 return MISSED, missed
         return CAUGHT, list(self.tests)
@@ -75,70 +74,80 @@ class Mutant:
             print(result.stdout)
         return others
 
-    def _change(self, file: Path) -> None:
-        source = file.read_text()
-        for text, replacement in self.changes:
-            if source.count(text) != 1:
-                raise SystemExit(f"{self.file} doesn't contain {text!r} exactly once")
-            source = source.replace(text, replacement)
-        file.write_text(source)
+    def _change(self, copy: Path) -> None:
+        for name, changes in self.changes.items():
+            source = (copy / name).read_text()
+            for text, replacement in changes:
+                if source.count(text) != 1:
+                    raise SystemExit(f"{name} doesn't contain {text!r} exactly once")
+                source = source.replace(text, replacement)
+            (copy / name).write_text(source)
 
 
 MUTANTS = {
     "fence": Mutant(
-        "include/core/warehouse/guards.py",
-        (("WHERE (fence.run_started, fence.try_number) <= (excluded.run_started, excluded.try_number)", ""),),
+        {
+            "include/core/warehouse/guards.py": (
+                ("WHERE (fence.run_started, fence.try_number) <= (excluded.run_started, excluded.try_number)", ""),
+            )
+        },
         ("faults/test_processes.py::test_supervisor_killed_and_the_task_lives_on",),
     ),
     "merge": Mutant(
-        "include/core/warehouse/publish.py",
-        (
-            ('if before.rows and before == content(session, dataset, "stage"):', "if False:"),
-            ("sql.SQL(INSERT if is_empty else INSERT + ONLY_CHANGED)", "sql.SQL(INSERT)"),
-        ),
+        {
+            "include/core/warehouse/publish.py": (
+                ('if before.rows and before == content(session, dataset, "stage"):', "if False:"),
+                ("sql.SQL(INSERT if is_empty else INSERT + ONLY_CHANGED)", "sql.SQL(INSERT)"),
+            )
+        },
         ("faults/test_stores.py::test_reply_to_a_commit_lost",),
     ),
     "outbox": Mutant(
-        "include/ops/alerts/outbox.py",
-        (
-            ("self._postpone(rows, error, now)", "pass"),
-            ("                return error\n            self.session", "            self.session"),
-        ),
+        {
+            "include/ops/alerts/outbox.py": (
+                ("self._postpone(rows, error, now)", "pass"),
+                ("                return error\n            self.session", "            self.session"),
+            )
+        },
         ("faults/test_stores.py::test_alert_sinks_away",),
     ),
-    "pending-alert": Mutant(
-        "plugins/spellbook/listener.py",
-        (("    if msg in BY_AIRFLOW:\n        _store_run_alert(dag_run, msg)\n", "    return\n"),),
-        ("faults/test_stores.py::test_warehouse_away_for_a_minute",),
+    "message-of-a-run": Mutant(
+        {
+            "plugins/spellbook/listener.py": (
+                ("    if msg in BY_AIRFLOW:\n        _store_run_alert(dag_run, msg)\n", "    return\n"),
+            ),
+            "include/policies.py": (("_with(dag.on_failure_callback, on_dag_failure)", "dag.on_failure_callback"),),
+        },
+        ("faults/test_processes.py::test_task_killed_in_its_last_try",),
     ),
     "api-retries": Mutant(
-        "airflow.cfg",
-        (("execution_api_retries = 55", "execution_api_retries = 5"),),
+        {"airflow.cfg": (("execution_api_retries = 55", "execution_api_retries = 5"),)},
         ("faults/test_processes.py::test_api_server_away[20]",),
     ),
     "isolation": Mutant(
-        "include/core/sources/factory.py",
-        (
-            (
-                "    sources, _ = load_sources(folder, connections)\n",
-                "    sources = require_sources(folder, connections)\n",
-            ),
-            ("import SUFFIX, load_source, load_sources", "import SUFFIX, load_source, require_sources"),
-        ),
+        {
+            "include/core/sources/factory.py": (
+                (
+                    "    sources, _ = load_sources(folder, connections)\n",
+                    "    sources = require_sources(folder, connections)\n",
+                ),
+                ("import SUFFIX, load_source, load_sources", "import SUFFIX, load_source, require_sources"),
+            )
+        },
         ("faults/test_inputs.py::test_source_that_is_not_valid[incomplete]",),
     ),
     "broker-comparison": Mutant(
-        "plugins/spellbook/celery_executor.py",
-        (("            self._resend_lost()\n", ""),),
+        {"plugins/spellbook/celery_executor.py": (("            self._resend_lost()\n", ""),)},
         ("faults/test_stores.py::test_broker_flushed_with_queued_tasks",),
     ),
     "drain": Mutant(
-        "deploy/compose/deploy",
-        (
-            ("docker compose stop airflow-scheduler\n", ""),
-            ("docker compose stop $workers\n", ""),
-            ("docker compose up --detach --wait --no-deps airflow-apiserver\n", ""),
-        ),
+        {
+            "deploy/compose/deploy": (
+                ("docker compose stop airflow-scheduler\n", ""),
+                ("docker compose stop $workers\n", ""),
+                ("docker compose up --detach --wait --no-deps airflow-apiserver\n", ""),
+            )
+        },
         ("e2e/compose/test_restart.py::test_a_deploy_waits_for_running_tasks_and_keeps_logins_runs_data_and_logs",),
     ),
 }
