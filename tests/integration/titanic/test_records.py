@@ -11,7 +11,7 @@ from include.core.ml.candidate import REFERENCE
 from include.core.ml.recipe import code_digest, hyperparameters
 from include.core.ml.registry import Registry
 from include.domains.titanic.spec import TITANIC
-from tests.integration.titanic.conftest import FOLDS, Serving, accept, evaluation_of
+from tests.integration.titanic.conftest import FOLDS, PATIENCE, Serving, accept, evaluation_of
 
 
 def test_a_version_shows_how_it_came_to_be(
@@ -19,7 +19,7 @@ def test_a_version_shows_how_it_came_to_be(
 ) -> None:
     accept(candidate, registry)
     server = serve(registry.name).server
-    pipeline.deploy(TITANIC, candidate, registry, server, 20, 20, by="run one, approved by Ada")
+    pipeline.deploy(TITANIC, candidate, registry, server, PATIENCE, 20, by="run one, approved by Ada")
     champion, evaluation = registry.champion(), evaluation_of(candidate)
     assert champion
     tags = registry._client.get_model_version(registry.name, str(champion.number)).tags
@@ -31,6 +31,7 @@ def test_a_version_shows_how_it_came_to_be(
     assert {name: run.data.params[name] for name in expected} == expected
     assert 0 < evaluation.groups <= evaluation.rows
     assert run.data.tags["code_digest"] == code_digest(TITANIC)
+    assert run.inputs
     [used] = run.inputs.dataset_inputs
     assert used.dataset.name == registry.name
     assert evaluation.data_digest.startswith(used.dataset.digest)

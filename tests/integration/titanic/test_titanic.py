@@ -35,6 +35,7 @@ from tests.integration.conftest import Mlflow
 from tests.integration.titanic.conftest import (
     FOLDS,
     LIST,
+    PATIENCE,
     QUICK,
     Serving,
     accept,
@@ -415,7 +416,9 @@ def test_old_versions_are_deleted_except_the_champion_its_predecessor_and_the_pi
     serving = serve(registry.name)
     accept(candidate, registry)
     for name in ("a", "b", "c", "d"):
-        pipeline.deploy(TITANIC, copy_as(candidate, name, registry), registry, serving.server, patience=20, keep=1)
+        pipeline.deploy(
+            TITANIC, copy_as(candidate, name, registry), registry, serving.server, patience=PATIENCE, keep=1
+        )
     remaining = registry._client.search_model_versions(f"name = '{registry.name}'")
     assert sorted(int(version.version) for version in remaining) == [1, 3, 4]  # the first is pinned
 

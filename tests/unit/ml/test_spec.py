@@ -47,7 +47,7 @@ HOUSES = ModelSpec(
     reference="",
     trusted_types=(),
     watched=Watched(categories=("large",), numbers=("rooms",), nullable=("area",), ranged=("area",)),
-    card=CardText("", "", "", ""),
+    card=CardText("", "", "", "", "", ""),
 )
 
 
