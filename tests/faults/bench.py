@@ -270,7 +270,7 @@ class Processes(Stack):
     def revive(self) -> None:
         """Start the components that have ended, without waiting until they are ready, except for object storage."""
         for name, service in self._declared().items():
-            if name != "s3" and not self.is_running(name):
+            if name in COMPONENTS and name != "s3" and not self.is_running(name):
                 process.keep_previous(service.log)
                 Record.of(service.start(), service.fingerprint).write(self._record(name))
         if not self.is_running("s3"):
