@@ -117,7 +117,6 @@ def _card(spec: ModelSpec, evaluation: Evaluation, scores: Scores, reference: Re
     )
     verdicts = "\n".join(f"- {'passed' if rule.passed else '**refused**'}: {rule}" for rule in rules)
     error, low, high = calibration_interval(scores)
-    result = evaluation.results[evaluation.chosen].metrics
     parameters = "\n".join(
         f"| {name} | `{value.translate(IN_A_CELL)}` |" for name, value in evaluation.hyperparameters.items()
     )
@@ -129,7 +128,7 @@ def _card(spec: ModelSpec, evaluation: Evaluation, scores: Scores, reference: Re
 {spec.card.model} File in skops format, SHA-256
 `{evaluation.sha256}`.
 
-A row counts as {spec.positive} from a probability above 0.5. {spec.card.threshold}
+A row counts as {spec.positive} from a probability above 0.5. {spec.card.threshold_reason}
 
 Made with Python {platform.python_version()}, {", ".join(f"{name} {version(name)}" for name in standalone.LIBRARIES)}.
 
@@ -158,7 +157,6 @@ same folds for every model. ± is the standard deviation over the folds; p is th
 ![predicted and observed by segment]({SEGMENTS})
 
 ## Calibration
-Brier score {result["brier"]:.4f}, log loss {result["log_loss"]:.4f}.
 Expected calibration error {error:.3f} (95 % interval {low:.3f} to {high:.3f}, bootstrap over the rows).
 
 ![calibration]({CALIBRATION})

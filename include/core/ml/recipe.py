@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from include.core.ml.spec import ModelSpec
 
-FORBIDDEN = re.compile(r"[^\w\- ]", re.ASCII)
+NOT_IN_NAMES = re.compile(r"[^\w\- ]", re.ASCII)
 LONGEST_NAME, LONGEST_VALUE = 250, 500  # characters; MLflow's limit of names, and below that of values
 
 
@@ -47,7 +47,7 @@ def hyperparameters(model: Any) -> dict[str, str]:
     plain = (bool, int, float, str, type(None))
     found = {name: value for name, value in model.get_params(deep=True).items() if isinstance(value, plain)}
     return {
-        FORBIDDEN.sub("_", str(name))[:LONGEST_NAME]: repr(value)[:LONGEST_VALUE]
+        NOT_IN_NAMES.sub("_", str(name))[:LONGEST_NAME]: repr(value)[:LONGEST_VALUE]
         for name, value in sorted(found.items())
     }
 

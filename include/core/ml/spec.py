@@ -73,7 +73,7 @@ class CardText:
 
     owner: str
     model: str
-    threshold: str
+    threshold_reason: str
     intended_use: str
     data: str
     limits: str

@@ -74,7 +74,7 @@ class Verdict(BaseModel):
     def reason(self) -> str:
         """Why the candidate, if it is accepted, becomes champion."""
         gains = "; ".join(str(rule) for rule in self.rules if rule.passed and not rule.is_harm)
-        return gains or ("the first version" if self.champion is None else "no harm was found, no gain was asked for")
+        return gains or ("the first version" if self.champion is None else "no harm was found, and no gain was needed")
 
 
 def record(uri: str, model: str, verdict: Verdict) -> None:

@@ -38,7 +38,7 @@ TITANIC = ModelSpec(
     ),
     card=CardText(
         owner="data-science",
-        threshold="Both kinds of error count the same, and probabilities may be believed: see the calibration below.",
+        threshold_reason="Both kinds of error count the same, and the calibration below shows that probabilities hold.",
         model="One scikit-learn pipeline from the raw passenger to the probability of survival.",
         intended_use=(
             "To show how a model is trained, evaluated, deployed and monitored. It describes who survived one ship in"

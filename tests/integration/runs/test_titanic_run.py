@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from devstack.api import Airflow
-from devstack.environment import local_url
+from devstack.environment import ADMIN, local_url
 from devstack.load import load
 from devstack.stack import Stack
 from include.core.ml.serving.client import ModelServer
+from include.core.ml.tracking_server import PIPELINE
 from include.core.storage import url_of
 from include.domains.titanic.spec import TITANIC
 from tests.integration.runs.conftest import Make, RunResult, until
@@ -89,6 +91,18 @@ def find_question(stack: Stack, airflow: Airflow, start_time: datetime, running:
     return Question(stack, airflow, run["dag_run_id"])
 
 
+def tags(stack: Stack, version: int) -> dict[str, str]:
+    """Tags of a version of the registered model."""
+    response = requests.get(
+        f"{local_url(stack.state, 'mlflow')}/api/2.0/mlflow/model-versions/get",
+        {"name": TITANIC.name, "version": str(version)},
+        auth=(PIPELINE, stack.state.secret(f"mlflow-{PIPELINE}")),
+        timeout=60,
+    )
+    response.raise_for_status()
+    return {tag["key"]: tag["value"] for tag in response.json()["model_version"]["tags"]}
+
+
 def test_approval_rejection_and_time_out(airflow: Airflow, stack: Stack, make_run: Make) -> None:
     start_time = datetime.now(UTC)
     with ThreadPoolExecutor(1) as pool:
@@ -102,6 +116,7 @@ def test_approval_rejection_and_time_out(airflow: Airflow, stack: Stack, make_ru
     approved = server.health()["version"]
     assert approved
     assert server.predict([KELLY])["predictions"][0]["survived"] is False
+    assert tags(stack, approved)["promoted_by"] == f"run {question.run_id}, approved by {ADMIN}"
 
     question.ask_again()
     question.answer("Reject")

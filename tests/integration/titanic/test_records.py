@@ -42,7 +42,7 @@ def test_a_version_shows_how_it_came_to_be(
 def test_the_card_names_owner_day_threshold_and_hyperparameters(candidate: UPath) -> None:
     text, evaluation = (candidate.parent / card.CARD).read_text(), evaluation_of(candidate)
     assert f"evaluated on {evaluation.day}. Owner: {TITANIC.card.owner}." in text
-    assert TITANIC.card.threshold in text
+    assert TITANIC.card.threshold_reason in text
     assert "scikit-learn " in text
     for name, value in evaluation.hyperparameters.items():
         assert f"| {name} | `{value}` |" in text
