@@ -140,7 +140,8 @@ def _rows(console: Console, loads: list[dict[str, Any]]) -> bool:
     replayed = any(load["replayed_from"] for load in loads)
     origin = ("replay of",) if replayed else ()
     for heading in ("dataset", "partition", *origin, "in", "loaded", "quarantined", "complete"):
-        table.add_column(heading, justify="right" if heading in {"in", "loaded", "quarantined"} else "left")
+        is_number = heading in {"in", "loaded", "quarantined"}
+        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
     for load in loads:
         missing = ", ".join(load["missing"]) or "see the log"
         complete = "[green]yes[/]" if load["complete"] else f"[yellow]no: {missing}[/]"
