@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -13,7 +14,7 @@ from devstack import preview
 from devstack.errors import StackError
 from devstack.stack import Stack
 from include.core.warehouse.preview.model import RunPreview
-from tests.integration.runs.conftest import Make, server
+from tests.integration.runs.conftest import Make, server, until
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -21,7 +22,7 @@ DAY = date(2010, 12, 20)
 
 
 def traces(stack: Stack, query: Query) -> list[Any]:
-    """What a run that isn't a preview leaves: tables, loads, alerts and asset events."""
+    """What a run that isn't a preview leaves at once: tables, loads and asset events."""
     with server(stack).connect("airflow") as metadata:
         events = metadata.execute("SELECT count(*) AS number FROM asset_event").fetchone()
     namespace = "relnamespace = 'public'::regnamespace"
@@ -29,7 +30,6 @@ def traces(stack: Stack, query: Query) -> list[Any]:
         events,
         query(f"SELECT relname FROM pg_class WHERE relkind = 'r' AND {namespace} ORDER BY relname"),  # noqa: S608
         query("SELECT count(*) FROM load_log"),
-        query("SELECT dag_id, run_id, kind FROM alert_outbox ORDER BY created_at"),
     ]
 
 
@@ -46,6 +46,12 @@ def test_nothing_is_written_and_nothing_follows(make_run: Make, stack: Stack, qu
     weather = make_run("weather_data_pipeline", date(2024, 6, 1), preview=True)
     assert weather.good, weather.text
     assert traces(stack, query) == before
+    runs = re.findall(r"/runs/(manual__\S+)", source.text + mapped.text + weather.text)
+    assert len(set(runs)) == 3
+    messages = "SELECT dag_id, run_id, kind FROM alert_outbox WHERE run_id = ANY(%s)"
+    later = re.findall(r"/runs/(manual__\S+)", make_run("my_first_spell").text)
+    until(stack, lambda: query(messages, later), f"the message of {later}")
+    assert query(messages, runs) == []
 
 
 def test_the_page_and_its_json_are_linked(make_run: Make, stack: Stack) -> None:
