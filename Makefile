@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview new-source remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview new-source new-model remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -51,11 +51,15 @@ remove-domain: install ## delete examples with everything that belongs to them: 
 skeleton: install ## delete every example except my_first_spell and the weather pipeline
 	@$(VENV) -m devstack.removal --skeleton
 
-reproduce: install ## train a registered model again and compare the files: RUN=a version or an MLflow run, default: the champion
-	@$(VENV) -m devstack reproduce $${RUN:+"$$RUN"}
+new-model: install ## create a classifier from a table: NAME=churn DATA=churn.csv TARGET=left
+	@$(VENV) -m devstack.new_model "$${NAME:?set NAME=, such as NAME=churn}" "$${DATA:?set DATA=, a CSV file}" \
+	  "$${TARGET:?set TARGET=, the column to predict}" $${SEGMENT:+--segment "$$SEGMENT"}
 
-roll-back: install ## serve the model that the champion replaced
-	@$(VENV) -m devstack roll-back
+reproduce: install ## train a registered model again and compare the files: RUN=a version or an MLflow run, default: the champion
+	@$(VENV) -m devstack reproduce $${RUN:+"$$RUN"} $${NAME:+--model "$$NAME"}
+
+roll-back: install ## serve the model that the champion replaced; NAME= if there are several models
+	@$(VENV) -m devstack roll-back $${NAME:+--model "$$NAME"}
 
 up: install ## start Airflow with its web UI and all services, until Ctrl-C
 	@$(VENV) -m devstack up

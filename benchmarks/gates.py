@@ -25,7 +25,7 @@ from include.core.ml.gates import quality, segments
 from include.core.ml.gates.behaviour import Cost
 from include.core.ml.gates.gain import gains
 from include.core.ml.slices import Slicer
-from include.domains.titanic.passengers import COLUMNS, read
+from include.domains.titanic.passengers import COLUMNS, PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 
 LIST = Path(__file__).parents[1] / "include" / "data" / "titanic" / "train.csv"
@@ -95,7 +95,7 @@ def judge(rows: int, noise: float, seed: int, passengers: pd.DataFrame) -> tuple
 
 def measure(seeds: int, sizes: tuple[int, ...]) -> list[dict[str, float]]:
     """Return for each size how often equal and better candidates are refused as harmful, and accepted."""
-    passengers = read(LIST.read_bytes())[list(COLUMNS)]
+    passengers = PASSENGER_LIST.read(LIST.read_bytes())[list(COLUMNS)]
     goal = accuracy(NOISE) + BETTER
     less = float(brentq(lambda noise: accuracy(noise) - goal, 0, NOISE, xtol=0.01))
     measured = []

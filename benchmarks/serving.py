@@ -36,7 +36,7 @@ from include.core.ml.registry import MODEL_FOLDER, Record, Registry
 from include.core.ml.spec import to_records
 from include.core.ml.tracking import Server
 from include.domains.titanic.models import soft_vote
-from include.domains.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.passengers import COLUMNS, LABEL, PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 
 LIST = REPOSITORY / "include" / "data" / "titanic" / "train.csv"
@@ -74,7 +74,7 @@ class Client:
     def __init__(self, url: str, process: psutil.Process) -> None:
         self._host, _, self._port = url.removeprefix("http://").partition(":")
         self._process = process
-        records = to_records(read(LIST.read_bytes())[list(COLUMNS)])
+        records = to_records(PASSENGER_LIST.read(LIST.read_bytes())[list(COLUMNS)])
         self._records = itertools.cycle(records)
 
     async def open_loop(self, rate: float, seconds: float) -> Load:
@@ -138,7 +138,7 @@ def stack() -> Iterator[Stack]:
 
 def register(stack: Stack) -> None:
     """Train the soft vote on all passengers, register it and make it champion."""
-    table = read(LIST.read_bytes())
+    table = PASSENGER_LIST.read(LIST.read_bytes())
     rows = table[list(COLUMNS)]
     model = soft_vote().fit(rows, table[LABEL])
     user, state = tracking_server.PIPELINE, stack.state

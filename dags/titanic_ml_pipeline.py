@@ -104,12 +104,15 @@ def titanic_ml_pipeline() -> None:
     def prepare_data(**context: Any) -> str:
         """Validate the passenger list and store it; return the URL."""
         from include.core.input_files import allowed, opened
-        from include.domains.titanic.passengers import LARGEST_LIST, prepare
+        from include.core.ml.training_list import LARGEST_LIST
+        from include.core.storage import file_name
+        from include.domains.titanic.passengers import PASSENGER_LIST
 
         root, requested = storage_root(), context["params"]["passengers"]
         source = allowed("param passengers", requested, root) if requested else titanic.TITANIC_PASSENGERS.read()
         with opened(source, LARGEST_LIST, ObjectStoragePath) as file:
-            return prepare(file.read(), source, root, context["dag_run"].run_id)
+            folder = root / titanic.TRAININGS.folder / file_name(context["dag_run"].run_id)
+            return PASSENGER_LIST.prepare(file.read(), source, folder / "passengers.parquet")
 
     @task(pool="cpu_bound_pool", pool_slots=2)
     def train_model(passengers: str, postgres_conn_id: str, **context: Any) -> str:

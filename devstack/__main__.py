@@ -91,8 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     reproduce_parser.add_argument("version", nargs="?", default="", help="version or MLflow run; default: the champion")
     reproduce_parser.set_defaults(command=_reproduce)
 
+    roll_back_parser = commands.add_parser("roll-back", help="serve the model that the champion replaced")
+    roll_back_parser.set_defaults(command=_roll_back)
+    for parser_of_model in (reproduce_parser, roll_back_parser):
+        parser_of_model.add_argument("--model", default="", help="the model's name; default: the only one")
+
     for name, command, text in (
-        ("roll-back", _roll_back, "serve the model that the champion replaced"),
         ("migrate", _migrate, "migrate the warehouse's own tables: those of WAREHOUSE_URI, or the stack's"),
         ("status", _status, "list the services, their state, ports and logs"),
         ("down", _down, "stop everything"),
@@ -136,11 +140,11 @@ def _run_dag(
 
 
 def _reproduce(arguments: argparse.Namespace, console: Console) -> bool:
-    return not models.reproduce(console, _stack(console), arguments.version)
+    return not models.reproduce(console, _stack(console), arguments.model, arguments.version)
 
 
-def _roll_back(_: argparse.Namespace, console: Console) -> bool:
-    return not models.roll_back(console, _stack(console))
+def _roll_back(arguments: argparse.Namespace, console: Console) -> bool:
+    return not models.roll_back(console, _stack(console), arguments.model)
 
 
 def _stack(console: Console) -> Stack:

@@ -215,7 +215,7 @@ def fingerprint(environment: Mapping[str, str]) -> str:
 
 def changed_names(before: str, after: str) -> list[str]:
     """Return the environment variables and files that differ between two fingerprints."""
-    old, new = json.loads(before), json.loads(after)
+    old, new = json.loads(before or "{}"), json.loads(after)
     return [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
 
 

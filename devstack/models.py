@@ -1,13 +1,12 @@
-"""The embedded stack's registered model: train a version again, or serve the version before it."""
+"""The embedded stack's registered models: train a version again, or serve the version before it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from devstack.environment import local_url
 from devstack.errors import StackError
 from devstack.postgres import WAREHOUSE, Postgres
-from devstack.traffic import sample
 from include.core.ml.tracking_server import PIPELINE
 from include.core.settings import SERVING_PATIENCE
 
@@ -19,22 +18,23 @@ if TYPE_CHECKING:
     from include.core.ml.spec import ModelSpec
 
 
-def reproduce(console: Console, stack: Stack, wanted: str) -> bool:
+def reproduce(console: Console, stack: Stack, name: str, wanted: str) -> bool:
     """Train a version again from what is recorded with it; return whether that gives the same file.
 
     Args:
         console: for the result.
         stack: the embedded stack, whose services are started as needed.
+        name: name of the model; empty: the only one.
         wanted: number of a version or id of its MLflow run; empty: the champion.
 
     Raises:
-        StackError: if there is no such version.
+        StackError: if there is no such model or version.
         ArtifactError: if it can't be trained again; the message says why.
     """
     from include.core.ml import versions
 
     stack.ensure(("mlflow",))
-    spec, registry = _model(stack)
+    spec, registry = _model(stack, name)
     version = registry.find(wanted)
     if not version:
         raise StackError(f"{spec.name} has no {f'version or run {wanted}' if wanted else 'champion'}")
@@ -49,10 +49,11 @@ def reproduce(console: Console, stack: Stack, wanted: str) -> bool:
     return result.is_same
 
 
-def roll_back(console: Console, stack: Stack) -> bool:
-    """Make the version that the champion replaced champion again, and wait until it serves.
+def roll_back(console: Console, stack: Stack, name: str) -> bool:
+    """Make the version that the champion of a model replaced champion again, and wait until it serves.
 
     Raises:
+        StackError: if there is no such model.
         RefusedError: if there is no champion, or it replaced none.
         ServingError: if the model server doesn't serve it in time.
     """
@@ -60,20 +61,24 @@ def roll_back(console: Console, stack: Stack) -> bool:
     from include.core.ml.serving.client import ModelServer
 
     stack.ensure(("mlflow", "model_server"))
-    spec, registry = _model(stack)
+    spec, registry = _model(stack, name)
     server = ModelServer(local_url(stack.state, "model_server"), spec)
     number = versions.roll_back(registry, server, float(SERVING_PATIENCE.read()))
     console.print(f"{spec.name} version {number} serves", highlight=False)
     return True
 
 
-def _model(stack: Stack) -> tuple[ModelSpec, Registry]:
+def _model(stack: Stack, name: str) -> tuple[ModelSpec, Registry]:
     from include.core.ml.registry import Registry
     from include.core.ml.tracking import Server
+    from include.models import SPECS
 
-    if not (traffic := sample()):
+    specs = {spec.name: spec for spec in SPECS}
+    if not specs:
         raise StackError("no domain has a model")
-    spec: Any = traffic.SPEC
+    if (not name and len(specs) > 1) or (name and name not in specs):
+        raise StackError(f"NAME={name}: allowed: {', '.join(specs)}")
+    spec = specs[name or next(iter(specs))]
     state = stack.state
     server = Server(local_url(state, "mlflow"), PIPELINE, state.secret(f"mlflow-{PIPELINE}"))
     return spec, Registry(server, spec.name, lambda: Postgres.of(state).uri(WAREHOUSE))

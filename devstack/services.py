@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import requests
@@ -18,9 +18,10 @@ from devstack.kubeconfig import BEARER_VARIABLE
 from devstack.postgres import WAREHOUSE, Postgres
 from devstack.process import Record, spawn
 from devstack.state import REPOSITORY, State
-from devstack.traffic import served_spec
 from devstack.waiting import Activity
 from devstack.webhook import TOKEN_VARIABLE
+from include import domains
+from include.core.collect import module_names
 from include.core.ml import tracking_server
 
 
@@ -83,7 +84,7 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
             },
         )()
 
-    def start_model_server(spec: str) -> int:
+    def start_model_server() -> int:
         warehouse, password = state.root / "warehouse.uri", state.root / "mlflow-reader"
         for file, text in ((warehouse, database.uri(WAREHOUSE)), (password, state.secret("mlflow-reader"))):
             file.touch(mode=0o600)
@@ -91,7 +92,7 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
         return command(
             "model_server",
             "include.core.ml.serving",
-            spec,
+            "include.models:SPECS",
             "--mlflow-uri",
             local_url(state, "mlflow"),
             "--mlflow-login",
@@ -197,14 +198,15 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
             needs=("postgres",),
         ),
     )
-    if spec := served_spec():
+    if models := list(module_names(domains, "spec")):
         services += (
             Service(
                 "model_server",
                 ("model_server",),
-                partial(start_model_server, spec),
+                start_model_server,
                 http("model_server", "/health"),
                 state.logs / "model_server.log",
+                fingerprint=json.dumps(dict.fromkeys(models, "served")),
                 needs=("postgres",),
             ),
         )

@@ -16,7 +16,7 @@ from devstack.environment import local_url
 from devstack.errors import StackError
 from devstack.state import State
 from include import domains
-from include.core.collect import import_modules, module_names
+from include.core.collect import import_modules
 from include.core.ml.errors import ServingError
 from include.core.ml.serving.client import ModelServer
 
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 ASSET = "predictions"
 COUNT = 400
 START_TIMEOUT = 60  # seconds for a freshly started server to load its model
-
-
-def served_spec() -> str | None:
-    """Return the path of the served model's spec as ``module:NAME``; None if no domain has a model."""
-    return next((f"{name}:SPEC" for name in module_names(domains, "traffic")), None)
 
 
 def sample() -> Any:

@@ -15,7 +15,7 @@ from include.core.ml.drift.checks import Limits, check
 from include.core.ml.drift.summary import WHOLE, Features
 from include.core.ml.evaluation import Folds, Scores, cross_validate
 from include.domains.titanic.models import TRUSTED_TYPES, soft_vote
-from include.domains.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.passengers import COLUMNS, LABEL, PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-PASSENGERS = Path(__file__).parents[2] / "include" / "data" / "titanic" / "train.csv"
+LIST = Path(__file__).parents[2] / "include" / "data" / "titanic" / "train.csv"
 START = dt.date(2024, 1, 1)
 
 
@@ -43,7 +43,7 @@ class Population:
     @classmethod
     def read(cls) -> Population:
         """Read the recorded passengers and cross-validate the model."""
-        table = read(PASSENGERS.read_bytes())
+        table = PASSENGER_LIST.read(LIST.read_bytes())
         rows, labels = table[list(COLUMNS)].reset_index(drop=True), table[LABEL].to_numpy(np.int64)
         models = {"soft_vote": skops_io.dumps(soft_vote())}
         scores = cross_validate(models, TRUSTED_TYPES, rows, labels, np.arange(len(labels)), Folds(repeats=1))[

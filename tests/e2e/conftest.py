@@ -1,8 +1,9 @@
-"""What the end-to-end tests share: a real Chromium."""
+"""What the end-to-end tests share: a real Chromium, and a copy of the repository."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -10,6 +11,14 @@ from playwright.sync_api import Browser
 from tests.e2e import browser as chromium
 from tests.e2e.browser import WebUI
 from tests.e2e.compose import engine
+from tests.e2e.scratch import copy_repository
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The repository as it is now, committed."""
+    copy_repository(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="module")  # while it is open, other tests can't run an event loop

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,40 +11,10 @@ import pytest
 
 from devstack.removal.plan import NEEDED, Plan
 from devstack.removal.repository import Repository
-from devstack.state import REPOSITORY
+from tests.e2e.scratch import run
 
 DOMAINS = [name for name in Plan([], [], [], Repository()).domains if name not in NEEDED]
-PROGRAMS = Path(sys.executable).parent
 ONLY_COLLECTED = ("tests/gate/test_gate.py", "tests/integration", "tests/faults", "tests/e2e")
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """The repository as it is now, committed."""
-    for path in Repository().files():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(REPOSITORY / path, tmp_path / path)
-    run(tmp_path, "git", "init", "--quiet")
-    run(tmp_path, "git", "add", ".")
-    run(tmp_path, "git", "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "--message=all")
-    (tmp_path / ".git/info/exclude").write_text(".venv*\n")
-    for name in (".venv", ".venv-dbt"):
-        (tmp_path / name).symlink_to(REPOSITORY / name)
-    return tmp_path
-
-
-def run(folder: Path, *command: str, good: bool = True) -> str:
-    """Run a command in a folder; return its output."""
-    process = subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | {"PATH": f"{PROGRAMS}:{os.environ['PATH']}", "PYTHONPATH": ".:plugins"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (process.returncode == 0) == good, process.stdout[-5000:] + process.stderr[-5000:]
-    return process.stdout + process.stderr
 
 
 def remove(clone: Path, *names: str) -> str:

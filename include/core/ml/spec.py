@@ -131,6 +131,11 @@ class ModelSpec:
         return list(self.row.model_fields)
 
     @property
+    def path(self) -> str:
+        """Path of the model at the model server."""
+        return f"/models/{self.name}"
+
+    @property
     def outcome(self) -> str:
         """Name of the share of rows predicted as 1, in messages and on the model card."""
         return f"predicted to {self.positive_text}"

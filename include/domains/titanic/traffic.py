@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.domains.titanic.features import segment
-from include.domains.titanic.passengers import COLUMNS, read
+from include.domains.titanic.passengers import COLUMNS, PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ YEARS = 20
 
 def rows(count: int, seed: int) -> pd.DataFrame:
     """Sample passengers from the list, with replacement."""
-    passengers = read(LIST.read_bytes())[list(COLUMNS)]
+    passengers = PASSENGER_LIST.read(LIST.read_bytes())[list(COLUMNS)]
     return passengers.sample(count, replace=True, random_state=seed).reset_index(drop=True)
 
 

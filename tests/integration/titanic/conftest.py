@@ -25,10 +25,11 @@ from include.core.ml.serving.app import create_app
 from include.core.ml.serving.champions import Champions
 from include.core.ml.serving.client import ModelServer
 from include.core.ml.serving.follower import Follower
+from include.core.ml.serving.several import several
 from include.core.ml.serving.spool import Spool
 from include.core.ml.tracking_server import READER
 from include.core.ml.verdicts import Verdict
-from include.domains.titanic.passengers import prepare
+from include.domains.titanic.passengers import PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 from tests.integration.conftest import Mlflow
 from tests.integration.process import Process
@@ -60,7 +61,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, templa
     name = f"warehouse_{secrets.token_hex(6)}"
     postgres.create_database(name, template)
     uri = postgres.uri(name)
-    passengers = UPath(prepare(LIST.read_bytes(), str(LIST), UPath(folder), "run"))
+    passengers = UPath(prepare(LIST.read_bytes(), str(LIST), folder, "run"))
     candidate = UPath(pipeline.train(TITANIC, passengers, FOLDS, QUICK, uri))
     registry = Registry(mlflow.server, f"titanic-{secrets.token_hex(4)}", lambda: uri)
     verdict = pipeline.evaluate(TITANIC, passengers, candidate, registry, FOLDS)
@@ -153,7 +154,8 @@ def serve(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Callable[.
         file.write_text(warehouse)
         follower = follow(Champions(mlflow.server, model, file.read_text), TITANIC.trusted_types, interval=0.2)
         app = create_app(TITANIC, model, follower, Spool(tmp_path / f"{model}.sqlite", file.read_text))
-        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+        served = several({TITANIC.path: app})
+        server = uvicorn.Server(uvicorn.Config(served, host="127.0.0.1", port=port, log_level="error"))
         thread = threading.Thread(target=server.run)
         thread.start()
 
@@ -178,6 +180,11 @@ def serving(candidate: UPath, registry: Registry, serve: Callable[..., Serving])
     accept(candidate, registry)
     deploy(candidate, registry, model_server)
     return model_server
+
+
+def prepare(content: bytes, source: str, folder: Path, run: str) -> str:
+    """Store a passenger list for a run; return its URL."""
+    return PASSENGER_LIST.prepare(content, source, UPath(folder) / "titanic" / run / "passengers.parquet")
 
 
 def evaluate(candidate: UPath, registry: Registry, **options: bool) -> Verdict:

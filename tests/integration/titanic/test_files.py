@@ -18,12 +18,12 @@ from include.core.ml.evaluation import Folds, Scores, cross_validate
 from include.core.ml.gates import behaviour, quality
 from include.core.ml.sandbox import Limits, jobs, run
 from include.core.ml.sandbox.content import Content
-from include.domains.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.passengers import COLUMNS, LABEL, PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 from tests.integration.titanic import estimators
 from tests.integration.titanic.estimators import TRUSTED, Lookup
 
-TABLE = read((REPOSITORY / "include/data/titanic/train.csv").read_bytes()).head(300)
+TABLE = PASSENGER_LIST.read((REPOSITORY / "include/data/titanic/train.csv").read_bytes()).head(300)
 ROWS, LABELS = TABLE[list(COLUMNS)], TABLE[LABEL].to_numpy()
 CORNERS = corners(TITANIC, ROWS)
 SPEC = replace(TITANIC, trusted_types=(*TITANIC.trusted_types, *TRUSTED))

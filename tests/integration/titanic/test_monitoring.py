@@ -22,13 +22,13 @@ from include.core.ml.registry import Registry
 from include.core.ml.spec import ModelSpec
 from include.core.warehouse.attempt import Attempt
 from include.domains.titanic.features import segment
-from include.domains.titanic.passengers import COLUMNS, read
+from include.domains.titanic.passengers import COLUMNS, PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 from tests.integration.titanic.conftest import LIST, Serving, accept, deploy
 from tests.integration.titanic.test_titanic import wait
 
 ATTEMPT = Attempt("model_monitoring", "keep_history", "run", 1)
-LISTED = read(LIST.read_bytes())
+LISTED = PASSENGER_LIST.read(LIST.read_bytes())
 
 Serve = Callable[[str], Serving]
 

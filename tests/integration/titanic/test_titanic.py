@@ -29,7 +29,6 @@ from include.core.ml.errors import ArtifactError, RefusedError, ServingError
 from include.core.ml.registry import Registry
 from include.core.ml.serving.follower import Follower
 from include.domains.titanic.features import segment
-from include.domains.titanic.passengers import prepare
 from include.domains.titanic.spec import TITANIC
 from tests.integration.conftest import Mlflow
 from tests.integration.titanic.conftest import (
@@ -44,6 +43,7 @@ from tests.integration.titanic.conftest import (
     evaluate,
     evaluation_of,
     files_of,
+    prepare,
 )
 
 Serve = Callable[..., Serving]
@@ -52,7 +52,7 @@ KELLY = {"Pclass": 3, "Name": "Kelly, Mr. James", "Sex": "male", "SibSp": 0, "Pa
 
 
 def train(folder: Path, table: pd.DataFrame, registry: Registry, names: list[str] = QUICK, run: str = "other") -> UPath:
-    passengers = prepare(table.to_csv(index=False).encode(), f"{run}.csv", UPath(folder), run)
+    passengers = prepare(table.to_csv(index=False).encode(), f"{run}.csv", folder, run)
     return UPath(pipeline.train(TITANIC, UPath(passengers), FOLDS, names, registry.warehouse()))
 
 

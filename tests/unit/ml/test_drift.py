@@ -18,11 +18,11 @@ from include.core.ml.drift.estimation import Estimator
 from include.core.ml.drift.statistics import difference, holm, independent
 from include.core.ml.drift.summary import Features
 from include.domains.titanic.features import segment
-from include.domains.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.passengers import COLUMNS, LABEL, PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 
 GENERATOR = np.random.default_rng(5)
-TABLE = read((REPOSITORY / "include/data/titanic/train.csv").read_bytes()).reset_index(drop=True)
+TABLE = PASSENGER_LIST.read((REPOSITORY / "include/data/titanic/train.csv").read_bytes()).reset_index(drop=True)
 PASSENGERS = TABLE[list(COLUMNS)]
 PROBABILITIES = np.where(PASSENGERS["Sex"].eq("female"), 0.75, 0.2) + GENERATOR.normal(0, 0.1, len(PASSENGERS))
 TODAY = dt.date(2024, 1, 1)

@@ -17,9 +17,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from include.core.ml.serving.lean import lean
 from include.domains.titanic.models import MODELS
-from include.domains.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.passengers import COLUMNS, LABEL, PASSENGER_LIST
 
-TABLE = read((Path(__file__).parents[3] / "include/data/titanic/train.csv").read_bytes())
+TABLE = PASSENGER_LIST.read((Path(__file__).parents[3] / "include/data/titanic/train.csv").read_bytes())
 ROWS, LABELS = TABLE[list(COLUMNS)], TABLE[LABEL].to_numpy()
 ODD = {
     "as they are": ROWS,

@@ -14,10 +14,10 @@ import pytest
 from include.core.ml import artifact, standalone
 from include.core.ml.spec import to_records
 from include.domains.titanic.models import MODELS
-from include.domains.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.passengers import COLUMNS, LABEL, PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 
-TABLE = read((Path(__file__).parents[3] / "include/data/titanic/train.csv").read_bytes())
+TABLE = PASSENGER_LIST.read((Path(__file__).parents[3] / "include/data/titanic/train.csv").read_bytes())
 ROWS, LABELS = TABLE[list(COLUMNS)], TABLE[LABEL].to_numpy()
 CLIENT = Path(__file__).with_name("standalone_client.py")
 NULLABLE = ["Age", "Fare", "Cabin", "Embarked"]

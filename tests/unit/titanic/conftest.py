@@ -16,10 +16,10 @@ from include.core.ml.evaluation import Folds, Scores
 from include.core.ml.gates import Judgement, Opponent, Rule, data, judge
 from include.core.ml.gates.behaviour import Cost
 from include.domains.titanic.features import segment
-from include.domains.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.passengers import COLUMNS, LABEL, PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 
-TABLE = read((REPOSITORY / "include/data/titanic/train.csv").read_bytes())
+TABLE = PASSENGER_LIST.read((REPOSITORY / "include/data/titanic/train.csv").read_bytes())
 ROWS = TABLE[list(COLUMNS)]
 LABELS: NDArray[np.int64] = TABLE[LABEL].to_numpy()
 SEGMENTS = segment(ROWS)

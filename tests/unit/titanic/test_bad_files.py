@@ -10,7 +10,7 @@ from upath import UPath
 
 from devstack.state import REPOSITORY
 from include.core.ml.errors import DataError
-from include.domains.titanic.passengers import prepare
+from include.domains.titanic.passengers import PASSENGER_LIST
 
 LINES = (REPOSITORY / "include/data/titanic/train.csv").read_bytes().splitlines(keepends=True)
 SECRET = "hunter2"  # pragma: allowlist secret
@@ -18,7 +18,7 @@ SECRET = "hunter2"  # pragma: allowlist secret
 
 def refused(content: bytes, tmp_path: Path) -> pytest.ExceptionInfo[DataError]:
     with pytest.raises(DataError) as caught:
-        prepare(content, "passengers.csv", UPath(tmp_path), "run")
+        PASSENGER_LIST.prepare(content, "passengers.csv", UPath(tmp_path) / "passengers.parquet")
     assert not list(tmp_path.iterdir())
     return caught
 

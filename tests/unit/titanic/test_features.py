@@ -9,9 +9,9 @@ import pytest
 from devstack.state import REPOSITORY
 from include.domains.titanic.features import CATEGORIES, NUMBERS, PassengerFeatures, derive, segment
 from include.domains.titanic.models import MODELS
-from include.domains.titanic.passengers import COLUMNS, LABEL, read
+from include.domains.titanic.passengers import COLUMNS, LABEL, PASSENGER_LIST
 
-TABLE = read((REPOSITORY / "include/data/titanic/train.csv").read_bytes())
+TABLE = PASSENGER_LIST.read((REPOSITORY / "include/data/titanic/train.csv").read_bytes())
 ROWS = TABLE[list(COLUMNS)]
 
 

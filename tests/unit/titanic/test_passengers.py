@@ -10,7 +10,7 @@ import pytest
 from devstack.state import REPOSITORY
 from include.core.ml.errors import DataError
 from include.core.ml.spec import content_digest
-from include.domains.titanic.passengers import COLUMNS, LABEL, Passenger, read
+from include.domains.titanic.passengers import COLUMNS, LABEL, PASSENGER_LIST, Passenger
 from include.domains.titanic.spec import TITANIC
 
 LIST = (REPOSITORY / "include/data/titanic/train.csv").read_bytes()
@@ -24,14 +24,14 @@ def changed(index: int, **values: Any) -> bytes:
 
 
 def test_the_list_is_read_completely() -> None:
-    table = read(LIST)
+    table = PASSENGER_LIST.read(LIST)
     assert (len(table), int(table[LABEL].sum())) == (891, 342)
     assert table.isna().sum()[lambda count: count > 0].to_dict() == {"Age": 177, "Cabin": 687, "Embarked": 2}
-    assert content_digest(table) == content_digest(read(LIST))
+    assert content_digest(table) == content_digest(PASSENGER_LIST.read(LIST))
 
 
 def test_a_request_is_read_like_a_row_of_the_list() -> None:
-    table = read(LIST)[list(COLUMNS)].head(20)
+    table = PASSENGER_LIST.read(LIST)[list(COLUMNS)].head(20)
     records = table.astype(object).where(table.notna(), None).to_dict("records")
     pd.testing.assert_frame_equal(TITANIC.frame([Passenger.model_validate(row) for row in records]), table)
 
@@ -46,13 +46,14 @@ def test_a_request_is_read_like_a_row_of_the_list() -> None:
 ])  # fmt: skip
 def test_a_bad_value_is_named(values: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read(changed(10, **values))
+        PASSENGER_LIST.read(changed(10, **values))
 
 
 def test_other_files_are_refused() -> None:
     with pytest.raises(DataError, match="12 rows; at least 100 are needed"):
-        read(b"\n".join(LIST.splitlines()[:13]))
+        PASSENGER_LIST.read(b"\n".join(LIST.splitlines()[:13]))
     with pytest.raises(DataError, match="column Sex: Field required"):
-        read(LIST.replace(b",Sex,", b",Gender,", 1))
+        PASSENGER_LIST.read(LIST.replace(b",Sex,", b",Gender,", 1))
+    all_died = pd.read_csv(REPOSITORY / "include/data/titanic/train.csv").assign(Survived=0)
     with pytest.raises(DataError, match="Survived is 0 in every row"):
-        read(pd.read_csv(REPOSITORY / "include/data/titanic/train.csv").assign(Survived=0).to_csv(index=False).encode())
+        PASSENGER_LIST.read(all_died.to_csv(index=False).encode())

@@ -1,4 +1,4 @@
-"""``python -m include.core.ml.serving MODULE:SPEC``: serve the champion of the registered model of a spec."""
+"""``python -m include.core.ml.serving MODULE:NAME``: serve the champion of each spec's registered model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -13,18 +14,26 @@ from include.core.ml.serving.app import create_app
 from include.core.ml.serving.champions import Champions
 from include.core.ml.serving.follower import Follower
 from include.core.ml.serving.limits import MAX_CONNECTIONS, TimelyProtocol
+from include.core.ml.serving.several import several
 from include.core.ml.serving.spool import Spool
 from include.core.ml.tracking import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastapi import FastAPI
+
+    from include.core.ml.spec import ModelSpec
 
 
 def main() -> None:
     """Serve until terminated."""
     parser = argparse.ArgumentParser(prog="python -m include.core.ml.serving", description=__doc__)
-    parser.add_argument("spec", type=resolve_name, help="the ModelSpec, as package.module:NAME")
+    parser.add_argument("specs", type=_specs, help="a ModelSpec, or a tuple of them, as package.module:NAME")
     parser.add_argument("--mlflow-uri", required=True, help="MLflow's URL, http://host:port")
     parser.add_argument("--mlflow-login", default="", help="user in MLflow, if it has users; needs only to read")
     parser.add_argument("--mlflow-password-file", type=Path, help="file with that user's password")
-    parser.add_argument("--model", help="name of the registered model, if it isn't the spec's")
+    parser.add_argument("--model", help="name of the registered model of the only spec, if it isn't the spec's")
     parser.add_argument(
         "--warehouse-file",
         required=True,
@@ -36,18 +45,23 @@ def main() -> None:
     parser.add_argument("--port", required=True, type=int)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    name = arguments.model or arguments.spec.name
+    if arguments.model and len(arguments.specs) > 1:
+        parser.error(f"--model {arguments.model}: there are {len(arguments.specs)} specs")
     password = arguments.mlflow_password_file.read_text().strip() if arguments.mlflow_password_file else ""
     server = Server(arguments.mlflow_uri, arguments.mlflow_login, password)
 
     def warehouse() -> str:
         return str(arguments.warehouse_file.read_text().strip())
 
-    follower = Follower(Champions(server, name, warehouse), arguments.spec.trusted_types)
-    spool = Spool(arguments.spool, warehouse)
-    app = create_app(arguments.spec, name, follower, spool)
+    apps: dict[str, FastAPI] = {}
+    for spec in arguments.specs:
+        name = arguments.model or spec.name
+        follower = Follower(Champions(server, name, warehouse), spec.trusted_types)
+        # One file for each model, since each writes with a connection of its own; the first keeps the given name.
+        file = arguments.spool.with_stem(f"{arguments.spool.stem}-{name}") if apps else arguments.spool
+        apps[spec.path] = create_app(spec, name, follower, Spool(file, warehouse))
     uvicorn.run(
-        app,
+        several(apps),
         host=arguments.host,
         port=arguments.port,
         access_log=False,
@@ -55,6 +69,11 @@ def main() -> None:
         ws="none",
         limit_concurrency=MAX_CONNECTIONS,
     )
+
+
+def _specs(name: str) -> Sequence[ModelSpec]:
+    resolved = resolve_name(name)
+    return resolved if isinstance(resolved, tuple) else (resolved,)
 
 
 if __name__ == "__main__":

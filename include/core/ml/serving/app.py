@@ -83,7 +83,10 @@ class Health(BaseModel):
 
 
 def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> FastAPI:
-    """Return the application that serves the champion of the registered model ``name``, described by ``spec``."""
+    """Return the application that serves the champion of the registered model ``name``, described by ``spec``.
+
+    Its ``state.health`` holds the functions whose results ``/metrics`` shows.
+    """
     schemas = Schemas.of(spec)
     predictor = Predictor(spec, spool)
 
@@ -121,7 +124,9 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
         """Return the state of the server as metrics for Prometheus."""
-        return exposition(health())
+        return exposition(check() for check in app.state.health)
+
+    app.state.health = [health]
 
     async def predict(
         request: Any,

@@ -27,7 +27,7 @@ class ModelServer:
     """The server of a spec's model at ``url``. Every method raises :class:`ServingError` on a wrong response."""
 
     def __init__(self, url: str, spec: ModelSpec) -> None:
-        self.url, self._spec = url.rstrip("/"), spec
+        self.url, self._spec = url.rstrip("/") + spec.path, spec
         self._api = HttpApi("the model server", Egress.internal(url), limits=LIMITS)
 
     def health(self) -> dict[str, Any]:

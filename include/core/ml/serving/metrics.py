@@ -9,47 +9,50 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from prometheus_client import Metric
 
     from include.core.ml.serving.app import Health
 
 
-class _State:
-    """Metrics of one state."""
+class _States:
+    """Metrics of the states of models."""
 
-    def __init__(self, health: Health) -> None:
-        self._health = health
+    def __init__(self, states: Iterable[Health]) -> None:
+        self._states = list(states)
 
     def collect(self) -> Iterator[Metric]:
-        health = self._health
-        families: list[tuple[Metric, float]] = [
-            (_gauge("version", "Served version of the model; 0 if there is none."), health.version or 0),
-            (_gauge("refused", "Whether the registry's champion can't be served."), health.is_refused),
+        families: list[tuple[Metric, Callable[[Health], float]]] = [
+            (_gauge("version", "Served version of the model; 0 if there is none."), lambda state: state.version or 0),
+            (_gauge("refused", "Whether the registry's champion can't be served."), lambda state: state.is_refused),
             (
                 _gauge("log_failing", "Whether the last try to write to the warehouse failed."),
-                health.log_error is not None,
+                lambda state: state.log_error is not None,
             ),
-            (_gauge("log_waiting_rows", "Rows that aren't in the warehouse yet."), health.log_waiting),
+            (
+                _gauge("log_waiting_rows", "Rows that aren't in the warehouse yet."),
+                lambda state: state.log_waiting,
+            ),
             (
                 CounterMetricFamily(
                     "spellbook_model_failed_requests",
                     "Requests that the model had no valid answer to.",
                     labels=["model"],
                 ),
-                health.failed_requests,
+                lambda state: state.failed_requests,
             ),
         ]
         for family, value in families:
-            family.add_metric([health.model], float(value))  # type: ignore[attr-defined]
+            for state in self._states:
+                family.add_metric([state.model], float(value(state)))  # type: ignore[attr-defined]
             yield family
 
 
-def exposition(health: Health) -> Response:
-    """Return the metrics of a state."""
+def exposition(states: Iterable[Health]) -> Response:
+    """Return the metrics of the states of models."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_State(health))
+    registry.register(_States(states))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
