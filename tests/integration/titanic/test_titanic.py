@@ -364,7 +364,7 @@ def test_a_deployment_killed_between_upload_and_promotion_is_resumed(
     known = (*astuple(mlflow.server), registry.name, serving.warehouse)
     for step in ("create_model_version", "set_registered_model_alias"):
         killed = subprocess.run(
-            [sys.executable, "-c", KILLED, step, str(candidate), *known, serving.server.url],
+            [sys.executable, "-c", KILLED, step, str(candidate), *known, serving.server.url.removesuffix(TITANIC.path)],
             cwd=REPOSITORY,
             env=process_environment(),
             capture_output=True,
