@@ -133,5 +133,5 @@ manifest: install ## update the dbt manifest after a change in include/dbt
 soak: install ## count how many of RUNS=50 cold starts of `make run` succeed; BUSY=4 busy programs run in parallel
 	@$(VENV) -m benchmarks.soak $${RUNS:+--runs "$$RUNS"} $${BUSY:+--busy "$$BUSY"}
 
-bench: install ## measure the times that the README states; OF=gates, drift, serving …: what that module of benchmarks measures
+bench: install ## measure the times in docs/performance.md; OF=gates, drift, serving …: what that module of benchmarks measures
 	@$(VENV) -m benchmarks$${OF:+".$$OF"}

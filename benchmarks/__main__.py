@@ -1,4 +1,4 @@
-"""Measure the times that the README states for `make run`: `make bench`.
+"""Measure the times in docs/performance.md for `make run`: `make bench`.
 
 Each measurement is a whole command, run as a user would in a clone of the last commit. The baseline of a run is the
 same work without Airflow, see :mod:`benchmarks.baseline`.
