@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview new-source new-model remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview sql new-source new-model remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -41,6 +41,9 @@ preview: install ## show what a run would change: DAG=… DATE=…; or judge a f
 	  $(VENV) -m include.command preview --source "$${SOURCE:?set DAG=, or SOURCE= and FILE=}" --file "$${FILE:?set FILE=}" \
 	    $${DATE:+--date "$$DATE"} $${JSON:+--json}; \
 	fi
+
+sql: install ## show rows of the warehouse: QUERY='SELECT * FROM weather_data', or its tables without one
+	@$(VENV) -m devstack sql $${QUERY:+"$$QUERY"}
 
 new-source: install ## create a source's YAML: NAME=orders with a test, or NAME=orders FROM=orders.csv from a file's rows
 	@$(VENV) -m devstack.sources new "$${NAME:?set NAME=, such as NAME=orders}" $${FROM:+--from "$$FROM"}

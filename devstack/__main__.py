@@ -1,4 +1,4 @@
-"""The embedded stack: ``python -m devstack up|run|preview|reproduce|roll-back|migrate|status|down|clean``.
+"""The embedded stack: ``python -m devstack up|run|preview|sql|reproduce|roll-back|migrate|status|down|clean``.
 
 ``make help`` lists the short forms.
 """
@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import models, preview
+from devstack import models, preview, sql
 from devstack.api import Airflow
 from devstack.environment import ADMIN, Upstream, local_url, process_environment
 from devstack.errors import StackError
 from devstack.fill import Fill, keep_filled
-from devstack.postgres import Postgres
+from devstack.postgres import WAREHOUSE, Postgres
 from devstack.process import Record, spawn
 from devstack.run import run
 from devstack.stack import Stack
@@ -64,7 +64,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
     commands = parser.add_subparsers(
-        required=True, metavar="up|run|preview|reproduce|roll-back|migrate|status|down|clean"
+        required=True, metavar="up|run|preview|sql|reproduce|roll-back|migrate|status|down|clean"
     )
 
     up = commands.add_parser("up", help="start everything, with Airflow's web UI; follow until Ctrl-C, then stop it")
@@ -86,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     preview_parser.add_argument("--conf", type=_conf, default={}, help="the run's conf, a JSON object")
     preview_parser.add_argument("--json", action="store_true", help="print the previews as JSON, the rest on stderr")
     preview_parser.set_defaults(command=_preview)
+
+    sql_parser = commands.add_parser("sql", help="show the rows of a query of the warehouse, or its tables")
+    sql_parser.add_argument("query", nargs="?", default="", help="one SELECT")
+    sql_parser.set_defaults(command=_sql)
 
     reproduce_parser = commands.add_parser("reproduce", help="train a registered model again and compare the files")
     reproduce_parser.add_argument("version", nargs="?", default="", help="version or MLflow run; default: the champion")
@@ -141,6 +145,12 @@ def _run_dag(
 
 def _reproduce(arguments: argparse.Namespace, console: Console) -> bool:
     return not models.reproduce(console, _stack(console), arguments.model, arguments.version)
+
+
+def _sql(arguments: argparse.Namespace, console: Console) -> None:
+    stack = _stack(console)
+    stack.ensure(("postgres",))
+    sql.show(console, Postgres.of(stack.state).uri(WAREHOUSE), arguments.query)
 
 
 def _roll_back(arguments: argparse.Namespace, console: Console) -> bool:

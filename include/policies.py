@@ -19,11 +19,11 @@ from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryActi
 
 from include.core.errors import MissingInputError, PermanentError
 from include.core.settings import STRICT_MODE
-from include.house_rules import STRICT, broken_rules, leave_note
+from include.house_rules import STRICT, broken_rules, documentation_of, leave_note
 from include.ops.alerts.alert import UNWATCHED
 from include.ops.alerts.callbacks import on_dag_failure, on_dag_success, on_deadline, on_task_failure
 from include.ops.alerts.runbooks import runbook_of
-from include.ops.alerts.wording import advice_of, schedule_in_words
+from include.ops.alerts.wording import advice_of, first_line, schedule_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +68,8 @@ DEADLINE = timedelta(hours=6)
 def dag_policy(dag: DAG) -> None:
     """Add alerts and a deadline to a DAG, in addition to its own, and a note of the rules that it breaks.
 
+    A DAG without a description gets the first line of its documentation, which the UI's list shows.
+
     Raises:
         AirflowClusterPolicyViolation: in strict mode, with one line for each broken rule, and how to fix it.
         ValueError: if ``SPELLBOOK_STRICT`` is neither true nor false.
@@ -76,6 +78,7 @@ def dag_policy(dag: DAG) -> None:
         leave_note(dag)
     elif problems := broken_rules(dag, STRICT):
         raise AirflowClusterPolicyViolation(f"DAG {dag.dag_id!r} is refused:\n- " + "\n- ".join(problems))
+    dag.description = dag.description or first_line(documentation_of(dag))
     if dag.dag_id not in UNWATCHED:
         dag.on_failure_callback = _with(dag.on_failure_callback, on_dag_failure)
         dag.on_success_callback = _with(dag.on_success_callback, on_dag_success)

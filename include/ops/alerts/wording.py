@@ -79,6 +79,11 @@ def advice_of(doc: str | None) -> str:
     return in_a_line(section[1], ADVICE_LENGTH) if section else ""
 
 
+def first_line(doc: str) -> str | None:
+    """Return the first line of a documentation that has text, without the mark of a heading."""
+    return next((text for line in doc.splitlines() if (text := line.strip(" #"))), None)
+
+
 def _assets(condition: Any) -> set[str]:
     """Return the names of the assets in a condition, which may be nested."""
     if parts := getattr(condition, "objects", None):

@@ -135,3 +135,19 @@ def test_strict_is_true_or_false(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STRICT_MODE.name, "yes")
     with pytest.raises(ValueError, match="SPELLBOOK_STRICT='yes' is neither true nor false"):
         after_policy()
+
+
+@pytest.mark.parametrize(
+    ("doc", "own", "expected"),
+    [
+        ("\n# Brews potions\n\n## What\nx", None, "Brews potions"),
+        ("Brews potions.", "Mine", "Mine"),
+        (None, None, None),
+        (" \n", None, None),
+    ],
+)
+def test_a_dag_is_described_by_the_first_line_of_its_documentation(
+    doc: str | None, own: str | None, expected: str | None
+) -> None:
+    dag = after_policy(doc_md=doc, description=own)
+    assert DagSerialization.to_dict(dag)["dag"].get("description") == expected

@@ -64,15 +64,15 @@ def _print_rows(console: Console, title: str, rows: list[Row]) -> None:
 
 
 def _print(console: Console, title: str, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    table = Table(title=_printable(title), title_justify="left")
+    table = Table(title=printable(title), title_justify="left")
     for name in header:
-        table.add_column(_printable(name), overflow="fold")
+        table.add_column(printable(name), overflow="fold")
     for row in rows:
-        table.add_row(*map(_printable, row))
+        table.add_row(*map(printable, row))
     console.print(table)
 
 
-def _printable(text: str) -> Text:
+def printable(text: str) -> Text:
     """Return a text without markup and control characters, which could change the terminal."""
     return _whole(text if len(text) <= WIDEST else text[:WIDEST] + "…")
 
