@@ -147,10 +147,13 @@ def _reproduce(arguments: argparse.Namespace, console: Console) -> bool:
     return not models.reproduce(console, _stack(console), arguments.model, arguments.version)
 
 
-def _sql(arguments: argparse.Namespace, console: Console) -> None:
+def _sql(arguments: argparse.Namespace, console: Console) -> bool:
     stack = _stack(console)
     stack.ensure(("postgres",))
-    sql.show(console, Postgres.of(stack.state).uri(WAREHOUSE), arguments.query)
+    database = Postgres.of(stack.state)
+    database.prepare_warehouse()
+    sql.show(console, database.uri(WAREHOUSE), arguments.query)
+    return False
 
 
 def _roll_back(arguments: argparse.Namespace, console: Console) -> bool:

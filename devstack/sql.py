@@ -7,16 +7,18 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from devstack.errors import StackError
-from include.core.warehouse.preview.terminal import printable
+from include.core.warehouse.preview.terminal import printable, whole
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Shown = tuple[list[str], list[tuple[Any, ...]]]
 """Names of columns, and rows."""
 
 SHOWN = 100
+WIDEST = 1_000_000
 TABLES = """
 SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname !~ '^(pg_|information_schema$)' ORDER BY 1, 2
@@ -35,16 +37,29 @@ def show(console: Console, uri: str, query: str) -> None:
             names, rows = _rows(connection, query) if query else _tables(connection)
     except psycopg.Error as error:
         raise StackError(f"QUERY: {str(error).strip()}") from error
-    table = Table()
-    for name in names:
-        table.add_column(printable(name))
-    for row in rows[:SHOWN] if query else rows:
-        table.add_row(*(printable("NULL" if value is None else str(value)) for value in row))
-    console.print(table)
+    shown = [["NULL" if value is None else str(value) for value in row] for row in rows]
+    _print(console, names, shown[:SHOWN] if query else shown)
     if query and len(rows) > SHOWN:
         console.print(f"the first {SHOWN} rows; LIMIT and OFFSET show others")
     if not query:
         console.print("make sql QUERY='SELECT * FROM weather_data' shows the rows of one")
+
+
+def _print(console: Console, names: list[str], rows: list[list[str]]) -> None:
+    """Print rows as a table or, if that is too wide, each as a list."""
+    table = Table()
+    for name in names:
+        table.add_column(printable(name))
+    for row in rows:
+        table.add_row(*map(printable, row))
+    if Measurement.get(console, console.options.update(width=WIDEST), table).maximum <= console.width:
+        console.print(table)
+        return
+    widest = max(map(len, names))
+    for number, row in enumerate(rows, 1):
+        console.rule(f"row {number}", align="left")
+        for name, value in zip(names, row, strict=True):
+            console.print(whole(f"{name:{widest}}  {value}"), soft_wrap=True)
 
 
 def _rows(connection: Connection, query: str) -> Shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 
 import psycopg
@@ -39,6 +40,14 @@ def test_tables_and_rows_are_shown(shop: str) -> None:
     assert "[bold]101" not in rows
     assert f"the first {SHOWN} rows" in rows
     assert "the first" not in shown(shop, "SELECT 1 AS one")
+
+
+def test_rows_that_are_too_wide_for_a_table_are_lists(shop: str) -> None:
+    query = "SELECT n, repeat('x', 300) AS long, c.* FROM shop, pg_class AS c WHERE relname = 'shop' ORDER BY n LIMIT 2"
+    wide = shown(shop, query)
+    assert "row 2 ─" in wide
+    assert re.search(r"^n +2$", wide, re.MULTILINE)
+    assert re.search(r"^long +x{300}$", wide, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def show(console: Console, preview: Preview) -> None:
     """Print counts, rejected rows and the first accepted rows."""
     _print_counts(console, preview)
     if preview.refused:
-        console.print(_whole(f"refused: {preview.refused.message}"), style="red")
+        console.print(whole(f"refused: {preview.refused.message}"), style="red")
     _print_rows(console, f"{preview.dataset}: the first accepted rows", preview.sample)
 
 
@@ -32,7 +32,7 @@ def show_load(console: Console, preview: LoadPreview) -> None:
     _print_counts(console, preview)
     if not preview.complete:
         missing = f"; missing: {', '.join(preview.missing)}" if preview.missing else ""
-        console.print(_whole(f"the load would be incomplete{missing}"), style="red")
+        console.print(whole(f"the load would be incomplete{missing}"), style="red")
     if preview.columns:
         _print(console, "Changed rows by column", preview.columns, [map(str, preview.columns.values())])
     _print_rows(console, "Added", preview.examples.added)
@@ -73,11 +73,12 @@ def _print(console: Console, title: str, header: Iterable[str], rows: Iterable[I
 
 
 def printable(text: str) -> Text:
-    """Return a text without markup and control characters, which could change the terminal."""
-    return _whole(text if len(text) <= WIDEST else text[:WIDEST] + "…")
+    """Return the start of a text, without markup and control characters, which could change the terminal."""
+    return whole(text if len(text) <= WIDEST else text[:WIDEST] + "…")
 
 
-def _whole(text: str) -> Text:
+def whole(text: str) -> Text:
+    """Return a text without markup and control characters, however long it is."""
     return Text("".join(char if char.isprintable() or char == "\n" else "�" for char in text))
 
 
