@@ -162,10 +162,8 @@ def _names(headers: Sequence[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for header in headers:
         name = re.sub(r"\W+", "_", header, flags=re.ASCII).strip("_")
-        if not name or name[0].isdigit():
+        if not name.isidentifier() or keyword.iskeyword(name) or hasattr(BaseModel, name) or name.startswith("model_"):
             name = f"column_{name}"
-        if keyword.iskeyword(name) or hasattr(BaseModel, name) or name.startswith("model_"):
-            name = f"{name}_"
         if name in names.values():
             [other] = [known for known, its in names.items() if its == name]
             raise DataError(f"DATA: the columns {other!r} and {header!r} are both the field {name}; rename one")

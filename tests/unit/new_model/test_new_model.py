@@ -58,16 +58,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def spec_of(root: Path, table: pd.DataFrame, segment: str = "") -> Any:
     write("tumour", inspect(csv(table), "malignant", segment), csv(table), root)
     importlib.invalidate_caches()
-    return importlib.import_module("include.domains.tumour.spec").TUMOUR
+    return importlib.import_module("include.domains.tumour.spec").SPEC
 
 
 def test_the_columns_become_a_schema(root: Path) -> None:
     spec = spec_of(root, tumours())
-    assert spec.columns == ["mean_radius", "mean_texture", "class_", "size"]
+    assert spec.columns == ["mean_radius", "mean_texture", "column_class", "size"]
     assert dict(spec.dtypes) == {
         "mean_radius": "float64",
         "mean_texture": "float64",
-        "class_": "float64",
+        "column_class": "float64",
         "size": "str",
     }
     rows = importlib.import_module("include.domains.tumour.rows").ROWS.read(csv(tumours()))
@@ -76,10 +76,10 @@ def test_the_columns_become_a_schema(root: Path) -> None:
     assert sorted(spec.segment(rows).unique()) == ["large", "middle", "missing", "small"]
     assert spec.thresholds().accuracy == pytest.approx(0.63)
     row = strict(spec.row)
-    assert row(mean_radius=12, class_=80.5).model_dump()["size"] is None
+    assert row(mean_radius=12, column_class=80.5).model_dump()["size"] is None
     for wrong in ({"mean_radius": -1}, {"size": "huge"}, {"mean_radius": "12"}, {"other": 1}):
         with pytest.raises(ValidationError):
-            row(**{"mean_radius": 12, "class_": 80.5} | wrong)
+            row(**{"mean_radius": 12, "column_class": 80.5} | wrong)
 
 
 def test_each_estimator_is_fitted_asked_and_stored(root: Path) -> None:
@@ -112,7 +112,7 @@ def test_what_a_file_says_is_never_code(root: Path) -> None:
     table["note"] = [f"{HOSTILE} {number}" for number in range(len(table))]
     table = table.rename(columns={"note": f"note\n{HOSTILE}"})
     spec = spec_of(root, table)
-    [name] = set(spec.columns) - {"mean_radius", "mean_texture", "class_"}
+    [name] = set(spec.columns) - {"mean_radius", "mean_texture", "column_class"}
     rows = importlib.import_module("include.domains.tumour.rows").ROWS.read(csv(table))
     assert HOSTILE in set(rows[name])
     assert not hasattr(importlib.import_module("include.domains.tumour.rows"), "os")
