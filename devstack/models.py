@@ -11,6 +11,8 @@ from include.core.ml.tracking_server import PIPELINE
 from include.core.settings import SERVING_PATIENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from devstack.stack import Stack
@@ -73,12 +75,21 @@ def _model(stack: Stack, name: str) -> tuple[ModelSpec, Registry]:
     from include.core.ml.tracking import Server
     from include.models import SPECS
 
-    specs = {spec.name: spec for spec in SPECS}
-    if not specs:
-        raise StackError("no domain has a model")
-    if (not name and len(specs) > 1) or (name and name not in specs):
-        raise StackError(f"NAME={name}: allowed: {', '.join(specs)}")
-    spec = specs[name or next(iter(specs))]
+    spec = choose(SPECS, name)
     state = stack.state
     server = Server(local_url(state, "mlflow"), PIPELINE, state.secret(f"mlflow-{PIPELINE}"))
     return spec, Registry(server, spec.name, lambda: Postgres.of(state).uri(WAREHOUSE))
+
+
+def choose(specs: Sequence[ModelSpec], name: str) -> ModelSpec:
+    """Return the spec called ``name``, or the only one if it is empty.
+
+    Raises:
+        StackError: naming those that there are.
+    """
+    named = {spec.name: spec for spec in specs}
+    if not named:
+        raise StackError("no domain has a model")
+    if name not in named and (name or len(named) > 1):
+        raise StackError(f"NAME={name}: allowed: {', '.join(named)}")
+    return named[name or next(iter(named))]

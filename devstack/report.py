@@ -139,7 +139,7 @@ def _rows(console: Console, loads: list[dict[str, Any]]) -> bool:
     table = Table(title="Rows: in = loaded + quarantined", title_justify="left")
     replayed = any(load["replayed_from"] for load in loads)
     origin = ("replay of",) if replayed else ()
-    for heading in ("dataset", "partition", *origin, "in", "loaded", "quarantined", "complete"):
+    for heading in ("dataset", "partition", *origin, "in", "loaded", "quarantined", "full"):
         is_number = heading in {"in", "loaded", "quarantined"}
         table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
     for load in loads:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
 from devstack.errors import StackError
+from devstack.generated import regenerate, tidy
 from devstack.new_model.files import write
 from devstack.new_model.table import inspect
 from devstack.state import REPOSITORY
@@ -35,15 +35,12 @@ def main() -> int:
     for header, reason in table.left_out.items():
         print(f"left out: column {header!r}: {reason}")
     print(f"judged by segment: {table.segment or 'no, there is no column with a few texts'}")
-    python = [str(path) for path in files if path.suffix == ".py"]
-    subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--fix-only", "--quiet", *python], cwd=REPOSITORY, check=True
-    )
-    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", *python], cwd=REPOSITORY, check=True)
-    for module in ("devstack.catalogue", "deploy.derived"):
-        subprocess.run([sys.executable, "-m", module], cwd=REPOSITORY, check=True)
+    tidy(REPOSITORY, [path.relative_to(REPOSITORY).as_posix() for path in files])
+    regenerate(REPOSITORY)
     name = arguments.name
-    print(f"fill in the card's TODOs in include/domains/{name}/spec.py, then: make gate, make run DAG={name}_model")
+    print(
+        f"state what the card leaves open in include/domains/{name}/spec.py, then: make gate, make run DAG={name}_model"
+    )
     return 0
 
 

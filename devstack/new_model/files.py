@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from devstack.errors import StackError
 from devstack.removal.repository import DATA_README
@@ -63,13 +63,17 @@ def write(name: str, table: Table, content: bytes, root: Path = REPOSITORY) -> l
 def _with_entry(readme: str, name: str) -> str:
     """Return the page about the data with a line for a model's list, at the end of its first table."""
     table, blank, rest = readme.partition("|\n\n")
-    return f"{table}|\n| `{name}/` | training list of `{name}_model` | TODO | TODO |\n\n{rest}" if blank else readme
+    return (
+        f"{table}|\n| `{name}/` | training list of `{name}_model` | to be stated | to be stated |\n\n{rest}"
+        if blank
+        else readme
+    )
 
 
 def _rendered(name: str, table: Table) -> dict[str, str]:
     environment = Environment(
         loader=PackageLoader("devstack.new_model"),
-        autoescape=False,  # noqa: S701  # none of the templates is HTML
+        autoescape=select_autoescape(),  # of HTML, which none of the templates is
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

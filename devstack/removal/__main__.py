@@ -10,6 +10,7 @@ from pathlib import Path
 
 from devstack.catalogue.read import read
 from devstack.errors import StackError
+from devstack.generated import regenerate, tidy
 from devstack.removal import python_files, text_files
 from devstack.removal.plan import NEEDED, Plan, RefusedError
 from devstack.removal.python_files import UncuttableError
@@ -48,9 +49,8 @@ def main() -> int:
         else:
             (repository.root / path).write_text(text, encoding="utf-8")
             print(f"changed  {path}")
-    _tidy([path for path, text in changed.items() if path.endswith(".py") and text is not None])
-    for module in ("devstack.catalogue", "deploy.derived"):
-        subprocess.run([sys.executable, "-m", module], cwd=repository.root, check=True)
+    tidy(repository.root, [path for path, text in changed.items() if text is not None])
+    regenerate(repository.root)
     return 0
 
 
@@ -95,14 +95,6 @@ def _edited(plan: Plan) -> dict[str, str | None]:
             is_empty = path.endswith(".py") and python_files.has_tests(text) and not python_files.has_tests(shorter)
             changed[path] = None if is_empty else shorter
     return changed
-
-
-def _tidy(paths: list[str]) -> None:
-    """Remove unused imports, and format the files."""
-    ruff = [sys.executable, "-m", "ruff"]
-    for command in (["check", "--fix-only", "--quiet", "--select", "F401,I001"], ["format", "--quiet"]):
-        if paths:
-            subprocess.run([*ruff, *command, *paths], cwd=Repository().root, check=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from devstack import environment
-from devstack.environment import Upstream, airflow, connections, fingerprint, process_environment
+from devstack.environment import Upstream, airflow, changed_names, connections, fingerprint, process_environment
 from devstack.errors import StackError
 from devstack.state import REPOSITORY, State
 from include import settings
@@ -136,3 +136,7 @@ def test_an_unknown_upstream_is_refused_with_what_is_allowed(monkeypatch: pytest
         Upstream.from_environment()
     monkeypatch.setenv("SPELLBOOK_UPSTREAM", "replay")
     assert Upstream.from_environment() is Upstream.REPLAY
+
+
+def test_a_service_that_was_started_without_a_fingerprint_differs() -> None:
+    assert changed_names("", '{"include.domains.churn.spec": "served"}') == ["include.domains.churn.spec"]

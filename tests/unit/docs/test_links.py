@@ -20,6 +20,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_every_link_leads_somewhere() -> None:
+    assert {"README.md", "docs/README.md"} <= set(PAGES)
     wrong = []
     for name in PAGES:
         page = REPOSITORY / name

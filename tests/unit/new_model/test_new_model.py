@@ -101,7 +101,10 @@ def test_every_written_file_is_valid(root: Path) -> None:
         if path.suffix == ".py":
             ast.parse(path.read_text())
     assert table.left_out == {"note": "it has 569 different texts; at most 30 make a category"}
-    assert "| `tumour/` | training list of `tumour_model` | TODO | TODO |" in (root / DATA_README).read_text()
+    assert (
+        "| `tumour/` | training list of `tumour_model` | to be stated | to be stated |"
+        in (root / DATA_README).read_text()
+    )
     with pytest.raises(StackError, match=r"include/domains/tumour/.* exists already"):
         write("tumour", table, csv(tumours()), root)
 

@@ -1,0 +1,28 @@
+"""Brings formatted and generated files up to date after files were written or removed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def tidy(root: Path, paths: Iterable[str]) -> None:
+    """Remove unused imports from Python files, given relative to ``root``, and format them."""
+    if python := [path for path in paths if path.endswith(".py")]:
+        _run(root, "ruff", "check", "--fix-only", "--quiet", "--select", "F401,I001", *python)
+        _run(root, "ruff", "format", "--quiet", *python)
+
+
+def regenerate(root: Path) -> None:
+    """Generate ``docs/DAGS.md``, and the keys and secrets that Compose lists."""
+    _run(root, "devstack.catalogue")
+    _run(root, "deploy.derived")
+
+
+def _run(root: Path, *command: str) -> None:
+    subprocess.run([sys.executable, "-m", *command], cwd=root, check=True)
