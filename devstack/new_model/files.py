@@ -40,7 +40,7 @@ def write(name: str, table: Table, content: bytes, root: Path = REPOSITORY) -> l
     """Write a model's files, and the list beside the other data; return the paths of what was written.
 
     Raises:
-        StackError: if the name is invalid, or a file exists; nothing is written.
+        StackError: if the name is invalid or an everyday word, or a file exists; nothing is written.
     """
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         raise StackError(
@@ -53,7 +53,13 @@ def write(name: str, table: Table, content: bytes, root: Path = REPOSITORY) -> l
     for path in files:
         if path.exists() or (path.parent.name == name and path.parent.exists()):
             raise StackError(f"{path.relative_to(root)}: it or its folder exists already; choose another NAME")
-    files[root / DATA_README] = _with_entry((root / DATA_README).read_text(encoding="utf-8"), name).encode()
+    readme = (root / DATA_README).read_text(encoding="utf-8")
+    if re.search(rf"\b{name}\b", readme):
+        raise StackError(
+            f"NAME={name}: a word of {DATA_README}, in which `make remove-domain` couldn't tell the model's line from"
+            " others; choose another NAME"
+        )
+    files[root / DATA_README] = _with_entry(readme, name).encode()
     for path, data in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)

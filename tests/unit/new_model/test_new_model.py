@@ -145,7 +145,7 @@ def test_a_missing_target_and_few_rows_are_refused() -> None:
         inspect(csv(tumours().head(99)), "malignant")
 
 
-@pytest.mark.parametrize("name", ["Churn", "1a", "a", "class", "../x", "a-b", "titanic" * 9])
+@pytest.mark.parametrize("name", ["Churn", "1a", "a", "class", "../x", "a-b", "titanic" * 9, "rows"])
 def test_a_bad_name_is_refused(root: Path, name: str) -> None:
     with pytest.raises(StackError, match="NAME="):
         write(name, inspect(csv(tumours()), "malignant"), csv(tumours()), root)
