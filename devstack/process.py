@@ -100,13 +100,17 @@ def is_listening(process: psutil.Process, port: int) -> bool:
     """Tell whether the process, or a descendant of it, listens on a TCP port."""
     try:
         processes = [process, *process.children(recursive=True)]
-        return any(
-            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
-            for member in processes
-            for connection in member.net_connections(kind="tcp")
-        )
     except psutil.NoSuchProcess:
         return False
+    return any(_listens(member, port) for member in processes)
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    try:
+        connections = process.net_connections(kind="tcp")
+    except (psutil.NoSuchProcess, psutil.AccessDenied):  # Airflow hides those that supervise a task; they don't listen
+        return False
+    return any(connection.status == psutil.CONN_LISTEN and connection.laddr.port == port for connection in connections)
 
 
 def stop(process: psutil.Process, grace: float = 10) -> None:

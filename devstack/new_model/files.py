@@ -54,7 +54,7 @@ def write(name: str, table: Table, content: bytes, root: Path = REPOSITORY) -> l
         if path.exists() or (path.parent.name == name and path.parent.exists()):
             raise StackError(f"{path.relative_to(root)}: it or its folder exists already; choose another NAME")
     readme = (root / DATA_README).read_text(encoding="utf-8")
-    if re.search(rf"\b{name}\b", readme):
+    if name in re.findall(r"\w+", readme):
         raise StackError(
             f"NAME={name}: a word of {DATA_README}, in which `make remove-domain` couldn't tell the model's line from"
             " others; choose another NAME"

@@ -117,7 +117,8 @@ def test_every_component_still_answers(replayed: Replayed, target: Target) -> No
     assert processes(target) == replayed.processes
     beats = {name: airflow.heartbeat(name) for name in ("scheduler", "dag_processor", "triggerer")}
     until(stack, lambda: all(airflow.heartbeat(name) != beat for name, beat in beats.items()), "the next heartbeats")
-    assert {part.get("status") for part in airflow.get("/monitor/health").values()} == {"healthy"}
+    # On a busy machine, a heartbeat is at times older than what counts as healthy.
+    until(stack, lambda: {part["status"] for part in airflow.get("/monitor/health").values()} == {"healthy"}, "health")
     load(airflow, ECHO, stack)
     assert sorted(airflow.import_errors()) == ["hostile_check.py"]
     replayed.replay.start(ECHO, "afterwards", after="all")
