@@ -80,7 +80,7 @@ clean: install ## stop everything and delete the stack's data
 	@$(VENV) -m devstack clean
 
 test: install .venv-spark/installed ## run the gate, unit and integration tests; with E2E=1, those of `make e2e` too
-	@$(PYTEST) tests/gate tests/unit tests/integration $(if $(E2E),tests/e2e) $(SIDE_BY_SIDE) $(if $(E2E),3,2)
+	@$(PYTEST) tests/gate tests/unit tests/integration $(if $(E2E),tests/e2e) $(SIDE_BY_SIDE) 2
 
 gate: install ## check every DAG before a commit, in seconds
 	@$(PYTEST) tests/gate
@@ -104,7 +104,7 @@ faults-soak: install ## inject FAULTS=50 random faults while runs go on, then ch
 	@$(VENV) -m tests.faults.soak $${FAULTS:+--faults "$$FAULTS"} $${SEED:+--seed "$$SEED"}
 
 e2e: install .venv-spark/installed ## test the web UI in Chromium, the Compose stack if there is a container engine, and removals
-	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE) 3
+	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE) 2
 
 weekly: install .venv-spark/installed ## run the tests that take too long for every push
 	@$(PYTEST) tests -m weekly
