@@ -19,16 +19,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import models, preview, sql
+from devstack import models, own_settings, preview, sql
 from devstack.api import Airflow
-from devstack.environment import ADMIN, Upstream, local_url, process_environment
+from devstack.environment import ADMIN, Upstream, connection_uri, local_url, process_environment
 from devstack.errors import StackError
 from devstack.fill import Fill, keep_filled
-from devstack.postgres import WAREHOUSE, Postgres
+from devstack.postgres import Postgres
 from devstack.process import Record, spawn
 from devstack.run import run
 from devstack.stack import Stack
@@ -36,7 +37,10 @@ from devstack.state import REPOSITORY, State
 from devstack.trigger import Kind, check_period
 from include.core.errors import PermanentError
 from include.core.ml.errors import ServingError
-from include.core.warehouse.migrations import migrate
+from include.core.settings import POSTGRES
+from include.core.warehouse.connect import connect, conninfo
+from include.core.warehouse.errors import NotMigratedError
+from include.core.warehouse.migrations import migrate, require_migrated
 from include.core.warehouse.preview.model import RunPreview
 
 
@@ -45,6 +49,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     console = Console(soft_wrap=True)
     try:
+        arguments.own = own_settings.described(own_settings.load())
         return int(arguments.command(arguments, console))
     except (StackError, PermanentError, ServingError) as error:
         console.print(f"[red]{escape(str(error))}[/]", highlight=False)
@@ -138,46 +143,75 @@ def _run_dag(
     scheduled = kind is Kind.ASSET
     if up and up.process():  # use the stack that `make up` started as it is
         upstream, scheduled = Upstream(up.fingerprint), True
-    stack = Stack(state, upstream, schedule=scheduled, say=lambda line: console.print(f"[dim]{line}[/]"))
-    _keep(state)
+    stack = _stack(arguments, console, upstream, schedule=scheduled, loads=True)
     return run(console, stack, arguments.dag_id, kind, arguments.date, last, conf, previewed=previewed)
 
 
 def _reproduce(arguments: argparse.Namespace, console: Console) -> bool:
-    return not models.reproduce(console, _stack(console), arguments.model, arguments.version)
+    return not models.reproduce(console, _stack(arguments, console), arguments.model, arguments.version)
 
 
 def _sql(arguments: argparse.Namespace, console: Console) -> bool:
-    stack = _stack(console)
+    stack = _stack(arguments, console)
     stack.ensure(("postgres",))
-    database = Postgres.of(stack.state)
-    database.prepare_warehouse()
-    sql.show(console, database.uri(WAREHOUSE), arguments.query)
+    Postgres.of(stack.state).prepare_warehouse()
+    sql.show(console, conninfo(stack.warehouse_uri), arguments.query)
     return False
 
 
 def _roll_back(arguments: argparse.Namespace, console: Console) -> bool:
-    return not models.roll_back(console, _stack(console), arguments.model)
+    return not models.roll_back(console, _stack(arguments, console), arguments.model)
 
 
-def _stack(console: Console) -> Stack:
+def _stack(
+    arguments: argparse.Namespace,
+    console: Console,
+    upstream: Upstream = Upstream.REPLAY,
+    *,
+    schedule: bool = False,
+    loads: bool = False,
+) -> Stack:
+    """Return the stack, with a user's own settings, which are named; check their warehouse if something is loaded."""
+
+    def say(line: str) -> None:
+        console.print(f"[dim]{escape(line)}[/]")
+
+    for line in arguments.own:
+        say(line)
+    if loads:
+        _require_own_warehouse()
     state = State.open()
     _keep(state)
-    return Stack(state, say=lambda line: console.print(f"[dim]{line}[/]"))
+    return Stack(state, upstream, schedule=schedule, overrides=own_settings.for_airflow(), say=say)
 
 
-def _up(_: argparse.Namespace, console: Console) -> int:
+def _require_own_warehouse() -> None:
+    """Check a warehouse that isn't the stack's, before anything is started.
+
+    Raises:
+        StackError: if it can't be reached, or isn't migrated.
+    """
+    if connection := own_settings.for_airflow().get(POSTGRES.variable):
+        try:
+            with connect(connection_uri(connection)) as session:
+                require_migrated(session)
+        except NotMigratedError as error:
+            raise StackError(f"{POSTGRES.conn_id}: {error} Here, `make migrate` does.") from error
+        except psycopg.Error as error:
+            raise StackError(f"{POSTGRES.conn_id}: {str(error).strip()}") from error
+
+
+def _up(arguments: argparse.Namespace, console: Console) -> int:
     state = State.open()
     upstream = Upstream.from_environment()
     up_record = state.services / "up.json"
     other = Record.read(up_record)
     if other and other.process():
         raise StackError(f"the stack is already running (process {other.pid}): {local_url(state, 'api')}")
-    stack = Stack(state, upstream, schedule=True, say=lambda line: console.print(f"[dim]{line}[/]"))
+    stack = _stack(arguments, console, upstream, schedule=True, loads=True)
     for signum in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(signum, signal.default_int_handler)
     Record.of(os.getpid(), upstream).write(up_record)
-    _keep(state)
     stopping = threading.Event()
     try:
         stack.ensure(stack.services)
@@ -207,13 +241,14 @@ def _fill(stack: Stack) -> Fill:
     return Fill(Airflow.of(stack.state), stack.dags, stack.say)
 
 
-def _migrate(_: argparse.Namespace, console: Console) -> int:
-    if uri := os.environ.get("WAREHOUSE_URI", ""):
-        version = migrate(uri)
-    else:
-        stack = _stack(console)
+def _migrate(arguments: argparse.Namespace, console: Console) -> int:
+    uri = os.environ.get("WAREHOUSE_URI", "")
+    if not uri:
+        stack = _stack(arguments, console)
         stack.ensure(["postgres"])
-        version = Postgres.of(stack.state).prepare_warehouse()
+        Postgres.of(stack.state).prepare_warehouse()
+        uri = stack.warehouse_uri
+    version = migrate(uri)
     console.print(f"the warehouse's own tables are at version {version}")
     return 0
 

@@ -19,19 +19,19 @@ mpl.use("Agg")
 RECENT_DAYS = 30
 
 
-def rows(connection: psycopg.Connection[dict[str, Any]], days: list[str]) -> list[dict[str, Any]]:
+def rows(warehouse: psycopg.Cursor[dict[str, Any]], days: list[str]) -> list[dict[str, Any]]:
     """Return the published rows for ``days`` (ISO dates): date, city, temperature in °F, conditions."""
-    return connection.execute(
+    return warehouse.execute(
         "SELECT date, city, temperature, conditions FROM weather_data WHERE date = ANY(%s::date[]) ORDER BY date, city",
         [days],
     ).fetchall()
 
 
-def recent(connection: psycopg.Connection[dict[str, Any]], last: str) -> list[dict[str, Any]]:
+def recent(warehouse: psycopg.Cursor[dict[str, Any]], last: str) -> list[dict[str, Any]]:
     """Return the published rows for the 30 days up to ``last``."""
     first = date.fromisoformat(last) - timedelta(days=RECENT_DAYS - 1)
     days = [(first + timedelta(days=offset)).isoformat() for offset in range(RECENT_DAYS)]
-    return rows(connection, days)
+    return rows(warehouse, days)
 
 
 def table(published: list[dict[str, Any]], most: int = 12) -> Table:

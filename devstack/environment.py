@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import requests
 
@@ -22,8 +23,9 @@ from devstack.postgres import SUPERUSER, WAREHOUSE, Postgres
 from devstack.process import inherited_environment
 from devstack.state import REPOSITORY, STATE_VARIABLE, State
 from devstack.webhook import WEBHOOK_PATH
+from include.core.extras import NESTED
 from include.core.ml.tracking_server import PIPELINE
-from include.core.settings import OBJECT_STORAGE
+from include.core.settings import OBJECT_STORAGE, POSTGRES
 from include.core.storage import url_of
 from include.settings import CONNECTIONS, ENVIRONMENT
 
@@ -172,6 +174,29 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
     )
 
 
+def connection_uri(connection: str) -> str:
+    """Return the URI of a connection that is given as ``AIRFLOW_CONN_…`` may be: as JSON, or as a URI already.
+
+    Raises:
+        StackError: if it is neither; the message doesn't show it.
+    """
+    if "://" in connection and not connection.lstrip().startswith("{"):
+        return connection
+    try:
+        fields = json.loads(connection)
+        extra = fields.get("extra") or {}
+        login, password, host, schema = (
+            quote(str(fields.get(name) or ""), safe="") for name in ("login", "password", "host", "schema")
+        )
+        port = f":{int(fields['port'])}" if fields.get("port") else ""
+        query = urlencode({NESTED: extra if isinstance(extra, str) else json.dumps(extra)})
+        return f"{fields['conn_type']}://{login}:{password}@{host}{port}/{schema}?{query}"
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise StackError(
+            f"{POSTGRES.variable} is neither a URI nor JSON such as {POSTGRES.to_json(host='…')}"
+        ) from None
+
+
 def process_environment() -> dict[str, str]:
     """Return the base environment of every service: the caller's, without variables that point at other servers."""
     values = {
@@ -210,7 +235,12 @@ def fingerprint(environment: Mapping[str, str]) -> str:
     """
     parts = {name: environment[name].encode() for name in environment if name.startswith(("AIRFLOW", "SPELLBOOK"))}
     parts |= {path.relative_to(REPOSITORY).as_posix(): path.read_bytes() for path in loaded_once(REPOSITORY)}
-    return json.dumps({name: hashlib.sha256(parts[name]).hexdigest()[:16] for name in sorted(parts)})
+    return json.dumps({name: digest(parts[name]) for name in sorted(parts)})
+
+
+def digest(content: bytes) -> str:
+    """Return a short digest, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def changed_names(before: str, after: str) -> list[str]:

@@ -12,13 +12,16 @@ from typing import Any
 
 import psutil
 import psycopg
+from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
 
 from devstack.airflow_daemons import record_of
-from devstack.postgres import WAREHOUSE, Postgres
+from devstack.postgres import Postgres
 from devstack.process import Record
+from devstack.stack import Stack
 from devstack.state import State
+from include.core.warehouse.connect import connect
 from include.ops.alerts.alert import UNWATCHED
 
 QUIET_SECONDS = 8.0  # the DAG processor sends a run's last message a second or two after its end
@@ -30,11 +33,12 @@ LAST_MESSAGE = """
 CALLBACKS = "SELECT 1 FROM callback WHERE type = 'dag_processor' LIMIT 1"
 
 
-def write(console: Console, state: State, dag_id: str, run: dict[str, Any]) -> None:
+def write(console: Console, stack: Stack, dag_id: str, run: dict[str, Any]) -> None:
     """Wait for the run's final message, then print the messages that name the run."""
+    state = stack.state
     started_at = datetime.fromisoformat(run["start_date"] or run["queued_at"])
     if dag_id not in UNWATCHED:
-        _wait_until_settled(state, dag_id, run)
+        _wait_until_settled(stack, dag_id, run)
     received = sorted([*_slack(state, started_at, run["dag_run_id"]), *_mail(state, started_at, run["dag_run_id"])])
     if not received:
         console.print("no message arrived yet; pending ones are in the table alert_outbox, and alerts_drain sends them")
@@ -47,13 +51,14 @@ def write(console: Console, state: State, dag_id: str, run: dict[str, Any]) -> N
     console.print(table)
 
 
-def _wait_until_settled(state: State, dag_id: str, run: dict[str, Any]) -> None:
+def _wait_until_settled(stack: Stack, dag_id: str, run: dict[str, Any]) -> None:
     """Wait until the run's last message is sent or deferred, or the DAG processor has been idle for a while."""
     ended = datetime.fromisoformat(run["end_date"])
     busy_at = time.monotonic()
-    server = Postgres.of(state)
-    with server.connect(WAREHOUSE) as warehouse, server.connect("airflow") as metadata:
-        warehouse.autocommit = metadata.autocommit = True
+    state = stack.state
+    with connect(stack.warehouse_uri) as session, Postgres.of(state).connect("airflow") as metadata:
+        warehouse = session.cursor(row_factory=dict_row)
+        metadata.autocommit = True
         while True:
             busy = _has_callbacks(state, metadata)  # asked first: what a callback stored is seen after its end
             row = _last_message(warehouse, dag_id, run["dag_run_id"], ended)
@@ -78,7 +83,7 @@ def _has_callbacks(state: State, metadata: psycopg.Connection[dict[str, Any]]) -
 
 
 def _last_message(
-    warehouse: psycopg.Connection[dict[str, Any]], dag_id: str, run_id: str, ended: datetime
+    warehouse: psycopg.Cursor[dict[str, Any]], dag_id: str, run_id: str, ended: datetime
 ) -> dict[str, Any] | None:
     """Return whether the run's last message was ``sent``, or is ``overdue``: deferred; ``None`` if there is none."""
     return warehouse.execute(LAST_MESSAGE, [dag_id, run_id, ended]).fetchone()

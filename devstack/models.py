@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from devstack.environment import local_url
 from devstack.errors import StackError
-from devstack.postgres import WAREHOUSE, Postgres
 from include.core.ml.tracking_server import PIPELINE
 from include.core.settings import SERVING_PATIENCE
 
@@ -76,9 +75,8 @@ def _model(stack: Stack, name: str) -> tuple[ModelSpec, Registry]:
     from include.models import SPECS
 
     spec = choose(SPECS, name)
-    state = stack.state
-    server = Server(local_url(state, "mlflow"), PIPELINE, state.secret(f"mlflow-{PIPELINE}"))
-    return spec, Registry(server, spec.name, lambda: Postgres.of(state).uri(WAREHOUSE))
+    server = Server(local_url(stack.state, "mlflow"), PIPELINE, stack.state.secret(f"mlflow-{PIPELINE}"))
+    return spec, Registry(server, spec.name, lambda: stack.warehouse_uri)
 
 
 def choose(specs: Sequence[ModelSpec], name: str) -> ModelSpec:

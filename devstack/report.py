@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import messages, preview
+from devstack import messages, own_settings, preview
 from devstack.api import Airflow
 from devstack.environment import LIVE_WEATHER, Upstream, get_local, local_url
-from devstack.postgres import WAREHOUSE, Postgres
 from devstack.stack import Stack
+from include.core.warehouse.connect import connect
 from include.core.warehouse.preview.model import RunPreview
+from include.domains.weather.settings import WEATHER
 from include.ops.alerts.runbooks import runbook_of
 
 PIPELINE, TABLE = "weather_data_pipeline", "weather_data"
@@ -76,7 +80,7 @@ def write(console: Console, outcome: Outcome) -> bool:
         if any(load["dataset"] == TABLE for load in loads):
             ok = _weather(console, outcome, loads) and ok
     if len(outcome.runs) == 1:
-        messages.write(console, outcome.stack.state, outcome.dag_id, outcome.runs[0])
+        messages.write(console, outcome.stack, outcome.dag_id, outcome.runs[0])
     for run in failed:
         _failure(console, outcome, [task for task in instances if task["dag_run_id"] == run["dag_run_id"]])
     return ok
@@ -113,14 +117,16 @@ def _tasks(instances: list[dict[str, Any]], *, many: bool) -> Table:
     return table
 
 
-def _warehouse(outcome: Outcome) -> psycopg.Connection[dict[str, Any]]:
-    return Postgres.of(outcome.stack.state).connect(WAREHOUSE)
+@contextmanager
+def _warehouse(outcome: Outcome) -> Iterator[psycopg.Cursor[dict[str, Any]]]:
+    with connect(outcome.stack.warehouse_uri) as session, session.cursor(row_factory=dict_row) as cursor:
+        yield cursor
 
 
 def _loads(outcome: Outcome) -> list[dict[str, Any]]:
     """Return the load log rows that these runs wrote: the newest of each dataset, partition and run."""
-    with _warehouse(outcome) as connection:
-        return connection.execute(
+    with _warehouse(outcome) as warehouse:
+        return warehouse.execute(
             """
             SELECT DISTINCT ON (dataset, partition_key, run_id) *
             FROM load_log
@@ -155,10 +161,10 @@ def _rows(console: Console, loads: list[dict[str, Any]]) -> bool:
 def _weather(console: Console, outcome: Outcome, loads: list[dict[str, Any]]) -> bool:
     from devstack import chart  # slow to import; `make run` imports it while the tasks run
 
-    with _warehouse(outcome) as connection:
+    with _warehouse(outcome) as warehouse:
         days = [load["partition_key"] for load in loads if load["dataset"] == TABLE]
-        published = chart.rows(connection, days)
-        recent = chart.recent(connection, max(days))
+        published = chart.rows(warehouse, days)
+        recent = chart.recent(warehouse, max(days))
     console.print(chart.table(published))
     weather = [load for load in loads if load["dataset"] == TABLE]
     credit = _credit(outcome, [str(load["replayed_from"] or load["partition_key"]) for load in weather])
@@ -178,7 +184,9 @@ def _shown(path: Path) -> Path:
 
 
 def _credit(outcome: Outcome, days: list[str]) -> str:
-    """Describe where the weather comes from: live, or the replayed days with licence and attribution."""
+    """Describe where the weather comes from: your own API, live, or the replayed days with licence and attribution."""
+    if WEATHER.variable in own_settings.for_airflow():
+        return f"from your own connection {WEATHER.conn_id}"
     if outcome.stack.upstream is Upstream.LIVE:
         return f"live from Open-Meteo ({LIVE_WEATHER}), CC BY 4.0"
     first, last = min(days), max(days)

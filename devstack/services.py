@@ -13,9 +13,9 @@ from pathlib import Path
 import requests
 
 from devstack import airflow_daemons, environment
-from devstack.environment import get_local, local_url, process_environment
+from devstack.environment import digest, get_local, local_url, process_environment
 from devstack.kubeconfig import BEARER_VARIABLE
-from devstack.postgres import WAREHOUSE, Postgres
+from devstack.postgres import Postgres
 from devstack.process import Record, spawn
 from devstack.state import REPOSITORY, State
 from devstack.waiting import Activity
@@ -23,6 +23,7 @@ from devstack.webhook import TOKEN_VARIABLE
 from include import domains
 from include.core.collect import module_names
 from include.core.ml import tracking_server
+from include.core.settings import POSTGRES
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
     ``airflow`` is the environment of Airflow's processes; databases that are not ``durable`` are for tests.
     """
     database = Postgres.of(state, durable=durable)
+    warehouse = environment.connection_uri(airflow[POSTGRES.variable])
 
     def command(name: str, *arguments: str, extra: Mapping[str, str] | None = None) -> Callable[[], int]:
         values = process_environment() | dict(extra or {})
@@ -85,8 +87,8 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
         )()
 
     def start_model_server() -> int:
-        warehouse, password = state.root / "warehouse.uri", state.root / "mlflow-reader"
-        for file, text in ((warehouse, database.uri(WAREHOUSE)), (password, state.secret("mlflow-reader"))):
+        file_of_uri, password = state.root / "warehouse.uri", state.root / "mlflow-reader"
+        for file, text in ((file_of_uri, warehouse), (password, state.secret("mlflow-reader"))):
             file.touch(mode=0o600)
             file.write_text(text)
         return command(
@@ -100,7 +102,7 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
             "--mlflow-password-file",
             str(password),
             "--warehouse-file",
-            str(warehouse),
+            str(file_of_uri),
             "--spool",
             str(state.root / "spool.sqlite"),
             "--port",
@@ -206,7 +208,7 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
                 start_model_server,
                 http("model_server", "/health"),
                 state.logs / "model_server.log",
-                fingerprint=json.dumps(dict.fromkeys(models, "served")),
+                fingerprint=json.dumps(dict.fromkeys(models, "served") | {"warehouse": digest(warehouse.encode())}),
                 needs=("postgres",),
             ),
         )

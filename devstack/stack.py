@@ -17,6 +17,7 @@ from devstack.process import Record
 from devstack.services import Service, declare
 from devstack.state import State, port_is_free
 from devstack.waiting import Activity, wait_for
+from include.core.settings import POSTGRES
 
 STOP_ORDER = (
     "airflow",
@@ -65,6 +66,11 @@ class Stack:
     def airflow_environment(self) -> dict[str, str]:
         """Return the environment of Airflow's processes."""
         return environment.airflow(self.state, self.upstream, schedule=self.schedule) | dict(self.overrides)
+
+    @property
+    def warehouse_uri(self) -> str:
+        """URI of the warehouse that DAGs load into: the stack's own database, unless a setting names another."""
+        return environment.connection_uri(self.airflow_environment()[POSTGRES.variable])
 
     @property
     def dags(self) -> Path:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from devstack import own_settings
 from devstack.__main__ import main
+from devstack.postgres import Postgres
 from devstack.stack import Stack
-from devstack.state import REPOSITORY, STATE_VARIABLE, State
+from devstack.state import REPOSITORY, STATE_VARIABLE, State, free_port
+from include.core.settings import POSTGRES
 from tests.integration.devstack.conftest import alive, family, server
 
 Command = Callable[..., tuple[object, str]]
@@ -22,6 +27,7 @@ Command = Callable[..., tuple[object, str]]
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The state folder of the command, which doesn't exist yet."""
     monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
+    monkeypatch.setattr(own_settings, "FILE", tmp_path / ".env")
     return tmp_path / "state"
 
 
@@ -62,6 +68,37 @@ def test_wrong_usage_is_reported_before_anything_starts(
     assert message in output
     assert "Traceback" not in output
     assert not root.exists()
+
+
+def test_a_warehouse_of_ones_own_must_be_migrated(
+    command: Command, root: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"own_{secrets.token_hex(4)}"
+    postgres.create_database(name)
+    monkeypatch.setenv(POSTGRES.variable, postgres.uri(name))
+    code, output = command("run")
+    assert code == 1
+    assert "postgres_default: from the environment" in output
+    assert "platform tables in schema public have version none" in output
+    assert "make migrate" in output
+    assert not (root / "services/airflow.json").exists()
+    try:
+        assert command("migrate")[0] == 0
+        assert "spellbook_version" in command("sql")[1]
+    finally:
+        command("clean")
+    with psycopg.connect(postgres.uri(name)) as connection:
+        assert connection.execute("SELECT count(*) FROM spellbook_version").fetchone() == (1,)
+
+
+def test_a_warehouse_of_ones_own_that_does_not_answer_is_named(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POSTGRES.variable, f"postgresql://me:s3cret@127.0.0.1:{free_port()}/own")
+    code, output = command("run")
+    assert code == 1
+    assert "postgres_default: connection failed" in output
+    assert "s3cret" not in output
 
 
 def test_the_module_gives_the_exit_code() -> None:

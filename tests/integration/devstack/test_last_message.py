@@ -31,7 +31,7 @@ def test_a_message_that_is_not_due_yet_is_awaited(
     warehouse: str, due: timedelta, sent: bool, expected: dict[str, bool]
 ) -> None:
     now = datetime.now(UTC)
-    with psycopg.connect(warehouse, row_factory=dict_row) as connection:
-        assert _last_message(connection, "shop", "run", now) is None
-        connection.execute(INSERT, [now - timedelta(seconds=10), now + due, now, now if sent else None])
-        assert _last_message(connection, "shop", "run", now) == expected
+    with psycopg.connect(warehouse) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        assert _last_message(cursor, "shop", "run", now) is None
+        cursor.execute(INSERT, [now - timedelta(seconds=10), now + due, now, now if sent else None])
+        assert _last_message(cursor, "shop", "run", now) == expected
