@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview sql new-source new-model remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview sql adopt new-source new-model remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -44,6 +44,9 @@ preview: install ## show what a run would change: DAG=… DATE=…; or judge a f
 
 sql: install ## show rows of the warehouse: QUERY='SELECT * FROM weather_data', or its tables without one
 	@$(VENV) -m devstack sql $${QUERY:+"$$QUERY"}
+
+adopt: install ## bring a DAG file of Airflow 2 up to date, and list what is left to do: FILE=dags/old.py
+	@$(VENV) -m devstack adopt "$${FILE:?set FILE=, such as FILE=dags/old.py}"
 
 new-source: install ## create a source's YAML: NAME=orders with a test, or NAME=orders FROM=orders.csv from a file's rows
 	@$(VENV) -m devstack.sources new "$${NAME:?set NAME=, such as NAME=orders}" $${FROM:+--from "$$FROM"}

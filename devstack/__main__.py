@@ -1,4 +1,4 @@
-"""The embedded stack: ``python -m devstack up|run|preview|sql|reproduce|roll-back|migrate|status|down|clean``.
+"""The embedded stack: ``python -m devstack up|run|preview|sql|adopt|reproduce|roll-back|migrate|status|down|clean``.
 
 ``make help`` lists the short forms.
 """
@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from datetime import date
+from difflib import unified_diff
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from devstack import models, own_settings, preview, sql
+from devstack.airflow2.adopt import adopt
 from devstack.api import Airflow
 from devstack.environment import ADMIN, Upstream, connection_uri, local_url, process_environment
 from devstack.errors import StackError
@@ -69,7 +71,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
     commands = parser.add_subparsers(
-        required=True, metavar="up|run|preview|sql|reproduce|roll-back|migrate|status|down|clean"
+        required=True, metavar="up|run|preview|sql|adopt|reproduce|roll-back|migrate|status|down|clean"
     )
 
     up = commands.add_parser("up", help="start everything, with Airflow's web UI; follow until Ctrl-C, then stop it")
@@ -95,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     sql_parser = commands.add_parser("sql", help="show the rows of a query of the warehouse, or its tables")
     sql_parser.add_argument("query", nargs="?", default="", help="one SELECT")
     sql_parser.set_defaults(command=_sql)
+
+    adopt_parser = commands.add_parser("adopt", help="bring a DAG file of Airflow 2 up to date")
+    adopt_parser.add_argument("file", type=Path)
+    adopt_parser.set_defaults(command=_adopt)
 
     reproduce_parser = commands.add_parser("reproduce", help="train a registered model again and compare the files")
     reproduce_parser.add_argument("version", nargs="?", default="", help="version or MLflow run; default: the champion")
@@ -157,6 +163,19 @@ def _sql(arguments: argparse.Namespace, console: Console) -> bool:
     Postgres.of(stack.state).prepare_warehouse()
     sql.show(console, conninfo(stack.warehouse_uri), arguments.query)
     return False
+
+
+def _adopt(arguments: argparse.Namespace, console: Console) -> bool:
+    before, after, left = adopt(arguments.file)
+    lines = (before.splitlines(keepends=True), after.splitlines(keepends=True))
+    for line in unified_diff(*lines, "before", "after", n=0):
+        console.print(line.rstrip("\n"), markup=False, highlight=False)
+    if before == after:
+        console.print(f"{arguments.file}: nothing could be replaced", markup=False)
+    for finding in left:
+        console.print(f"{arguments.file}, {finding}", markup=False, highlight=False)
+    console.print(f"left to do by hand: {len(left)}" if left else "nothing is left: `make run DAG=…`, then `make gate`")
+    return bool(left)
 
 
 def _roll_back(arguments: argparse.Namespace, console: Console) -> bool:

@@ -129,7 +129,10 @@ def test_a_problem_shows_no_secret(cases: dict[str, Report]) -> None:
 
 def test_every_planted_case_is_expected() -> None:
     planted = {case.stem for case in PLANTED.iterdir() if case.name != "__pycache__"}
-    assert planted | {"empty", "missing", "compiled_anew"} == CAUGHT.keys() | set(GOOD) | {"no_schedule"}
+    assert planted | {"empty", "missing", "compiled_anew"} == CAUGHT.keys() | set(GOOD) | {
+        "no_schedule",
+        "airflow2_names",
+    }
 
 
 def test_every_rule_refuses_a_planted_dag(cases: dict[str, Report]) -> None:
@@ -152,7 +155,13 @@ def test_planted_plugins_are_caught(planted_plugins: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("case", "word"),
-    [("heavy_import", "numpy"), ("deprecated_import", "airflow.operators"), ("no_schedule", "schedule"), ("good", "")],
+    [
+        ("heavy_import", "numpy"),
+        ("deprecated_import", "airflow.operators"),
+        ("airflow2_names", "`execution_date` is gone in Airflow 3: use `logical_date`"),
+        ("no_schedule", "schedule"),
+        ("good", ""),
+    ],
 )
 def test_lint(case: str, word: str, tmp_path: Path) -> None:
     copy = shutil.copy(PLANTED / f"{case}.py", tmp_path)

@@ -1,0 +1,129 @@
+"""Brings a DAG file of Airflow 2 up to date where that doesn't change what it does."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devstack.airflow2.find import (
+    BLOCK,
+    WORD,
+    Finding,
+    context_key,
+    findings,
+    makes_dag_or_task,
+    names_of_contexts,
+    ruff,
+    templated,
+)
+from devstack.airflow2.names import IN_TEMPLATES, RENAMED
+from devstack.errors import StackError
+
+if TYPE_CHECKING:
+    import re
+
+RULES = "AIR301,AIR302,AIR311,AIR312"  # also what is deprecated
+WITHOUT_EFFECT = frozenset({"provide_context", "default_view", "orientation"})
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Bytes of a source and what replaces them."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+def adopt(file: Path) -> tuple[str, str, list[Finding]]:
+    """Rewrite a file; return its source before and after, and what is left to do.
+
+    Raises:
+        StackError: if it can't be read or isn't valid Python; or replacements don't fit together; it stays as it is.
+    """
+    try:
+        before = file.read_bytes()
+        tree = ast.parse(before)
+        compile(before, str(file), "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise StackError(f"{file}: {error}") from error
+    after = ruff(_edited(before, _edits(tree, before)), f"--select={RULES}", "--fix-only", "--unsafe-fixes")
+    after = _edited(after, _unused_imports(after))
+    try:
+        compile(after, str(file), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise StackError(f"{file}: stays as it is, since the replacements don't fit together: {error}") from error
+    if after != before:
+        written = file.with_name(f".{file.name}.new")
+        written.write_bytes(after)
+        shutil.copymode(file, written)
+        written.replace(file)
+    return before.decode(), after.decode(), findings(file)
+
+
+def _edited(source: bytes, edits: Iterable[Edit]) -> bytes:
+    """Apply edits from the last to the first; leave out one that overlaps another."""
+    untouched = len(source)
+    for edit in sorted({*edits}, key=lambda edit: edit.start, reverse=True):
+        if edit.end <= untouched:
+            source = source[: edit.start] + edit.text + source[edit.end :]
+            untouched = edit.start
+    return source
+
+
+def _starts(source: bytes) -> list[int]:
+    """Return the offset of each line."""
+    return [0, *accumulate(map(len, source.splitlines(keepends=True)))]
+
+
+def _unused_imports(source: bytes) -> Iterator[Edit]:
+    """Yield the removal of Airflow's names that nothing uses: their module may be gone."""
+    starts, lines = _starts(source), source.splitlines(keepends=True)
+
+    def offset(place: dict[str, int]) -> int:
+        """Return where a row and a column, in characters, are; a removed line ends where the next one starts."""
+        row, column = place["row"] - 1, place["column"] - 1
+        return starts[row] + (len(lines[row].decode()[:column].encode()) if column else 0)
+
+    for item in json.loads(ruff(source, "--select=F401", "--output-format=json")):
+        if item["message"].startswith("`airflow.") and item["fix"]:
+            for edit in item["fix"]["edits"]:
+                yield Edit(offset(edit["location"]), offset(edit["end_location"]), edit["content"].encode())
+
+
+def _edits(tree: ast.AST, source: bytes) -> Iterator[Edit]:
+    starts, contexts = _starts(source), names_of_contexts(tree)
+
+    def span(node: ast.expr | ast.keyword) -> tuple[int, int]:
+        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
+        return starts[node.lineno - 1] + node.col_offset, starts[end_line - 1] + end_column
+
+    def without(parts: Sequence[tuple[int, int]], index: int) -> Edit:
+        """Remove one of several parts between commas."""
+        start, end = parts[index]
+        if index:
+            return Edit(parts[index - 1][1], end, b"")
+        return Edit(start, parts[1][0] if len(parts) > 1 else end, b"")
+
+    for node in ast.walk(tree):
+        if (key := context_key(node, contexts)) and key.value in RENAMED:
+            yield Edit(*span(key), f'"{RENAMED[str(key.value)]}"'.encode())
+        if isinstance(node, ast.Call) and makes_dag_or_task(node):
+            arguments: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
+            parts = sorted(map(span, arguments))
+            yield from (
+                without(parts, parts.index(span(keyword))) for keyword in node.keywords if keyword.arg in WITHOUT_EFFECT
+            )
+        elif isinstance(node, ast.Constant) and any(name in IN_TEMPLATES for name in templated(node)):
+            start, end = span(node)
+            yield Edit(start, end, BLOCK.sub(_renamed, source[start:end].decode()).encode())
+
+
+def _renamed(block: re.Match[str]) -> str:
+    return WORD.sub(lambda word: IN_TEMPLATES.get(word[0], word[0]), block[0])
