@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview sql adopt new-source new-model remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run preview sql adopt new-dag new-source new-model remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -13,7 +13,7 @@ export PATH := $(PATH):$(TOOLS)/usr/bin
 ifeq ($(origin AS),default)  # make's built-in name of the assembler
 AS :=
 endif
-export DAG DATE TO AS CONF JSON SOURCE FILE FROM NAME OF RUN RUNS BUSY FAULTS SEED WAREHOUSE_URI
+export DAG DATE TO AS CONF JSON SOURCE FILE FROM KIND NAME OF RUN RUNS BUSY FAULTS SEED WAREHOUSE_URI
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ sql: install ## show rows of the warehouse: QUERY='SELECT * FROM weather_data', 
 
 adopt: install ## bring a DAG file of Airflow 2 up to date, and list what is left to do: FILE=dags/old.py
 	@$(VENV) -m devstack adopt "$${FILE:?set FILE=, such as FILE=dags/old.py}"
+
+new-dag: install ## create a DAG with domain, test and runbook: NAME=sizes KIND=etl|sql|sensor, or source, files, ml
+	@$(VENV) -m devstack.new_dag "$${NAME:?set NAME=, such as NAME=sizes}" $${KIND:+--kind "$$KIND"} $${FROM:+--from "$$FROM"} \
+	  $${DATA:+--data "$$DATA"} $${TARGET:+--target "$$TARGET"}
 
 new-source: install ## create a source's YAML: NAME=orders with a test, or NAME=orders FROM=orders.csv from a file's rows
 	@$(VENV) -m devstack.sources new "$${NAME:?set NAME=, such as NAME=orders}" $${FROM:+--from "$$FROM"}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import keyword
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
+from devstack import scaffold
 from devstack.errors import StackError
 from devstack.removal.repository import DATA_README
 from devstack.state import REPOSITORY
@@ -17,7 +15,6 @@ from devstack.state import REPOSITORY
 if TYPE_CHECKING:
     from devstack.new_model.table import Table
 
-NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 TAKEN = {"model", "prediction_id", "predictions", "probability", "version"}
 """Fields that a response has anyway."""
 
@@ -42,17 +39,12 @@ def write(name: str, table: Table, content: bytes, root: Path = REPOSITORY) -> l
     Raises:
         StackError: if the name is invalid or an everyday word, or a file exists; nothing is written.
     """
-    if not NAME.fullmatch(name) or keyword.iskeyword(name):
-        raise StackError(
-            f"NAME={name!r}: use 2 to 40 of a to z, 0 to 9 and _, the first a letter, and no Python keyword"
-        )
+    scaffold.require_name(name)
     texts = _rendered(name, table)
     files = {root / path: texts[template].encode() for template, path in paths(name).items()}
     files[root / "tests/unit" / name / "__init__.py"] = b""
     files[root / "include/data" / name / f"{name}.csv"] = content
-    for path in files:
-        if path.exists() or (path.parent.name == name and path.parent.exists()):
-            raise StackError(f"{path.relative_to(root)}: it or its folder exists already; choose another NAME")
+    scaffold.require_new(name, files, root)
     readme = (root / DATA_README).read_text(encoding="utf-8")
     if name in re.findall(r"\w+", readme):
         raise StackError(
@@ -60,10 +52,7 @@ def write(name: str, table: Table, content: bytes, root: Path = REPOSITORY) -> l
             " others; choose another NAME"
         )
     files[root / DATA_README] = _with_entry(readme, name).encode()
-    for path, data in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return list(files)
+    return scaffold.write(files)
 
 
 def _with_entry(readme: str, name: str) -> str:
@@ -77,15 +66,6 @@ def _with_entry(readme: str, name: str) -> str:
 
 
 def _rendered(name: str, table: Table) -> dict[str, str]:
-    environment = Environment(
-        loader=PackageLoader("devstack.new_model"),
-        autoescape=select_autoescape(),  # of HTML, which none of the templates is
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["python"] = repr
     label = table.label.lower()
     values = {
         "name": name,
@@ -96,7 +76,7 @@ def _rendered(name: str, table: Table) -> dict[str, str]:
         "positive_text": f"have {table.label} = {table.classes[1]}",
         "example": _example(table),
     }
-    return {template: environment.get_template(f"{template}.jinja").render(values) for template in paths(name)}
+    return {template: scaffold.render("devstack.new_model", template, values) for template in paths(name)}
 
 
 def _example(table: Table) -> str:

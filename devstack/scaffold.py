@@ -1,0 +1,59 @@
+"""Files that are written from templates: a new model's, a new DAG's."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from devstack.errors import StackError
+
+NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
+
+
+def require_name(name: str) -> None:
+    """Check the name of a new domain.
+
+    Raises:
+        StackError: if it can't be a folder's, a DAG's and a Python module's.
+    """
+    if not NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise StackError(
+            f"NAME={name!r}: use 2 to 40 of a to z, 0 to 9 and _, the first a letter, and no Python keyword"
+        )
+
+
+def render(package: str, template: str, values: Mapping[str, object]) -> str:
+    """Return a template of a package, with values."""
+    environment = Environment(
+        loader=PackageLoader(package),
+        autoescape=select_autoescape(),  # of HTML, which none of the templates is
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["python"] = repr
+    return environment.get_template(f"{template}.jinja").render(values)
+
+
+def require_new(name: str, files: Mapping[Path, bytes], root: Path) -> None:
+    """Check that no file exists, nor the domain's folders.
+
+    Raises:
+        StackError: naming the first that does.
+    """
+    for path in files:
+        if path.exists() or (path.parent.name == name and path.parent.exists()):
+            raise StackError(f"{path.relative_to(root)}: it or its folder exists already; choose another NAME")
+
+
+def write(files: Mapping[Path, bytes]) -> list[Path]:
+    """Write files and their folders; return their paths."""
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return list(files)
