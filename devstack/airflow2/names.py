@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CONTEXT = {
-    "conf": "`from airflow.configuration import conf`",
+    "conf": "use `from airflow.configuration import conf`",
     "execution_date": "use `logical_date`, which is None in a run without a date",
     "next_ds": "use `data_interval_end`",
     "next_ds_nodash": "use `data_interval_end`",

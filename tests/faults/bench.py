@@ -40,6 +40,14 @@ DRAIN = "alerts_drain"
 STORES = ("metadata", "warehouse", "redis", "s3", "sinks")
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-second")
 COMPONENTS = (*STORES, *AIRFLOW)
+SCHEDULED_RUN = """
+import sys
+from datetime import date
+from airflow.utils.session import create_session
+from devstack import scheduled_runs
+with create_session() as session:
+    print(scheduled_runs.create(sys.argv[1], date.fromisoformat(sys.argv[2]), session))
+"""
 ON_DEMAND = ("mlflow", "scheduler-second")  # run in the tests that need them
 STALLED_SECONDS = 240.0
 
@@ -192,8 +200,15 @@ class Processes(Stack):
 
     def airflow(self, *command: str) -> None:
         """Run a command of Airflow's."""
+        self._run("-m", "airflow", *command)
+
+    def create_scheduled_run(self, dag_id: str, day: str) -> str:
+        """Create the run that a DAG's schedule has on a day, or clear it if it exists; return its id."""
+        return self._run("-c", SCHEDULED_RUN, dag_id, day).splitlines()[-1]
+
+    def _run(self, *arguments: str) -> str:
         result = subprocess.run(
-            [sys.executable, "-m", "airflow", *command],
+            [sys.executable, *arguments],
             env=self.airflow_environment(),
             cwd=REPOSITORY,
             capture_output=True,
@@ -201,6 +216,7 @@ class Processes(Stack):
             check=False,
         )
         assert not result.returncode, result.stdout + result.stderr
+        return result.stdout
 
     def create_bucket(self) -> None:
         """Create the bucket, which the S3 server forgets when it ends."""

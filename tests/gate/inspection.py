@@ -171,7 +171,11 @@ def _file_problems(bag: DagBag, path: str) -> Iterator[str]:
     for error in bag.import_errors.values():
         yield f"{error.strip()}\n{advise(error)}"
     for captured in bag.captured_warnings.values():
-        yield from (f"{warning}\nUse what the warning names instead" for warning in captured)
+        yield from (
+            f"{warning}\nUse what the warning names instead"
+            for warning in captured
+            if "/site-packages/" not in warning.partition(": ")[0]  # a library about its own code
+        )
     may_be_empty = "create_dags(" in Path(path).read_text(errors="replace")  # may create no DAG
     if not bag.dags and not bag.import_errors and not may_be_empty:
         yield (

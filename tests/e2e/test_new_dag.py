@@ -1,0 +1,62 @@
+"""A DAG of each kind that `make new-dag` writes passes the gate and its tests, runs, and can be removed again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from devstack.new_dag.files import KINDS
+from devstack.state import State
+from tests.e2e.scratch import commit, run
+
+MODULE = (sys.executable, "-m")
+NAMES = {kind: f"written_{kind}" for kind in KINDS}
+DAY = "2024-06-01"
+
+
+def test_a_dag_of_each_kind_passes_runs_and_is_removed(clone: Path) -> None:
+    before = run(clone, "git", "rev-parse", "HEAD^{tree}")
+    for kind, name in NAMES.items():
+        assert f"make run DAG={name}" in run(clone, *MODULE, "devstack.new_dag", name, "--kind", kind)
+    run(clone, "ruff", "check", "--quiet", ".")
+    run(clone, "ruff", "format", "--check", "--quiet", ".")
+    run(clone, "lint-imports")
+    run(clone, *MODULE, "pytest", "-q", "tests/gate/test_dags.py", *(f"tests/unit/{name}" for name in NAMES.values()))
+    commit(clone)
+
+    arrived = State.open(clone / ".devstack").root / f"storage/inbox/{NAMES['sensor']}/{DAY}.csv"
+    arrived.parent.mkdir(parents=True)
+    arrived.write_text("a,b\n1,2\n")
+    try:
+        for name in NAMES.values():
+            run(clone, *MODULE, "devstack", "run", name, "--date", DAY)
+        for kind in ("etl", "sql"):
+            assert DAY in run(clone, *MODULE, "devstack", "sql", f"TABLE {NAMES[kind]}")
+    finally:
+        run(clone, *MODULE, "devstack", "clean")
+
+    run(clone, *MODULE, "devstack.removal", *NAMES.values())
+    commit(clone)
+    assert run(clone, "git", "rev-parse", "HEAD^{tree}") == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("Shop",), "NAME='Shop': use 2 to 40 of a to z"),
+        (("retail",), "it or its folder exists already; choose another NAME"),
+        (("shop", "--kind", "files"), "KIND=files: set FROM=, a file with rows"),
+        (("shop", "--kind", "ml", "--data", "x.csv"), "KIND=ml: set TARGET=, the column to predict"),
+        (("shop", "--kind", "other"), "invalid choice: 'other'"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(clone: Path, arguments: tuple[str, ...], message: str) -> None:
+    assert message in run(clone, *MODULE, "devstack.new_dag", *arguments, good=False)
+    assert run(clone, "git", "status", "--porcelain") == ""
+
+
+def test_a_source_is_written_by_its_own_command(clone: Path) -> None:
+    assert "include/domains/sources/shop.yaml" in run(clone, *MODULE, "devstack.new_dag", "shop", "--kind", "source")
+    assert (clone / "include/domains/sources/shop.yaml").is_file()
