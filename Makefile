@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run preview sql adopt new-dag new-source new-model remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run doctor preview sql adopt new-dag new-source new-model remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -70,6 +70,9 @@ reproduce: install ## train a registered model again and compare the files: RUN=
 
 roll-back: install ## serve the model that the champion replaced; NAME= if there are several models
 	@$(VENV) -m devstack roll-back $${NAME:+--model "$$NAME"}
+
+doctor: install ## find what is wrong with the machine, the checkout, its settings or its stack; JSON=1 for JSON
+	@$(VENV) -m devstack.doctor $${JSON:+--json}
 
 up: install ## start Airflow with its web UI and all services, until Ctrl-C
 	@$(VENV) -m devstack up

@@ -31,6 +31,7 @@ STOP_ORDER = (
     "keeper",
 )
 ADDRESS_IN_USE = os.strerror(errno.EADDRINUSE).lower()
+HINT = "`make doctor` looks for the cause in the machine, the checkout and its settings."
 TRIES = 3  # starts, if other programs take the stack's ports
 REPORT_SECONDS = 10.0
 
@@ -95,7 +96,7 @@ class Stack:
                     return self._start_all(services)
                 except StackError as error:  # another program may have taken a port in the meantime, or for a moment
                     if ADDRESS_IN_USE not in str(error).lower() and not self._taken_ports(services):
-                        raise
+                        raise StackError(f"{error}\n{HINT}") from error
             raise StackError(f"other programs took the stack's ports {TRIES} times while it started; try again")
 
     def require_running(self, names: Iterable[str]) -> None:

@@ -63,7 +63,7 @@ def main() -> int:
     try:
         JOBS[parser.parse_args().job]()
     except SetupError as error:
-        print(error, file=sys.stderr)
+        print(f"{error}\nOn the host, `make doctor` looks for the cause.", file=sys.stderr)
         return 1
     return 0
 

@@ -1,0 +1,70 @@
+"""``python -m devstack.doctor [--json]``: exit code 0 if nothing is wrong, 1 if something is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from devstack.doctor import checkout, machine, settings, stack
+from devstack.doctor.setup import Check, Problem, Setup
+
+CHECKS: tuple[Check, ...] = (
+    machine.python_version,
+    machine.memory,
+    machine.disk,
+    machine.clock,
+    machine.engine_memory,
+    machine.compose_version,
+    machine.compose_port,
+    checkout.locks,
+    checkout.packages,
+    checkout.permissions,
+    checkout.plugins,
+    settings.env_file,
+    settings.env_file_is_used,
+    settings.keys,
+    settings.fernet_key,
+    settings.connections,
+    settings.warehouse,
+    settings.statsd,
+    stack.state_folder,
+    stack.owner,
+    stack.lock,
+    stack.services,
+    stack.database,
+)
+
+
+def main() -> int:
+    """Run every check, and print what is wrong with its fix."""
+    parser = argparse.ArgumentParser(prog="python -m devstack.doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print a list of objects with check, cause and fix")
+    as_json = parser.parse_args().json
+    found = [(name(check), problem) for check in CHECKS for problem in problems(check, Setup())]
+    if as_json:
+        print(json.dumps([{"check": name} | asdict(problem) for name, problem in found], indent=1))
+    else:
+        for _, problem in found:
+            print(f"✗ {problem.cause}\n  {problem.fix}")
+        print(f"{len(found)} problems" if found else f"nothing is wrong: {len(CHECKS)} checks")
+    return bool(found)
+
+
+def name(check: Check) -> str:
+    """Return a check's name, such as ``machine.disk``."""
+    return f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
+
+
+def problems(check: Check, setup: Setup) -> list[Problem]:
+    """Return what a check finds; an error of the check itself is a finding too."""
+    try:
+        return list(check(setup))
+    except Exception as error:
+        text = f"{name(check)} failed: {type(error).__name__}: {error}"
+        return [Problem(text, "the file that it names is damaged or missing: `git status`, `git checkout`")]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Checks of the embedded stack's state folder and services."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+from devstack.doctor.setup import Problem, Setup
+from devstack.errors import StackError
+from devstack.postgres import WAREHOUSE, Postgres
+from devstack.process import Record
+from devstack.state import State
+from include.core.warehouse.connect import connect
+from include.core.warehouse.errors import NotMigratedError
+from include.core.warehouse.migrations import require_migrated
+
+PATIENCE = 5.0  # seconds for which another command may be starting or stopping services
+
+
+def state_folder(setup: Setup) -> Iterator[Problem]:
+    """The state folder can be used, and its files are whole."""
+    if not setup.state.root.exists():
+        return
+    try:
+        state = State.open(setup.state.root, for_use=False)
+        state.port("api")
+        state.fernet_key()
+    except StackError as error:
+        yield Problem(str(error), f"`make clean`, or remove {setup.state.root}; the next `make run` creates a new one")
+
+
+def owner(setup: Setup) -> Iterator[Problem]:
+    """Everything in the state folder is one user's: `sudo make run` leaves files of root."""
+    mine = os.geteuid()
+    for folder, names, files in os.walk(setup.state.root):
+        names[:] = [name for name in names if name != "postgres"]  # as root, the server has a user of its own
+        for name in (*names, *files):
+            path = Path(folder, name)
+            if (uid := path.lstat().st_uid) != mine:
+                yield Problem(
+                    f"{path} belongs to user {uid}, not to you ({mine})",
+                    f"`sudo chown -R {mine} '{setup.state.root}'`, and run make as one user only",
+                )
+                return
+
+
+def lock(setup: Setup) -> Iterator[Problem]:
+    """No command has been starting or stopping services for long."""
+    path = setup.state.root / "lock"
+    if not path.is_file() or not os.access(path, os.W_OK):
+        return
+    until = time.monotonic() + PATIENCE
+    with path.open("a") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < until:
+                    time.sleep(0.1)
+                    continue
+                yield Problem(
+                    f"another command has been starting or stopping this stack for more than {PATIENCE:.0f} s",
+                    "wait for it, or end it: `pgrep -fa devstack` lists such commands",
+                )
+            return
+
+
+def services(setup: Setup) -> Iterator[Problem]:
+    """No service has ended while others run."""
+    records = {path.stem: Record.read(path) for path in sorted(setup.state.services.glob("*.json"))}
+    running = {name for name, record in records.items() if record and record.process()}
+    for name in sorted(records.keys() - running - {"up", "keeper"}):
+        if running - {"up", "keeper"}:
+            log = setup.state.logs / f"{name}.log"
+            yield Problem(f"{name} has ended; the end of {log} says why", "`make run` or `make up` restarts it")
+
+
+def database(setup: Setup) -> Iterator[Problem]:
+    """The warehouse of a running stack has this version's tables."""
+    record = Record.read(setup.state.services / "postgres.json")
+    if not record or not record.process():
+        return
+    try:
+        with connect(Postgres.of(setup.state).uri(WAREHOUSE)) as session:
+            require_migrated(session)
+    except NotMigratedError as error:
+        yield Problem(str(error), "`make migrate`")
+    except psycopg.OperationalError as error:
+        yield Problem(f"the stack's database: {str(error).strip()}", "`make down`, then `make run`")
