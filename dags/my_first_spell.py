@@ -42,14 +42,14 @@ def my_first_spell() -> None:
         return SPELL.split()
 
     @task
-    def transform_task(words: list[str]) -> dict[str, int]:
-        """Count each word, the most frequent first."""
-        return dict(Counter(words).most_common())
+    def transform_task(words: list[str]) -> list[tuple[str, int]]:
+        """Count each word, the most frequent first; a dictionary wouldn't keep its order in an XCom."""
+        return Counter(words).most_common()
 
     @task
-    def load_task(counts: dict[str, int]) -> None:
+    def load_task(counts: list[tuple[str, int]]) -> None:
         """Print the counts into the task's log."""
-        for word, count in counts.items():
+        for word, count in counts:
             print(f"{count} x {word}")
 
     load_task(transform_task(extract_task()))

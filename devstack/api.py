@@ -144,11 +144,15 @@ class Airflow:
 
     def log(self, instance: dict[str, Any]) -> list[str]:
         """Return the log lines of a task instance's last try, including tracebacks."""
+        return [line for entry in self.log_entries(instance) for line in _lines(entry)]
+
+    def log_entries(self, instance: dict[str, Any]) -> list[dict[str, Any] | str]:
+        """Return what a task instance's last try logged: ``event``, ``logger`` and more for each entry."""
         path = f"/dags/{instance['dag_id']}/dagRuns/{instance['dag_run_id']}/taskInstances/{instance['task_id']}"
         response = self.get(
             f"{path}/logs/{max(instance['try_number'], 1)}", map_index=instance["map_index"], full_content=True
         )
-        return [line for entry in response["content"] for line in _lines(entry)]
+        return list(response["content"])
 
     def _asset_id(self, name: str) -> int:
         return next(int(asset["id"]) for asset in self.assets() if asset["name"] == name)

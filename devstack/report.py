@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from devstack import messages, own_settings, preview
+from devstack import messages, outputs, own_settings, preview
 from devstack.api import Airflow
 from devstack.environment import LIVE_WEATHER, Upstream, get_local, local_url
 from devstack.stack import Stack
@@ -80,6 +80,7 @@ def write(console: Console, outcome: Outcome) -> bool:
         if any(load["dataset"] == TABLE for load in loads):
             ok = _weather(console, outcome, loads) and ok
     if len(outcome.runs) == 1:
+        outputs.write(console, outcome.airflow, instances)
         messages.write(console, outcome.stack, outcome.dag_id, outcome.runs[0])
     for run in failed:
         _failure(console, outcome, [task for task in instances if task["dag_run_id"] == run["dag_run_id"]])

@@ -147,6 +147,18 @@ def test_a_dag_dropped_in_runs_at_once_and_an_edit_is_seen(make_run: Make, dag_f
     assert "What to do:" in result.text
 
 
+def test_what_tasks_print_and_return_is_shown(make_run: Make) -> None:
+    text = make_run("my_first_spell").text
+    assert "extract_task returned ['double', 'double', 'toil', 'and'," in text
+    assert "transform_task returned [('double', 2), ('and', 2), ('toil', 1)," in text
+    printed = [line.split("printed ")[1].strip() for line in text.splitlines() if "load_task printed" in line]
+    assert printed == [
+        "2 x double",
+        "2 x and",
+        *(f"1 x {word}" for word in ("toil", "trouble", "fire", "burn", "caldron", "bubble")),
+    ]
+
+
 def test_a_file_with_an_error_gives_that_error_and_no_traceback_of_airflow(make_run: Make, dag_file: Path) -> None:
     dag_file.write_text(dropped_in("print('one')"))
     assert make_run("dropped_in").good
