@@ -31,6 +31,10 @@ from devstack.waiting import Activity, wait_for
 from include import settings
 
 LOG_LINES = 10
+WELCOME = (
+    "This is the embedded stack. Its connections and variables come from the environment, so **Admin > Connections**"
+    " is empty. `make sql` shows the rows that DAGs load, and the report of `make run` says where its chart is."
+)
 SIGNAL_SECONDS = 5.0
 SIGNAL_ATTEMPTS = 12
 
@@ -170,9 +174,12 @@ def _build_and_wait(ready_reader: int, ready_writer: int) -> None:
     os.close(ready_writer)
     with _no_garbage_collection():
         _import([COMMAND])
+        from airflow.api_fastapi.common.types import UIAlert
         from airflow.api_fastapi.main import app
+        from airflow.settings import DASHBOARD_UIALERTS
         from starlette.testclient import TestClient
 
+        DASHBOARD_UIALERTS.append(UIAlert(text=WELCOME, category="info"))
         TestClient(app, raise_server_exceptions=False).get("/execution/health")
     if not os.read(ready_reader, 1):
         os._exit(1)  # the parent has ended

@@ -31,6 +31,11 @@ def test_the_login_form_refuses_airflow_airflow_and_accepts_the_printed_credenti
     expect(other_visitor.page.get_by_test_id("nav-dags-link")).to_be_visible()
 
 
+def test_the_home_page_says_where_connections_and_rows_are(web_ui: WebUI) -> None:
+    expect(web_ui.page.get_by_text("so Admin > Connections is empty")).to_be_visible()
+    expect(web_ui.page.get_by_text("make sql", exact=True)).to_be_visible()
+
+
 def test_every_dag_is_listed(web_ui: WebUI) -> None:
     cards = web_ui.dag_cards()
     assert sorted(cards.get_by_test_id("dag-id").all_inner_texts()) == DAG_IDS
