@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run doctor preview sql adopt new-dag new-source new-model remove-domain skeleton reproduce roll-back up down migrate status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run doctor preview sql adopt new-dag new-source new-model remove-domain skeleton reproduce roll-back up down migrate demo status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -13,6 +13,7 @@ export PATH := $(PATH):$(TOOLS)/usr/bin
 ifeq ($(origin AS),default)  # make's built-in name of the assembler
 AS :=
 endif
+comma := ,
 export DAG DATE TO AS CONF JSON SOURCE FILE FROM KIND NAME OF RUN RUNS BUSY FAULTS SEED WAREHOUSE_URI
 
 help: ## list the targets
@@ -76,6 +77,13 @@ doctor: install ## find what is wrong with the machine, the checkout, its settin
 
 up: install ## start Airflow with its web UI and all services, until Ctrl-C
 	@$(VENV) -m devstack up
+
+demo: install ## start the Compose stack with sample APIs, S3, mail, Slack and MLflow, and print its logins; .env stays in force
+	@docker info >/dev/null 2>&1 || { echo "no container engine answers: start Docker, or use 'make up', which needs none" >&2; exit 1; }
+	@$(VENV) -m devstack.doctor --only machine
+	@export COMPOSE_ENV_FILES=$(if $(wildcard .env),.env$(comma))deploy/demo.env; \
+	  docker compose up --detach --wait && docker compose run --rm cli credentials
+	@echo "stop it: docker compose --env-file deploy/demo.env down"
 
 down: install ## stop what `make run` and `make up` left running
 	@$(VENV) -m devstack down

@@ -12,7 +12,6 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from devstack import messages, outputs, own_settings, preview
@@ -21,6 +20,7 @@ from devstack.environment import LIVE_WEATHER, Upstream, get_local, local_url
 from devstack.stack import Stack
 from include.core.warehouse.connect import connect
 from include.core.warehouse.preview.model import RunPreview
+from include.core.warehouse.preview.terminal import whole
 from include.domains.weather.settings import WEATHER
 from include.ops.alerts.runbooks import runbook_of
 
@@ -202,7 +202,7 @@ def _failure(console: Console, outcome: Outcome, instances: list[dict[str, Any]]
     for task in failed[:3]:
         console.print(f"\n[red]{task_name(task)} failed[/]; the end of its log:")
         for line in outcome.airflow.log(task)[-LOG_LINES:]:
-            console.print(f"  {escape(line)}", highlight=False)
+            console.print(f"  {whole(line)}", markup=False, highlight=False)
     details = outcome.airflow.dag(outcome.dag_id) or {}
     console.print("\nWhat to do:")
     if runbook := runbook_of(details.get("doc_md")):

@@ -1,4 +1,4 @@
-"""``python -m devstack.doctor [--json]``: exit code 0 if nothing is wrong, 1 if something is."""
+"""``python -m devstack.doctor [--json] [--only NAME]``: exit code 0 if nothing is wrong, 1 if something is."""
 
 from __future__ import annotations
 
@@ -41,14 +41,16 @@ def main() -> int:
     """Run every check, and print what is wrong with its fix."""
     parser = argparse.ArgumentParser(prog="python -m devstack.doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print a list of objects with check, cause and fix")
-    as_json = parser.parse_args().json
-    found = [(name(check), problem) for check in CHECKS for problem in problems(check, Setup())]
-    if as_json:
+    parser.add_argument("--only", default="", help="the beginning of the names of checks, such as machine")
+    arguments = parser.parse_args()
+    checks = [check for check in CHECKS if name(check).startswith(arguments.only)]
+    found = [(name(check), problem) for check in checks for problem in problems(check, Setup())]
+    if arguments.json:
         print(json.dumps([{"check": name} | asdict(problem) for name, problem in found], indent=1))
     else:
         for _, problem in found:
             print(f"✗ {problem.cause}\n  {problem.fix}")
-        print(f"{len(found)} problems" if found else f"nothing is wrong: {len(CHECKS)} checks")
+        print(f"{len(found)} problems" if found else f"nothing is wrong: {len(checks)} checks")
     return bool(found)
 
 
