@@ -51,6 +51,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     console = Console(soft_wrap=True)
     try:
+        own_settings.forget_libpq()
         arguments.own = own_settings.described(own_settings.load())
         return int(arguments.command(arguments, console))
     except (StackError, PermanentError, ServingError) as error:
@@ -261,13 +262,16 @@ def _fill(stack: Stack) -> Fill:
 
 
 def _migrate(arguments: argparse.Namespace, console: Console) -> int:
-    uri = os.environ.get("WAREHOUSE_URI", "")
-    if not uri:
+    uri = given = os.environ.get("WAREHOUSE_URI", "")
+    if not given:
         stack = _stack(arguments, console)
         stack.ensure(["postgres"])
         Postgres.of(stack.state).prepare_warehouse()
         uri = stack.warehouse_uri
-    version = migrate(uri)
+    try:
+        version = migrate(uri)
+    except psycopg.Error as error:
+        raise StackError(f"{'WAREHOUSE_URI' if given else POSTGRES.conn_id}: {str(error).strip()}") from error
     console.print(f"the warehouse's own tables are at version {version}")
     return 0
 

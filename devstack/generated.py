@@ -6,6 +6,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from devstack.errors import StackError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -19,9 +21,16 @@ def tidy(root: Path, paths: Iterable[str]) -> None:
 
 
 def regenerate(root: Path) -> None:
-    """Generate ``docs/DAGS.md``, and the keys and secrets that Compose lists."""
-    _run(root, "devstack.catalogue")
-    _run(root, "deploy.derived")
+    """Generate ``docs/DAGS.md``, and the keys and secrets that Compose lists.
+
+    Raises:
+        StackError: if a DAG file doesn't load, as the command has said.
+    """
+    try:
+        _run(root, "devstack.catalogue")
+        _run(root, "deploy.derived")
+    except subprocess.CalledProcessError as error:
+        raise StackError("docs/DAGS.md is as it was: correct what is named above, then `make fix`") from error
 
 
 def _run(root: Path, *command: str) -> None:

@@ -13,7 +13,7 @@ from include.settings import ENVIRONMENT
 FILE = REPOSITORY / ".env"
 CONNECTION = "AIRFLOW_CONN_"
 PREFIXES = (CONNECTION, "AIRFLOW_VAR_")
-KEYS = frozenset(key.name for key in ENVIRONMENT)
+KEYS = frozenset(key.name for key in ENVIRONMENT) | {"SPELLBOOK_UPSTREAM"}
 
 
 def load() -> dict[str, str]:
@@ -34,9 +34,15 @@ def load() -> dict[str, str]:
     return origins
 
 
+def forget_libpq() -> None:
+    """Remove the variables that libpq would take for what a connection leaves open: tasks don't have them."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+
+
 def for_airflow() -> dict[str, str]:
     """Return the connections and variables; a process of Airflow has the keys anyway."""
-    return {name: value for name, value in os.environ.items() if name.startswith(PREFIXES) and value}
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIXES) and is_read(name) and value}
 
 
 def described(origins: dict[str, str]) -> list[str]:
@@ -45,7 +51,12 @@ def described(origins: dict[str, str]) -> list[str]:
 
 
 def _counts(name: str) -> bool:
-    return name in KEYS or name.startswith(PREFIXES)
+    return name in KEYS or (name.startswith(PREFIXES) and is_read(name))
+
+
+def is_read(name: str) -> bool:
+    """Tell whether Airflow reads a connection of this name: it looks for capitals."""
+    return not name.startswith(CONNECTION) or name == name.upper()
 
 
 def _label(name: str) -> str:

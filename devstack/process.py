@@ -37,7 +37,8 @@ class Record:
     def read(cls, path: Path) -> Record | None:
         """Return the record in ``path``; ``None`` if it is missing, or truncated by a killed run."""
         try:
-            return cls(**json.loads(path.read_text()))
+            record = cls(**json.loads(path.read_text()))
+            return cls(int(record.pid), float(record.created), record.fingerprint) if int(record.pid) > 0 else None
         except (FileNotFoundError, ValueError, TypeError):
             return None
 

@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from devstack.errors import StackError
 
+FOLDERS = ("dags", "deploy", "devstack", "include", "plugins", "tests")
+WORD = re.compile(r"\w+")
 NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 
 
@@ -41,14 +43,22 @@ def render(package: str, template: str, values: Mapping[str, object]) -> str:
 
 
 def require_new(name: str, files: Mapping[Path, bytes], root: Path) -> None:
-    """Check that no file exists, nor the domain's folders.
+    """Check that no file exists, nor the domain's folders, and that no code uses the name for something else.
+
+    A table, a module or a test of that name would be in the way, and `make remove-domain` couldn't tell them apart.
 
     Raises:
-        StackError: naming the first that does.
+        StackError: naming the first file that does.
     """
     for path in files:
         if path.exists() or (path.parent.name == name and path.parent.exists()):
             raise StackError(f"{path.relative_to(root)}: it or its folder exists already; choose another NAME")
+    if name.startswith("pg_"):
+        raise StackError(f"NAME={name}: PostgreSQL has its own tables with pg_; choose another NAME")
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*.py")):
+            if path not in files and name in WORD.findall(path.read_text(encoding="utf-8", errors="replace")):
+                raise StackError(f"NAME={name}: a word of {path.relative_to(root)}; choose another NAME")
 
 
 def write(files: Mapping[Path, bytes]) -> list[Path]:

@@ -5,28 +5,16 @@ from __future__ import annotations
 import ast
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from devstack.airflow2.find import (
-    BLOCK,
-    WORD,
-    Finding,
-    context_key,
-    findings,
-    makes_dag_or_task,
-    names_of_contexts,
-    ruff,
-    templated,
-)
-from devstack.airflow2.names import IN_TEMPLATES, RENAMED
+from jinja2 import Environment, TemplateError
+
+from devstack.airflow2.find import Finding, context_keys, findings, removed_keywords, removed_variables, ruff, templates
+from devstack.airflow2.names import CONNECTIONS, IN_TEMPLATES, RENAMED
 from devstack.errors import StackError
-
-if TYPE_CHECKING:
-    import re
 
 RULES = "AIR301,AIR302,AIR311,AIR312"  # also what is deprecated
 WITHOUT_EFFECT = frozenset({"provide_context", "default_view", "orientation"})
@@ -47,8 +35,10 @@ def adopt(file: Path) -> tuple[str, str, list[Finding]]:
     Raises:
         StackError: if it can't be read or isn't valid Python; or replacements don't fit together; it stays as it is.
     """
+    file = file.resolve()
     try:
         before = file.read_bytes()
+        before.decode()
         tree = ast.parse(before)
         compile(before, str(file), "exec", dont_inherit=True)
     except (OSError, SyntaxError, ValueError) as error:
@@ -98,32 +88,52 @@ def _unused_imports(source: bytes) -> Iterator[Edit]:
 
 
 def _edits(tree: ast.AST, source: bytes) -> Iterator[Edit]:
-    starts, contexts = _starts(source), names_of_contexts(tree)
+    starts = _starts(source)
 
     def span(node: ast.expr | ast.keyword) -> tuple[int, int]:
         end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
         return starts[node.lineno - 1] + node.col_offset, starts[end_line - 1] + end_column
 
-    def without(parts: Sequence[tuple[int, int]], index: int) -> Edit:
-        """Remove one of several parts between commas."""
-        start, end = parts[index]
-        if index:
-            return Edit(parts[index - 1][1], end, b"")
-        return Edit(start, parts[1][0] if len(parts) > 1 else end, b"")
-
-    for node in ast.walk(tree):
-        if (key := context_key(node, contexts)) and key.value in RENAMED:
+    for key in context_keys(tree):
+        if key.value in RENAMED:
             yield Edit(*span(key), f'"{RENAMED[str(key.value)]}"'.encode())
-        if isinstance(node, ast.Call) and makes_dag_or_task(node):
-            arguments: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
-            parts = sorted(map(span, arguments))
-            yield from (
-                without(parts, parts.index(span(keyword))) for keyword in node.keywords if keyword.arg in WITHOUT_EFFECT
-            )
-        elif isinstance(node, ast.Constant) and any(name in IN_TEMPLATES for name in templated(node)):
-            start, end = span(node)
-            yield Edit(start, end, BLOCK.sub(_renamed, source[start:end].decode()).encode())
+    for text in templates(tree):
+        if any(name in IN_TEMPLATES for name in removed_variables(str(text.value))):
+            start, end = span(text)
+            yield Edit(start, end, _renamed(source[start:end].decode()).encode())
+    for call in ast.walk(tree):
+        for keyword in removed_keywords(call) if isinstance(call, ast.Call) else ():
+            start, end = span(keyword)
+            if keyword.arg in WITHOUT_EFFECT:
+                yield _removal(source, start, end)
+            elif keyword.arg in CONNECTIONS:
+                yield Edit(start, start + len(str(keyword.arg)), b"conn_id")
 
 
-def _renamed(block: re.Match[str]) -> str:
-    return WORD.sub(lambda word: IN_TEMPLATES.get(word[0], word[0]), block[0])
+def _removal(source: bytes, start: int, end: int) -> Edit:
+    """Remove an argument with the comma after it or, if it is the last, the one before it; comments stay."""
+    rest = source[end:].lstrip(b" \t")
+    if not rest.startswith(b","):
+        before = source[:start].rstrip(b" \t")
+        return Edit(len(before) - 1 if before.endswith(b",") else start, end, b"")
+    rest = rest[1:].lstrip(b" \t")
+    end = len(source) - len(rest)
+    line = source.rfind(b"\n", 0, start) + 1
+    if not source[line:start].strip() and rest.startswith((b"\n", b"\r\n")):
+        return Edit(line, source.find(b"\n", end) + 1, b"")
+    return Edit(start, end, b"")
+
+
+def _renamed(text: str) -> str:
+    """Return the source of a string with the new names of removed variables in its Jinja."""
+    try:
+        tokens = [(kind, value) for _, kind, value in Environment().lex(text)]  # noqa: S701 - nothing is rendered
+    except TemplateError:
+        return text
+    words = ["", *(value for kind, value in tokens if kind != "whitespace"), ""]
+    parts, position = [], 0
+    for kind, value in tokens:
+        position += kind != "whitespace"
+        is_variable = kind == "name" and words[position - 1] not in {".", "set"} and words[position + 1] != "="
+        parts.append(IN_TEMPLATES.get(value, value) if is_variable else value)
+    return "".join(parts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,13 +11,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from devstack.airflow2.names import ARGUMENTS, CONTEXT, DAYS_AGO, MODULES
+from jinja2 import Environment, TemplateError, nodes
+from jinja2.meta import find_undeclared_variables
+
+from devstack.airflow2.names import ARGUMENTS, CONNECTIONS, CONTEXT, DAYS_AGO, MODULES, OF_RUNS, SQL_OPERATORS
 
 RULES = "AIR301,AIR302"  # removed, or moved to a provider; what is only deprecated still runs
-REST = ARGUMENTS | CONTEXT | {"days_ago": DAYS_AGO}
-IN_CALLS = ("sla", "execution_date", "provide_context")
-BLOCK = re.compile(r"\{[{%][^{}]*[%}]\}")
-WORD = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")  # not an attribute, and not a key
+REST = ARGUMENTS | CONTEXT | OF_RUNS | dict.fromkeys(CONNECTIONS, "use `conn_id`") | {"days_ago": DAYS_AGO}
+OF_DEFAULTS = ("sla", "provide_context")
+OF_TASKS = (*OF_DEFAULTS, "execution_date", *CONNECTIONS)
+OF_DAGS = ("sla_miss_callback", "default_view", "orientation")
 
 
 @dataclass(frozen=True, order=True)
@@ -41,6 +43,7 @@ def findings(file: Path) -> list[Finding]:
     """
     source = file.read_bytes()
     try:
+        source.decode()
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return []
@@ -50,7 +53,6 @@ def findings(file: Path) -> list[Finding]:
 
 def own_findings(tree: ast.AST) -> Iterator[Finding]:
     """Yield what ruff doesn't report."""
-    contexts = names_of_contexts(tree)
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
@@ -58,84 +60,140 @@ def own_findings(tree: ast.AST) -> Iterator[Finding]:
             case ast.ImportFrom(module=str(name), level=0):
                 if found := _module(node.lineno, name):
                     yield found
-            case ast.Call() if makes_dag_or_task(node):
+            case ast.Call():
+                for keyword in removed_keywords(node):
+                    yield Finding(keyword.lineno, str(keyword.arg), REST[str(keyword.arg)])
                 for keyword in node.keywords:
-                    if keyword.arg in IN_CALLS:
-                        yield Finding(keyword.lineno, keyword.arg, REST[keyword.arg])
-                    elif keyword.arg == "default_args":
+                    if keyword.arg == "default_args":
                         yield from _default_args(keyword.value)
             case ast.Assign(targets=[ast.Name(id="default_args")], value=value):
                 yield from _default_args(value)
-            case ast.Constant(value=str()):
-                yield from (Finding(node.lineno, name, CONTEXT[name]) for name in templated(node))
-        if (key := context_key(node, contexts)) is not None and key.value in CONTEXT:
-            yield Finding(key.lineno, str(key.value), CONTEXT[str(key.value)])
+    for text in templates(tree):
+        yield from (Finding(text.lineno, name, REST[name]) for name in removed_variables(str(text.value)))
+    for key in context_keys(tree):
+        yield Finding(key.lineno, str(key.value), CONTEXT[str(key.value)])
     for parameter in _parameters(tree):
         yield Finding(parameter.lineno, parameter.arg, CONTEXT[parameter.arg])
 
 
-def makes_dag_or_task(call: ast.Call) -> bool:
-    """Tell whether a call creates a DAG or a task, as its name says."""
-    name = ast.unparse(call.func)
-    return name.rpartition(".")[2] in {"DAG", "dag"} or name.endswith(("Operator", "Sensor")) or name.startswith("task")
+def removed_keywords(call: ast.Call) -> list[ast.keyword]:
+    """Return the removed arguments of a call that creates a DAG or a task, as its name says."""
+    name = ast.unparse(call.func).removesuffix(".partial")
+    removed: tuple[str, ...] = ()
+    if name.rpartition(".")[2] in {"DAG", "dag"}:
+        removed = OF_DAGS
+    elif name.endswith(("Operator", "Sensor")) or name.startswith("task"):
+        is_sql = name.rpartition(".")[2] in SQL_OPERATORS
+        removed = tuple(each for each in OF_TASKS if is_sql or each not in CONNECTIONS)
+    return [keyword for keyword in call.keywords if keyword.arg in removed]
 
 
 def _default_args(node: ast.expr) -> Iterator[Finding]:
     match node:
         case ast.Dict(keys=keys):
             for key in keys:
-                if isinstance(key, ast.Constant) and key.value in IN_CALLS:
+                if isinstance(key, ast.Constant) and key.value in OF_DEFAULTS:
                     yield Finding(key.lineno, str(key.value), REST[str(key.value)])
         case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
-            yield from (Finding(each.lineno, each.arg, REST[each.arg]) for each in keywords if each.arg in IN_CALLS)
+            yield from (Finding(each.lineno, each.arg, REST[each.arg]) for each in keywords if each.arg in OF_DEFAULTS)
 
 
-def templated(node: ast.Constant) -> list[str]:
-    """Return the removed variables in the Jinja template that a string is."""
-    if not isinstance(node.value, str):
+def templates(tree: ast.AST) -> list[ast.Constant]:
+    """Return the strings with Jinja that Airflow may render: neither docstrings nor what the file renders itself."""
+    others = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Template", "from_string")):
+            others |= {id(argument) for argument in node.args}
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and "{" in node.value
+        and id(node) not in others
+    ]
+
+
+def removed_variables(template: str) -> list[str]:
+    """Return the removed variables that a Jinja template reads."""
+    environment = Environment()  # noqa: S701 - nothing is rendered
+    try:
+        parsed = environment.parse(template)
+    except TemplateError:
         return []
-    words = [word[0] for block in BLOCK.finditer(node.value) for word in WORD.finditer(block[0])]
-    return [word for word in words if word in CONTEXT]
+    for part in parsed.find_all((nodes.Filter, nodes.Test)):  # Airflow and plugins have more than Jinja
+        (environment.filters if isinstance(part, nodes.Filter) else environment.tests).setdefault(part.name, _any)
+    attributes = {
+        f"{part.node.name}.{part.attr}"
+        for part in parsed.find_all(nodes.Getattr)
+        if isinstance(part.node, nodes.Name) and f"{part.node.name}.{part.attr}" in OF_RUNS
+    }
+    return sorted((find_undeclared_variables(parsed) & CONTEXT.keys()) | attributes)
 
 
-def context_key(node: ast.AST, contexts: frozenset[str]) -> ast.Constant | None:
-    """Return the key of ``context["key"]`` or ``context.get("key")``; ``None`` if a node is something else."""
+def _any(value: object) -> object:
+    return value
+
+
+def context_keys(tree: ast.AST) -> Iterator[ast.Constant]:
+    """Yield each removed key of ``context["key"]`` and ``context.get("key")`` in functions of tasks and callbacks."""
+    for function in _functions(tree):
+        names = {function.args.kwarg.arg} if function.args.kwarg else set()
+        names |= {"context"} & {each.arg for each in function.args.args}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign) and ast.unparse(node.value).endswith("get_current_context()"):
+                names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        yield from (key for node in ast.walk(function) if (key := _key(node, names)) and key.value in CONTEXT)
+
+
+def _key(node: ast.AST, names: set[str]) -> ast.Constant | None:
     match node:
-        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant() as key) if name in contexts:
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant() as key) if name in names:
             return key
         case ast.Call(
             func=ast.Attribute(value=ast.Name(id=name), attr="get" | "pop"), args=[ast.Constant() as key, *_]
-        ) if name in contexts:
+        ) if name in names:
             return key
     return None
 
 
-def names_of_contexts(tree: ast.AST) -> frozenset[str]:
-    """Return the names that a task's context has in a file."""
-    names = {"context"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arguments) and node.kwarg:
-            names.add(node.kwarg.arg)
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            called = ast.unparse(node.value.func)
-            if called.endswith("get_current_context"):
-                names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return frozenset(names)
+def _functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return the functions that Airflow gives a context to."""
+    called = {
+        keyword.value.id
+        for keyword in ast.walk(tree)
+        if isinstance(keyword, ast.keyword)
+        and isinstance(keyword.value, ast.Name)
+        and str(keyword.arg).endswith(("python_callable", "_callback"))
+    }
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.name in called or _is_task(node))
+    ]
+
+
+def _is_task(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(ast.unparse(decorator).startswith("task") for decorator in function.decorator_list)
 
 
 def _parameters(tree: ast.AST) -> Iterator[ast.arg]:
-    """Yield the parameters of tasks' functions that are named after a removed variable."""
-    callables = {
-        keyword.value.id
+    """Yield the parameters through which tasks' functions ask for a removed variable."""
+    given = {
+        key.value
         for keyword in ast.walk(tree)
-        if isinstance(keyword, ast.keyword) and keyword.arg == "python_callable" and isinstance(keyword.value, ast.Name)
+        if isinstance(keyword, ast.keyword) and keyword.arg == "op_kwargs" and isinstance(keyword.value, ast.Dict)
+        for key in keyword.value.keys
+        if isinstance(key, ast.Constant)
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            decorated = any(ast.unparse(decorator).startswith("task") for decorator in node.decorator_list)
-            if decorated or node.name in callables:
-                parameters = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
-                yield from (each for each in parameters if each.arg in CONTEXT)
+    for function in _functions(tree):
+        arguments = function.args
+        plain = [*arguments.posonlyargs, *arguments.args]
+        defaults = [*[None] * (len(plain) - len(arguments.defaults)), *arguments.defaults, *arguments.kw_defaults]
+        for parameter, default in zip([*plain, *arguments.kwonlyargs], defaults, strict=True):
+            is_given = isinstance(default, ast.Constant) and default.value is None  # by Airflow
+            if parameter.arg in CONTEXT and parameter.arg not in given and (is_given or not _is_task(function)):
+                yield parameter
 
 
 def _module(line: int, name: str) -> Finding | None:

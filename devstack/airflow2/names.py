@@ -58,3 +58,16 @@ MODULES = {
     "airflow.providers.snowflake.operators.snowflake": SQL,
 }
 """Modules that are gone."""
+
+CONNECTIONS = ("postgres_conn_id", "mysql_conn_id", "snowflake_conn_id", "redshift_conn_id", "mssql_conn_id")
+"""Arguments of the SQL operators of single databases, which are ``SQLExecuteQueryOperator`` now."""
+SQL_OPERATORS = (
+    "PostgresOperator",
+    "MySqlOperator",
+    "SnowflakeOperator",
+    "RedshiftSQLOperator",
+    "MsSqlOperator",
+    "SQLExecuteQueryOperator",
+)
+OF_RUNS = {f"{name}.execution_date": "use `dag_run.logical_date`" for name in ("dag_run", "task_instance", "ti")}
+"""Attributes in templates."""

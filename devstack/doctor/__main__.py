@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from devstack.doctor import checkout, machine, settings, stack
 from devstack.doctor.setup import Check, Problem, Setup
+from devstack.own_settings import forget_libpq
 
 CHECKS: tuple[Check, ...] = (
     machine.python_version,
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print a list of objects with check, cause and fix")
     parser.add_argument("--only", default="", help="the beginning of the names of checks, such as machine")
     arguments = parser.parse_args()
+    forget_libpq()
     checks = [check for check in CHECKS if name(check).startswith(arguments.only)]
     found = [(name(check), problem) for check in checks for problem in problems(check, Setup())]
     if arguments.json:
@@ -63,9 +65,10 @@ def problems(check: Check, setup: Setup) -> list[Problem]:
     """Return what a check finds; an error of the check itself is a finding too."""
     try:
         return list(check(setup))
-    except Exception as error:
-        text = f"{name(check)} failed: {type(error).__name__}: {error}"
-        return [Problem(text, "the file that it names is damaged or missing: `git status`, `git checkout`")]
+    except OSError as error:
+        return [Problem(f"{name(check)} failed: {error}", "`git status` shows whether the file is damaged or missing")]
+    except Exception as error:  # its text may hold a setting's value
+        return [Problem(f"{name(check)} failed: {type(error).__name__}", "please report it, with what you have set")]
 
 
 if __name__ == "__main__":

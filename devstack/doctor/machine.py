@@ -20,6 +20,7 @@ NEEDED_MEMORY = 1_500_000_000  # bytes; the embedded stack without MLflow
 ENGINE_MEMORY = 4_000_000_000  # bytes; the Compose stack without profiles
 COMPOSE = (2, 24)  # the first with `required: false` of env_file
 DAY = 86_400
+LARGEST_PORT = 65_535
 
 
 def python_version(_: Setup) -> Iterator[Problem]:
@@ -78,14 +79,18 @@ def compose_version(_: Setup) -> Iterator[Problem]:
 
 def compose_port(setup: Setup) -> Iterator[Problem]:
     """The port of the Compose stack's web UI is free, unless that stack or the embedded one has it."""
-    port = int(setup.settings().get("SPELLBOOK_PORT") or PREFERRED_UI_PORT)
+    given = setup.settings().get("SPELLBOOK_PORT") or str(PREFERRED_UI_PORT)
+    if not given.isdecimal() or not 0 < int(given) <= LARGEST_PORT:
+        yield Problem(f"SPELLBOOK_PORT isn't a port, 1 to {LARGEST_PORT}", "correct it, or leave it out for 8080")
+        return
+    port = int(given)
     if port_is_free(port) or not _docker("info"):
         return
     containers = _docker("ps", "--format", "{{.Ports}} {{.Labels}}").splitlines()
     is_ours = any(
         f":{port}->" in line and "com.docker.compose.service=airflow-apiserver" in line for line in containers
     )
-    if not is_ours and not (setup.state.root.is_dir() and setup.state.port("api") == port):
+    if not is_ours and port not in setup.state_file("ports.json").values():
         yield Problem(
             f"port {port} is taken by another program, so `docker compose up` can't publish the web UI",
             "stop that program, or set SPELLBOOK_PORT in .env to another port",

@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Iterator
 from difflib import get_close_matches
+from ipaddress import ip_network
 from urllib.parse import unquote, urlsplit
 
 import psycopg
@@ -17,8 +18,8 @@ from devstack.doctor.setup import Problem, Setup
 from devstack.environment import Upstream, connection_uri
 from devstack.errors import StackError
 from include.core.errors import ConfigurationError
-from include.core.settings import POSTGRES
-from include.core.warehouse.connect import connect
+from include.core.settings import POSTGRES, PRIVATE_NETWORKS, WAREHOUSE_SCHEMA
+from include.core.warehouse.connect import SCHEMA_NAME, connect
 from include.core.warehouse.errors import NotMigratedError
 from include.core.warehouse.migrations import require_migrated
 from include.settings import ENVIRONMENT
@@ -41,11 +42,13 @@ def env_file(setup: Setup) -> Iterator[Problem]:
     except (OSError, UnicodeDecodeError) as error:
         yield Problem(f".env can't be read: {error}", "make it a UTF-8 file that you own, `chmod u+rw .env`")
         return
-    known = {*LISTED.findall((setup.root / ".env.example").read_text(encoding="utf-8")), "SPELLBOOK_UPSTREAM"}
+    known = {*LISTED.findall((setup.root / ".env.example").read_text(encoding="utf-8")), *own_settings.KEYS}
     for binding in bindings:
         line = binding.original.line
         if binding.error:
             yield Problem(f".env, line {line}: sets nothing", "write NAME=value, with quotes if there are spaces")
+        elif binding.key and not own_settings.is_read(binding.key):
+            yield Problem(f".env, line {line}: Airflow doesn't read {binding.key}", f"write {binding.key.upper()}")
         elif binding.key and binding.key.startswith(OURS) and binding.key not in known:
             similar = get_close_matches(binding.key, known, n=1)
             fix = f"did you mean {similar[0]}?" if similar else ".env.example lists what can be set"
@@ -71,6 +74,18 @@ def keys(setup: Setup) -> Iterator[Problem]:
             yield Problem(
                 f"{key.name}={value!r} is neither true nor false", f"{key.doc} Leave it out for {key.default}."
             )
+        elif key.default.isdecimal() and value and not value.isdecimal():
+            yield Problem(f"{key.name}={value!r} isn't a whole number", f"{key.doc} Leave it out for {key.default}.")
+    schema = settings.get(WAREHOUSE_SCHEMA.name, "")
+    if schema and not SCHEMA_NAME.fullmatch(schema):
+        yield Problem(
+            f"{WAREHOUSE_SCHEMA.name}={schema!r} isn't a schema's name", "use lower-case letters, digits and _"
+        )
+    for network in filter(None, settings.get(PRIVATE_NETWORKS.name, "").split(",")):
+        try:
+            ip_network(network.strip())
+        except ValueError:
+            yield Problem(f"{PRIVATE_NETWORKS.name}: {network!r} isn't a network", "write it like 172.16.0.0/12")
     upstream = settings.get("SPELLBOOK_UPSTREAM", "auto")
     if upstream not in UPSTREAMS:
         yield Problem(f"SPELLBOOK_UPSTREAM={upstream!r} isn't allowed", f"set it to {', '.join(UPSTREAMS)}")
@@ -104,8 +119,7 @@ def connections(setup: Setup) -> Iterator[Problem]:
                 f"write it like {POSTGRES.variable}='{POSTGRES.to_json(host='db.example.com', login='me')}'",
             )
             continue
-        parts = urlsplit(uri)
-        if parts.scheme == "http" and (problem := _unanswered(unquote(parts.hostname or ""), parts.port)):
+        if problem := _unanswered(uri):
             yield Problem(f"{name}: {problem}", "start that server, or correct host and port")
 
 
@@ -148,10 +162,19 @@ def _connections(setup: Setup) -> dict[str, str]:
     return {name: settings[name] for name in sorted(settings) if name.startswith(own_settings.CONNECTION)}
 
 
-def _unanswered(host: str, port: int | None) -> str:
-    """Return why nothing answers at a host, which may be a URL; empty if something does."""
-    url = urlsplit(host if "://" in host else f"http://{host}")
-    port = port or url.port or (443 if url.scheme == "https" else 80)
+def _unanswered(uri: str) -> str:
+    """Return why nothing answers at the host of an HTTP connection, which may be a URL; empty if something does."""
+    scheme, _, rest = uri.partition("://")
+    host = unquote(rest.partition("/")[0].rpartition("@")[2])
+    if "://" not in host:
+        if scheme not in {"http", "https"} or not host:
+            return ""
+        host = f"{scheme}://{f'[{host}]' if host.count(':') > 1 and '[' not in host else host}"
+    try:
+        url = urlsplit(host)
+        port = url.port or (443 if url.scheme == "https" else 80)
+    except ValueError:
+        return "host and port aren't valid"
     try:
         socket.create_connection((url.hostname or "", port), timeout=SECONDS).close()
     except OSError as error:

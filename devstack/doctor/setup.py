@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dotenv import dotenv_values
 
@@ -34,6 +36,14 @@ class Setup:
         return {name: value for name, value in in_file.items() if value} | {
             name: value for name, value in self.environment.items() if value
         }
+
+    def state_file(self, name: str) -> dict[str, Any]:
+        """Return a JSON file of the state folder; empty if it is missing or damaged. Nothing is created."""
+        try:
+            content = json.loads((self.state.root / name).read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
 
 
 @dataclass(frozen=True)

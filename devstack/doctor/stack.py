@@ -5,16 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from cryptography.fernet import Fernet
 
 from devstack.doctor.setup import Problem, Setup
-from devstack.errors import StackError
 from devstack.postgres import WAREHOUSE, Postgres
 from devstack.process import Record
-from devstack.state import State
+from devstack.state import STATE_VARIABLE
 from include.core.warehouse.connect import connect
 from include.core.warehouse.errors import NotMigratedError
 from include.core.warehouse.migrations import require_migrated
@@ -23,15 +24,41 @@ PATIENCE = 5.0  # seconds for which another command may be starting or stopping 
 
 
 def state_folder(setup: Setup) -> Iterator[Problem]:
-    """The state folder can be used, and its files are whole."""
-    if not setup.state.root.exists():
-        return
+    """The state folder is one, and its files are whole; nothing is written to it."""
+    root = setup.state.root
+    elsewhere = f"set {STATE_VARIABLE} to a new folder"
+    if root.exists() and not root.is_dir():
+        yield Problem(f"{root} isn't a folder", elsewhere)
+    elif root.is_dir() and not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        yield Problem(f"{root} can't be read and written", f"make it yours with chown, or {elsewhere}")
+    elif root.is_dir() and any(root.iterdir()) and not setup.state.services.exists():
+        yield Problem(f"{root} holds files that aren't the stack's", elsewhere)
+    elif root.is_dir():
+        for name, is_valid in FILES.items():
+            content = setup.state_file(name)
+            if (root / name).exists() and not (content and all(map(is_valid, content.items()))):
+                yield Problem(f"{root / name} is damaged", "`make clean`; the next `make run` starts afresh")
+        if (root / "postgres").is_dir() and "postgres" not in setup.state_file("secrets.json"):
+            yield Problem(
+                f"{root} has a database, but secrets.json doesn't have its password",
+                "restore the file, or `make clean`, which deletes the database too",
+            )
+
+
+def _is_port(item: tuple[str, Any]) -> bool:
+    return isinstance(item[1], int)
+
+
+def _is_secret(item: tuple[str, Any]) -> bool:
+    name, value = item
     try:
-        state = State.open(setup.state.root, for_use=False)
-        state.port("api")
-        state.fernet_key()
-    except StackError as error:
-        yield Problem(str(error), f"`make clean`, or remove {setup.state.root}; the next `make run` creates a new one")
+        return isinstance(value, str) and (name != "fernet" or bool(Fernet(value)))
+    except ValueError:
+        return False
+
+
+FILES: dict[str, Callable[[tuple[str, Any]], bool]] = {"ports.json": _is_port, "secrets.json": _is_secret}
+"""The state folder's files, and whether an entry is valid."""
 
 
 def owner(setup: Setup) -> Iterator[Problem]:

@@ -45,7 +45,11 @@ def main() -> int:
     for path in files:
         print(path.relative_to(REPOSITORY))
     tidy(REPOSITORY, [path.relative_to(REPOSITORY).as_posix() for path in files])
-    regenerate(REPOSITORY)
+    try:
+        regenerate(REPOSITORY)
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
     print(f"then: make run DAG={name}, make gate")
     return 0
 

@@ -36,7 +36,11 @@ def main() -> int:
         print(f"left out: column {header!r}: {reason}")
     print(f"judged by segment: {table.segment or 'no, there is no column with a few texts'}")
     tidy(REPOSITORY, [path.relative_to(REPOSITORY).as_posix() for path in files])
-    regenerate(REPOSITORY)
+    try:
+        regenerate(REPOSITORY)
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
     name = arguments.name
     print(
         f"state what the card leaves open in include/domains/{name}/spec.py, then: make gate, make run DAG={name}_model"

@@ -26,6 +26,11 @@ SCHEMES = ("postgres", "postgresql")
 # Extras that only Airflow's PostgresHook reads.
 HOOK_EXTRAS = frozenset({"cursor", "sqlalchemy_query", "sqlalchemy_scheme"})
 DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+BARE = re.compile(r"[^:]*(:\d+)?|\[[^\]]*\](:\d+)?|[0-9A-Fa-f:.]*|")  # host and port without a login
+UNQUOTED = (
+    "the warehouse's connection isn't a valid URI; quote special characters in login and password: / is %2F, # is %23,"
+    " @ is %40, [ is %5B"
+)
 SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 ENCODING = "UTF8"
 
@@ -102,9 +107,14 @@ def conninfo(uri: str) -> str:
     """
     if "://" not in uri:
         return make_conninfo("", **(DEFAULTS | conninfo_to_dict(uri)))
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise ConfigurationError(UNQUOTED) from None
     if parts.scheme not in SCHEMES:
         raise ConfigurationError(f"the warehouse's connection has type {parts.scheme!r}; allowed: {', '.join(SCHEMES)}")
+    if "@" in parts.path + parts.fragment or (parts.username is None and not BARE.fullmatch(parts.netloc)):
+        raise ConfigurationError(UNQUOTED)
     extras = Extras.of_query("the warehouse's connection", parts.query).values
     libpq = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
     if unknown := sorted(set(extras) - libpq - HOOK_EXTRAS):

@@ -105,6 +105,99 @@ def test_what_has_a_replacement_is_replaced_and_the_rest_is_left(old: Path) -> N
     assert [path.name for path in old.parent.iterdir()] == ["old.py"]
 
 
+SDK = "from airflow.sdk import DAG\nfrom airflow.providers.standard.operators.python import PythonOperator\n"
+ALONE = """t = PythonOperator(
+    task_id="t",  # noqa: T201
+    # the pool is small
+    provide_context=True,
+    python_callable=print,
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (ALONE, ALONE.replace("    provide_context=True,\n", "")),
+        ('DAG(default_view="tree", orientation="LR", dag_id="x")', 'DAG(dag_id="x")'),
+        ('DAG(("my" "3"), default_view="tree", schedule=None)', 'DAG(("my" "3"), schedule=None)'),
+        ('DAG("x", default_view="tree")', 'DAG("x")'),
+        ('DAG("x", default_view="tree",)', 'DAG("x", )'),
+        ('DAG("é", default_view="tree")\r\n', 'DAG("é")\r\n'),
+        ("PythonOperator.partial(task_id='t', provide_context=True)", "PythonOperator.partial(task_id='t')"),
+        ("SQLExecuteQueryOperator(postgres_conn_id='p')", "SQLExecuteQueryOperator(conn_id='p')"),
+        ("x = '{{ execution_date.year }} execution_date'", "x = '{{ logical_date.year }} execution_date'"),
+        ("x = '{{ execution_date | ds if a is mine }}'", "x = '{{ logical_date | ds if a is mine }}'"),
+        ('x = f"{{{{ execution_date }}}} {n}"', 'x = f"{{{{ logical_date }}}} {n}"'),
+        ("def f(**c):\n    c['execution_date']\nPythonOperator(python_callable=f)",
+         'def f(**c):\n    c["logical_date"]\nPythonOperator(python_callable=f)'),
+    ],
+)  # fmt: skip
+def test_only_what_is_meant_is_replaced(tmp_path: Path, before: str, after: str) -> None:
+    file = tmp_path / "old.py"
+    used = "DAG, PythonOperator\n"
+    file.write_text(SDK + used + before, newline="")
+    assert adopt(file)[1] == SDK + used + after
+    with file.open(newline="") as stream:
+        assert stream.read() == SDK + used + after
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def helper(**options):\n    return options['execution_date']\n",
+        "PdfOperator(task_id='p', orientation='landscape')\n",
+        "CsvToPostgresOperator(task_id='p', postgres_conn_id='p')\n",
+        "x = \"{% set yesterday_ds = 'x' %}{{ yesterday_ds }}\"\n",
+        "x = '{{ f(execution_date=ds) }}'\n",
+        "x = \"{{ params.get('the execution_date') }}\"\n",
+        "@task\ndef train(conf: dict, execution_date: str):\n    context = {'conf': 1}\n    context['conf']\n",
+        "def f(execution_date):\n    ...\nPythonOperator(python_callable=f, op_kwargs={'execution_date': 1})\n",
+        '"""Renders {{ conf }}."""\n',
+        "Template('{{ conf }}').render(conf=1)\n",
+    ],
+)
+def test_what_means_something_else_stays(tmp_path: Path, source: str) -> None:
+    file = tmp_path / "new.py"
+    file.write_text(source)
+    assert findings(file) == []
+    assert adopt(file)[1] == source
+
+
+@pytest.mark.parametrize(
+    ("source", "removed"),
+    [
+        ("x = '{{ dag_run.execution_date }}'", "dag_run.execution_date"),
+        ("DAG(sla_miss_callback=print)", "sla_miss_callback"),
+        ("@task\ndef f(prev_ds=None): ...", "prev_ds"),
+        ("def f(context):\n    context['next_ds']\nDAG(on_failure_callback=f)", "next_ds"),
+        ("default_args = dict(sla=1)", "sla"),
+    ],
+)
+def test_more_that_is_gone_is_named(tmp_path: Path, source: str, removed: str) -> None:
+    file = tmp_path / "old.py"
+    file.write_text(source)
+    assert [each.removed for each in findings(file)] == [removed]
+
+
+def test_a_link_stays_a_link(tmp_path: Path, old: Path) -> None:
+    link = tmp_path / "link.py"
+    link.symlink_to(old)
+    adopt(link)
+    assert link.is_symlink()
+    assert old.read_text(encoding="utf-8") == NEW
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "old.py"
+    content = "# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1")
+    file.write_bytes(content)
+    assert findings(file) == []
+    with pytest.raises(StackError, match="utf-8"):
+        adopt(file)
+    assert file.read_bytes() == content
+
+
 @pytest.mark.parametrize("source", ["def f(:\n", "f(a=1, a=2)\n", "x = '\0'\n"])
 def test_a_file_with_an_error_stays_as_it_is(tmp_path: Path, source: str) -> None:
     file = tmp_path / "old.py"

@@ -197,9 +197,35 @@ BROKEN: list[tuple[Check, Callable[[Setup], None], str, str]] = [
         "restore",
     ),
     (settings.connections, env("AIRFLOW_CONN_BANK=s3cret"), "AIRFLOW_CONN_BANK is neither a URI nor", "write it like"),
-    (stack.state_folder, write("state/ports.json", b"{"), "ports.json is corrupt", "make clean"),
-    (stack.state_folder, write("state/secrets.json", b"[]"), "secrets.json is corrupt", "make clean"),
-    (stack.state_folder, occupy, "is not empty and not a state folder", "make clean"),
+    (stack.state_folder, write("state/ports.json", b"{"), "ports.json is damaged", "make clean"),
+    (stack.state_folder, write("state/secrets.json", b"[]"), "secrets.json is damaged", "make clean"),
+    (stack.state_folder, occupy, "holds files that aren't the stack's", "set SPELLBOOK_STATE to a new folder"),
+    (stack.state_folder, write("state/ports.json", b'{"api": "8080"}'), "ports.json is damaged", "make clean"),
+    (stack.state_folder, write("state/secrets.json", b'{"fernet": "s3cret"}'), "secrets.json is damaged", "make clean"),
+    (
+        stack.state_folder,
+        write("state/postgres/PG_VERSION", b"18"),
+        "secrets.json doesn't have its password",
+        "restore",
+    ),
+    (settings.env_file, env("AIRFLOW_CONN_shop=http://x"), "doesn't read AIRFLOW_CONN_shop", "AIRFLOW_CONN_SHOP"),
+    (settings.keys, env("SPELLBOOK_XCOM_LIMIT=s"), "SPELLBOOK_XCOM_LIMIT='s' isn't a whole number", "Leave it out"),
+    (settings.keys, env("SPELLBOOK_WAREHOUSE_SCHEMA=My-S"), "'My-S' isn't a schema's name", "lower-case"),
+    (settings.keys, env("SPELLBOOK_PRIVATE_NETWORKS=foo"), "'foo' isn't a network", "172.16.0.0/12"),
+    (machine.compose_port, env("SPELLBOOK_PORT=s3cret"), "SPELLBOOK_PORT isn't a port", "8080"),
+    (
+        settings.warehouse,
+        env("AIRFLOW_CONN_POSTGRES_DEFAULT=postgres://u:s3cret/a@h/d"),
+        "isn't a valid URI",
+        "correct",
+    ),
+    (
+        settings.warehouse,
+        env("AIRFLOW_CONN_POSTGRES_DEFAULT=postgres://u:s3cret[a@h/d"),
+        "isn't a valid URI",
+        "correct",
+    ),
+    (settings.connections, env("AIRFLOW_CONN_BANK=http://me:s3cret@h:x/"), "host and port aren't valid", "correct"),
     (stack.services, end_a_service, "sinks has ended", "restarts it"),
 ]
 
@@ -296,7 +322,7 @@ def test_a_file_of_another_user_is_found(setup: Setup) -> None:
 
 def test_a_check_that_fails_is_a_finding(setup: Setup) -> None:
     (setup.root / "requirements.in").unlink()
-    assert "checkout.locks failed: FileNotFoundError" in found(checkout.locks, setup).cause
+    assert "checkout.locks failed: [Errno 2]" in found(checkout.locks, setup).cause
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
