@@ -6,31 +6,31 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from devstack.errors import StackError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 
-def tidy(root: Path, paths: Iterable[str]) -> None:
-    """Remove unused imports from Python files, given relative to ``root``, and format them."""
+def bring_up_to_date(root: Path, paths: Iterable[str]) -> bool:
+    """Tidy Python files, given relative to ``root``, and generate what is made from code; return whether that worked.
+
+    It doesn't if a DAG file fails to load, which the command that was run has said.
+    """
+    try:
+        _tidy(root, paths)
+        _run(root, "devstack.catalogue")
+        _run(root, "deploy.derived")
+    except subprocess.CalledProcessError:
+        print("docs/DAGS.md is as it was: correct what is named above, then `make fix`", file=sys.stderr)
+        return False
+    return True
+
+
+def _tidy(root: Path, paths: Iterable[str]) -> None:
+    """Remove unused imports, and format."""
     if python := [path for path in paths if path.endswith(".py")]:
         _run(root, "ruff", "check", "--fix-only", "--quiet", "--select", "F401,I001", *python)
         _run(root, "ruff", "format", "--quiet", *python)
-
-
-def regenerate(root: Path) -> None:
-    """Generate ``docs/DAGS.md``, and the keys and secrets that Compose lists.
-
-    Raises:
-        StackError: if a DAG file doesn't load, as the command has said.
-    """
-    try:
-        _run(root, "devstack.catalogue")
-        _run(root, "deploy.derived")
-    except subprocess.CalledProcessError as error:
-        raise StackError("docs/DAGS.md is as it was: correct what is named above, then `make fix`") from error
 
 
 def _run(root: Path, *command: str) -> None:

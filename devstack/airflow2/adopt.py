@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from jinja2 import Environment, TemplateError
-
-from devstack.airflow2.find import Finding, context_keys, findings, removed_keywords, removed_variables, ruff, templates
+from devstack.airflow2.find import Finding, context_keys, findings, removed_keywords, ruff, template_strings
 from devstack.airflow2.names import CONNECTIONS, IN_TEMPLATES, RENAMED
+from devstack.airflow2.templates import removed_variables, renamed
 from devstack.errors import StackError
 
 RULES = "AIR301,AIR302,AIR311,AIR312"  # also what is deprecated
@@ -97,10 +96,10 @@ def _edits(tree: ast.AST, source: bytes) -> Iterator[Edit]:
     for key in context_keys(tree):
         if key.value in RENAMED:
             yield Edit(*span(key), f'"{RENAMED[str(key.value)]}"'.encode())
-    for text in templates(tree):
+    for text in template_strings(tree):
         if any(name in IN_TEMPLATES for name in removed_variables(str(text.value))):
             start, end = span(text)
-            yield Edit(start, end, _renamed(source[start:end].decode()).encode())
+            yield Edit(start, end, renamed(source[start:end].decode()).encode())
     for call in ast.walk(tree):
         for keyword in removed_keywords(call) if isinstance(call, ast.Call) else ():
             start, end = span(keyword)
@@ -122,18 +121,3 @@ def _removal(source: bytes, start: int, end: int) -> Edit:
     if not source[line:start].strip() and rest.startswith((b"\n", b"\r\n")):
         return Edit(line, source.find(b"\n", end) + 1, b"")
     return Edit(start, end, b"")
-
-
-def _renamed(text: str) -> str:
-    """Return the source of a string with the new names of removed variables in its Jinja."""
-    try:
-        tokens = [(kind, value) for _, kind, value in Environment().lex(text)]  # noqa: S701 - nothing is rendered
-    except TemplateError:
-        return text
-    words = ["", *(value for kind, value in tokens if kind != "whitespace"), ""]
-    parts, position = [], 0
-    for kind, value in tokens:
-        position += kind != "whitespace"
-        is_variable = kind == "name" and words[position - 1] not in {".", "set"} and words[position + 1] != "="
-        parts.append(IN_TEMPLATES.get(value, value) if is_variable else value)
-    return "".join(parts)

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from jinja2 import Environment, TemplateError, nodes
-from jinja2.meta import find_undeclared_variables
-
 from devstack.airflow2.names import ARGUMENTS, CONNECTIONS, CONTEXT, DAYS_AGO, MODULES, OF_RUNS, SQL_OPERATORS
+from devstack.airflow2.templates import removed_variables
 
 RULES = "AIR301,AIR302"  # removed, or moved to a provider; what is only deprecated still runs
 REST = ARGUMENTS | CONTEXT | OF_RUNS | dict.fromkeys(CONNECTIONS, "use `conn_id`") | {"days_ago": DAYS_AGO}
@@ -68,7 +66,7 @@ def own_findings(tree: ast.AST) -> Iterator[Finding]:
                         yield from _default_args(keyword.value)
             case ast.Assign(targets=[ast.Name(id="default_args")], value=value):
                 yield from _default_args(value)
-    for text in templates(tree):
+    for text in template_strings(tree):
         yield from (Finding(text.lineno, name, REST[name]) for name in removed_variables(str(text.value)))
     for key in context_keys(tree):
         yield Finding(key.lineno, str(key.value), CONTEXT[str(key.value)])
@@ -98,7 +96,7 @@ def _default_args(node: ast.expr) -> Iterator[Finding]:
             yield from (Finding(each.lineno, each.arg, REST[each.arg]) for each in keywords if each.arg in OF_DEFAULTS)
 
 
-def templates(tree: ast.AST) -> list[ast.Constant]:
+def template_strings(tree: ast.AST) -> list[ast.Constant]:
     """Return the strings with Jinja that Airflow may render: neither docstrings nor what the file renders itself."""
     others = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -112,27 +110,6 @@ def templates(tree: ast.AST) -> list[ast.Constant]:
         and "{" in node.value
         and id(node) not in others
     ]
-
-
-def removed_variables(template: str) -> list[str]:
-    """Return the removed variables that a Jinja template reads."""
-    environment = Environment()  # noqa: S701 - nothing is rendered
-    try:
-        parsed = environment.parse(template)
-    except TemplateError:
-        return []
-    for part in parsed.find_all((nodes.Filter, nodes.Test)):  # Airflow and plugins have more than Jinja
-        (environment.filters if isinstance(part, nodes.Filter) else environment.tests).setdefault(part.name, _any)
-    attributes = {
-        f"{part.node.name}.{part.attr}"
-        for part in parsed.find_all(nodes.Getattr)
-        if isinstance(part.node, nodes.Name) and f"{part.node.name}.{part.attr}" in OF_RUNS
-    }
-    return sorted((find_undeclared_variables(parsed) & CONTEXT.keys()) | attributes)
-
-
-def _any(value: object) -> object:
-    return value
 
 
 def context_keys(tree: ast.AST) -> Iterator[ast.Constant]:

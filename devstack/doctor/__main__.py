@@ -52,7 +52,7 @@ def main() -> int:
     else:
         for _, problem in found:
             print(f"✗ {problem.cause}\n  {problem.fix}")
-        print(f"{len(found)} problems" if found else f"nothing is wrong: {len(checks)} checks")
+        print(f"problems: {len(found)}" if found else f"nothing is wrong: {len(checks)} checks")
     return bool(found)
 
 

@@ -18,7 +18,7 @@ from devstack.state import MINIMUM_FREE_BYTES, port_is_free
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 NEEDED_MEMORY = 1_500_000_000  # bytes; the embedded stack without MLflow
 ENGINE_MEMORY = 4_000_000_000  # bytes; the Compose stack without profiles
-COMPOSE = (2, 24)  # the first with `required: false` of env_file
+COMPOSE = (2, 24)  # docs/compose.md
 DAY = 86_400
 LARGEST_PORT = 65_535
 

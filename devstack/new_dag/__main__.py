@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from devstack.errors import StackError
-from devstack.generated import regenerate, tidy
+from devstack.generated import bring_up_to_date
 from devstack.new_dag.files import KINDS, write
 from devstack.state import REPOSITORY
 
@@ -44,11 +44,7 @@ def main() -> int:
         return 1
     for path in files:
         print(path.relative_to(REPOSITORY))
-    tidy(REPOSITORY, [path.relative_to(REPOSITORY).as_posix() for path in files])
-    try:
-        regenerate(REPOSITORY)
-    except StackError as error:
-        print(error, file=sys.stderr)
+    if not bring_up_to_date(REPOSITORY, [path.relative_to(REPOSITORY).as_posix() for path in files]):
         return 1
     print(f"then: make run DAG={name}, make gate")
     return 0

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from devstack.errors import StackError
-from devstack.generated import regenerate, tidy
+from devstack.generated import bring_up_to_date
 from devstack.new_model.files import write
 from devstack.new_model.table import inspect
 from devstack.state import REPOSITORY
@@ -35,11 +35,7 @@ def main() -> int:
     for header, reason in table.left_out.items():
         print(f"left out: column {header!r}: {reason}")
     print(f"judged by segment: {table.segment or 'no, there is no column with a few texts'}")
-    tidy(REPOSITORY, [path.relative_to(REPOSITORY).as_posix() for path in files])
-    try:
-        regenerate(REPOSITORY)
-    except StackError as error:
-        print(error, file=sys.stderr)
+    if not bring_up_to_date(REPOSITORY, [path.relative_to(REPOSITORY).as_posix() for path in files]):
         return 1
     name = arguments.name
     print(

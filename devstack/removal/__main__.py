@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devstack.catalogue.read import read
 from devstack.errors import StackError
-from devstack.generated import regenerate, tidy
+from devstack.generated import bring_up_to_date
 from devstack.removal import python_files, text_files
 from devstack.removal.plan import NEEDED, Plan, RefusedError
 from devstack.removal.python_files import UncuttableError
@@ -49,9 +49,7 @@ def main() -> int:
         else:
             (repository.root / path).write_text(text, encoding="utf-8")
             print(f"changed  {path}")
-    tidy(repository.root, [path for path, text in changed.items() if text is not None])
-    regenerate(repository.root)
-    return 0
+    return int(not bring_up_to_date(repository.root, [path for path, text in changed.items() if text is not None]))
 
 
 def _require_commit(repository: Repository) -> None:

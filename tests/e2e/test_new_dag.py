@@ -60,6 +60,15 @@ def test_what_cannot_be_written_is_refused(clone: Path, arguments: tuple[str, ..
     assert run(clone, "git", "status", "--porcelain") == ""
 
 
+def test_a_dag_file_that_does_not_load_is_named_and_the_files_are_written(clone: Path) -> None:
+    (clone / "dags/broken.py").write_text("from airflow.sdk import no_such_name\n")
+    output = run(clone, *MODULE, "devstack.new_dag", NAMES["etl"], good=False)
+    assert "no_such_name" in output
+    assert "docs/DAGS.md is as it was: correct what is named above" in output
+    assert "CalledProcessError" not in output
+    assert (clone / f"dags/{NAMES['etl']}.py").is_file()
+
+
 def test_a_source_is_written_by_its_own_command(clone: Path) -> None:
     assert "include/domains/sources/shop.yaml" in run(clone, *MODULE, "devstack.new_dag", "shop", "--kind", "source")
     assert (clone / "include/domains/sources/shop.yaml").is_file()
