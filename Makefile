@@ -154,5 +154,5 @@ manifest: install ## update the dbt manifest after a change in include/dbt
 soak: install ## count how many of RUNS=50 cold starts of `make run` succeed; BUSY=4 busy programs run in parallel
 	@$(VENV) -m benchmarks.soak $${RUNS:+--runs "$$RUNS"} $${BUSY:+--busy "$$BUSY"}
 
-bench: install ## measure the times in docs/performance.md; OF=gates, drift, serving …: what that module of benchmarks measures
-	@$(VENV) -m benchmarks$${OF:+".$$OF"}
+bench: install ## measure this repository beside what you would pick instead, and write docs/performance.md; OF=parse, gates, drift …
+	@$(VENV) -m benchmarks $${OF:-} $${REPEATS:+--repeats "$$REPEATS"}

@@ -1,124 +1,67 @@
-"""Measure the times in docs/performance.md for `make run`: `make bench`.
+"""Measure what ``docs/performance.md`` shows, and write it anew: ``make bench``, or ``make bench OF=parse`` for a part.
 
-Each measurement is a whole command, run as a user would in a clone of the last commit. The baseline of a run is the
-same work without Airflow, see :mod:`benchmarks.baseline`.
+Returns 1 if a goal is missed. ``--print`` only prints; so do the benchmarks that write a page or table of their own.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import statistics
-import subprocess
+import runpy
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from importlib import import_module
 
 from rich.console import Console
 from rich.table import Table
 
-from devstack.state import REPOSITORY, STATE_VARIABLE
-
-DAG_FILE = Path("dags") / "weather_data_pipeline.py"
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Seconds of wall time of one command, ``repeats`` times.
-
-    Attributes:
-        limit: of the median, if there is one.
-        before: called before each repeat, not measured.
-    """
-
-    name: str
-    limit: float | None
-    action: Callable[[], None]
-    repeats: int
-    before: Callable[[], None] = lambda: None
-
-    def run(self) -> list[float]:
-        """Run the action and return the seconds of each repeat."""
-        seconds = []
-        for _ in range(self.repeats):
-            self.before()
-            started_at = time.perf_counter()
-            self.action()
-            seconds.append(time.perf_counter() - started_at)
-        return seconds
+from benchmarks import page
+from benchmarks.comparison import Comparison, Role
+from benchmarks.results import describe_machine, result_of
+from devstack.state import REPOSITORY
 
 
 def main() -> int:
-    """Measure, print the table, and return 1 if a limit was exceeded."""
+    """Measure, print, store, and return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
-    console = Console()
-    table = Table(title="Seconds of wall time", title_justify="left")
-    for heading in ("what", "limit", "median", "min", "max", "runs"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
+    parser.add_argument("names", nargs="*", help=f"default: {' '.join(page.existing())}")
+    parser.add_argument("--repeats", type=int, default=5, help="of each variant (default: %(default)s)")
+    parser.add_argument("--print", action="store_true", help="store nothing")
+    arguments = parser.parse_args()
+    names = arguments.names or page.existing()
+    if others := [name for name in names if name not in page.MODULES]:
+        return _run_alone(others)
+    sys.path.append(str(REPOSITORY / "plugins"))
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "plugins")])
     passed = True
-    with tempfile.TemporaryDirectory(prefix="spellbook-bench-") as folder:
-        clone = Path(folder) / "clone"
-        try:
-            for measurement in _measurements(clone, repeats):
-                times = measurement.run()
-                median = statistics.median(times)
-                passed &= measurement.limit is None or median <= measurement.limit
-                limit = "" if measurement.limit is None else f"{measurement.limit:g}"
-                seconds = (f"{value:.1f}" for value in (median, min(times), max(times)))
-                table.add_row(measurement.name, limit, *seconds, str(len(times)))
-        finally:
-            subprocess.run(["make", "clean"], cwd=clone, env=_environment(), capture_output=True, check=False)
-    console.print(table)
+    for name in names:
+        machine = describe_machine()
+        comparisons = import_module(f"benchmarks.{name}").compare(arguments.repeats)
+        _print(name, comparisons)
+        passed &= all(comparison.is_met for comparison in comparisons)
+        if not arguments.print:
+            result_of(name, comparisons, machine).write()
+            page.main()
     return not passed
 
 
-def _measurements(clone: Path, repeats: int) -> list[Measurement]:
-    return [
-        Measurement("fresh clone, warm package cache: git clone, make run", 30, lambda: _fresh(clone), 1),
-        Measurement(
-            "cold: make run without data", 15, lambda: _make(clone, "run"), repeats, lambda: _make(clone, "clean")
-        ),
-        Measurement("baseline: the tasks' functions without Airflow", None, lambda: _baseline(clone), repeats),
-        Measurement("warm: make run", 3.5, lambda: _make(clone, "run"), repeats),
-        Measurement("a DAG was edited: make run", 3.5, lambda: _edit_and_run(clone), repeats),
-        Measurement("stopped: make run with data", 15, lambda: _make(clone, "run"), 2, lambda: _make(clone, "down")),
-    ]
+def _run_alone(names: list[str]) -> int:
+    """Run benchmarks that have a page or table of their own."""
+    for name in names:
+        sys.argv = [f"benchmarks.{name}"]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
+    return 0
 
 
-def _fresh(clone: Path) -> None:
-    shutil.rmtree(clone, ignore_errors=True)
-    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
-    _make(clone, "run")
-
-
-def _baseline(clone: Path) -> None:
-    command = [str(clone / ".venv" / "bin" / "python"), "-m", "benchmarks.baseline"]
-    subprocess.run(command, cwd=clone, env=_environment(), capture_output=True, check=True)
-
-
-def _edit_and_run(clone: Path) -> None:
-    file = clone / DAG_FILE
-    file.write_text(file.read_text() + f"# edited at {time.time_ns()}\n")
-    _make(clone, "run")
-
-
-def _make(clone: Path, target: str) -> None:
-    result = subprocess.run(
-        ["make", target], cwd=clone, env=_environment(), capture_output=True, text=True, check=False
-    )
-    if result.returncode:
-        sys.exit(f"`make {target}` failed:\n{result.stdout}\n{result.stderr}")
-
-
-def _environment() -> dict[str, str]:
-    """Return the caller's environment without references to the caller's own stack or make."""
-    return {name: value for name, value in os.environ.items() if name not in {STATE_VARIABLE, "MAKEFLAGS", "MAKELEVEL"}}
+def _print(name: str, comparisons: list[Comparison]) -> None:
+    table = Table(title=f"{name}: median (min to max)", title_justify="left")
+    for heading in ("what", "variant", "value", "unit", ""):
+        table.add_column(heading, justify="right" if heading == "value" else "left")
+    for comparison in comparisons:
+        for series in comparison.series:
+            value = f"{series.median:.3g} ({min(series.values):.3g} to {max(series.values):.3g})"
+            verdict = "" if series.role is not Role.OURS or comparison.goal is None else str(comparison.is_met)
+            table.add_row(comparison.what, f"{series.role}: {series.name}", value, comparison.unit, verdict)
+    Console().print(table)
 
 
 if __name__ == "__main__":

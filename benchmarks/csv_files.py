@@ -1,34 +1,32 @@
-r"""Loads of a CSV file compared with ``\copy`` of the same file: ``python -m benchmarks.csv_files``.
+"""Loading a CSV file.
 
-Each measurement is a new process on the same PostgreSQL. The baseline copies the file as it is into a table with the
-same columns and primary key; a load validates each row, audits, and is idempotent. Memory is what a process needs more
-than one that has only imported the same modules. The slow ways of a script, an INSERT for each row and pandas, take the
-first rows of the file only, and are compared by their time for a row.
+Each measurement is a new process on the same PostgreSQL. The limit copies the file as it is into a table with the same
+columns and primary key; a load validates each row, audits, compares with earlier loads, and is idempotent. The slow
+ways of a script, an INSERT for each row and pandas' ``to_sql``, take the first rows of the file only; their times are
+scaled.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import itertools
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
 import pandas as pd
 import psycopg
 import sqlalchemy
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.comparison import Comparison, Goal, Role, Series
 from devstack.postgres import WAREHOUSE, Postgres
 from devstack.state import REPOSITORY, free_port
 from include.core.csv_files.load import load_csv
@@ -37,9 +35,10 @@ from include.core.warehouse.connect import connect
 from include.core.warehouse.dataset import Column, Dataset
 from include.core.warehouse.schema import create_table
 
-FIRST, RELOAD, MEMORY = 0.4, 0.5, 250  # limits: shares of \copy's speed, and MB
-INSERTS, PANDAS = 30, 5  # limits: how many times as fast a first load is
-SLOW_ROWS = 20_000
+ROWS, SLOW_ROWS = 1_000_000, 20_000
+MEMORY = 250
+PANDAS = 5  # times as fast as it
+WHY = "docs/contract.md says what the seconds are spent on."
 LINES = Dataset(
     name="bench_lines",
     columns=(
@@ -57,79 +56,87 @@ LINES = Dataset(
     timezone="Europe/London",
     rules=("unit_price >= 0 unless invoice_no starts with A",),
 )
-BASELINE, LOAD, IDLE, INSERT, TO_SQL = "copy", "load", "idle", "insert", "to_sql"
 
 
-def main() -> int:
-    """Measure, print the table, and return 1 if a limit was exceeded."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.csv_files", description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    arguments = parser.parse_args()
-    console = Console()
+class Step(StrEnum):
+    """What a process does; in this order, since ``AGAIN`` repeats the load before it."""
+
+    IDLE = "idle"
+    COPY = "copy"
+    FIRST = "first"
+    AGAIN = "again"
+    INVALID = "invalid"
+    INSERT = "insert"
+    TO_SQL = "to_sql"
+
+
+SLOW = (Step.INSERT, Step.TO_SQL)
+
+
+def compare(repeats: int) -> list[Comparison]:
+    """Measure a first load, the same load again, and one with half of its rows invalid."""
+    seconds: dict[Step, list[float]] = {step: [] for step in Step}
+    memory: dict[Step, float] = dict.fromkeys(Step, 0)
     with tempfile.TemporaryDirectory(prefix="spellbook-csv-") as scratch:
         Path(scratch).chmod(0o755)
         good, bad = Path(scratch, "good.csv"), Path(scratch, "bad.csv")
-        _write(good, arguments.rows, 0)
-        _write(bad, arguments.rows, 2)
+        _write(good, ROWS, 0)
+        _write(bad, ROWS, 2)
         server = Postgres(Path(scratch, "cluster"), free_port(), "benchmark", durable=True)
         server.start()
         try:
             server.prepare_warehouse()
             uri = server.uri(WAREHOUSE)
-            is_fast, seconds = _compare(console, uri, good, bad, arguments.repeats)
-            is_faster = _compare_slow(console, uri, good, seconds / arguments.rows)
-            return not (is_fast and is_faster)
+            for _ in range(min(repeats, 3)):
+                for step in Step:
+                    if step is not Step.AGAIN:
+                        _empty(uri)
+                    taken, megabytes = _measure(step, uri, bad if step is Step.INVALID else good)
+                    seconds[step].append(taken * (ROWS / SLOW_ROWS if step in SLOW else 1))
+                    memory[step] = max(memory[step], megabytes)
         finally:
             server.remove()
-
-
-def _compare(console: Console, uri: str, good: Path, bad: Path, repeats: int) -> tuple[bool, float]:
-    """Return whether all limits hold, and the seconds of a first load."""
-    _, idle = _measure(IDLE, uri, good)
-    seconds: dict[str, list[float]] = {}
-    memory: dict[str, float] = {}
-    for _ in range(repeats):
-        for name, mode, file, empty in (
-            ("\\copy into the same table", BASELINE, good, True),
-            ("first load", LOAD, good, True),
-            ("the same load again", LOAD, good, False),
-            ("half of the rows invalid", LOAD, bad, True),
-        ):
-            if empty:
-                _empty(uri)
-            taken, megabytes = _measure(mode, uri, file)
-            seconds.setdefault(name, []).append(taken)
-            memory[name] = max(memory.get(name, 0), megabytes - idle)
-    baseline, first, again, half = (statistics.median(times) for times in seconds.values())
-    table = Table(title="Loads of a CSV file: seconds of wall time", title_justify="left")
-    for heading in ("what", "median", "min", "max", "speed of \\copy", "MB over idle"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    for name, times in seconds.items():
-        median = statistics.median(times)
-        shown = (f"{value:.1f}" for value in (median, min(times), max(times)))
-        table.add_row(name, *shown, f"{baseline / median:.2f}", f"{memory[name]:.0f}")
-    console.print(table)
-    console.print(
-        f"limits: first load {FIRST} of \\copy's speed, again {RELOAD}, invalid rows 1.5 times as long, {MEMORY} MB"
-    )
-    is_fast = (
-        baseline / first >= FIRST
-        and baseline / again >= RELOAD
-        and half <= 1.5 * first
-        and max(memory.values()) <= MEMORY
-    )
-    return is_fast, first
-
-
-def _compare_slow(console: Console, uri: str, good: Path, for_a_row: float) -> bool:
-    speeds = []
-    for name, mode, limit in (("an INSERT for each row", INSERT, INSERTS), ("pandas' to_sql", TO_SQL, PANDAS)):
-        _empty(uri)
-        taken, _ = _measure(mode, uri, good)
-        speeds.append(taken / SLOW_ROWS / for_a_row / limit)
-        console.print(f"a first load is {speeds[-1] * limit:.0f} times as fast as {name}; limit: {limit} times")
-    return min(speeds) >= 1
+    copied = Series(Role.LIMIT, "COPY", seconds[Step.COPY])
+    first = Series(Role.OURS, "", seconds[Step.FIRST])
+    most = max(memory[step] for step in (Step.FIRST, Step.AGAIN, Step.INVALID)) - memory[Step.IDLE]
+    rows = f"{ROWS:,} rows"
+    return [
+        Comparison(
+            f"{rows}, first load",
+            "s",
+            (first, Series(Role.BASELINE, "an INSERT for each row", seconds[Step.INSERT]), copied),
+            Goal(at_most=2.5, of=Role.LIMIT),
+            why=WHY,
+        ),
+        Comparison(
+            f"{rows}, beside pandas",
+            "s",
+            (first, Series(Role.BASELINE, "to_sql", seconds[Step.TO_SQL])),
+            Goal(at_most=1 / PANDAS, of=Role.BASELINE),
+        ),
+        Comparison(
+            f"{rows}, the same load again",
+            "s",
+            (Series(Role.OURS, "", seconds[Step.AGAIN]), copied),
+            Goal(at_most=2, of=Role.LIMIT),
+            why=WHY,
+        ),
+        Comparison(
+            f"{rows}, half of them invalid",
+            "s",
+            (
+                Series(Role.OURS, "", seconds[Step.INVALID]),
+                Series(Role.LIMIT, "a first load of valid rows", seconds[Step.FIRST]),
+            ),
+            Goal(at_most=1.5, of=Role.LIMIT),
+        ),
+        Comparison(
+            "memory of a load, above that of its imports",
+            "MB",
+            (Series(Role.OURS, "", [most]),),
+            Goal(at_most=MEMORY),
+        ),
+    ]
 
 
 def _write(file: Path, rows: int, invalid: int) -> None:
@@ -151,9 +158,9 @@ def _empty(uri: str) -> None:
         session.execute("TRUNCATE load_log, load_fence, load_profile, quarantine")
 
 
-def _measure(mode: str, uri: str, file: Path) -> tuple[float, float]:
+def _measure(step: Step, uri: str, file: Path) -> tuple[float, float]:
     """Return the seconds and the megabytes of one process."""
-    command = [sys.executable, "-m", "benchmarks.csv_files", mode, uri, str(file)]
+    command = [sys.executable, "-m", "benchmarks.csv_files", step, uri, str(file)]
     done = subprocess.run(command, cwd=REPOSITORY, env=dict(os.environ), capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
@@ -161,14 +168,14 @@ def _measure(mode: str, uri: str, file: Path) -> tuple[float, float]:
     return taken, megabytes
 
 
-def _work(mode: str, uri: str, file: Path) -> None:
+def _work(step: Step, uri: str, file: Path) -> None:
     started_at = time.perf_counter()
     with file.open("rb") as content:
-        if mode == BASELINE:
+        if step is Step.COPY:
             _copy(uri, content)
-        elif mode in {INSERT, TO_SQL}:
-            _insert(uri, content, mode)
-        elif mode == LOAD:
+        elif step in SLOW:
+            _insert(uri, content, step)
+        elif step is not Step.IDLE:
             load_csv(content, LINES, uri, Attempt("bench", "load", "run", 1), max_bad_share=0.6)
     taken = time.perf_counter() - started_at
     unit = 1024 if sys.platform == "linux" else 1024 * 1024
@@ -185,12 +192,12 @@ def _copy(uri: str, content: BinaryIO) -> None:
                 copy.write(block)
 
 
-def _insert(uri: str, content: BinaryIO, mode: str) -> None:
+def _insert(uri: str, content: BinaryIO, step: Step) -> None:
     head = io.BytesIO(b"".join(itertools.islice(content, SLOW_ROWS + 1)))
     with connect(uri) as session:
         create_table(session, LINES)
         session.execute(f"ALTER TABLE {LINES.name} ALTER load_id SET DEFAULT 0, ALTER loaded_at SET DEFAULT now()")
-        if mode == INSERT:
+        if step is Step.INSERT:
             values = ", ".join(["%s"] * len(LINES.columns))
             statement = f"INSERT INTO {LINES.name} ({', '.join(LINES.column_names)}) VALUES ({values})"  # noqa: S608
             rows = csv.reader(io.TextIOWrapper(head, "utf-8", newline=""))
@@ -205,7 +212,4 @@ def _insert(uri: str, content: BinaryIO, mode: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4 and sys.argv[1] in {BASELINE, LOAD, IDLE, INSERT, TO_SQL}:
-        _work(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
-    else:
-        sys.exit(main())
+    _work(Step(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))

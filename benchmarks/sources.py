@@ -1,84 +1,92 @@
-"""Parse time of a DAG file with many sources: ``python -m benchmarks.sources``.
+"""Many sources: seconds of CPU to make their DAGs.
 
-Each measurement is a new process that has loaded Airflow, like the dag-processor; it reads that many YAML files,
-creates their DAGs (to which the limit applies), and serializes them. CPU time is measured, which is independent of the
-machine's load. The parse of a worker, which needs one DAG, is measured too.
+Each measurement is a new process that has loaded Airflow, as the DAG processor has. Ours reads and validates that many
+YAML files and makes their DAGs; the limit reads the same content as JSON and makes DAGs of four empty tasks. A worker
+parses the file too, but makes the one DAG that it needs.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.comparison import Comparison, Goal, Role, Series, take_turns
+from include.core.sources import text
 from include.core.sources.scaffold import SCHEMA, YAML
 
-LIMIT_SECONDS = 10.0
-LARGEST = 1000
-LINEAR = 1.5  # limit for the cost of a DAG among a thousand, relative to its cost among a hundred
-PROBE = """
+COUNTS = (10, 100, 1_000, 5_000)
+LINEAR = 1.5
+MAKE = """
 import json, sys, time
 from pathlib import Path
 import airflow.sdk
-from airflow.serialization.serialized_objects import DagSerialization
 from include.core.sources.factory import create_dags
-folder = Path(sys.argv[1])
 started = time.process_time()
-dags = create_dags(folder, "postgres_default")
-made = time.process_time()
-for dag in dags.values():
-    DagSerialization.to_dict(dag)
-print(json.dumps([len(dags), made - started, time.process_time() - made]))
+dags = create_dags(Path(sys.argv[1]), "postgres_default")
+print(json.dumps([len(dags), time.process_time() - started]))
 """
-READ = """
+BARE = """
 import json, sys, time
 from pathlib import Path
-from include.core.sources.files import load_sources
+from airflow.sdk import DAG, chain
+from airflow.providers.standard.operators.empty import EmptyOperator
 started = time.process_time()
-sources, errors = load_sources(Path(sys.argv[1]))
-print(json.dumps([len(sources), time.process_time() - started, 0]))
+dags = []
+for file in sorted(Path(sys.argv[1]).glob("*.json")):
+    source = json.loads(file.read_text())
+    with DAG(source["name"], schedule=source["schedule"]) as dag:
+        chain(*(EmptyOperator(task_id=name) for name in "abcd"))
+    dags.append(dag)
+print(json.dumps([len(dags), time.process_time() - started]))
 """
+ONE = {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "process_source_7_data"}
 
 
-def main() -> int:
-    """Measure, print the table, and return 1 if a limit was exceeded."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sources", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
-    table = Table(title="Sources: seconds of CPU to parse, in one process", title_justify="left")
-    for heading in ("sources", "read YAML", "with DAGs", "with serialization", "ms a DAG"):
-        table.add_column(heading, justify="right")
-    cost_per_dag: dict[int, float] = {}
-    total = 0.0
+def compare(repeats: int) -> list[Comparison]:
+    """Measure ten to five thousand sources."""
+    comparisons, worker = [], {}
+    each: dict[int, Series] = {}
     with tempfile.TemporaryDirectory(prefix="spellbook-sources-") as scratch:
-        for count in (10, 100, LARGEST):
+        for count in COUNTS:
             folder = _folder(Path(scratch), count)
-            read, _ = _median(READ, folder, count, repeats)
-            created, serialized = _median(PROBE, folder, count, repeats)
-            total = created
-            cost_per_dag[count] = created / count
-            table.add_row(
-                str(count),
-                *(f"{value:.2f}" for value in (read, created, created + serialized)),
-                f"{1000 * cost_per_dag[count]:.1f}",
+            made, bare, one = take_turns(
+                min(repeats, 3),
+                partial(_seconds, MAKE, folder, count),
+                partial(_seconds, BARE, folder, count),
+                partial(_seconds, MAKE, folder, 1, ONE),
             )
-        single, _ = _median(PROBE, folder, 1, repeats, {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "process_source_7_data"})
-    console = Console()
-    console.print(table)
-    console.print(f"a worker's parse of one DAG out of {LARGEST}: {1000 * single:.0f} ms")
-    growth = cost_per_dag[LARGEST] / cost_per_dag[100]
-    console.print(
-        f"limit for {LARGEST}: {LIMIT_SECONDS:.0f} s; cost of a DAG, {LARGEST} to 100: {growth:.2f} (limit {LINEAR})"
-    )
-    return not (total <= LIMIT_SECONDS and growth <= LINEAR)
+            each[count] = Series(Role.OURS, "", [1000 * value / count for value in made])
+            worker[count] = one
+            comparisons.append(
+                Comparison(
+                    f"{count:,} sources",
+                    "s",
+                    (Series(Role.OURS, "", made), Series(Role.LIMIT, "", bare)),
+                    Goal(at_most=2, of=Role.LIMIT),
+                )
+            )
+    most, fewer = each[COUNTS[-1]], each[COUNTS[-2]]
+    return [
+        *comparisons,
+        Comparison(f"a DAG, of {COUNTS[-1]:,}", "ms", (most,), Goal(at_most=5)),
+        Comparison(
+            f"a DAG, of {COUNTS[-1]:,} and of {COUNTS[-2]:,}",
+            "ms",
+            (most, Series(Role.LIMIT, "", fewer.values)),
+            Goal(at_most=LINEAR, of=Role.LIMIT),
+        ),
+        Comparison(
+            f"a worker's one DAG, of {COUNTS[-1]:,} and of {COUNTS[0]}",
+            "s",
+            (Series(Role.OURS, "", worker[COUNTS[-1]]), Series(Role.LIMIT, "", worker[COUNTS[0]])),
+            Goal(at_most=LINEAR, of=Role.LIMIT),
+        ),
+    ]
 
 
 def _folder(scratch: Path, count: int) -> Path:
@@ -86,28 +94,22 @@ def _folder(scratch: Path, count: int) -> Path:
     folder.mkdir()
     for number in range(count):
         name = f"source_{number}"
-        (folder / f"{name}.yaml").write_text(YAML.format(name=name, schema=SCHEMA), encoding="utf-8")
+        yaml_text = YAML.format(name=name, schema=SCHEMA)
+        (folder / f"{name}.yaml").write_text(yaml_text, encoding="utf-8")
+        content, _ = text.parse(yaml_text, folder / name)
+        (folder / f"{name}.json").write_text(json.dumps(content, default=str), encoding="utf-8")
     return folder
 
 
-def _median(
-    code: str, folder: Path, expected: int, repeats: int, extra: dict[str, str] | None = None
-) -> tuple[float, float]:
-    runs = []
-    for _ in range(repeats):
-        result = subprocess.run(
-            [sys.executable, "-c", code, str(folder)],
-            env={**os.environ, **(extra or {})},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        count, *seconds = json.loads(result.stdout.splitlines()[-1])
-        if count != expected:
-            sys.exit(f"{count} DAGs were created from {expected} sources")
-        runs.append(seconds)
-    return statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _seconds(code: str, folder: Path, expected: int, extra: dict[str, str] | None = None) -> float:
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        env={**os.environ, **(extra or {})},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    count, seconds = json.loads(result.stdout.splitlines()[-1])
+    if count != expected:
+        sys.exit(f"{count} DAGs were made from {expected} sources")
+    return float(seconds)
