@@ -19,6 +19,7 @@ from benchmarks.own_stack import OwnStack, own_stack, seconds_of
 BLOCK = 1024 * 1024
 SMALL, LARGE = 50, 1000
 DAGS = """
+import os
 import resource
 import sys
 from airflow.sdk import ObjectStoragePath, dag, task
@@ -60,7 +61,7 @@ def by_file():
 def by_xcom():
     @task
     def write(**context):
-        return "x" * (len(BLOCK) * context["dag_run"].conf["blocks"])
+        return os.urandom(len(BLOCK) * context["dag_run"].conf["blocks"] // 2).hex()
 
     @task
     def read(text):
