@@ -1,9 +1,9 @@
 """The Celery stack: this repository's Compose file and that of Airflow's quick start.
 
 Both run on the same engine in turn, from built images and with new volumes, with one DAG file more: ten tasks in a
-chain that do nothing; 100 mapped ones, four at a time; 60 DAGs that are triggered at once. The limit is as many starts of a
-Python process as there are tasks, four at a time where tasks may overlap. Memory is what the engine reports for each
-container a minute after the start, without page cache. The official file is downloaded, or read from
+chain that do nothing; 100 mapped ones, four at a time; 60 DAGs that are triggered at once. The limit is as many starts
+of a Python process as there are tasks, four at a time where tasks may overlap. Memory is what the engine reports for
+each container a minute after the start, without page cache. The official file is downloaded, or read from
 ``$OFFICIAL_COMPOSE``; its example DAGs are switched off. Its worker has 16 processes, ours 4.
 """
 
@@ -32,6 +32,7 @@ from devstack.state import REPOSITORY, free_port
 from devstack.waiting import wait_for
 
 OFFICIAL = "https://airflow.apache.org/docs/apache-airflow/3.3.2/docker-compose.yaml"
+OFFICIAL_LOGIN = ("airflow", "airflow")
 IDLE_SECONDS = 60
 UNITS = {"B": 1e-6, "KiB": 1024e-6, "MiB": 1.048576, "GiB": 1073.741824}
 DAGS, THREADS, SLOTS = 60, 20, 4
@@ -166,10 +167,9 @@ def _running(folder: Path, measured: Measured) -> Iterator[Airflow]:
         time.sleep(IDLE_SECONDS)
         listed = map(json.loads, compose("ps", "--format", "json").splitlines())
         measured.megabytes.append(_used({item["Name"]: item["Service"] for item in listed}))
-        password = "airflow" if "official" in folder.name else ""
-        if not password:
-            password = _password(compose("run", "--rm", "cli", "credentials"))
-        user = "airflow" if "official" in folder.name else "admin"
+        user, password = OFFICIAL_LOGIN
+        if (folder / "deploy").exists():
+            user, password = "admin", _password(compose("run", "--rm", "cli", "credentials"))
         yield Airflow(f"http://localhost:{port}", user, password)
     finally:
         compose("down", "--volumes", "--timeout", "5")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
-from importlib import import_module
+import ast
 from typing import TYPE_CHECKING
 
 from benchmarks.comparison import Goal, Role
@@ -28,18 +26,21 @@ is the median, with the smallest and the largest of its repeats. *Baseline* is w
 *limit* what the machine can do at best; they take turns with ours in the same minutes. A goal that was missed is
 explained below its table.
 """
+COLUMNS = "| | ours | baseline | limit | goal | |\n|---|---|---|---|---|---|"
 
 
 def main() -> None:
-    """Write page and plot."""
+    """Write the page, and the plot if the page has changed."""
     results = last_results()
-    PAGE.write_text(text(results), encoding="utf-8")
-    PLOT.write_bytes(_plot(results))
+    page = text(results)
+    if page != PAGE.read_text(encoding="utf-8"):
+        PAGE.write_text(page, encoding="utf-8")
+        PLOT.write_bytes(_plot(results))
 
 
 def existing() -> list[str]:
     """Return the benchmarks of this checkout that have a section."""
-    return [name for name in MODULES if importlib.util.find_spec(f"benchmarks.{name}")]
+    return [name for name in MODULES if (REPOSITORY / "benchmarks" / f"{name}.py").exists()]
 
 
 def last_results() -> list[Result]:
@@ -51,17 +52,18 @@ def text(results: list[Result]) -> str:
     """Return the page."""
     sections = [HEAD, "![ours beside baseline and limit](images/performance.png)\n"]
     for result in results:
-        title, _, about = (inspect.getdoc(import_module(f"benchmarks.{result.name}")) or "").partition("\n\n")
-        first = title.split(": ``python")[0].rstrip(".")
-        rows = [_row(comparison) for comparison in result.comparisons]
-        explained = [f"- {item.what}: {item.why}" for item in result.comparisons if item.why]
-        sections.append(
-            f"## {first}\n\n{_flowing(about)}\n\n| | ours | baseline | limit | goal | |\n|---|---|---|---|---|---|\n"
-            + "\n".join(rows)
-            + ("\n\n" + "\n".join(explained) if explained else "")
-            + f"\n\n{_origin(result)}\n"
-        )
+        title, _, about = _docstring(result.name).partition("\n\n")
+        rows = "\n".join(map(_row, result.comparisons))
+        explained = "\n".join(f"- {item.what}: {item.why}" for item in result.comparisons if item.why)
+        parts = (f"## {title.rstrip('.')}", _flowing(about), f"{COLUMNS}\n{rows}", explained, _origin(result))
+        sections.append("\n\n".join(filter(None, parts)) + "\n")
     return "\n".join(sections)
+
+
+def _docstring(name: str) -> str:
+    """Return the docstring of a benchmark, without importing what it measures."""
+    source = (REPOSITORY / "benchmarks" / f"{name}.py").read_text(encoding="utf-8")
+    return ast.get_docstring(ast.parse(source)) or ""
 
 
 def _flowing(about: str) -> str:

@@ -164,7 +164,6 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
             "AIRFLOW__METRICS__STATSD_ON": "False",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",  # its server would listen on every interface
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
-            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         }
         | {
             key.name: value

@@ -20,6 +20,7 @@ def bring_up_to_date(root: Path, paths: Iterable[str]) -> bool:
         _tidy(root, paths)
         _run(root, "devstack.catalogue")
         _run(root, "deploy.derived")
+        _run(root, "benchmarks.page")
     except subprocess.CalledProcessError:
         print("docs/DAGS.md is as it was: correct what is named above, then `make fix`", file=sys.stderr)
         return False

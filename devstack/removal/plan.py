@@ -83,7 +83,7 @@ class Plan:
         paths = set(self.examples) | {path for path in self._files if self._owners(path) & set(self.names)}
         while more := {path for path in self._files if path not in paths and self._depends_on(path, paths)}:
             paths |= more
-        paths |= {path for path in self._files if self._is_runbook_of(path, paths)}
+        paths |= {path for path in self._files if self._is_runbook_of(path, paths) or _is_result_of(path, paths)}
         return frozenset(paths | self._unread_data(paths))
 
     @cached_property
@@ -235,3 +235,8 @@ def _words(text: str) -> set[str]:
     """Return the strings in code that may be a name or a path."""
     nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
     return {node.value for node in nodes if isinstance(node.value, str) and " " not in node.value}
+
+
+def _is_result_of(path: str, paths: Collection[str]) -> bool:
+    """Tell whether a file is the stored result of a removed benchmark."""
+    return path.startswith("benchmarks/results/") and f"benchmarks/{Path(path).stem}.py" in paths
