@@ -1,11 +1,13 @@
 """Delivers pending alerts, and raises those that no run can raise itself.
 
 ## What
-Once a minute: moves pending alerts into the outbox, checks the warehouse for datasets that are late or were loaded
-empty, and sends the messages in the outbox in order. If a channel fails, it is retried at growing intervals.
+Runs when something waits, which the triggerer checks every 20 seconds. Moves pending alerts into the outbox, checks the
+warehouse for datasets that are late or were loaded empty, and sends the messages in the outbox in order. If a channel
+fails, it is retried at growing intervals.
 
 ## Inputs
 - connections `postgres_default` (the outbox), `slack_default`, `smtp_default`
+- asset `alerts_waiting`, whose watcher starts the runs
 - Variables `alert_…`: alerts that were stored by the scheduler, or while the warehouse was unavailable
 - `include/ops/alerts/routing.yaml`, `include/ops/alerts/silences.yaml`
 
@@ -21,20 +23,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk import Asset, AssetWatcher, dag, task
 from pendulum import datetime
 
-from include.core.dag import NOT_BACKFILLED
 from include.core.tags import Tag
+from spellbook.triggers.alerts_waiting import AlertsWaitingTrigger
+
+ALERTS_WAITING = Asset("alerts_waiting", watchers=[AssetWatcher(name="alerts_waiting", trigger=AlertsWaitingTrigger())])
 
 
 @dag(
-    schedule=CronTriggerTimetable("* * * * *", timezone="UTC"),
+    schedule=[ALERTS_WAITING],
     start_date=datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    allowed_run_types=NOT_BACKFILLED,
     default_args={"owner": "data-platform"},
     tags=[Tag.MONITORING],
     doc_md=__doc__,

@@ -68,8 +68,8 @@ def missing(airflow: Airflow, folder: Path, dag_id: str) -> list[Asset]:
 
 
 def assets(airflow: Airflow) -> list[Asset]:
-    """Return every asset."""
-    return [Asset.of(content) for content in airflow.assets()]
+    """Return every asset but those with a watcher: the triggerer publishes them, and they stand for no data."""
+    return [Asset.of(content) for content in airflow.assets() if not content["watchers"]]
 
 
 def wait_for_files(airflow: Airflow, folder: Path) -> bool:

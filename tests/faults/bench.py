@@ -445,7 +445,7 @@ class Bench:
     def unpause(self) -> None:
         """Wait until the DAGs are parsed, unpause them, and wait until their scheduled runs have ended.
 
-        ``alerts_drain`` stays paused: it would take a worker's slot each minute.
+        ``alerts_drain`` stays paused: while alerts wait, it would take a worker's slot each minute.
         """
         files = {path.name for path in self.processes.dags.glob("*.py")}
         self.processes.wait_for_parse(lambda: self.api().files() >= files, "the DAGs to be parsed")

@@ -151,7 +151,7 @@ def deliver_now(bench: Bench) -> None:
 
 
 def drain(bench: Bench) -> None:
-    """Deliver what is pending or waits, as ``alerts_drain`` does each minute; here it is paused otherwise."""
+    """Deliver what is pending or waits, as ``alerts_drain`` does; here it is paused otherwise."""
     bench.api().patch(f"/dags/{DRAIN}", {"is_paused": False})
     try:
         assert wait_until_terminal(bench, start(bench, DRAIN)) == "success"

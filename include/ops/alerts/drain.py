@@ -19,10 +19,9 @@ from include.ops.alerts.pending import PendingAlert
 from include.ops.alerts.wording import error_in_a_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from include.core.warehouse.dataset import Dataset
-    from include.ops.alerts.alert import Alert
     from include.ops.alerts.outbox import Outbox
 
 PATIENCE = timedelta(minutes=2)
@@ -124,14 +123,9 @@ def _move(outbox: Outbox, name: str, item: PendingAlert, now: datetime, result: 
 
 def _detect(outbox: Outbox, datasets: Sequence[Dataset], now: datetime, result: Round) -> None:
     """Put alerts about datasets into the outbox; those that can't be are stored as pending."""
-    checks: dict[str, Callable[[], Iterable[Alert]]] = {
-        "stale datasets": lambda: freshness_alerts.overdue(outbox.session, datasets, now),
-        "missing partitions": lambda: freshness_alerts.missing_partitions(outbox.session, datasets, now),
-        "empty loads": lambda: freshness_alerts.empty_loads(outbox.session, now),
-    }
-    for what, check in checks.items():
+    for what, alerts in freshness_alerts.detect(outbox.session, datasets, now).items():
         with result.noted(what):
-            for alert in list(check()):
+            for alert in list(alerts):
                 result.detected += 1
                 with result.noted(f"alert {alert.key}"):
                     try:

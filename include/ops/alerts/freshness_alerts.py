@@ -25,6 +25,15 @@ EMPTY_LOADS = """
 """
 
 
+def detect(session: Session, datasets: Sequence[Dataset], now: datetime) -> dict[str, Iterator[Alert]]:
+    """Return what is looked for, with the alerts about it, new or known; each is queried when it is iterated over."""
+    return {
+        "stale datasets": overdue(session, datasets, now),
+        "missing partitions": missing_partitions(session, datasets, now),
+        "empty loads": empty_loads(session, now),
+    }
+
+
 def overdue(session: Session, datasets: Sequence[Dataset], now: datetime) -> Iterator[Alert]:
     """Yield an alert for each dataset whose last complete load is older than its ``freshness``.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from include.core.connections import connection_exists
@@ -31,4 +32,4 @@ def open_outbox() -> Iterator[Outbox]:
 
     uri = warehouse_uri(CONNECTION)
     with connect(uri, connect_timeout=CONNECT_SECONDS, statement_timeout=10, lock_timeout=10) as session:
-        yield Outbox(session, routing(), silences(), deliver, connection_exists)
+        yield Outbox(session, routing(), silences(), deliver, cache(connection_exists))

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from psycopg.rows import class_row
+
 from include.core.warehouse.storable import storable_text
 from include.ops.alerts import history
 from include.ops.alerts.alert import Alert, Kind
@@ -74,6 +76,10 @@ FRESH = """
         )
     ORDER BY fresh.id
 """
+DUE = """
+    SELECT id AS number, next_at > %s AS paused, refused, attempts FROM alert_outbox
+    WHERE sent_at IS NULL AND due_at <= %s AND (medium, conn_id, recipient) = (%s, %s, %s) ORDER BY id
+"""
 # Held while a drain sends a message over a channel, so that drains at the same time keep the order.
 TRY_LOCK = """
     SELECT pg_try_advisory_xact_lock(
@@ -81,6 +87,16 @@ TRY_LOCK = """
     )
 """
 BUSY = DeliveryError("another drain is sending over this channel")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A due row; ``paused`` until its next attempt."""
+
+    number: int
+    paused: bool
+    refused: bool
+    attempts: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +117,10 @@ class Outbox:
     deliver: Deliver
     available: Callable[[str], bool] = lambda _: True
 
+    def routes(self, alert: Alert) -> list[Route]:
+        """Return the routes over which an alert is sent, without those that have no connection."""
+        return [route for route in self.routing.routes(alert) if self.available(route.conn_id)]
+
     def put(
         self,
         alert: Alert,
@@ -120,8 +140,7 @@ class Outbox:
             avoid: a route, as text, that isn't used.
         """
         silenced = self.silences.reason(alert, now)
-        wanted = [route for route in self.routing.routes(alert) if str(route) != avoid]
-        routes = [route for route in wanted if self.available(route.conn_id)]
+        routes = [route for route in self.routes(alert) if str(route) != avoid]
         with self.session.transaction():
             for failure in alert.failures if alert.kind is Kind.FAILED else ():
                 history.record(self.session, alert, failure, now)
@@ -157,6 +176,10 @@ class Outbox:
         rows = self.session.execute(FRESH, {"alert_key": alert.key, "now": now, "at_once": AT_ONCE}).fetchall()
         return sum(self._send([int(str(number))], now) is None for (number,) in rows if time.monotonic() < until)
 
+    def ready(self, now: datetime) -> list[int]:
+        """Return the ids of the rows that :meth:`drain` would try to send."""
+        return [row.number for channel in self._channels(now) for row in self._ready(channel, now)]
+
     def drain(self, now: datetime) -> tuple[int, int]:
         """Send waiting messages, oldest first; return how many were sent and remain.
 
@@ -179,7 +202,7 @@ class Outbox:
         return sent, self._waiting(now)
 
     def record_drain(self, now: datetime) -> None:
-        """Store when everything that a round of ``alerts_drain`` does was done."""
+        """Store when everything that a round of ``alerts_drain`` does was done, or there was nothing to do."""
         self.session.execute("UPDATE alert_drain SET finished_at = %s", [now])
 
     def _channels(self, now: datetime) -> list[tuple[object, ...]]:
@@ -195,18 +218,19 @@ class Outbox:
         ).fetchone()
         return int(str(row[0])) if row else 0
 
+    def _ready(self, channel: tuple[object, ...], now: datetime) -> list[_Row]:
+        """Return the rows of a channel to send now, in order; none while the channel pauses."""
+        with self.session.cursor(row_factory=class_row(_Row)) as cursor:
+            rows = cursor.execute(DUE, [now, now, *channel]).fetchall()
+        if any(row.paused and not row.refused for row in rows):
+            return []
+        return [row for row in rows if not row.paused]
+
     def _drain_channel(self, channel: tuple[object, ...], now: datetime) -> int:
-        rows = self.session.execute(
-            "SELECT id, next_at > %s, refused, attempts FROM alert_outbox WHERE sent_at IS NULL AND due_at <= %s"
-            " AND (medium, conn_id, recipient) = (%s, %s, %s) ORDER BY id",
-            [now, now, *channel],
-        ).fetchall()
-        if any(paused and not refused for _, paused, refused, _ in rows):
-            return 0
-        attempts = {int(str(number)): int(str(count)) for number, _, _, count in rows}
-        ready = [int(str(number)) for number, paused, *_ in rows if not paused]
-        fresh = [int(str(number)) for number, paused, refused, _ in rows if not paused and not refused]
-        batches = [fresh] if len(fresh) > AT_ONCE else [[number] for number in ready]
+        ready = self._ready(channel, now)
+        attempts = {row.number: row.attempts for row in ready}
+        fresh = [row.number for row in ready if not row.refused]
+        batches = [fresh] if len(fresh) > AT_ONCE else [[row.number] for row in ready]
         sent, suspect = 0, None
         while batches:
             batch = batches.pop(0)

@@ -91,6 +91,6 @@ def outbox(session: Session) -> Iterator[Metric]:
     [(finished_at,)] = session.execute("SELECT extract(EPOCH FROM finished_at) FROM alert_drain")
     yield GaugeMetricFamily(
         "spellbook_alerts_last_drain_timestamp_seconds",
-        "When a round of alerts_drain last did all that it does, in seconds since 1970.",
+        "When a round of alerts_drain last did all that it does, or there was nothing to do, in seconds since 1970.",
         value=float(str(finished_at)),
     )

@@ -45,14 +45,18 @@ def keep_pending(since: datetime = LONG_AGO, error: str = failure().error) -> No
     pending.store(PendingAlert(replace(RUN, failures=(failure(error),)), since=since))
 
 
-def load_nothing(bench: Bench) -> None:
-    """A load without rows, an hour ago."""
+def load(bench: Bench, rows: int, day: str = "2024-06-01", age: timedelta = timedelta(hours=1)) -> None:
+    """A complete load of this many rows."""
     bench.session.execute(
         "INSERT INTO load_log (dataset, partition_key, dag_id, task_id, run_id, map_index, try_number, rows_in, loaded,"
-        " quarantined, changed, removed, complete, missing, digest, started_at, finished_at) VALUES (%s, '2024-06-01',"
-        " 'weather', 'load', 'r', -1, 1, 0, 0, 0, 0, 0, true, '{}', '', %s, %s)",
-        [WEATHER_DATA.name, *[datetime.now(UTC) - timedelta(hours=1)] * 2],
+        " quarantined, changed, removed, complete, missing, digest, started_at, finished_at) VALUES (%s, %s,"
+        " 'weather', 'load', 'r', -1, 1, %s, %s, 0, 0, 0, true, '{}', '', %s, %s)",
+        [WEATHER_DATA.name, day, rows, rows, *[datetime.now(UTC) - age] * 2],
     )
+
+
+def load_nothing(bench: Bench) -> None:
+    load(bench, 0)
 
 
 def last_drain(bench: Bench) -> object:

@@ -35,7 +35,7 @@ RUNS: dict[str, list[Run]] = {
     "process_support_data": [MANUAL, scheduled(date(2025, 3, 9)), backfill(date(2025, 3, 9))],
     "check_sources": [MANUAL, scheduled(SUNDAY)],
     "my_first_spell": [MANUAL, scheduled(SUNDAY), backfill(SUNDAY)],
-    "alerts_drain": [MANUAL, scheduled(SUNDAY)],
+    "alerts_drain": [MANUAL],
     "notify_example": [scheduled(date(2024, 6, 3)), backfill(date(2024, 6, 3))],
     "fragile_task": [],
     "weather_data_pipeline": [MANUAL, *2 * [scheduled(LEAP_DAY)], *2 * [backfill(*TWO_DAYS)]],
@@ -58,6 +58,7 @@ RUNS: dict[str, list[Run]] = {
     "pandas_in_kubernetes": [MANUAL],
 }
 ELSEWHERE = {
+    "alerts_drain": ["asset"],
     "analytics_dbt": ["asset"],
     "etl_status_checker": ["manual"],
     "fragile_task": ["manual"],

@@ -26,7 +26,7 @@ from tests.integration.runs.conftest import Make, server, until
 
 About = Callable[[str, int], list[tuple[str, str]]]
 
-ROUNDS = 20  # of alerts_drain, which runs each minute in production
+ROUNDS = 20  # of alerts_drain, which runs each minute in production while something waits
 PLANTED = Path(__file__).parent / "planted" / "alerting.py"
 BROKEN = "from airflow.sdk import dag\n\nno_such_name\n"
 
@@ -113,7 +113,7 @@ def drain_once(stack: Stack, airflow: Airflow) -> str:
 
 
 def drain(stack: Stack, airflow: Airflow) -> None:
-    """Run `alerts_drain`, as its schedule does, until no alert is pending."""
+    """Run `alerts_drain`, as the triggerer does, until no alert is pending."""
     pending = True
     while pending:
         assert drain_once(stack, airflow) == "success"

@@ -13,10 +13,13 @@ from devstack.api import Airflow
 from devstack.environment import local_url
 from devstack.fill import Fill, replay_traffic
 from devstack.follow import FINISHED
+from devstack.load import load
 from devstack.stack import Stack
 from include.core.warehouse.connect import connect
 from include.core.warehouse.digest import table_digest
 from include.domains.retail.datasets import LINES, SALES
+from include.ops.alerts.alert import Alert, Kind
+from include.ops.alerts.pending import PendingAlert
 from tests.integration.conftest import folder_in_memory
 from tests.integration.runs.conftest import Make, copy_of_the_dags, maker, newest_mail, server, started, until
 
@@ -52,11 +55,45 @@ weather_reader()
 @pytest.fixture(scope="module")
 def asset_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack whose schedules are on. Its DAGs are paused until one is run."""
-    with (
-        folder_in_memory(tmp_path_factory) as root,
-        started(root, copy_of_the_dags(tmp_path_factory), schedule=True) as stack,
-    ):
+    dags = copy_of_the_dags(tmp_path_factory)
+    drain = dags / "alerts_drain.py"
+    drain.write_text(drain.read_text().replace("AlertsWaitingTrigger()", "AlertsWaitingTrigger(check_interval=1)"))
+    with folder_in_memory(tmp_path_factory) as root, started(root, dags, schedule=True) as stack:
         yield stack
+
+
+def checks(stack: Stack, count: int) -> None:
+    """Wait until the triggerer has found this many times that no alert waits."""
+
+    def new_round() -> bool:
+        return last_round(stack) != before
+
+    for _ in range(count):
+        before = last_round(stack)
+        until(stack, new_round, "the triggerer to check whether alerts wait")
+
+
+def last_round(stack: Stack) -> datetime:
+    """When a round of `alerts_drain` was recorded last."""
+    with psycopg.connect(server(stack).uri("warehouse")) as session:
+        [[finished_at]] = session.execute("SELECT finished_at FROM alert_drain").fetchall()
+    assert isinstance(finished_at, datetime)
+    return finished_at
+
+
+def test_alerts_drain_runs_only_when_an_alert_waits(asset_stack: Stack) -> None:
+    airflow, start_time = Airflow.of(asset_stack.state), datetime(2024, 1, 1, tzinfo=UTC)
+    load(airflow, "alerts_drain", asset_stack)
+    checks(asset_stack, 5)
+    assert airflow.get("/dags/alerts_drain/dagRuns")["dag_runs"] == []
+
+    alert = PendingAlert(Alert(Kind.SUCCEEDED, "spell", text="it waited"))
+    airflow.post("/variables", {"key": alert.name, "value": alert.dumps()})
+    assert end_of(asset_stack, "alerts_drain", start_time) == "success"
+    checks(asset_stack, 5)
+    assert [run["run_type"] for run in airflow.get("/dags/alerts_drain/dagRuns")["dag_runs"]] == ["asset_triggered"]
+    slack = (asset_stack.state.root / "alerts" / "slack").glob("[0-9]*")
+    assert sum("spell" in path.read_text() for path in slack) == 1
 
 
 def test_an_event_starts_the_dag_that_waits_for_it(asset_stack: Stack) -> None:

@@ -15,7 +15,7 @@ def asset_json(name: str, producers: str, starts: str = "", consumers: str = "",
     keys = {"producing_tasks": producers, "scheduled_dags": starts, "consuming_tasks": consumers}
     references = {key: [{"dag_id": dag_id} for dag_id in ids.split()] for key, ids in keys.items()}
     event = {"id": 7, "timestamp": "2026-03-01T12:00:00Z"} if published else {"id": None, "timestamp": None}
-    return {"name": name, "last_asset_event": event, **references}
+    return {"name": name, "last_asset_event": event, "watchers": [], **references}
 
 
 CHAIN = [
@@ -54,6 +54,14 @@ def test_a_dag_needs_the_dags_that_publish_its_assets() -> None:
         "shop": set(),
         "report": {"validate", "transform", "shop"},
     }
+
+
+def test_an_asset_that_the_triggerer_publishes_is_no_missing_input(tmp_path: Path) -> None:
+    class WatchingAirflow(ParsingAirflow):
+        def assets(self) -> list[dict[str, Any]]:
+            return [asset_json("waiting", "", starts="report") | {"watchers": [{"name": "waiting"}]}]
+
+    assert needs.missing(WatchingAirflow(), tmp_path, "report") == []  # type: ignore[arg-type]
 
 
 def test_a_dag_that_reads_its_own_asset_needs_no_other() -> None:
