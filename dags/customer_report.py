@@ -51,6 +51,7 @@ def customer_report() -> None:
     def get_customer_data(source_conn_id: str, postgres_conn_id: str, **context: Any) -> dict[str, str]:
         """Get the day's purchases; return the day, the file's URL, and when they were requested."""
         from include.core.cache import Cache
+        from include.core.sources.budget import calls_per_minute
         from include.core.sources.client import SourceClient
         from include.core.sources.files import load_source
         from include.core.storage import file_name, write
@@ -63,7 +64,8 @@ def customer_report() -> None:
         root = storage_root()
         name = "customers"
         cache = Cache(name, warehouse_uri(postgres_conn_id), root, count=cache_counter(name))
-        client = SourceClient.of(Connection.get(source_conn_id), load_source(FOLDER / "sales.yaml"), cache.uri)
+        budget = calls_per_minute(FOLDER, source_conn_id)
+        client = SourceClient.of(Connection.get(source_conn_id), load_source(FOLDER / "sales.yaml"), cache.uri, budget)
         purchases = get_customer_data(cache, client, day, refresh=params["refresh"])
         file = root / "customer_report" / f"day={day}" / f"{file_name(run.run_id)}.jsonl"
         return {"day": str(day), "file": write(file, purchases.content), "as_of": purchases.created_at.isoformat()}

@@ -80,7 +80,6 @@ def connections(state: State, upstream: Upstream) -> dict[str, str]:
             if upstream is Upstream.LIVE
             else {"host": local_url(state, "upstreams"), "extra": {"archive_host": local_url(state, "upstreams")}}
         ),
-        "sources_default": {"host": local_url(state, "upstreams"), "extra": {"calls_per_minute": 600}},
         "aws_default": {
             "login": "spellbook",
             "password": state.secret("s3"),

@@ -96,7 +96,7 @@ SOURCES = Connection(
     "sources_default",
     "http",
     "upstreams",
-    "API of the sources in include/domains/sources; extra: allowed_hosts, calls_per_minute, deadline.",
+    "API of the sources in include/domains/sources; extra: headers.",
 )
 AWS = Connection("aws_default", "aws", "s3", "Object storage and SageMaker.", optional=True)
 SLACK = Connection(

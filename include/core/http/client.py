@@ -35,6 +35,7 @@ STANDARD_HEADERS = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCO
 GRACE = 3.0  # minimum seconds for a try, so that the last one fails with its own error
 MAX_ERROR_BODY = 1_000_000  # bytes that are read of a response without success
 REDIRECTS = {301, 302, 303, 307, 308}
+MASKED_HEADER = 4  # characters; shorter values, such as a version, aren't secret
 EXAMPLE = "https://api.example.com"
 
 
@@ -73,6 +74,7 @@ class HttpApi:
         limits: limits of each call.
         secrets: query parameters that are masked in messages.
         token: bearer token; masked in messages.
+        headers: headers of each request; masked in messages.
         hints: advice by status, in addition to :data:`include.core.http.responses.HINTS`.
     """
 
@@ -82,6 +84,7 @@ class HttpApi:
     limits: Limits = Limits()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     hints: Mapping[int, str] = field(default_factory=dict)
 
     def get(self, url: str, parameters: Mapping[str, str] | None = None) -> Response:
@@ -123,7 +126,7 @@ class HttpApi:
             reraise=True,
         )(self._try, request, url, end)
         if response.replayed_from:
-            log.info("%s at %s: sample data, replay of %s", self.name, url, response.replayed_from)
+            log.info("%s at %s: sample data, replay of %s", self.name, self.mask(url), response.replayed_from)
         return response
 
     async def once(
@@ -160,7 +163,8 @@ class HttpApi:
 
     def mask(self, text: str) -> str:
         """Mask the secrets in ``text``, both plain and URL-encoded."""
-        for secret in filter(None, (*self.secrets.values(), self.token)):
+        headers = (value for value in self.headers.values() if len(value) >= MASKED_HEADER)
+        for secret in filter(None, (*self.secrets.values(), self.token, *headers)):
             text = text.replace(secret, "***").replace(quote_plus(secret), "***")
         return text
 
@@ -191,7 +195,7 @@ class HttpApi:
         headers: Mapping[str, str] | None,
     ) -> httpx.Request:
         self.egress.check(url)  # before a call is booked
-        sent = {**STANDARD_HEADERS, **(headers or {})}
+        sent = {**STANDARD_HEADERS, **self.headers, **(headers or {})}
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
         for name, value in sent.items():
@@ -212,14 +216,14 @@ class HttpApi:
         )
 
     async def _json(self, request: httpx.Request, url: str, seconds: float) -> Response:
-        content, where = io.BytesIO(), f"{self.name} at {url}"
+        content, where = io.BytesIO(), f"{self.name} at {self.mask(url)}"
         response = await self._send(request, url, content, seconds)
         text = json_text(content.getvalue(), response.headers.get("Content-Encoding"), self.limits.size, where)
         return check_json(where, Response(response.status_code, response.headers, text), self.mask)
 
     async def _send(self, request: httpx.Request, url: str, into: IO[bytes], seconds: float) -> httpx.Response:
         """Return a successful response, whose body is then in ``into``; ``url`` is for messages."""
-        where = f"{self.name} at {url}"
+        where = f"{self.name} at {self.mask(url)}"
         try:
             with anyio.fail_after(seconds):
                 response = await self._follow(request, into, where)
@@ -236,7 +240,7 @@ class HttpApi:
                 into.seek(0)
                 text = any_text(into.read(), response.headers.get("Content-Encoding"), MAX_ERROR_BODY)
                 failure = Response(response.status_code, response.headers, text)
-                check_status(self.name, url, failure, self.hints, self.mask)
+                check_status(self.name, self.mask(url), failure, self.hints, self.mask)
             return response
         # Raised outside the handler so that the cause, whose message may contain a key, isn't chained.
         raise TransientUpstreamError(f"{where}: {problem}")

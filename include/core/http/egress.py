@@ -34,19 +34,21 @@ class Egress:
     Attributes:
         origins: ``scheme://host:port`` that may be called.
         private: networks that may be called although they aren't public.
+        setting: where more origins can be allowed, for messages; empty if they can't.
     """
 
     origins: frozenset[str]
     private: tuple[Network, ...] = ()
+    setting: str = ""
 
     @classmethod
-    def to(cls, *urls: str) -> Egress:
+    def to(cls, *urls: str, setting: str = "") -> Egress:
         """Allow the origins of ``urls``, and the private networks that the environment allows.
 
         Raises:
             ConfigurationError: if a URL or the environment's list can't be read.
         """
-        return cls(frozenset(map(origin, urls)), networks(PRIVATE_NETWORKS.read()))
+        return cls(frozenset(map(origin, urls)), networks(PRIVATE_NETWORKS.read()), setting)
 
     @classmethod
     def internal(cls, url: str) -> Egress:
@@ -68,9 +70,9 @@ class Egress:
         except ConfigurationError as error:
             raise ForbiddenAddressError(str(error)) from error
         if requested not in self.origins:
+            hint = f". To allow it, add it to {self.setting}" if self.setting else ""
             raise ForbiddenAddressError(
-                f"{requested} may not be called; allowed: {', '.join(sorted(self.origins))}. To allow it, add it to the"
-                " connection's extra allowed_hosts"
+                f"{requested} may not be called; allowed: {', '.join(sorted(self.origins))}{hint}"
             )
 
     def check_address(self, host: str, address: str) -> None:

@@ -61,13 +61,13 @@ def create_dags(folder: Path, warehouse_conn_id: str, connections: Collection[st
             source = load_source(folder / f"{name}{SUFFIX}", connections)
         except SourceError:
             return {}
-        return {source.dag_id: create_dag(source, warehouse_conn_id)}
+        return {source.dag_id: create_dag(source, folder, warehouse_conn_id)}
     sources, _ = load_sources(folder, connections)
-    return {source.dag_id: create_dag(source, warehouse_conn_id) for source in sources.values()}
+    return {source.dag_id: create_dag(source, folder, warehouse_conn_id) for source in sources.values()}
 
 
-def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
-    """Return the DAG of one source."""
+def create_dag(source: Source, folder: Path, warehouse_conn_id: str) -> DAG:
+    """Return the DAG of one source in ``folder``."""
     start = source.start_date
     with DAG(
         source.dag_id,
@@ -89,6 +89,7 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
         def extract(source_conn_id: str, warehouse_conn_id: str, **context: Any) -> list[str]:
             """Fetch the rows of the run's days, or their files, and store them; return the files."""
             from include.core.sources import pipeline
+            from include.core.sources.budget import calls_per_minute
             from include.core.sources.client import SourceClient
             from include.core.sources.days import days_of
 
@@ -102,7 +103,12 @@ def create_dag(source: Source, warehouse_conn_id: str) -> DAG:
                 raise AirflowSkipException(f"no day of {source.timezone} ended in this data interval")
             if source.files:
                 return pipeline.extract_files(source, storage_root(), days, run.run_id, ObjectStoragePath)
-            client = SourceClient.of(Connection.get(source_conn_id), source, warehouse_uri(warehouse_conn_id))
+            client = SourceClient.of(
+                Connection.get(source_conn_id),
+                source,
+                warehouse_uri(warehouse_conn_id),
+                calls_per_minute(folder, source_conn_id),
+            )
             return pipeline.extract(client, storage_root(), days, run.run_id)
 
         @task
@@ -141,10 +147,7 @@ def _documentation(source: Source) -> str:
         inputs = f"folder `{source.files.folder}`: a file for each day"
     else:
         origin = f"`{source.path}` of connection `{source.connection}`"
-        inputs = (
-            f"connection `{source.connection}`: host, token as password, extra `allowed_hosts`, `calls_per_minute`,"
-            " `deadline`"
-        )
+        inputs = f"connection `{source.connection}`: host, token or key as password"
     return DOCUMENTATION.format(
         **source.model_dump(include={"description", "timezone", "name"}),
         origin=origin,

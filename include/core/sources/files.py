@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from include.core.sources import text
+from include.core.sources.api import KINDS, Api, Dates, Key
 from include.core.sources.errors import SourceError, SourcesError
-from include.core.sources.model import ColumnContract, Files, Limits, Source
+from include.core.sources.model import ColumnContract, Files, HistoryContract, Limits, RecurringContract, Source
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
 
 SUFFIX = ".yaml"
 SHOWN = 80
-MODELS: dict[object, type[BaseModel]] = {"columns": ColumnContract, "files": Files, "limits": Limits}
+MODELS: dict[object, type[BaseModel]] = {
+    ("columns", "*"): ColumnContract,
+    ("files",): Files,
+    ("limits",): Limits,
+    ("history",): HistoryContract,
+    ("history", "recurring", "*"): RecurringContract,
+    ("api",): Api,
+    ("api", "dates"): Dates,
+    ("api", "key"): Key,
+    **{("api", "paging", kind): model for kind, model in KINDS.items()},
+}
+"""By location; ``*`` is any name or number."""
 NAMING_RULE = "name it <source>.yaml, the source's name in lower case, digits and _"
 
 
@@ -90,7 +102,8 @@ def parse_source(yaml_text: str, path: Path, connections: Collection[str] | None
 
 
 def _problem(detail: ErrorDetails, lines: text.Lines) -> tuple[int | None, str]:
-    location = tuple(step for step in detail["loc"] if step != "[key]")
+    place = tuple(step for step in detail["loc"] if step != "[key]")
+    location = tuple(step for step, before in zip(place, (None, *place), strict=False) if before != "paging")
     nearest = location
     while nearest not in lines:
         nearest = nearest[:-1]
@@ -99,7 +112,8 @@ def _problem(detail: ErrorDetails, lines: text.Lines) -> tuple[int | None, str]:
     if detail["type"] == "missing":
         return lines[nearest], f"{field}: is missing; add it"
     if detail["type"] == "extra_forbidden":
-        model = next((MODELS[step] for step in location[:-1] if step in MODELS), Source)
+        parent = place[:-1]
+        model = MODELS.get(parent) or MODELS.get((*parent[:-1], "*"), Source)
         allowed = ", ".join(info.alias or name for name, info in model.model_fields.items())
         return lines[nearest], f"{field}: unknown field; allowed: {allowed}"
     return lines[nearest], f"{field}: {reason} (got {_shown(detail['input'])})" if field else reason

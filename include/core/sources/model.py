@@ -11,9 +11,11 @@ from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterError, croniter
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from include.core.formats.recognise import Format
+from include.core.sources.api import Api
+from include.core.sources.strict import Strict, Word
 from include.core.warehouse.calendar import EXCEPTION, EXCEPTION_HELP
 from include.core.warehouse.dataset import LINEAGE
 from include.core.warehouse.patterns import portable
@@ -115,14 +117,7 @@ def _encoding(value: str) -> str:
     return value
 
 
-Word = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Lower case, digits and _.")]
-
-
-class Strict(BaseModel):
-    """Rejects unknown fields and values of a different type."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class ColumnContract(Strict):
@@ -167,6 +162,14 @@ class Limits(Strict):
     megabytes: Annotated[int, Field(ge=1, le=100, description="Maximum size of a response.")] = 5
     deadline: Annotated[int, Field(ge=1, le=3600, description="Seconds for one call, including its retries.")] = 120
     duration: Annotated[int, Field(ge=1, le=3600, description="Seconds after which no page is called.")] = 1800
+    calls_per_minute: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=100_000,
+            description="Calls of all workers; the smallest that a source of the connection states. Default: 60.",
+        ),
+    ] = None
 
 
 class RecurringContract(Strict):
@@ -238,6 +241,7 @@ class Source(Strict):
         Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]+$", max_length=200), AfterValidator(_path)] | None,
         Field(description="Of an API: below the connection's host."),
     ] = None
+    api: Annotated[Api, Field(description="How the API is asked and answers.")] = Api()
     files: Annotated[Files | None, Field(description="Instead of path: a file for each day.")] = None
     timezone: Annotated[
         str,
@@ -295,6 +299,8 @@ class Source(Strict):
     def _reads_one_thing(self) -> Self:
         if (self.path is None) == (self.files is None):
             raise ValueError("path, files: must have one of them: path for an API, files for a file each day")
+        if self.files and "api" in self.model_fields_set:
+            raise ValueError("api: is for an API; remove it, or set path instead of files")
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.core.cache import code_version
 from include.core.sources import client as source_client
-from include.core.sources import rows
+from include.core.sources import links, paging, rows
 from include.domains.customers import purchases
 
 if TYPE_CHECKING:
@@ -32,5 +32,5 @@ def get_customer_data(cache: Cache, client: SourceClient, day: dt.date, *, refre
     """
     source = client.source
     inputs = {"base": client.base, "day": day.isoformat(), "source": json.loads(source.model_dump_json())}
-    key = cache.key(inputs, code_version(purchases, rows, source_client))
+    key = cache.key(inputs, code_version(purchases, rows, source_client, paging, links))
     return cache.get(key, lambda: purchases.purchases_of(source, day, client.rows(day)), refresh=refresh)

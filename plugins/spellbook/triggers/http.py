@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
@@ -16,8 +15,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from typing_extensions import override
 
 from include.core.errors import UpstreamError
-from include.core.extras import Extras
 from include.core.http.client import HttpApi, connection_url
+from include.core.http.connection_headers import connection_headers
 from include.core.http.egress import Egress
 
 if TYPE_CHECKING:
@@ -39,13 +38,9 @@ async def request(connection: Connection, endpoint: str, parameters: dict[str, s
         ConfigurationError: the connection is invalid.
         UpstreamError: the request failed.
     """
-    base, extras = connection_url(connection), Extras.of(connection)
-    headers = {name: extras.text(name) for name in extras.values}
-    password = connection.password or ""
-    if connection.login:
-        headers["Authorization"] = f"Basic {b64encode(f'{connection.login}:{password}'.encode()).decode()}"
-    api = HttpApi(connection.conn_id, Egress.to(base), token="" if connection.login else password)
-    await api.fetch(io.BytesIO(), f"{base}/{endpoint.lstrip('/')}", parameters, headers)
+    base, token = connection_url(connection), "" if connection.login else connection.password or ""
+    api = HttpApi(connection.conn_id, Egress.to(base), token=token, headers=connection_headers(connection))
+    await api.fetch(io.BytesIO(), f"{base}/{endpoint.lstrip('/')}", parameters)
 
 
 class PacedHttpTrigger(BaseTrigger):

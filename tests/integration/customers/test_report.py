@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import json
 import secrets
 from collections import defaultdict
 from dataclasses import replace
@@ -44,9 +43,9 @@ def cache(warehouse: str, tmp_path: Path) -> Cache:
 
 @pytest.fixture
 def client(upstreams: str, cache: Cache) -> SourceClient:
-    extra = {"calls_per_minute": 10_000, "deadline": 2}
-    connection = Connection(conn_id=f"sources_{secrets.token_hex(4)}", host=upstreams, extra=json.dumps(extra))
-    return SourceClient.of(connection, SALES, cache.uri)
+    limits = SALES.limits.model_copy(update={"calls_per_minute": 10_000, "deadline": 2})
+    connection = Connection(conn_id=f"sources_{secrets.token_hex(4)}", host=upstreams)
+    return SourceClient.of(connection, SALES.model_copy(update={"limits": limits}), cache.uri)
 
 
 def test_the_report_equals_the_recorded_sales(cache: Cache, client: SourceClient) -> None:

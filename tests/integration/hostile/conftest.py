@@ -120,7 +120,7 @@ def _stack(root: Path, dags: Path, hostile: Server, reached: Server, connections
     names = ("sources_default", "hostile_default", "canary_default", "extra", "variable")
     secrets = {name: CANARY.format(name) for name in names}
     conn: dict[str, dict[str, Any]] = {
-        "sources_default": {"host": hostile.url, "extra": {"calls_per_minute": 10_000}},
+        "sources_default": {"host": hostile.url},
         "hostile_default": {"host": hostile.url},
         "canary_default": {"host": reached.url, "login": "canary", "extra": {"secret": secrets["extra"]}},
     }

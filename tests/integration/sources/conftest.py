@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
 from datetime import date
@@ -25,9 +24,8 @@ from include.domains.sources import FOLDER
 
 @pytest.fixture
 def connection(upstreams: str) -> Connection:
-    """A connection to the sample upstreams, with short time-outs and its own rate limit."""
-    extra = {"calls_per_minute": 10_000, "deadline": 4}
-    return Connection(conn_id=f"sources_{secrets.token_hex(4)}", host=upstreams, extra=json.dumps(extra))
+    """A connection to the sample upstreams, with its own rate limit."""
+    return Connection(conn_id=f"sources_{secrets.token_hex(4)}", host=upstreams)
 
 
 Run = Callable[..., list[LoadResult]]
@@ -40,7 +38,8 @@ def run(connection: Connection, warehouse: str, tmp_path: Path) -> Run:
     def steps(source: Source | str, *days: date, attempt: int = 1, **changes: Any) -> list[LoadResult]:
         if isinstance(source, str):
             source = load_source(FOLDER / f"{source}.yaml")
-        source = source.model_copy(update=changes)
+        limits = source.limits.model_copy(update={"calls_per_minute": 10_000, "deadline": 4})
+        source = source.model_copy(update={"limits": limits} | changes)
         root = UPath(url_of(tmp_path))
         client = SourceClient.of(connection, source, warehouse)
         raw = [UPath(file) for file in pipeline.extract(client, root, days, "run")]

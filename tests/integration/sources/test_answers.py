@@ -31,7 +31,7 @@ SOURCE = Source.model_validate(
         "key": ["id"],
         "columns": {"id": {"type": "integer"}, "v": {"type": "decimal"}},
         "max_bad_share": 0.5,
-        "limits": {"rows": 20, "page_size": 10},
+        "limits": {"rows": 20, "page_size": 10, "calls_per_minute": 10_000, "deadline": 20},
     }
 )
 EXACT = (
@@ -44,7 +44,7 @@ Rows = Callable[[bytes | Answer], list[Any]]
 
 
 def connection(url: str) -> Connection:
-    return Connection(conn_id="values", host=url, extra=json.dumps({"calls_per_minute": 10_000, "deadline": 20}))
+    return Connection(conn_id="values", host=url)
 
 
 @pytest.fixture

@@ -273,9 +273,11 @@ def test_more_rows_than_the_contract_allows_are_refused(run: Run) -> None:
     [
         ({"host": ""}, "host: empty"),
         ({"host": "ftp://x"}, r"host: 'ftp://x' isn't a URL"),
-        ({"extra": {"allowed_hosts": "x"}}, r"extra.allowed_hosts: 'x' isn't a list of URLs"),
-        ({"extra": {"deadline": "soon"}}, r"extra.deadline: 'soon' isn't a positive number"),
-        ({"extra": {"calls_per_minute": -1}}, r"extra.calls_per_minute: -1 isn't a positive number"),
+        ({"extra": {"X-Tenant": 7}}, r"extra.X-Tenant: 7 isn't a string"),
+        (
+            {"extra": {"allowed_hosts": ["https://b.test"], "deadline": 9, "calls_per_minute": 6}},
+            r"extra: .* as headers\. Remove .* in sales\.yaml: allowed_hosts is api\.allowed_hosts, calls",
+        ),
     ],
 )
 def test_a_wrong_connection_is_named(warehouse: str, change: dict[str, Any], message: str) -> None:
