@@ -179,8 +179,8 @@ class Source:
             raise RefusedError(400, f"unknown parameter {', '.join(unknown)}; allowed: {', '.join(PARAMETERS)}")
         since, until = period(query)
         page, limit = (
-            _positive_integer(query, "page", 1, None),
-            _positive_integer(query, "limit", DEFAULT_LIMIT, MAX_LIMIT),
+            positive_integer(query, "page", 1, None),
+            positive_integer(query, "limit", DEFAULT_LIMIT, MAX_LIMIT),
         )
         requested = (since + timedelta(number) for number in range((until - since).days + 1))
         days = [(day, recorded) for day in requested if (recorded := self.recorded_day(day))]
@@ -265,7 +265,12 @@ def _day(query: QueryParams, name: str) -> date:
     raise RefusedError(400, f"{name}={text or 'missing'}: set date, or since and until, as YYYY-MM-DD")
 
 
-def _positive_integer(query: QueryParams, name: str, default: int, maximum: int | None) -> int:
+def positive_integer(query: QueryParams, name: str, default: int, maximum: int | None) -> int:
+    """Return a parameter that is a whole number, 1 or more.
+
+    Raises:
+        RefusedError: if it is invalid.
+    """
     text = query.get(name, str(default))
     allowed = "1 or more" if maximum is None else f"1 to {maximum}"
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) < 1 or (maximum is not None and int(text) > maximum):

@@ -38,6 +38,7 @@ Parameter = Annotated[
     str, Field(pattern=r"^[A-Za-z_$][A-Za-z0-9_.:$\[\]-]{0,59}$", description="Name of a query parameter.")
 ]
 Place = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
+"""A dotted path; a name may itself contain dots, such as @odata.nextLink."""
 RowsPlace = Annotated[str, Field(pattern=r"^(\$|[^.$\s][^.\s]*(\.[^.\s]+)*)$", max_length=200)]
 
 
@@ -148,7 +149,7 @@ class Key(Strict):
 
 
 class Api(Strict):
-    """How an API is asked and answers; what isn't said is as without the block, see docs/sources.md."""
+    """How an API is asked and answers; what isn't said is as without the block, see docs/make-it-yours.md."""
 
     rows: Annotated[
         RowsPlace, Field(description="Where the rows are, such as data.items; $: the response is their list.")
@@ -162,8 +163,7 @@ class Api(Strict):
     query: Annotated[
         dict[Parameter, Annotated[str, BeforeValidator(_text), Field(max_length=500)]],
         AfterValidator(_no_secret),
-        Field(default_factory=dict, max_length=30, description="Parameters that are the same in each request."),
-    ]
+    ] = Field(default_factory=dict, max_length=30, description="Parameters that are the same in each request.")
     key: Annotated[Key | None, Field(description="Where the connection's password is sent.")] = None
     allowed_hosts: Annotated[
         tuple[Annotated[Word, Field(pattern=r"^https?://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?$")], ...],

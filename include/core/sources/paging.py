@@ -87,11 +87,14 @@ def _time(api: Api, time: dt.datetime, *, last: bool = False) -> str:
 
 def find(body: Any, place: str) -> Any:
     """Return the value at a dotted path; :data:`ABSENT` if there is none."""
-    for name in [] if place == WHOLE else place.split("."):
-        if not isinstance(body, dict) or name not in body:
-            return ABSENT
-        body = body[name]
-    return body
+    if place == WHOLE:
+        return body
+    if not isinstance(body, dict):
+        return ABSENT
+    if place in body:
+        return body[place]
+    name, _, rest = place.partition(".")
+    return find(body[name], rest) if rest and name in body else ABSENT
 
 
 @dataclass
@@ -245,7 +248,7 @@ class Pages:
         try:
             return Request(joined(page.request.url, link))
         except ForbiddenAddressError as error:
-            raise ForbiddenAddressError(self.mask(str(error))) from None
+            raise ForbiddenAddressError(str(self.error(str(error)))) from None
 
     def _linked(self, page: Page) -> Request | None:
         try:

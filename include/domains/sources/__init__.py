@@ -12,6 +12,7 @@ OWNS = (
     "include/domains/sources/marketing.yaml",
     "include/domains/sources/sales.yaml",
     "include/domains/sources/support.yaml",
+    "tests/integration/sources/test_paging.py",
     "tests/integration/sources/test_pipeline.py",
 )
 NAMES = (

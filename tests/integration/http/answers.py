@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-Answer = Callable[[int, str], bytes]
-"""Returns the body of a request, by its number, from 1, and its path."""
+Answer = Callable[[int, str], bytes | tuple[bytes, dict[str, str]]]
+"""Returns the body of a request, by its number, from 1, and its path; and further headers."""
 
 
 @contextmanager
@@ -20,9 +20,10 @@ def answering(body: bytes | Answer, status: int = 200, **headers: str) -> Iterat
         def do_GET(self) -> None:
             nonlocal calls
             calls += 1
-            content = body if isinstance(body, bytes) else body(calls, self.path)
+            answer = body if isinstance(body, bytes) else body(calls, self.path)
+            content, more = (answer, {}) if isinstance(answer, bytes) else answer
             self.send_response(status)
-            for name, value in ({"content_length": str(len(content))} | headers).items():
+            for name, value in ({"content_length": str(len(content))} | headers | more).items():
                 self.send_header(name.replace("_", "-"), value)
             self.end_headers()
             self.wfile.write(content)
