@@ -53,8 +53,8 @@ new-dag: install ## create a DAG with domain, test and runbook: NAME=table_sizes
 	@$(VENV) -m devstack.new_dag "$${NAME:?set NAME=, such as NAME=table_sizes}" $${KIND:+--kind "$$KIND"} $${FROM:+--from "$$FROM"} \
 	  $${DATA:+--data "$$DATA"} $${TARGET:+--target "$$TARGET"}
 
-new-source: install ## create a source's YAML: NAME=orders with a test, or NAME=orders FROM=orders.csv from a file's rows
-	@$(VENV) -m devstack.sources new "$${NAME:?set NAME=, such as NAME=orders}" $${FROM:+--from "$$FROM"}
+new-source: install ## create a source's YAML: NAME=orders with a test, or from rows: FROM=orders.csv, or an API's URL=/v1/orders
+	@$(VENV) -m devstack.sources new "$${NAME:?set NAME=, such as NAME=orders}" $${FROM:+--from "$$FROM"} $${URL:+--url "$$URL"}
 
 remove-domain: install ## delete examples with everything that belongs to them: NAME=titanic, or NAME='titanic wine'
 	@$(VENV) -m devstack.removal $${NAME:?set NAME=, such as NAME=titanic}

@@ -1,4 +1,4 @@
-"""Drafts a source's YAML from a file: types by all of its values, keys, and in comments what isn't sure."""
+"""Drafts a source's YAML from rows: types by all of its values, keys, and in comments what isn't sure."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
+from include.core import exact_json
 from include.core.csv_files.dialect import SAMPLE_LINES, CsvError, detect
 from include.core.csv_files.fetch import as_text, head
 from include.core.errors import UnreadableError
@@ -21,6 +22,7 @@ from include.core.formats.compression import decompressed
 from include.core.formats.contract import FileContract
 from include.core.formats.reader import objects, reader_of
 from include.core.formats.recognise import encoding_of, recognise
+from include.core.sources.api import Api
 from include.core.sources.model import BUILT_IN
 from include.core.warehouse.dataset import LINEAGE, Column, Dataset
 from include.core.warehouse.validation.engine import database
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from include.core.formats.recognise import Format
+    from include.core.sources.envelope import Envelope
 
 MOST_COLUMNS = 200
 KEY_COLUMNS = 8  # that pairs are made of
@@ -87,7 +90,40 @@ def draft(name: str, file: BinaryIO, file_name: str) -> str:
     with decompressed(file) as content, database() as connection:
         fields = _profile(connection, content, file_name)
         keys = _keys(connection, fields)
-    return _yaml(name, file_name, fields, keys)
+    dated = DAY.sub("{day}", PurePath(file_name).name)
+    if "{day}" not in dated:
+        dated = f"{name}_{{day}}{''.join(PurePath(file_name).suffixes[-2:])}"
+    return _yaml(name, "a file", [f"files: {{folder: {name}, name: {json.dumps(dated)}}}"], fields, keys)
+
+
+def draft_of_api(name: str, conn_id: str, path: str, envelope: Envelope) -> str:
+    """Return the YAML of the source ``name`` that reads an API, with what a page of it shows.
+
+    Args:
+        name: of the source.
+        conn_id: the API's connection.
+        path: below the connection's host.
+        envelope: the page.
+
+    Raises:
+        UnreadableError: if the rows have no fields, or too many.
+    """
+    nested = sorted({field for row in envelope.rows for field, value in row.items() if isinstance(value, dict | list)})
+    flat = [{field: value for field, value in row.items() if field not in nested} for row in envelope.rows]
+    content = io.BytesIO(exact_json.dumps(flat).encode("utf-8", "surrogatepass"))
+    with database() as connection:
+        fields = _profile(connection, content, "rows.json")
+        keys = _keys(connection, fields)
+    if envelope.is_partial:  # a pair that is unique on a page is often repeated on the next
+        keys = [key for key in keys if len(key) == 1]
+    doubts = [*envelope.doubts, *([f"nested, so not loaded: {', '.join(nested)}"] if nested else [])]
+    where = [f"connection: {conn_id}", f"path: {path}"]
+    block = {field: value for field, value in envelope.block.items() if value != {}}
+    if Api.model_validate(block) != Api():
+        where += ["api:", *(f"  {field}: {json.dumps(value, ensure_ascii=False)}" for field, value in block.items())]
+    if envelope.page_size:
+        where.append(f"limits: {{page_size: {envelope.page_size}}}")
+    return _yaml(name, "a page of the API", [*(f"# {doubt}" for doubt in doubts), *where], fields, keys)
 
 
 def _profile(connection: duckdb.DuckDBPyConnection, content: BinaryIO, file_name: str) -> list[Field]:
@@ -118,11 +154,14 @@ def _profile(connection: duckdb.DuckDBPyConnection, content: BinaryIO, file_name
 def _field(connection: duckdb.DuckDBPyConnection, index: int, name: str, column: str) -> Field:
     value, kind = f"nullif(c{index}, '')", f"k{index}"
     is_day = f" AND TRY_CAST(left({value}, 10) AS DATE) IS NOT NULL"
+    has_numbers = f"bool_or({value} IS NOT NULL AND ({kind} IS DISTINCT FROM 's' OR contains({value}, '.')))"
     counts = [
         f"count(*) FILTER (regexp_full_match({value}, {literal(pattern)}) AND ({kind} IS NULL OR"
         f" contains({literal(JSON_KINDS[type_])}, {kind})){is_day if type_ in {'date', 'timestamp'} else ''})"
         for type_, pattern in PATTERNS.items()
     ]
+    place = list(PATTERNS).index("decimal")  # texts of digits alone are identifiers
+    counts[place] = f"CASE WHEN {has_numbers} THEN {counts[place]} ELSE 0 END"
     query = (  # of our own names and patterns
         f"SELECT count(*), count({value}), count(DISTINCT {value}), min({value}), max({value}), {', '.join(counts)}"  # noqa: S608
         " FROM cells"
@@ -183,24 +222,23 @@ def _keys(connection: duckdb.DuckDBPyConnection, fields: Sequence[Field]) -> lis
     return pairs
 
 
-def _yaml(name: str, file_name: str, fields: Sequence[Field], keys: Sequence[tuple[str, ...]]) -> str:
+def _yaml(
+    name: str, origin: str, where: Sequence[str], fields: Sequence[Field], keys: Sequence[tuple[str, ...]]
+) -> str:
     key, *others = keys or [("line",)]
     notes = {field.column: "; ".join(_doubts(field)) for field in fields}
-    dated = DAY.sub("{day}", PurePath(file_name).name)
-    if "{day}" not in dated:
-        dated = f"{name}_{{day}}{''.join(PurePath(file_name).suffixes[-2:])}"
     key_note = "" if keys else "  # no field, and no pair, is unique: the position of the row"
     key_note = f"  # also unique: {', '.join(map('+'.join, others))}" if others else key_note
     day = next((field for field in fields if field.type in {"date", "timestamp"} and _is_one_day(field)), None)
     lines = [
         f"# yaml-language-server: $schema={SCHEMA}",
-        f"# Drafted from {fields[0].rows} rows of a file; a comment says what isn't sure. Try it with make preview.",
+        f"# Drafted from {fields[0].rows} rows of {origin}; a comment says what isn't sure. Try it with make preview.",
         f"name: {name}",
         f"description: What a row of {name} is, and who records it.",
         "owner: data-platform",
         'schedule: "0 6 * * *"',
         "start_date: 2024-01-01",
-        f"files: {{folder: {name}, name: {json.dumps(dated)}}}",
+        *where,
         "timezone: UTC  # of the days, and of times without an offset",
         *([f"day_column: {day.column}  # all of its values are on one day"] if day else []),
         f"key: [{', '.join(key)}]{key_note}",

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from include.core.sources.files import SUFFIX, parse_source
 from include.core.sources.model import Source
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = "source.schema.json"
+
+
+class Page(NamedTuple):
+    """The parameters of a request, the parsed response, and its header ``Link``."""
+
+    query: Mapping[str, str]
+    body: Any
+    link: str
+
 
 YAML = """\
 # yaml-language-server: $schema={schema}
@@ -18,6 +29,8 @@ description: What a row of {name} is, and who records it.
 owner: data-platform
 schedule: "0 6 * * *"
 start_date: 2024-01-01
+# GET /{name}?since=2024-06-01&until=2024-06-01&limit=500 must return {{"data": [rows], "total": rows of all pages,
+# "next": URL of the next page or null}}. For another format add a block api, see docs/make-it-yours.md.
 path: /{name}
 timezone: UTC
 day_column: created_at
@@ -84,12 +97,36 @@ def new_source_from(name: str, file: Path, root: Path = ROOT) -> list[Path]:
     """
     from include.core.sources.draft import draft
 
+    config = _new_config(name, root)
+    with file.open("rb") as content:
+        return _written(config, draft(name, content, file.name))
+
+
+def new_source_of_api(name: str, conn_id: str, path: str, page: Page, root: Path = ROOT) -> list[Path]:
+    """Write the YAML of a new source that reads an API that answered ``page``; return its path.
+
+    Raises:
+        FileExistsError: if it exists.
+        SourceError: if the name or the path is invalid; nothing is written.
+        UnreadableError: if there are no rows in the page.
+    """
+    from include.core.sources.draft import draft_of_api
+    from include.core.sources.envelope import recognise_envelope
+
+    config = _new_config(name, root)
+    envelope = recognise_envelope(page.query, page.body, page.link)
+    return _written(config, draft_of_api(name, conn_id, path, envelope))
+
+
+def _new_config(name: str, root: Path) -> Path:
     config = root / "include" / "domains" / "sources" / f"{name}{SUFFIX}"
     if config.exists():
         raise FileExistsError(f"{config.relative_to(root)} already exists; choose another NAME, or remove it")
-    with file.open("rb") as content:
-        yaml_text = draft(name, content, file.name)
-    parse_source(yaml_text, Path(f"{name}{SUFFIX}"))
+    return config
+
+
+def _written(config: Path, yaml_text: str) -> list[Path]:
+    parse_source(yaml_text, Path(config.name))
     config.write_text(yaml_text, encoding="utf-8")
     return [config]
 
