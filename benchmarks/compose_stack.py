@@ -167,10 +167,9 @@ def _running(folder: Path, measured: Measured) -> Iterator[Airflow]:
         time.sleep(IDLE_SECONDS)
         listed = map(json.loads, compose("ps", "--format", "json").splitlines())
         measured.megabytes.append(_used({item["Name"]: item["Service"] for item in listed}))
-        user, password = OFFICIAL_LOGIN
-        if (folder / "deploy").exists():
-            user, password = "admin", _password(compose("run", "--rm", "cli", "credentials"))
-        yield Airflow(f"http://localhost:{port}", user, password)
+        is_ours = (folder / "deploy").exists()
+        login = ("admin", _secret(compose("run", "--rm", "cli", "credentials"))) if is_ours else OFFICIAL_LOGIN
+        yield Airflow(f"http://localhost:{port}", *login)
     finally:
         compose("down", "--volumes", "--timeout", "5")
 
@@ -189,7 +188,7 @@ def _megabytes(usage: str) -> float:
     return float(text.removesuffix(unit)) * UNITS[unit]
 
 
-def _password(printed: str) -> str:
+def _secret(printed: str) -> str:
     """Return the password of ``admin`` among the printed credentials, which is the first."""
     return next(line.split()[-1] for line in printed.splitlines() if line.startswith("password"))
 
