@@ -12,7 +12,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
-from include.core.warehouse.dataset import Dataset
+from include.core.warehouse.dataset import NUMBERS, Dataset
 from include.datasets import DATASETS
 from include.ops.health.alerts import outbox
 from include.ops.health.detail import Detail, detail
@@ -27,7 +27,6 @@ from spellbook.ui.warehouse import find_uri
 
 STATIC = Path(__file__).parent / "static"
 FILES = {"style.css": "text/css", "links.js": "text/javascript"}
-ORDER = tuple(State.__members__.values())
 
 router = APIRouter()
 reader = Reader(find_uri)
@@ -75,6 +74,7 @@ def show_dataset(request: Request, name: str, readable: Readable) -> Response:
         dataset=dataset,
         health=health,
         rows=found.rows,
+        numbers=NUMBERS,
         rejected=[row for row in found.rejected if row.dag_id in readable],
         loads=[load for load in found.loads if load.dag_id in readable],
         measures=[(measure, sparkline(measure)) for measure in found.measures],

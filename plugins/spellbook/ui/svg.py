@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from include.ops.health.detail import Measure
 
-WIDTH, HEIGHT = 760, 260
+WIDTH, HEIGHT = 1000, 260
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 10, 24  # margins of the plot
 SMALL_WIDTH, SMALL_HEIGHT, SMALL_MARGIN = 220, 48, 5
 TICKS = 5

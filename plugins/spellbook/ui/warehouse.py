@@ -12,8 +12,8 @@ def find_uri() -> str:
     Raises:
         UnavailableError: if the API server has neither.
     """
-    from airflow.sdk.exceptions import AirflowNotFoundException
     from airflow.models.connection import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
     if uri := reader_uri():
         return uri
