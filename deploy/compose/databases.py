@@ -96,9 +96,9 @@ def prepare(server: Server) -> None:
                 sql.SQL(", ").join(map(sql.Identifier, server.monitored)), sql.Identifier(MONITOR)
             )
         )
-        for role in map(sql.Identifier, server.readers):
-            session.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
-            session.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(role))
+        for reader in map(sql.Identifier, server.readers):
+            session.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(reader))
+            session.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(reader))
         for database, owner in server.databases.items():
             if not session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
                 session.execute(

@@ -26,7 +26,7 @@ from spellbook.ui.svg import line_chart, sparkline
 from spellbook.ui.warehouse import find_uri
 
 STATIC = Path(__file__).parent / "static"
-FILES = {"style.css": "text/css", "links.js": "text/javascript"}
+FILES = {"style.css": "text/css", "frame.js": "text/javascript"}
 
 router = APIRouter()
 reader = Reader(find_uri)

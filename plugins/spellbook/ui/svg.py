@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import NamedTuple
 
 from include.ops.health.detail import Measure
@@ -13,6 +14,8 @@ WIDTH, HEIGHT = 1000, 260
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 10, 24  # margins of the plot
 SMALL_WIDTH, SMALL_HEIGHT, SMALL_MARGIN = 220, 48, 5
 TICKS = 5
+FEW = 60  # points of a line that are marked with dots
+GAP = 30  # times the shortest step, over which no line is drawn
 
 
 class Tick(NamedTuple):
@@ -23,10 +26,10 @@ class Tick(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line; ``points`` is the attribute of ``polyline``, ``dots`` its positions if there are few."""
+    """A line; ``pieces`` are attributes ``points`` of ``polyline``, ``dots`` its positions if there are few."""
 
     name: str
-    points: str
+    pieces: list[str]
     dots: list[tuple[float, float]]
 
 
@@ -65,7 +68,10 @@ def line_chart(series: Mapping[str, Sequence[tuple[float, float]]], *, is_number
         across = LEFT + (x - left) / (right - left) * (WIDTH - LEFT - RIGHT)
         return round(across, 1), round(HEIGHT - BOTTOM - (y - lowest) / (highest - lowest) * (HEIGHT - TOP - BOTTOM), 1)
 
-    lines = [_line(name, [place(*point) for point in points]) for name, points in series.items()]
+    lines = [
+        Line(name, _pieces(points, place), [place(*point) for point in points] if len(points) <= FEW else [])
+        for name, points in series.items()
+    ]
     x_marks = _marks(left, right)[1:-1] if is_number else _days(min(xs), max(xs))
     return LineChart(
         WIDTH,
@@ -87,17 +93,28 @@ def sparkline(measure: Measure) -> Sparkline:
         return round(SMALL_HEIGHT - SMALL_MARGIN - share * (SMALL_HEIGHT - 2 * SMALL_MARGIN), 1)
 
     points = [(round(SMALL_MARGIN + index * step, 1), down(value)) for index, value in enumerate(values)]
-    line = _line(measure.name, points)
     top, bottom = (
         (down(measure.highest), down(measure.lowest))
         if measure.lowest is not None and measure.highest is not None
         else (0.0, 0.0)
     )
-    return Sparkline(SMALL_WIDTH, SMALL_HEIGHT, line.points, points[-1], top, max(0.0, round(bottom - top, 1)))
+    return Sparkline(SMALL_WIDTH, SMALL_HEIGHT, _joined(points), points[-1], top, max(0.0, round(bottom - top, 1)))
 
 
-def _line(name: str, places: list[tuple[float, float]]) -> Line:
-    return Line(name, " ".join(f"{x},{y}" for x, y in places), places if len(places) <= 40 else [])
+def _pieces(points: Sequence[tuple[float, float]], place: Callable[[float, float], tuple[float, float]]) -> list[str]:
+    """Return the parts of a line between gaps."""
+    steps = [after[0] - before[0] for before, after in pairwise(points)]
+    longest = GAP * min((step for step in steps if step > 0), default=0)
+    pieces = [[place(*points[0])]]
+    for step, point in zip(steps, points[1:], strict=True):
+        if step > longest:
+            pieces.append([])
+        pieces[-1].append(place(*point))
+    return [_joined(piece) for piece in pieces]
+
+
+def _joined(places: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x},{y}" for x, y in places)
 
 
 def _widened(lowest: float, highest: float) -> tuple[float, float]:

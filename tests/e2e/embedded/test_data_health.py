@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, FrameLocator, expect
+from playwright.sync_api import Browser, FrameLocator, ViewportSize, expect
 
 from tests.e2e.browser import SIZE, WebUI
 from tests.e2e.embedded.session import FinishedRun, Up
 
 PATHS = ("", "datasets/weather_data", "models", "alerts")
-PHONE = {"width": 390, "height": 844}
+PHONE = ViewportSize(width=390, height=844)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,13 @@ def test_a_dataset_and_its_run_are_reached_by_clicks(
     framed.get_by_role("region", name="Last loads").get_by_role("link", name=finished_run.run_id, exact=True).click()
     expect(web_ui.page.locator("iframe[title='Data health']")).to_have_count(0)
     expect(web_ui.page.get_by_test_id("task-load_weather")).to_be_visible()
+
+
+def test_the_page_follows_the_theme_of_airflow(framed: FrameLocator, web_ui: WebUI) -> None:
+    root = framed.locator("html")
+    expect(root).to_have_css("color-scheme", "light")
+    web_ui.page.evaluate("document.documentElement.style.colorScheme = 'dark'")
+    expect(root).to_have_css("color-scheme", "dark")
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -101,7 +101,7 @@ def page(request: pytest.FixtureRequest) -> Tags:
 
 def test_what_others_wrote_stays_text(page: Tags) -> None:
     scripts = [attributes for tag, attributes in page.found if tag == "script"]
-    assert scripts == [{"src": "/air/data-health/static/links.js", "defer": None}]
+    assert scripts == [{"src": "/air/data-health/static/frame.js", "defer": None}]
     assert "img" not in {tag for tag, _ in page.found}
     assert EVIL in page.text
 
@@ -138,6 +138,12 @@ def test_a_chart_stays_in_its_frame(lines: dict[str, list[tuple[float, float]]])
             assert chart.left <= x <= chart.right
             assert 0 <= y <= chart.bottom
     assert 2 <= len(chart.y_ticks) <= 12
+
+
+def test_no_line_is_drawn_over_a_gap() -> None:
+    days = [(float(day), 1.0) for day in (1, 2, 3, 400, 401)]
+    [line] = line_chart({"Oslo": days}, is_number=False).lines
+    assert [len(piece.split()) for piece in line.pieces] == [3, 2]
 
 
 def test_the_band_of_a_sparkline_is_the_range_before_the_newest_load() -> None:
