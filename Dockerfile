@@ -20,7 +20,8 @@ USER 0
 RUN install -d -o airflow -g 0 -m 0775 /opt/airflow/{logs,storage,state} /run/secrets/{\
 fernet-key,jwt-secret,api-secret-key,admin-password,postgres-password,warehouse-password,metadata-password,\
 loader-password,model-server-password,results-password,mlflow-password,mlflow-pipeline-password,\
-mlflow-reader-password,monitor-password,redis-password,flower-password,grafana-password,demo-key,slack-webhook}
+mlflow-reader-password,reader-password,monitor-password,redis-password,flower-password,grafana-password,\
+demo-key,slack-webhook}
 # end of folders
 
 # Exactly the locked packages that the tests ran with; removes all others of the base image.

@@ -255,6 +255,7 @@ def loaded_once(repository: Path) -> Iterable[Path]:
         ("include/core", "*.py"),
         ("include/domains", "*/settings.py"),
         ("include/ops/alerts", "**/*.py"),
+        ("include/ops/health", "*.py"),
         ("plugins", "**/*.py"),
     ):
         yield from sorted((repository / folder).glob(pattern))

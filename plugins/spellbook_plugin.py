@@ -12,6 +12,7 @@ from spellbook.login_limit import LoginLimit
 from spellbook.middleware import GuardedRequests
 from spellbook.request_limit import RequestLimit
 from spellbook.timetables.month_end import MonthEndTimetable
+from spellbook.ui import APPS, VIEWS
 
 LISTENERS: list[object] = [listener]
 DEADLINE_REFERENCES: list[Any] = [RunQueued]
@@ -33,3 +34,5 @@ class SpellbookPlugin(AirflowPlugin):
     deadline_references = DEADLINE_REFERENCES
     timetables = TIMETABLES
     fastapi_root_middlewares = MIDDLEWARES
+    fastapi_apps = APPS
+    external_views = VIEWS

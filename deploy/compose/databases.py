@@ -30,6 +30,7 @@ class Server:
         databases: owner role by database name.
         passwords: secret with the password by role name.
         monitored: predefined roles that are granted to the role monitor.
+        readers: roles that may read every table, and write nothing.
     """
 
     host: str
@@ -37,6 +38,7 @@ class Server:
     databases: dict[str, str]
     passwords: dict[str, str]
     monitored: tuple[str, ...]
+    readers: tuple[str, ...] = ()
     port: int = 5432
 
 
@@ -60,9 +62,11 @@ SERVERS = (
         {
             "loader": "loader-password",
             "model_server": "model-server-password",
+            "reader": "reader-password",
             "monitor": "monitor-password",
         },
         ("pg_monitor", "pg_read_all_data"),
+        ("reader",),
     ),
 )
 MONITOR, MODEL_SERVER = "monitor", "model_server"
@@ -92,6 +96,9 @@ def prepare(server: Server) -> None:
                 sql.SQL(", ").join(map(sql.Identifier, server.monitored)), sql.Identifier(MONITOR)
             )
         )
+        for reader in map(sql.Identifier, server.readers):
+            session.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(reader))
+            session.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(reader))
         for database, owner in server.databases.items():
             if not session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
                 session.execute(

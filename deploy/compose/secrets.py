@@ -113,6 +113,10 @@ def _flower(value: str) -> dict[str, str]:
     return {"login": f"admin:{value}"}
 
 
+def _reader(value: str) -> dict[str, str]:
+    return {"url": f"postgresql://reader:{quote(value, safe='')}@warehouse:5432/warehouse"}
+
+
 def _monitor(value: str) -> dict[str, str]:
     return {"url": f"postgresql://monitor:{quote(value, safe='')}@warehouse:5432/warehouse"}
 
@@ -155,6 +159,7 @@ SECRETS = (
     Secret("mlflow-password", "Role mlflow, owner of MLflow's database.", files=_mlflow),
     Secret("mlflow-pipeline-password", "MLflow's user pipeline, for DAGs: may do everything."),
     Secret("mlflow-reader-password", "MLflow's user reader, for the model server: may only read."),
+    Secret("reader-password", "Role reader, which reads the warehouse for the web UI.", files=_reader),
     Secret("monitor-password", "Role monitor, which reads statistics on both servers.", files=_monitor),
     Secret("redis-password", "Celery's broker.", files=_broker),
     Secret("flower-password", "Login of the user admin in Flower.", files=_flower),

@@ -87,6 +87,9 @@ def _draw_web_ui(browser: Browser, state: State, run: FinishedRun) -> None:
     web_ui.show_graph()
     web_ui.settle()
     _write(web_ui.page.screenshot(), "graph")
+    web_ui.go("/plugin/data-health")
+    web_ui.settle()
+    _write(web_ui.page.screenshot(), "data_health")
 
 
 def _write(png: bytes, name: str) -> None:

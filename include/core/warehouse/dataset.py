@@ -123,6 +123,21 @@ class Rejected(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Chart:
+    """Columns that a dataset's page draws as lines.
+
+    Attributes:
+        x: column of the horizontal axis, a day, time or number.
+        y: column of the vertical axis, a number.
+        series: column whose values get a line each.
+    """
+
+    x: str
+    y: str
+    series: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A table and its rules.
 
@@ -144,6 +159,7 @@ class Dataset:
             the same values, and marks the load incomplete.
         calendar: the partitions that must exist, if the partition is a date; missing ones are reported.
         history: how each load is compared with the earlier ones.
+        chart: columns that are drawn on the dataset's page in Airflow; ``None`` for no chart.
 
     Raises:
         ValueError: if the declaration contradicts itself; the message names the dataset and the column.
@@ -163,6 +179,7 @@ class Dataset:
     calendar: Calendar = EVERY_DAY
     duplicates: Duplicates = "refuse"
     history: History = field(default_factory=History)
+    chart: Chart | None = None
 
     def __post_init__(self) -> None:
         names = self.column_names
@@ -217,6 +234,19 @@ class Dataset:
                 self._refuse(
                     f"history: {item.column!r} must be a number, without personal data, and not among {item.by}"
                 )
+
+        if self.chart is not None:
+            self._check_chart(self.chart)
+
+    def _check_chart(self, chart: Chart) -> None:
+        axes = {"x": (chart.x, NUMBERS | DAY_TYPES), "y": (chart.y, NUMBERS), "series": (chart.series, frozenset())}
+        for role, (name, allowed) in axes.items():
+            if name not in self.column_names:
+                self._refuse(f"chart: {role} names {name!r}, which isn't among the columns {self.column_names}")
+            if allowed and (declared := self.column(name).type) not in allowed:
+                self._refuse(f"chart: {role} names {name!r} of type {declared!r}; allowed: {sorted(allowed)}")
+            if name in self.personal:
+                self._refuse(f"chart: {role} names {name!r}, which holds personal data")
 
     def _refuse(self, message: str) -> None:
         raise ValueError(f"dataset {self.name!r}: {message}")

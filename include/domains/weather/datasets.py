@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.core.warehouse.dataset import DAILY, Column, Dataset
+from include.core.warehouse.dataset import DAILY, Chart, Column, Dataset
 from include.core.warehouse.history_settings import History, Recurring
 
 TEMPERATURE_UNIT = "°F"
@@ -36,4 +36,5 @@ WEATHER_DATA = Dataset(
     freshness=DAILY,
     duplicates="reject",
     history=History(recurring=(Recurring("temperature", by=("city",)),)),
+    chart=Chart(x="date", y="temperature", series="city"),
 )

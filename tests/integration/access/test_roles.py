@@ -78,3 +78,16 @@ def test_an_endpoint_is_open_to_the_roles_that_need_it(api: Api, endpoint: str, 
     refused = {role for role, status in statuses.items() if status in {401, 403}}
     assert refused == set(ORDER) - set(allowed), statuses
     assert all(statuses[role] < requests.codes.server_error for role in allowed), statuses
+
+
+@pytest.mark.parametrize("path", ["", "datasets/weather_data", "models", "alerts"])
+def test_data_health_is_open_to_those_who_may_read_assets_and_says_that_the_warehouse_is_down(
+    api: Api, path: str
+) -> None:
+    url = f"{api.url}/data-health/{path}"
+    assert requests.get(url, timeout=120).status_code == requests.codes.unauthorized
+    for role, status in {"Public": 403, "Viewer": 200}.items():
+        response = requests.get(url, headers={"Authorization": f"Bearer {api.tokens[role]}"}, timeout=120)
+        assert response.status_code == status
+    assert "the warehouse isn't available to this page" in response.text
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]

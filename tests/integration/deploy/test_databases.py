@@ -130,3 +130,17 @@ def test_an_unreachable_server_is_named(server: Server, monkeypatch: pytest.Monk
     unreachable = Server("127.0.0.1", server.superuser_secret, {}, {}, (), port=9)
     with pytest.raises(SetupError, match=r"the server 127\.0\.0\.1 didn't respond within 1 s"):
         prepare(unreachable)
+
+
+def test_the_reader_reads_every_table_and_writes_none(warehouse_server: Server) -> None:
+    prepare(warehouse_server)
+    with login(warehouse_server, "loader", "warehouse_of_loader") as session:
+        session.execute("CREATE TABLE loaded AS SELECT 1 AS id")
+    with login(warehouse_server, "reader", "warehouse_of_loader") as session:
+        assert session.execute("SELECT id FROM loaded").fetchone() == (1,)
+        for statement in ("INSERT INTO loaded VALUES (2)", "CREATE TABLE mine (id int)"):
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                session.execute(statement)
+        session.execute("SET default_transaction_read_only = off")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("INSERT INTO loaded VALUES (2)")

@@ -45,7 +45,7 @@ REACHED = {
     "airflow-worker-finance": WORKER,
     "airflow-dag-processor": PARSER,
     "airflow-triggerer": PARSER,
-    "airflow-apiserver": {"postgres", "s3", "statsd-exporter"},
+    "airflow-apiserver": {"postgres", "s3", "statsd-exporter", "warehouse"},
     "airflow-scheduler": {"airflow-apiserver", "postgres", "redis", "statsd-exporter"},
     "first-fill": {"airflow-apiserver", "mlflow", "model-server", "statsd-exporter"},
     "mlflow": {"model-server", "postgres"},

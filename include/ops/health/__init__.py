@@ -1,0 +1,1 @@
+"""What the page "Data health" shows: read-only queries on the warehouse, with limits."""
