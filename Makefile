@@ -49,7 +49,7 @@ sql: install ## show rows of the warehouse: QUERY='SELECT * FROM weather_data', 
 adopt: install ## bring a DAG file of Airflow 2 up to date, and list what is left to do: FILE=dags/old.py
 	@$(VENV) -m devstack adopt "$${FILE:?set FILE=, such as FILE=dags/old.py}"
 
-new-dag: install ## create a DAG with domain, test and runbook: NAME=table_sizes KIND=etl|sql|sensor, or source, files, ml
+new-dag: install ## create a DAG with domain, test and runbook: NAME=table_sizes KIND=etl|sql|dbt|sensor, or source, files, ml
 	@$(VENV) -m devstack.new_dag "$${NAME:?set NAME=, such as NAME=table_sizes}" $${KIND:+--kind "$$KIND"} $${FROM:+--from "$$FROM"} \
 	  $${DATA:+--data "$$DATA"} $${TARGET:+--target "$$TARGET"}
 
