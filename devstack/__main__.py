@@ -43,6 +43,7 @@ from include.core.settings import POSTGRES
 from include.core.warehouse.connect import connect, conninfo
 from include.core.warehouse.errors import NotMigratedError
 from include.core.warehouse.migrations import migrate, require_migrated
+from include.core.warehouse.shown import shown
 
 
 def main() -> int:
@@ -226,13 +227,14 @@ def _require_own_warehouse() -> None:
         StackError: if it can't be reached, or isn't migrated.
     """
     if connection := own_settings.for_airflow().get(POSTGRES.variable):
+        uri = connection_uri(connection)
         try:
-            with connect(connection_uri(connection)) as session:
+            with connect(uri) as session:
                 require_migrated(session)
         except NotMigratedError as error:
             raise StackError(f"{POSTGRES.conn_id}: {error} Here, `make migrate` does.") from error
         except psycopg.Error as error:
-            raise StackError(f"{POSTGRES.conn_id}: {str(error).strip()}") from error
+            raise StackError(f"{POSTGRES.conn_id}: {shown(error, uri)}") from error
 
 
 def _up(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -286,7 +288,7 @@ def _migrate(arguments: argparse.Namespace, console: Console) -> Exit:
     try:
         version = migrate(uri)
     except psycopg.Error as error:
-        raise StackError(f"{'WAREHOUSE_URI' if given else POSTGRES.conn_id}: {str(error).strip()}") from error
+        raise StackError(f"{'WAREHOUSE_URI' if given else POSTGRES.conn_id}: {shown(error, uri)}") from error
     console.print(f"the warehouse's own tables are at version {version}")
     return Exit.OK
 
