@@ -29,7 +29,7 @@ DOCUMENTATION = "static_index.html"
 ARTIFACTS = ("run_results.json", "sources.json", "catalog.json", DOCUMENTATION)
 
 
-def command_line(commands: Sequence[Sequence[str]], folder: Path, project: Path | None = None) -> list[str]:
+def command_line(commands: Sequence[Sequence[str]], folder: Path, project: Path | str | None = None) -> list[str]:
     """Return the command line that runs ``commands``, such as ``[["build"]]``, and writes its files to ``folder``."""
     paths = {
         "project-dir": project or PROJECT,

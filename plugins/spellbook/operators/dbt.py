@@ -44,7 +44,7 @@ class DbtOperator(BaseOperator):
         commands: Sequence[Sequence[str]],
         schema: str,
         postgres_conn_id: str = "postgres_default",
-        project: Path | None = None,
+        project: Path | str | None = None,
         pool: str = "database_access",
         **kwargs: Any,
     ) -> None:
