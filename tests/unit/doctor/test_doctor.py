@@ -302,6 +302,8 @@ def test_a_command_that_holds_the_lock_is_found(setup: Setup, monkeypatch: pytes
 def test_a_start_that_makes_progress_is_healthy(setup: Setup) -> None:
     log, stopping = setup.state.logs / "airflow.log", Event()
 
+    log.touch()
+
     def write() -> None:
         with log.open("a") as stream:
             while not stopping.wait(0.01):
