@@ -32,8 +32,8 @@ install: .venv/installed ## create the virtual environment from the lock files (
 hooks: install ## run the gate and the linters before every commit
 	@.venv/bin/pre-commit install
 
-run: install ## run one DAG end to end: DAG=weather_data_pipeline DATE=2024-06-01 TO=… AS=manual|scheduled|backfill|asset CONF='{…}'
-	@$(VENV) -m devstack run "$${DAG:-weather_data_pipeline}" $${DATE:+--date "$$DATE"} $${TO:+--to "$$TO"} $${AS:+--as "$$AS"} $${CONF:+--conf "$$CONF"}
+run: install ## run one DAG end to end: DAG=weather_data_pipeline DATE=2024-06-01 TO=… AS=manual|scheduled|backfill|asset CONF='{…}'; JSON=1
+	@$(VENV) -m devstack run "$${DAG:-weather_data_pipeline}" $${DATE:+--date "$$DATE"} $${TO:+--to "$$TO"} $${AS:+--as "$$AS"} $${CONF:+--conf "$$CONF"} $${JSON:+--json}
 
 preview: install ## show what a run would change: DAG=… DATE=…; or judge a file: SOURCE=retail_lines FILE=… DATE=…; JSON=1 for JSON
 	@if [ -n "$$DAG" ]; then \
@@ -49,7 +49,7 @@ sql: install ## show rows of the warehouse: QUERY='SELECT * FROM weather_data', 
 adopt: install ## bring a DAG file of Airflow 2 up to date, and list what is left to do: FILE=dags/old.py
 	@$(VENV) -m devstack adopt "$${FILE:?set FILE=, such as FILE=dags/old.py}"
 
-new-dag: install ## create a DAG with domain, test and runbook: NAME=table_sizes KIND=etl|sql|sensor, or source, files, ml
+new-dag: install ## create a DAG with domain, test and runbook: NAME=table_sizes KIND=etl|sql|dbt|sensor, or source, files, ml
 	@$(VENV) -m devstack.new_dag "$${NAME:?set NAME=, such as NAME=table_sizes}" $${KIND:+--kind "$$KIND"} $${FROM:+--from "$$FROM"} \
 	  $${DATA:+--data "$$DATA"} $${TARGET:+--target "$$TARGET"}
 
@@ -91,8 +91,8 @@ down: install ## stop what `make run` and `make up` left running
 migrate: install ## migrate the warehouse's own tables: WAREHOUSE_URI=postgresql://…, default: the embedded warehouse
 	@$(VENV) -m devstack migrate
 
-status: install ## list the services, their state, ports and logs
-	@$(VENV) -m devstack status
+status: install ## list the services, their state, ports and logs; JSON=1 for JSON
+	@$(VENV) -m devstack status $${JSON:+--json}
 
 clean: install ## stop everything and delete the stack's data
 	@$(VENV) -m devstack clean
@@ -100,8 +100,8 @@ clean: install ## stop everything and delete the stack's data
 test: install .venv-spark/installed ## run the gate, unit and integration tests; with E2E=1, those of `make e2e` too
 	@$(PYTEST) tests/gate tests/unit tests/integration $(if $(E2E),tests/e2e) $(SIDE_BY_SIDE) 2
 
-gate: install ## check every DAG before a commit, in seconds
-	@$(PYTEST) tests/gate
+gate: install ## check every DAG before a commit, in seconds; JSON=1 for JSON
+	@$(if $(JSON),$(VENV) -m tests.gate,$(PYTEST) tests/gate)
 
 unit: install ## run the tests without sockets
 	@$(PYTEST) tests/unit $(SIDE_BY_SIDE) 2

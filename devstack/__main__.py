@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import shutil
-import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import date
 from difflib import unified_diff
 from functools import partial
@@ -23,50 +22,50 @@ from typing import Any
 import psycopg
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from devstack import models, own_settings, preview, sql
+from devstack import models, own_settings, preview, run_document, sql, status
 from devstack.airflow2.adopt import adopt
 from devstack.api import Airflow
+from devstack.arguments import conf, day, kind
+from devstack.endings import ENDINGS, Stopped, ending, ignore_signals, stopped_by_signals
 from devstack.environment import ADMIN, Upstream, connection_uri, local_url, process_environment
 from devstack.errors import StackError
+from devstack.exits import Exit
 from devstack.fill import Fill, keep_filled
 from devstack.postgres import Postgres
 from devstack.process import Record, spawn
-from devstack.run import run
+from devstack.report import Outcome
+from devstack.run import Finished, run
 from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.trigger import Kind, check_period
-from include.core.errors import PermanentError
-from include.core.ml.errors import ServingError
 from include.core.settings import POSTGRES
 from include.core.warehouse.connect import connect, conninfo
 from include.core.warehouse.errors import NotMigratedError
 from include.core.warehouse.migrations import migrate, require_migrated
-from include.core.warehouse.preview.model import RunPreview
+from include.core.warehouse.shown import shown
 
 
 def main() -> int:
-    """Run one command; return the exit code: 0 for success, 1 if the run or the stack failed, 2 for invalid usage."""
+    """Run one command; return its exit code."""
     arguments = _parser().parse_args()
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, stderr=getattr(arguments, "json", False))
+    message, arguments.runs, arguments.upstream = None, [], None
     try:
-        own_settings.forget_libpq()
-        arguments.own = own_settings.described(own_settings.load())
-        return int(arguments.command(arguments, console))
-    except (StackError, PermanentError, ServingError) as error:
-        console.print(f"[red]{escape(str(error))}[/]", highlight=False)
-        return 1
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        console.print(
-            f"[red]the disk is full: {error.filename or 'the stack'} could not be written. Free some space.[/]"
+        with stopped_by_signals():
+            own_settings.forget_libpq()
+            arguments.own = own_settings.described(own_settings.load())
+            code: Exit = arguments.command(arguments, console)
+    except ENDINGS as error:
+        message, code = ending(error)
+        with suppress(OSError):  # the terminal is closed
+            console.print(f"[red]{escape(message)}[/]", highlight=False)
+    if arguments.command is _run and arguments.json:
+        document = run_document.document(
+            arguments.dag_id, arguments.kind, code, arguments.upstream, arguments.runs, message
         )
-        return 1
-    except KeyboardInterrupt:
-        console.print("\ndetached; the stack keeps running. `make down` stops it.")
-        return 130
+        print(document.model_dump_json(indent=1))
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,18 +79,19 @@ def _parser() -> argparse.ArgumentParser:
 
     run_parser = commands.add_parser("run", help="run one DAG end to end and report")
     run_parser.add_argument("dag_id", nargs="?", default="weather_data_pipeline")
-    run_parser.add_argument("--date", type=_day, help="UTC day of the data interval, YYYY-MM-DD")
-    run_parser.add_argument("--to", type=_day, help="last day of a backfill, YYYY-MM-DD")
+    run_parser.add_argument("--date", type=day, help="UTC day of the data interval, YYYY-MM-DD")
+    run_parser.add_argument("--to", type=day, help="last day of a backfill, YYYY-MM-DD")
     run_parser.add_argument(
-        "--as", dest="kind", type=_kind, default=Kind.MANUAL, help="manual, scheduled, backfill or asset"
+        "--as", dest="kind", type=kind, default=Kind.MANUAL, help="manual, scheduled, backfill or asset"
     )
-    run_parser.add_argument("--conf", type=_conf, default={}, help="the run's conf, a JSON object")
+    run_parser.add_argument("--conf", type=conf, default={}, help="the run's conf, a JSON object")
+    run_parser.add_argument("--json", action="store_true", help="print one JSON document, the rest on stderr")
     run_parser.set_defaults(command=_run)
 
     preview_parser = commands.add_parser("preview", help="show what a run of one DAG would change in its tables")
     preview_parser.add_argument("dag_id")
-    preview_parser.add_argument("--date", type=_day, help="UTC day of the data interval, YYYY-MM-DD")
-    preview_parser.add_argument("--conf", type=_conf, default={}, help="the run's conf, a JSON object")
+    preview_parser.add_argument("--date", type=day, help="UTC day of the data interval, YYYY-MM-DD")
+    preview_parser.add_argument("--conf", type=conf, default={}, help="the run's conf, a JSON object")
     preview_parser.add_argument("--json", action="store_true", help="print the previews as JSON, the rest on stderr")
     preview_parser.set_defaults(command=_preview)
 
@@ -112,9 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     for parser_of_model in (reproduce_parser, roll_back_parser):
         parser_of_model.add_argument("--model", default="", help="the model's name; default: the only one")
 
+    status_parser = commands.add_parser("status", help="list the services, their state, ports and logs")
+    status_parser.add_argument("--json", action="store_true", help="print one JSON document")
+    status_parser.set_defaults(command=_status)
+
     for name, command, text in (
         ("migrate", _migrate, "migrate the warehouse's own tables: those of WAREHOUSE_URI, or the stack's"),
-        ("status", _status, "list the services, their state, ports and logs"),
         ("down", _down, "stop everything"),
         ("clean", _clean, "stop everything and delete the stack's data"),
     ):
@@ -122,17 +125,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(arguments: argparse.Namespace, console: Console) -> bool:
-    return not _run_dag(arguments, console, arguments.kind, arguments.to, arguments.conf)
+def _run(arguments: argparse.Namespace, console: Console) -> Exit:
+    def finished(outcome: Outcome, ok: bool) -> None:
+        if arguments.json:
+            arguments.runs += run_document.describe(outcome, succeeded=ok)
+
+    return _run_dag(arguments, console, arguments.kind, arguments.to, arguments.conf, finished)
 
 
-def _preview(arguments: argparse.Namespace, console: Console) -> bool:
-    previewed: list[RunPreview] = []
-    console = Console(soft_wrap=True, stderr=arguments.json)
-    ok = _run_dag(arguments, console, Kind.MANUAL, None, arguments.conf | preview.CONF, previewed)
+def _preview(arguments: argparse.Namespace, console: Console) -> Exit:
+    shown: list[dict[str, Any]] = []
+
+    def finished(outcome: Outcome, _: bool) -> None:
+        shown.extend(item.model_dump(mode="json") for _, item in outcome.previews or () if item)
+
+    code = _run_dag(arguments, console, Kind.MANUAL, None, arguments.conf | preview.CONF, finished)
     if arguments.json:
-        print(json.dumps([item.model_dump(mode="json") for item in previewed]))
-    return not ok
+        print(json.dumps(shown))
+    return code
 
 
 def _run_dag(
@@ -141,8 +151,8 @@ def _run_dag(
     kind: Kind,
     last: date | None,
     conf: dict[str, Any],
-    previewed: list[RunPreview] | None = None,
-) -> bool:
+    finished: Finished = lambda *_: None,
+) -> Exit:
     check_period(kind, arguments.date, last)
     state = State.open()
     upstream = Upstream.from_environment()
@@ -150,23 +160,28 @@ def _run_dag(
     scheduled = kind is Kind.ASSET
     if up and up.process():  # use the stack that `make up` started as it is
         upstream, scheduled = Upstream(up.fingerprint), True
+    arguments.upstream = upstream
     stack = _stack(arguments, console, upstream, schedule=scheduled, loads=True)
-    return run(console, stack, arguments.dag_id, kind, arguments.date, last, conf, previewed=previewed)
+    return _exit(run(console, stack, arguments.dag_id, kind, arguments.date, last, conf, finished=finished))
 
 
-def _reproduce(arguments: argparse.Namespace, console: Console) -> bool:
-    return not models.reproduce(console, _stack(arguments, console), arguments.model, arguments.version)
+def _exit(ok: bool) -> Exit:
+    return Exit.OK if ok else Exit.FAILED
 
 
-def _sql(arguments: argparse.Namespace, console: Console) -> bool:
+def _reproduce(arguments: argparse.Namespace, console: Console) -> Exit:
+    return _exit(models.reproduce(console, _stack(arguments, console), arguments.model, arguments.version))
+
+
+def _sql(arguments: argparse.Namespace, console: Console) -> Exit:
     stack = _stack(arguments, console)
     stack.ensure(("postgres",))
     Postgres.of(stack.state).prepare_warehouse()
     sql.show(console, conninfo(stack.warehouse_uri), arguments.query)
-    return False
+    return Exit.OK
 
 
-def _adopt(arguments: argparse.Namespace, console: Console) -> bool:
+def _adopt(arguments: argparse.Namespace, console: Console) -> Exit:
     before, after, left = adopt(arguments.file)
     lines = (before.splitlines(keepends=True), after.splitlines(keepends=True))
     for line in unified_diff(*lines, "before", "after", n=0):
@@ -176,11 +191,11 @@ def _adopt(arguments: argparse.Namespace, console: Console) -> bool:
     for finding in left:
         console.print(f"{arguments.file}, {finding}", markup=False, highlight=False)
     console.print(f"left to do by hand: {len(left)}" if left else "nothing is left: `make run DAG=…`, then `make gate`")
-    return bool(left)
+    return _exit(not left)
 
 
-def _roll_back(arguments: argparse.Namespace, console: Console) -> bool:
-    return not models.roll_back(console, _stack(arguments, console), arguments.model)
+def _roll_back(arguments: argparse.Namespace, console: Console) -> Exit:
+    return _exit(models.roll_back(console, _stack(arguments, console), arguments.model))
 
 
 def _stack(
@@ -212,16 +227,17 @@ def _require_own_warehouse() -> None:
         StackError: if it can't be reached, or isn't migrated.
     """
     if connection := own_settings.for_airflow().get(POSTGRES.variable):
+        uri = connection_uri(connection)
         try:
-            with connect(connection_uri(connection)) as session:
+            with connect(uri) as session:
                 require_migrated(session)
         except NotMigratedError as error:
             raise StackError(f"{POSTGRES.conn_id}: {error} Here, `make migrate` does.") from error
         except psycopg.Error as error:
-            raise StackError(f"{POSTGRES.conn_id}: {str(error).strip()}") from error
+            raise StackError(f"{POSTGRES.conn_id}: {shown(error, uri)}") from error
 
 
-def _up(arguments: argparse.Namespace, console: Console) -> int:
+def _up(arguments: argparse.Namespace, console: Console) -> Exit:
     state = State.open()
     upstream = Upstream.from_environment()
     up_record = state.services / "up.json"
@@ -229,8 +245,6 @@ def _up(arguments: argparse.Namespace, console: Console) -> int:
     if other and other.process():
         raise StackError(f"the stack is already running (process {other.pid}): {local_url(state, 'api')}")
     stack = _stack(arguments, console, upstream, schedule=True, loads=True)
-    for signum in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
-        signal.signal(signum, signal.default_int_handler)
     Record.of(os.getpid(), upstream).write(up_record)
     stopping = threading.Event()
     try:
@@ -249,19 +263,22 @@ def _up(arguments: argparse.Namespace, console: Console) -> int:
             with state.lock():  # `make run` may be restarting Airflow after an edit
                 stack.require_running(stack.services)
             time.sleep(2)
-    except KeyboardInterrupt:
-        return 0
+    except Stopped as stopped:
+        return Exit.OK if stopped.exit is Exit.INTERRUPTED else stopped.exit
     finally:
+        ignore_signals()
         stopping.set()
         up_record.unlink(missing_ok=True)
-        console.print(f"stopped: {', '.join(stack.stop())}")
+        names = ", ".join(stack.stop())
+        with suppress(OSError):  # the terminal is closed
+            console.print(f"stopped: {names}")
 
 
 def _fill(stack: Stack) -> Fill:
     return Fill(Airflow.of(stack.state), stack.dags, stack.say)
 
 
-def _migrate(arguments: argparse.Namespace, console: Console) -> int:
+def _migrate(arguments: argparse.Namespace, console: Console) -> Exit:
     uri = given = os.environ.get("WAREHOUSE_URI", "")
     if not given:
         stack = _stack(arguments, console)
@@ -271,38 +288,33 @@ def _migrate(arguments: argparse.Namespace, console: Console) -> int:
     try:
         version = migrate(uri)
     except psycopg.Error as error:
-        raise StackError(f"{'WAREHOUSE_URI' if given else POSTGRES.conn_id}: {str(error).strip()}") from error
+        raise StackError(f"{'WAREHOUSE_URI' if given else POSTGRES.conn_id}: {shown(error, uri)}") from error
     console.print(f"the warehouse's own tables are at version {version}")
-    return 0
+    return Exit.OK
 
 
-def _status(_: argparse.Namespace, console: Console) -> int:
-    state = State.open(for_use=False)
-    table = Table(title=f"Embedded stack in {state.root}", title_justify="left")
-    for heading in ("service", "state", "ports", "log"):
-        table.add_column(heading, overflow="fold")
-    for service in Stack(state).status():
-        running = f"[green]running[/] ({service.pid})" if service.pid else "stopped"
-        ports = ", ".join(f"{name} {port}" for name, port in service.ports.items())
-        table.add_row(service.name, running, ports, Path(service.log).name)
-    console.print(table)
-    console.print(f"logs: {state.logs}   idle since {time.time() - state.last_used.stat().st_mtime:.0f} s")
-    return 0
+def _status(arguments: argparse.Namespace, console: Console) -> Exit:
+    document = status.status(Stack(State.open(for_use=False)))
+    if arguments.json:
+        print(document.model_dump_json(indent=1))
+    else:
+        status.show(console, document)
+    return Exit.OK
 
 
-def _down(_: argparse.Namespace, console: Console) -> int:
+def _down(_: argparse.Namespace, console: Console) -> Exit:
     stopped = Stack(State.open(for_use=False)).stop()
     console.print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
-    return 0
+    return Exit.OK
 
 
-def _clean(arguments: argparse.Namespace, console: Console) -> int:
+def _clean(arguments: argparse.Namespace, console: Console) -> Exit:
     _down(arguments, console)
     state = State.open(for_use=False)
     Postgres(state.root / "postgres", port=0, password="").remove()
     shutil.rmtree(state.root)
     console.print(f"removed {state.root}")
-    return 0
+    return Exit.OK
 
 
 def _keep(state: State) -> None:
@@ -312,30 +324,6 @@ def _keep(state: State) -> None:
     if not keeper or not keeper.process():
         command = ["/bin/sh", "-c", 'sleep 20; exec "$@"', "sh", sys.executable, "-m", "devstack.keeper"]
         Record.of(spawn(command, state.logs / "keeper.log", process_environment(), REPOSITORY), "").write(record)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a valid date; use YYYY-MM-DD, such as 2024-06-01") from None
-
-
-def _kind(text: str) -> Kind:
-    try:
-        return Kind(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(Kind)}") from None
-
-
-def _conf(text: str) -> dict[str, Any]:
-    try:
-        conf = json.loads(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
-    if not isinstance(conf, dict):
-        raise argparse.ArgumentTypeError(f'expected a JSON object such as {{"key": 1}}, got {text}')
-    return conf
 
 
 if __name__ == "__main__":

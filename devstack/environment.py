@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 import requests
 
 from devstack import spark
-from devstack.errors import StackError
+from devstack.errors import StackError, UsageError
 from devstack.kubeconfig import kube_config
 from devstack.postgres import SUPERUSER, WAREHOUSE, Postgres
 from devstack.process import inherited_environment
@@ -53,7 +53,7 @@ class Upstream(StrEnum):
         if requested in set(cls):
             return cls(requested)
         if requested != "auto":
-            raise StackError(f"SPELLBOOK_UPSTREAM={requested} is not one of {', '.join(cls)}, auto")
+            raise UsageError(f"SPELLBOOK_UPSTREAM={requested} is not one of {', '.join(cls)}, auto")
         try:
             parameters = {"latitude": "0", "longitude": "0"}
             requests.get(f"{LIVE_WEATHER}/v1/forecast", params=parameters, timeout=2).raise_for_status()

@@ -10,7 +10,7 @@ from typing import Any
 from devstack.airflow2.find import findings
 from devstack.airflow_daemons import log_of, record_of
 from devstack.api import Airflow
-from devstack.errors import StackError
+from devstack.errors import FailedError, StackError, UsageError
 from devstack.parses import Outcome
 from devstack.stack import Stack
 from devstack.state import REPOSITORY
@@ -21,7 +21,8 @@ def load(airflow: Airflow, dag_id: str, stack: Stack) -> dict[str, Any]:
     """Have the current version of the DAG's file parsed, and return the DAG's details.
 
     Raises:
-        StackError: with the import error if the file doesn't load, or with similar names if there is no such DAG.
+        FailedError: with the import error if the file doesn't load.
+        UsageError: with similar names if there is no such DAG.
     """
     details = airflow.dag(dag_id)
     known_file = details["relative_fileloc"] if details else ""
@@ -40,12 +41,12 @@ def load(airflow: Airflow, dag_id: str, stack: Stack) -> dict[str, Any]:
         more = f"\n{', '.join(f'dags/{other}' for other in others)}: failed to load too" if others else ""
         old = "".join(f"\ndags/{first}, {finding}" for finding in findings(stack.dags / first))
         advice = f"{old}\n`make adopt FILE=dags/{first}` replaces what it can." if old else ""
-        raise StackError(f"dags/{first} failed to load:\n{own_frames(errors[first], stack.dags)}{more}{advice}")
+        raise FailedError(f"dags/{first} failed to load:\n{own_frames(errors[first], stack.dags)}{more}{advice}")
     parse(stack, _never_parsed(stack))  # so that all DAG ids are known
     names = airflow.dag_ids()
     similar = get_close_matches(dag_id, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(similar)}?" if similar else f"known DAGs: {', '.join(sorted(names))}"
-    raise StackError(f"DAG {dag_id!r} does not exist; {hint}")
+    raise UsageError(f"DAG {dag_id!r} does not exist; {hint}")
 
 
 def parse(stack: Stack, files: Iterable[str]) -> dict[str, Outcome]:

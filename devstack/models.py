@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devstack.environment import local_url
-from devstack.errors import StackError
+from devstack.errors import UsageError
 from include.core.ml.tracking_server import PIPELINE
 from include.core.settings import SERVING_PATIENCE
 
@@ -38,7 +38,7 @@ def reproduce(console: Console, stack: Stack, name: str, wanted: str) -> bool:
     spec, registry = _model(stack, name)
     version = registry.find(wanted)
     if not version:
-        raise StackError(f"{spec.name} has no {f'version or run {wanted}' if wanted else 'champion'}")
+        raise UsageError(f"{spec.name} has no {f'version or run {wanted}' if wanted else 'champion'}")
     result = versions.reproduce(spec, registry, version)
     console.print(
         f"{spec.name} version {version.number}: {result.estimator} on {result.rows} {spec.rows_name}", highlight=False
@@ -87,7 +87,7 @@ def choose(specs: Sequence[ModelSpec], name: str) -> ModelSpec:
     """
     named = {spec.name: spec for spec in specs}
     if not named:
-        raise StackError("no domain has a model")
+        raise UsageError("no domain has a model")
     if name not in named and (name or len(named) > 1):
-        raise StackError(f"NAME={name}: allowed: {', '.join(named)}")
+        raise UsageError(f"NAME={name}: allowed: {', '.join(named)}")
     return named[name or next(iter(named))]

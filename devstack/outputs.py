@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.core.warehouse.preview.terminal import whole
@@ -18,6 +19,14 @@ RETURNED = "Done. Returned value was: "  # of Airflow's PythonOperator
 TASKS, LINES, WIDTH = 10, 10, 200
 
 
+@dataclass(frozen=True)
+class Output:
+    """The first lines that a task ``printed``, and the value that it ``returned``, as Python shows it."""
+
+    printed: list[str]
+    returned: str | None
+
+
 def write(console: Console, airflow: Airflow, instances: Iterable[dict[str, Any]]) -> None:
     """Print the output of the first :data:`TASKS` tasks that succeeded, in the order in which they ran."""
     ran = sorted(
@@ -31,17 +40,22 @@ def write(console: Console, airflow: Airflow, instances: Iterable[dict[str, Any]
         console.print(f"  {line}", markup=False, highlight=False)
 
 
+def of(entries: Iterable[dict[str, Any] | str]) -> Output:
+    """Return what a task's log entries say that it printed, its first :data:`LINES` lines, and returned."""
+    known = [entry for entry in entries if isinstance(entry, dict)]
+    printed = [_cut(entry["event"]) for entry in known if entry.get("logger") in PRINTED]
+    more = len(printed) - LINES
+    values = [str(entry["event"]).removeprefix(RETURNED) for entry in known if str(entry["event"]).startswith(RETURNED)]
+    returned = values[-1] if values and values[-1] != "None" else None
+    return Output([*printed[:LINES], *([f"{more} more lines"] if more > 0 else [])], returned and _cut(returned))
+
+
 def _lines(airflow: Airflow, task: dict[str, Any]) -> Iterator[str]:
-    entries = [entry for entry in airflow.log_entries(task) if isinstance(entry, dict)]
+    output = of(airflow.log_entries(task))
     name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
-    printed = [_cut(entry["event"]) for entry in entries if entry.get("logger") in PRINTED]
-    yield from (f"{name} printed {line}" for line in printed[:LINES])
-    if len(printed) > LINES:
-        yield f"{name} printed {len(printed) - LINES} more lines"
-    for entry in entries:
-        value = str(entry["event"])
-        if value.startswith(RETURNED) and value != f"{RETURNED}None":
-            yield f"{name} returned {_cut(value.removeprefix(RETURNED))}"
+    yield from (f"{name} printed {line}" for line in output.printed)
+    if output.returned is not None:
+        yield f"{name} returned {output.returned}"
 
 
 def _cut(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from devstack.api import Airflow, RefusedError
-from devstack.errors import StackError
+from devstack.errors import UsageError
 from include.core.warehouse.preview.model import RunPreview
 from include.core.warehouse.preview.terminal import show_load
 
@@ -19,7 +19,7 @@ LOCAL = "file://"
 def require_preview(details: dict[str, Any]) -> None:
     """Raise if a DAG, of which Airflow's API gives the details, has no preview."""
     if "preview" not in (details["params"] or {}):
-        raise StackError(
+        raise UsageError(
             f"{details['dag_id']} has no preview: it loads no table, or its params lack PREVIEW of include/core/dag.py"
         )
 

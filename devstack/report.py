@@ -47,6 +47,29 @@ class Outcome:
     airflow: Airflow
     previews: list[tuple[str, RunPreview | None]] | None = None
 
+    @contextmanager
+    def warehouse(self) -> Iterator[psycopg.Cursor[dict[str, Any]]]:
+        """Open the warehouse that the runs loaded into."""
+        with connect(self.stack.warehouse_uri) as session, session.cursor(row_factory=dict_row) as cursor:
+            yield cursor
+
+    def loads(self) -> list[dict[str, Any]]:
+        """Return the load log rows that these runs wrote: the newest of each dataset, partition and run."""
+        with self.warehouse() as warehouse:
+            return warehouse.execute(
+                """
+                SELECT DISTINCT ON (dataset, partition_key, run_id) *
+                FROM load_log
+                WHERE dag_id = %s AND run_id = ANY(%s) AND started_at >= %s
+                ORDER BY dataset, partition_key, run_id, load_id DESC
+                """,
+                [
+                    self.dag_id,
+                    [run["dag_run_id"] for run in self.runs],
+                    min(datetime.fromisoformat(run["start_date"] or run["queued_at"]) for run in self.runs),
+                ],
+            ).fetchall()
+
 
 def write(console: Console, outcome: Outcome) -> bool:
     """Print the report; return whether every run succeeded and every row is accounted for."""
@@ -65,7 +88,7 @@ def write(console: Console, outcome: Outcome) -> bool:
         if failed:
             _failure(console, outcome, instances)
         return not failed and bool(outcome.previews)
-    loads = _loads(outcome)
+    loads = outcome.loads()
     ok = not failed
     silent = {run["dag_run_id"] for run in outcome.runs} - {load["run_id"] for load in loads}
     if outcome.dag_id == PIPELINE and not failed:
@@ -118,30 +141,6 @@ def _tasks(instances: list[dict[str, Any]], *, many: bool) -> Table:
     return table
 
 
-@contextmanager
-def _warehouse(outcome: Outcome) -> Iterator[psycopg.Cursor[dict[str, Any]]]:
-    with connect(outcome.stack.warehouse_uri) as session, session.cursor(row_factory=dict_row) as cursor:
-        yield cursor
-
-
-def _loads(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return the load log rows that these runs wrote: the newest of each dataset, partition and run."""
-    with _warehouse(outcome) as warehouse:
-        return warehouse.execute(
-            """
-            SELECT DISTINCT ON (dataset, partition_key, run_id) *
-            FROM load_log
-            WHERE dag_id = %s AND run_id = ANY(%s) AND started_at >= %s
-            ORDER BY dataset, partition_key, run_id, load_id DESC
-            """,
-            [
-                outcome.dag_id,
-                [run["dag_run_id"] for run in outcome.runs],
-                min(datetime.fromisoformat(run["start_date"] or run["queued_at"]) for run in outcome.runs),
-            ],
-        ).fetchall()
-
-
 def _rows(console: Console, loads: list[dict[str, Any]]) -> bool:
     table = Table(title="Rows: in = loaded + quarantined", title_justify="left")
     replayed = any(load["replayed_from"] for load in loads)
@@ -162,7 +161,7 @@ def _rows(console: Console, loads: list[dict[str, Any]]) -> bool:
 def _weather(console: Console, outcome: Outcome, loads: list[dict[str, Any]]) -> bool:
     from devstack import chart  # slow to import; `make run` imports it while the tasks run
 
-    with _warehouse(outcome) as warehouse:
+    with outcome.warehouse() as warehouse:
         days = [load["partition_key"] for load in loads if load["dataset"] == TABLE]
         published = chart.rows(warehouse, days)
         recent = chart.recent(warehouse, max(days))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from threading import Thread
@@ -23,8 +23,8 @@ from devstack.stack import Stack
 from devstack.stopwatch import Stopwatch
 from devstack.trigger import Kind, Request, check_period, start
 from include import house_rules, settings
-from include.core.warehouse.preview.model import RunPreview
 
+Finished = Callable[[report.Outcome, bool], None]
 ALWAYS = ("airflow", "sinks")  # every DAG sends alerts
 
 
@@ -37,13 +37,13 @@ def run(
     last: date | None,
     conf: dict[str, Any],
     needed_by: tuple[str, ...] = (),
-    previewed: list[RunPreview] | None = None,
+    finished: Finished = lambda *_: None,
 ) -> bool:
     """Run a DAG, report on it, and return whether it succeeded.
 
     The producers of assets that it reads and that were never published run first, except the DAGs that it is
-    ``needed_by``; before a preview, which writes nothing, none does. ``first`` defaults to yesterday (UTC). What a
-    preview shows is added to ``previewed``.
+    ``needed_by``; before a preview, which writes nothing, none does. ``first`` defaults to yesterday (UTC).
+    ``finished`` receives the outcome of each DAG that ran, and whether it succeeded.
 
     Raises:
         StackError: if the DAG doesn't exist, doesn't load or can't be run this way, or a service ends during the run.
@@ -72,7 +72,7 @@ def run(
         stack.ensure(services)
         watch.lap("parse")
         first = first or datetime.now(UTC).date() - timedelta(days=1)
-        if not is_preview and not _publish_inputs(console, stack, airflow, (*needed_by, dag_id), first):
+        if not is_preview and not _publish_inputs(console, stack, airflow, (*needed_by, dag_id), first, finished):
             return False
         watch.lap("input")
         request = Request(dag_id, kind, first, last or first, conf)
@@ -86,9 +86,9 @@ def run(
             runs = follow(console, stack.state, airflow, dag_id, run_ids)
         watch.lap("run")
         shown = preview.previews(airflow, dag_id, run_ids) if is_preview else None
-        if previewed is not None:
-            previewed += [item for _, item in shown or () if item]
-        ok = report.write(console, report.Outcome(dag_id, runs, stack, airflow, shown))
+        outcome = report.Outcome(dag_id, runs, stack, airflow, shown)
+        ok = report.write(console, outcome)
+        finished(outcome, ok)
     except (StackError, psycopg.OperationalError):
         stack.require_running(services)  # the better explanation
         raise
@@ -97,13 +97,16 @@ def run(
     return ok
 
 
-def _publish_inputs(console: Console, stack: Stack, airflow: Airflow, dag_ids: tuple[str, ...], day: date) -> bool:
+def _publish_inputs(
+    console: Console, stack: Stack, airflow: Airflow, dag_ids: tuple[str, ...], day: date, finished: Finished
+) -> bool:
     """Publish what the last of the DAGs reads, if it never was published; return whether that succeeded."""
     for asset in needs.missing(airflow, stack.dags, dag_ids[-1]):
         reason = f"{dag_ids[-1]} reads {asset.name}, which was never published"
         if producer := min(asset.producers.difference(dag_ids), default=None):
             console.print(f"{reason}: running {producer} first")
-            if not run(console, stack, producer, Kind.MANUAL, day, None, needs.SMALL.get(producer, {}), dag_ids):
+            conf = needs.SMALL.get(producer, {})
+            if not run(console, stack, producer, Kind.MANUAL, day, None, conf, dag_ids, finished):
                 return False
         elif asset.name == traffic.ASSET:
             stack.ensure(("mlflow", "model_server"))

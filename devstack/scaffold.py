@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from devstack.errors import StackError
+from devstack.errors import UsageError
 
 FOLDERS = ("dags", "deploy", "devstack", "include", "plugins", "tests")
 WORD = re.compile(r"\w+")
@@ -20,10 +20,10 @@ def require_name(name: str) -> None:
     """Check the name of a new domain.
 
     Raises:
-        StackError: if it can't be a folder's, a DAG's and a Python module's.
+        UsageError: if it can't be a folder's, a DAG's and a Python module's.
     """
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
-        raise StackError(
+        raise UsageError(
             f"NAME={name!r}: use 2 to 40 of a to z, 0 to 9 and _, the first a letter, and no Python keyword"
         )
 
@@ -48,17 +48,17 @@ def require_new(name: str, files: Mapping[Path, bytes], root: Path) -> None:
     A table, a module or a test of that name would be in the way, and `make remove-domain` couldn't tell them apart.
 
     Raises:
-        StackError: naming the first file that does.
+        UsageError: naming the first file that does.
     """
     for path in files:
         if path.exists() or (path.parent.name == name and path.parent.exists()):
-            raise StackError(f"{path.relative_to(root)}: it or its folder exists already; choose another NAME")
+            raise UsageError(f"{path.relative_to(root)}: it or its folder exists already; choose another NAME")
     if name.startswith("pg_"):
-        raise StackError(f"NAME={name}: PostgreSQL has its own tables with pg_; choose another NAME")
+        raise UsageError(f"NAME={name}: PostgreSQL has its own tables with pg_; choose another NAME")
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*.py")):
             if path not in files and name in WORD.findall(path.read_text(encoding="utf-8", errors="replace")):
-                raise StackError(f"NAME={name}: a word of {path.relative_to(root)}; choose another NAME")
+                raise UsageError(f"NAME={name}: a word of {path.relative_to(root)}; choose another NAME")
 
 
 def write(files: Mapping[Path, bytes]) -> list[Path]:

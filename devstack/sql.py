@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from devstack.errors import StackError
+from devstack.errors import UsageError
 from include.core.warehouse.preview.terminal import printable, whole
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -36,7 +36,7 @@ def show(console: Console, uri: str, query: str) -> None:
         with psycopg.connect(uri, options=OPTIONS) as connection:
             names, rows = _rows(connection, query) if query else _tables(connection)
     except psycopg.Error as error:
-        raise StackError(f"QUERY: {str(error).strip()}") from error
+        raise UsageError(f"QUERY: {str(error).strip()}") from error
     shown = [["NULL" if value is None else str(value) for value in row] for row in rows]
     _print(console, names, shown[:SHOWN] if query else shown)
     if query and len(rows) > SHOWN:

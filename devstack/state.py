@@ -115,6 +115,9 @@ class State:
         """Record that a command uses the stack and waits for Airflow, which then polls faster."""
         self.last_used.touch()
         (self.root / "awaited").touch()
+        own = self.root / "waiting" / str(os.getpid())
+        own.parent.mkdir(exist_ok=True)
+        own.touch()
 
     def is_awaited(self) -> bool:
         """Tell whether a command waited for Airflow within the last seconds."""
@@ -122,6 +125,18 @@ class State:
             return time.time() - (self.root / "awaited").stat().st_mtime < AWAITED_SECONDS
         except FileNotFoundError:
             return False
+
+    def waiting(self) -> list[int]:
+        """Return the process ids of the commands that waited for Airflow within the last seconds."""
+        since = time.time() - AWAITED_SECONDS
+        waiting = []
+        for path in (self.root / "waiting").glob("[0-9]*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime > since:
+                    waiting.append(int(path.name))
+                else:
+                    path.unlink()
+        return sorted(waiting)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

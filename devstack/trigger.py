@@ -9,7 +9,7 @@ from typing import Any
 
 from devstack.airflow_daemons import log_of, record_of
 from devstack.api import Airflow
-from devstack.errors import StackError
+from devstack.errors import StackError, UsageError
 from devstack.stack import Stack
 from devstack.waiting import Activity, wait_for
 
@@ -37,22 +37,22 @@ class Request:
 
 
 def check_period(kind: Kind, first: date | None, last: date | None) -> None:
-    """Raise :class:`StackError` if this kind of run can't cover these days."""
+    """Raise :class:`UsageError` if this kind of run can't cover these days."""
     if last is None:
         return
     if first is None:
-        raise StackError(f"TO={last} needs a DATE too")
+        raise UsageError(f"TO={last} needs a DATE too")
     if last < first:
-        raise StackError(f"TO={last} is before DATE={first}")
+        raise UsageError(f"TO={last} is before DATE={first}")
     if last > first and kind is not Kind.BACKFILL:
-        raise StackError(f"TO={last} needs AS=backfill; AS={kind} creates a single run")
+        raise UsageError(f"TO={last} needs AS=backfill; AS={kind} creates a single run")
 
 
 def start(request: Request, airflow: Airflow, stack: Stack, details: dict[str, Any]) -> list[str]:
     """Start the requested run or runs, and return their run ids.
 
     Raises:
-        StackError: if the DAG can't be run this way; the message names the ways that it can.
+        UsageError: if the DAG can't be run this way; the message names the ways that it can.
     """
     if request.kind is Kind.MANUAL:
         return [_manual(request, airflow)]
@@ -89,7 +89,7 @@ def _scheduled(request: Request, stack: Stack) -> str:
         stack.require_running(["airflow"])
         answer = runs.answer(name)
         if answer and answer.error:
-            raise StackError(f"no scheduled run of {request.dag_id} for {request.first}: {answer.error}")
+            raise UsageError(f"no scheduled run of {request.dag_id} for {request.first}: {answer.error}")
         return answer.run_id if answer else ""
 
     log = log_of(stack.state, "scheduler")
@@ -106,7 +106,7 @@ def _scheduled(request: Request, stack: Stack) -> str:
 
 def _backfill(request: Request, airflow: Airflow, details: dict[str, Any]) -> list[str]:
     if not details["is_backfillable"]:
-        raise StackError(f"{request.dag_id} has no schedule, so it can't be backfilled; use AS=manual")
+        raise UsageError(f"{request.dag_id} has no schedule, so it can't be backfilled; use AS=manual")
     _wait_for_previous_backfill(request.dag_id, airflow)
     started_at = datetime.now(UTC) - timedelta(seconds=5)
     airflow.post(
@@ -122,7 +122,7 @@ def _backfill(request: Request, airflow: Airflow, details: dict[str, Any]) -> li
     )
     runs = airflow.runs_since(request.dag_id, started_at, "backfill")
     if not runs:
-        raise StackError(f"the schedule of {request.dag_id} has no run between {request.first} and {request.last}")
+        raise UsageError(f"the schedule of {request.dag_id} has no run between {request.first} and {request.last}")
     return [run["dag_run_id"] for run in runs]
 
 
@@ -154,7 +154,7 @@ def _asset(request: Request, airflow: Airflow, details: dict[str, Any]) -> list[
         if any(consumer["dag_id"] == request.dag_id for consumer in asset["scheduled_dags"])
     ]
     if not awaited:
-        raise StackError(
+        raise UsageError(
             f"{request.dag_id} waits for no asset ({details['timetable_summary']}); use AS=manual or AS=scheduled"
         )
     started_at = datetime.now(UTC) - timedelta(seconds=1)

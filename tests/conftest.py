@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import tempfile
 from pathlib import Path
+
+for signum in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C does, they end the tests with what these have started
+    signal.signal(signum, signal.default_int_handler)
 
 home = tempfile.TemporaryDirectory(prefix="spellbook-airflow-")
 atexit.register(home.cleanup)

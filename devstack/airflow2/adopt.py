@@ -13,7 +13,7 @@ from pathlib import Path
 from devstack.airflow2.find import Finding, context_keys, findings, removed_keywords, ruff, template_strings
 from devstack.airflow2.names import CONNECTIONS, IN_TEMPLATES, RENAMED
 from devstack.airflow2.templates import removed_variables, renamed
-from devstack.errors import StackError
+from devstack.errors import UsageError
 
 RULES = "AIR301,AIR302,AIR311,AIR312"  # also what is deprecated
 WITHOUT_EFFECT = frozenset({"provide_context", "default_view", "orientation"})
@@ -41,13 +41,13 @@ def adopt(file: Path) -> tuple[str, str, list[Finding]]:
         tree = ast.parse(before)
         compile(before, str(file), "exec", dont_inherit=True)
     except (OSError, SyntaxError, ValueError) as error:
-        raise StackError(f"{file}: {error}") from error
+        raise UsageError(f"{file}: {error}") from error
     after = ruff(_edited(before, _edits(tree, before)), f"--select={RULES}", "--fix-only", "--unsafe-fixes")
     after = _edited(after, _unused_imports(after))
     try:
         compile(after, str(file), "exec", dont_inherit=True)
     except SyntaxError as error:
-        raise StackError(f"{file}: stays as it is, since the replacements don't fit together: {error}") from error
+        raise UsageError(f"{file}: stays as it is, since the replacements don't fit together: {error}") from error
     if after != before:
         written = file.with_name(f".{file.name}.new")
         written.write_bytes(after)

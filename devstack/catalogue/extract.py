@@ -117,13 +117,12 @@ def _kinds(dag: DAG, timetable: Any, condition: Any) -> list[str]:
 
 
 def main() -> None:
-    """Print the facts of all DAGs by id, or exit with the import errors."""
+    """Print the ``facts`` of all DAGs that load, by id, and the ``errors`` of the files that don't."""
     folder = Path(sys.argv[1]).resolve()
     bag = DagBag(dag_folder=str(folder))
-    if bag.import_errors:
-        sys.exit("\n".join(f"{file}: {error}" for file, error in bag.import_errors.items()))
     facts = {dag_id: asdict(facts_of(dag, folder)) for dag_id, dag in sorted(bag.dags.items())}
-    print(json.dumps(facts))
+    errors = {Path(file).relative_to(folder).as_posix(): error for file, error in bag.import_errors.items()}
+    print(json.dumps({"facts": facts, "errors": errors}))
 
 
 if __name__ == "__main__":

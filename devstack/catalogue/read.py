@@ -22,6 +22,19 @@ def read(folder: Path = REPOSITORY / "dags") -> list[Facts]:
     Raises:
         StackError: with the errors of the files that don't load.
     """
+    facts, errors = read_all(folder)
+    if errors:
+        details = "\n".join(f"{file}: {error}" for file, error in errors.items())
+        raise StackError(f"the DAGs don't load; `make gate` shows details:\n{details[-3000:]}")
+    return facts
+
+
+def read_all(folder: Path = REPOSITORY / "dags") -> tuple[list[Facts], dict[str, str]]:
+    """Return the facts of every DAG that loads, by id, and the error of each file (below ``folder``) that doesn't.
+
+    Raises:
+        StackError: if not even the attempt succeeds.
+    """
     with tempfile.TemporaryDirectory() as home:
         environment = {name: os.environ[name] for name in KEPT if name in os.environ} | {
             "AIRFLOW_HOME": home,
@@ -42,5 +55,6 @@ def read(folder: Path = REPOSITORY / "dags") -> list[Facts]:
             check=False,
         )
     if result.returncode:
-        raise StackError(f"the DAGs don't load; `make gate` shows details:\n{result.stderr[-3000:]}")
-    return [Facts(**facts) for facts in json.loads(result.stdout.splitlines()[-1]).values()]
+        raise StackError(f"the DAGs can't be read; `make gate` shows details:\n{result.stderr[-3000:]}")
+    content = json.loads(result.stdout.splitlines()[-1])
+    return [Facts(**facts) for facts in content["facts"].values()], content["errors"]

@@ -22,10 +22,13 @@ from include.core.settings import POSTGRES, PRIVATE_NETWORKS, WAREHOUSE_SCHEMA
 from include.core.warehouse.connect import SCHEMA_NAME, connect
 from include.core.warehouse.errors import NotMigratedError
 from include.core.warehouse.migrations import require_migrated
+from include.core.warehouse.shown import shown
 from include.settings import ENVIRONMENT
 
 LISTED = re.compile(r"^#?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
+EXAMPLE = re.compile(r"^#?(SPELLBOOK_[A-Z0-9_]*)=(.*)$", re.MULTILINE)
 OURS = "SPELLBOOK_"
+PORT = "SPELLBOOK_PORT"  # machine.compose_port
 FERNET = "SPELLBOOK_FERNET_KEY"
 STATSD = ("AIRFLOW__METRICS__STATSD_ON", "AIRFLOW__METRICS__STATSD_HOST")
 UPSTREAMS = (*Upstream, "auto")
@@ -76,6 +79,7 @@ def keys(setup: Setup) -> Iterator[Problem]:
             )
         elif key.default.isdecimal() and value and not value.isdecimal():
             yield Problem(f"{key.name}={value!r} isn't a whole number", f"{key.doc} Leave it out for {key.default}.")
+    yield from _keys_of_compose(setup)
     schema = settings.get(WAREHOUSE_SCHEMA.name, "")
     if schema and not SCHEMA_NAME.fullmatch(schema):
         yield Problem(
@@ -89,6 +93,20 @@ def keys(setup: Setup) -> Iterator[Problem]:
     upstream = settings.get("SPELLBOOK_UPSTREAM", "auto")
     if upstream not in UPSTREAMS:
         yield Problem(f"SPELLBOOK_UPSTREAM={upstream!r} isn't allowed", f"set it to {', '.join(UPSTREAMS)}")
+
+
+def _keys_of_compose(setup: Setup) -> Iterator[Problem]:
+    """Yield the keys that only Compose reads and whose values are of another kind than those in ``.env.example``."""
+    examples = EXAMPLE.findall((setup.root / ".env.example").read_text(encoding="utf-8"))
+    settings, others = setup.settings(), {key.name for key in ENVIRONMENT}
+    for name, example in examples:
+        value = settings.get(name, "")
+        if not value or name in others or name == PORT:
+            continue
+        if example.isdecimal() and not (value.isascii() and value.isdecimal() and int(value)):
+            yield Problem(f"{name} isn't a whole number above 0", f"write it like {name}={example}, or leave it out")
+        elif example in {"true", "false"} and value not in {"true", "false"}:
+            yield Problem(f"{name} is neither true nor false", f"write {name}=true, or leave it out")
 
 
 def fernet_key(setup: Setup) -> Iterator[Problem]:
@@ -129,10 +147,12 @@ def warehouse(setup: Setup) -> Iterator[Problem]:
     if not value:
         return
     try:
-        with connect(connection_uri(value), connect_timeout=SECONDS) as session:
-            require_migrated(session)
+        uri = connection_uri(value)
     except StackError:
         return  # its form: another check
+    try:
+        with connect(uri, connect_timeout=SECONDS) as session:
+            require_migrated(session)
     except NotMigratedError as error:
         yield Problem(f"{POSTGRES.variable}: {error}", "`make migrate`")
     except ConfigurationError as error:
@@ -140,7 +160,8 @@ def warehouse(setup: Setup) -> Iterator[Problem]:
     except psycopg.OperationalError as error:
         refused = "authentication" in str(error) or "password" in str(error)
         fix = "correct login and password" if refused else "start the server, or correct host and port"
-        yield Problem(f"{POSTGRES.variable}: {str(error).strip()}", fix)
+        fix = "correct the connection's options" if "invalid" in str(error) else fix
+        yield Problem(f"{POSTGRES.variable}: {shown(error, uri)}", fix)
 
 
 def statsd(setup: Setup) -> Iterator[Problem]:

@@ -13,6 +13,9 @@ PLACES = {
     "dag.py": "dags/{name}.py",
     "test.py": "tests/unit/{name}/test_{name}.py",
     "runbook.md": "docs/runbooks/{name}.md",
+    "dbt_project.yml": "include/domains/{name}/dbt/dbt_project.yml",
+    "model.sql": "include/domains/{name}/dbt/models/{name}.sql",
+    "schema.yml": "include/domains/{name}/dbt/models/schema.yml",
 }
 """Where templates become files; the others become modules of the domain."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from devstack.catalogue.read import read
+from devstack.catalogue.read import read_all
 from devstack.errors import StackError
 from devstack.generated import bring_up_to_date
 from devstack.removal import python_files, text_files
@@ -33,8 +35,11 @@ def main() -> int:
         examples = [f"dags/{name}.py" for name in EXAMPLES]
     try:
         _require_commit(repository)
-        plan = Plan(names, read(), examples, repository)
+        facts, broken = read_all()
+        _require_valid(repository, broken)
+        plan = Plan(names, facts, examples, repository)
         plan.check()
+        _require_elsewhere(plan, broken)
         changed = _edited(plan)
     except (RefusedError, UncuttableError, StackError) as error:
         print(error, file=sys.stderr)
@@ -61,6 +66,36 @@ def _require_commit(repository: Repository) -> None:
     status = ["git", "status", "--porcelain"]
     if changes := subprocess.run(status, cwd=repository.root, capture_output=True, text=True, check=True).stdout:
         raise RefusedError(f"commit or stash these changes first, so that git can restore everything:\n{changes}")
+
+
+def _require_valid(repository: Repository, broken: Mapping[str, str]) -> None:
+    """Check that what files that don't load use can be read from their text.
+
+    Raises:
+        RefusedError: naming the first that isn't valid Python.
+    """
+    for file, error in broken.items():
+        try:
+            ast.parse(repository.read(f"dags/{file}"))
+        except (SyntaxError, ValueError):
+            raise RefusedError(
+                f"dags/{file} may use what is removed, but isn't valid Python. {_advice(error)}"
+            ) from None
+
+
+def _require_elsewhere(plan: Plan, broken: Mapping[str, str]) -> None:
+    """Check that no file that doesn't load goes with the domains: what belongs to its DAGs isn't known.
+
+    Raises:
+        RefusedError: naming the first.
+    """
+    for file, error in broken.items():
+        if f"dags/{file}" in plan.paths:
+            raise RefusedError(f"dags/{file} goes too, but it isn't known what belongs to its DAGs. {_advice(error)}")
+
+
+def _advice(error: str) -> str:
+    return f"It doesn't load: {error.strip().splitlines()[-1]}\nCorrect or delete that file, commit, and try again."
 
 
 def _edited(plan: Plan) -> dict[str, str | None]:

@@ -34,6 +34,7 @@ def test_a_dag_of_each_kind_passes_runs_and_is_removed(clone: Path) -> None:
             run(clone, *MODULE, "devstack", "run", name, "--date", DAY)
         for kind in ("etl", "sql"):
             assert DAY in run(clone, *MODULE, "devstack", "sql", f"TABLE {NAMES[kind]}")
+        assert "London" in run(clone, *MODULE, "devstack", "sql", f"TABLE {NAMES['dbt']}.{NAMES['dbt']}")
     finally:
         run(clone, *MODULE, "devstack", "clean")
 

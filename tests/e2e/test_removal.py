@@ -11,7 +11,7 @@ import pytest
 
 from devstack.removal.plan import NEEDED, Plan
 from devstack.removal.repository import Repository
-from tests.e2e.scratch import run
+from tests.e2e.scratch import commit, run
 
 DOMAINS = [name for name in Plan([], [], [], Repository()).domains if name not in NEEDED]
 ONLY_COLLECTED = ("tests/gate/test_gate.py", "tests/integration", "tests/faults", "tests/e2e")
@@ -71,6 +71,35 @@ def test_the_skeleton_passes_its_unit_tests(clone: Path) -> None:
 def test_nothing_is_deleted_while_changes_are_uncommitted(clone: Path) -> None:
     (clone / "README.md").write_text("mine")
     assert "commit or stash" in run(clone, sys.executable, "-m", "devstack.removal", DOMAINS[-1], good=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("other.py", "import no_such_module\n", ""),
+        (
+            "other.py",
+            "def (:\n",
+            "dags/other.py may use what is removed, but isn't valid Python",
+        ),
+        ("customer_report.py", None, "dags/customer_report.py goes too, but it isn't known what belongs to its DAGs"),
+    ],
+)
+def test_a_dag_file_that_does_not_load_matters_only_if_it_is_concerned(
+    clone: Path, file: str, text: str | None, message: str
+) -> None:
+    path = clone / "dags" / file
+    path.write_text((path.read_text() if text is None else text) + "import no_such_module\n")
+    commit(clone)
+    output = run(clone, sys.executable, "-m", "devstack.removal", "customers", good=False)
+    if message:
+        assert message in output
+        assert "Correct or delete that file, commit, and try again." in output
+        assert run(clone, "git", "status", "--porcelain") == ""
+    else:
+        assert "deleted  dags/customer_report.py" in output
+        assert "No module named 'no_such_module'" in output
+        assert "docs/DAGS.md is as it was: correct what is named above" in output
 
 
 def test_an_unknown_domain_is_refused(clone: Path) -> None:

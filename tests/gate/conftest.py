@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
 
+from tests.gate.finding import Finding
 from tests.gate.launch import ROOT
 from tests.gate.report import Gate, Report, run
+from tests.gate.repository import DAGS, IMPORT_SECONDS, PLUGINS, budgets
 
-IMPORT_SECONDS = 10.0
 SHORT_IMPORT_SECONDS = 0.5
 HANGING = "infinite_loop"
 PLANTED_BUDGETS = {"heavy_import.py": 1.0, "slow_code.py": 1.0}  # so that these cases can be cheap
-PLUGINS = ROOT / "plugins"
 PLANTED = ROOT / "tests" / "gate" / "planted" / "dags"
 PLANTED_PLUGINS = PLANTED.with_name("plugins")
 
@@ -22,12 +21,11 @@ PLANTED_PLUGINS = PLANTED.with_name("plugins")
 @pytest.fixture(scope="session")
 def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Gate:
     """The outcome for the real DAG folder and plugins; and for the planted ones if a selected test needs them."""
-    budgets = tomllib.loads(Path(__file__).with_name("budget.toml").read_text(encoding="utf-8"))
-    folders, plugins = {ROOT / "dags": IMPORT_SECONDS}, [PLUGINS]
+    folders, plugins = {DAGS: IMPORT_SECONDS}, [PLUGINS]
     if any({"cases", "planted_plugins"} & set(getattr(item, "fixturenames", ())) for item in request.session.items):
         folders |= planted(tmp_path_factory)
         plugins.append(PLANTED_PLUGINS)
-    return run(folders, plugins, budgets | PLANTED_BUDGETS)
+    return run(folders, plugins, budgets() | PLANTED_BUDGETS)
 
 
 def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, float]:
@@ -56,7 +54,7 @@ def write_uncompiled_import(dag_folder: Path, library: Path) -> None:
 
 @pytest.fixture(scope="session")
 def dags(gate: Gate) -> Report:
-    return gate.reports[ROOT / "dags"]
+    return gate.reports[DAGS]
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +64,6 @@ def cases(gate: Gate) -> dict[str, Report]:
 
 
 @pytest.fixture(scope="session")
-def planted_plugins(gate: Gate) -> list[str]:
-    """Problems of the planted plugins."""
+def planted_plugins(gate: Gate) -> list[Finding]:
+    """Findings in the planted plugins."""
     return gate.plugins[PLANTED_PLUGINS]

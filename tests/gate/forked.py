@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import sys
@@ -87,6 +88,7 @@ def slowest_imports(stderr: Path, count: int) -> list[str]:
 
 def _work(work: Callable[..., Any], arguments: tuple[Any, ...], stderr: Path, result: Path) -> None:
     os.dup2(os.open(stderr, os.O_CREAT | os.O_WRONLY), sys.stderr.fileno())
+    faulthandler.enable(all_threads=False)  # a crash names its line
     content = json.dumps(work(*arguments, stderr))
     result.write_text(content, encoding="utf-8")
     os._exit(0)  # without waiting for threads that the work left

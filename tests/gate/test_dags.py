@@ -6,39 +6,37 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from devstack.catalogue.page import PAGE, page
-from tests.gate.conftest import PLUGINS
-from tests.gate.launch import ROOT
-from tests.gate.report import lint
-from tests.integration.runs.table import ELSEWHERE, RUNS, wrong_lines
+from tests.gate import repository
+from tests.gate.repository import PLUGINS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.gate.finding import Finding
     from tests.gate.report import Gate, Report
 
 
-def assert_none(problems: list[str]) -> None:
-    """Fail with all problems, without a traceback of the gate's own code."""
-    if problems:
+def assert_none(findings: Iterable[Finding]) -> None:
+    """Fail with all findings, without a traceback of the gate's own code."""
+    if problems := [str(finding) for finding in findings]:
         pytest.fail("\n".join(f"- {problem}" for problem in problems), pytrace=False)
 
 
 def test_every_dag_passes_all_rules(dags: Report) -> None:
-    assert_none(dags.all_problems())
+    assert_none(dags.findings)
 
 
 def test_the_catalogue_is_up_to_date(dags: Report) -> None:
-    if PAGE.read_text(encoding="utf-8") != page(sorted(dags.facts.values(), key=lambda dag: dag.dag_id)):
-        assert_none(["docs/DAGS.md is out of date: run `make fix`"])
+    assert_none(repository.catalogue(dags))
 
 
 def test_the_table_of_runs_matches_the_dags(dags: Report) -> None:
-    assert_none(wrong_lines({dag.dag_id: dag.kinds for dag in dags.facts.values()}, RUNS, ELSEWHERE))
+    assert_none(repository.runs(dags))
 
 
 def test_plugins_load_and_import_nothing_heavy(gate: Gate) -> None:
     assert_none(gate.plugins[PLUGINS])
 
 
-def test_dag_files_have_no_deprecated_or_heavy_imports() -> None:
-    if output := lint(ROOT / "dags"):
-        assert_none([output])
+def test_dag_files_have_no_deprecated_or_heavy_imports(dags: Report) -> None:
+    assert_none(repository.text(dags))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
 from include.house_rules import RULES
 from tests.gate.conftest import PLANTED
+from tests.gate.finding import Check, GateDocument, document
+from tests.gate.launch import ROOT
+from tests.gate.lines import LINES
 from tests.gate.report import lint
 
 if TYPE_CHECKING:
+    from tests.gate.finding import Finding
     from tests.gate.report import Report
 
 # Planted case → text that its problems must contain: the fault, and the fix.
@@ -40,19 +47,19 @@ CAUGHT = {
     "no_doc": ("no doc_md", "doc_md=__doc__"),
     "no_heading": ("no heading 'On failure'", "## On failure"),
     "no_limits": (
-        *(f"no_limits.py, DAG no_limits: param {name}: a number" for name in ("rows", "share", "sizes.items", "plain")),
-        "without minimum and maximum: pass both, from -9223372036854775808",
+        *(f", DAG no_limits: param {name}: a number" for name in ("rows", "share", "sizes.items", "plain")),
+        "without minimum and maximum; pass both, from -9223372036854775808",
     ),
-    "no_owner": ("no owner on task work: pass ", "default_args={'owner'"),
+    "no_owner": ("no owner on task work; pass ", "default_args={'owner'"),
     "no_retries": ("task work: retries=0", "pass 1 or more"),
     "no_runbook": ("links to docs/runbooks/no_such_page.md", "write it, or remove the link"),
     "no_tags": ("no tags", "include/core/tags.py"),
     "no_tasks": ("no tasks", "call the decorated functions"),
     "no_timeout": ("task work: no execution_timeout", "pass a timedelta"),
     "not_a_dag": ("defines no DAG", "move it into include/"),
-    "now_in_construction": ("runtime-varying value", "Use a fixed value"),
+    "now_in_construction": ("runtime-varying value", "use a fixed value"),
     "plain": tuple(
-        f"plain.py, DAG {dag_id}: {problem}"
+        f", DAG {dag_id}: {problem}"
         for dag_id in ("plain_one", "plain_two")
         for problem in ("no owner on task work", "tag 'plain' is unknown", "no doc_md", "task work: unknown pool")
     ),
@@ -65,7 +72,7 @@ CAUGHT = {
     ),
     "signal_at_import": ("the handler of SIGTERM is replaced at ", "signal_at_import.py:10", "remove it"),
     "slow_code": ("the budget is", "it is the code itself"),
-    "spawned_at_import": ("a process is started while", "start processes in a task"),
+    "spawned_at_import": ("a process is started at ", "start processes in a task"),
     "swallowed_exit": ("sys.exit is called at ", "swallowed_exit.py:11", "remove it"),
     "swallowed_query": ("connection to PostgreSQL at ", "swallowed_query.py:11", "move the call into a task"),
     "swallowed_request": ("to 127.0.0.1 at ", "swallowed_request.py:11", "move the call into a task"),
@@ -103,6 +110,8 @@ CAUGHT = {
 }
 
 # The costs of "compiled_anew" don't include the compilation of its imports.
+ELSEWHERE = {Check.AIRFLOW2, Check.CATALOGUE, Check.PLUGIN, Check.RUNS}  # not found by looking at one file
+SCHEMA = json.loads((ROOT / "docs/gate.schema.json").read_text())
 GOOD = ("good", "compiled_anew", "harmless_at_import", "harmless_values", "sensor_of_airflow")
 
 
@@ -113,10 +122,36 @@ def test_planted_fault_is_caught(cases: dict[str, Report], case: str) -> None:
         assert words in problems
 
 
+@pytest.mark.parametrize("case", sorted(CAUGHT.keys() - {"empty", "missing"}))
+def test_a_finding_names_the_line_to_correct_with_rule_and_fix(cases: dict[str, Report], case: str) -> None:
+    found = document(cases[case].findings, files=1, dags=1).model_dump(mode="json")
+    jsonschema.validate(found, SCHEMA)
+    assert not found["passed"]
+    broken = [
+        (each["rule"], (ROOT / each["file"]).read_text().splitlines()[each["line"] - 1], each["fix"])
+        for each in found["findings"]
+    ]
+    for rule, fragment in LINES[case]:
+        assert any(rule == found_rule and fragment in line for found_rule, line, _ in broken), (rule, fragment, broken)
+    for rule, line, fix in broken:
+        assert any(rule == expected and fragment in line for expected, fragment in LINES[case]), (rule, line)
+        assert fix
+
+
+def test_every_rule_is_documented() -> None:
+    page = (ROOT / "docs/gate.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(\w+)`", page.partition("\n## How it works")[0], re.MULTILINE))
+    assert documented == RULES.keys() | set(Check)
+
+
+def test_the_documented_schema_is_that_of_the_model() -> None:
+    assert GateDocument.model_json_schema(mode="serialization") == SCHEMA
+
+
 @pytest.mark.parametrize("case", GOOD)
 def test_a_good_dag_passes(cases: dict[str, Report], case: str) -> None:
     report = cases[case]
-    assert list(report.dags) == [case]
+    assert list(report.facts) == [case]
     assert not report.all_problems()
 
 
@@ -136,21 +171,14 @@ def test_every_planted_case_is_expected() -> None:
 
 
 def test_every_rule_refuses_a_planted_dag(cases: dict[str, Report]) -> None:
-    broken_rules = {
-        rule
-        for name, report in cases.items()
-        if name in CAUGHT
-        for problems in report.dags.values()
-        for rule, broken in problems.items()
-        if broken
-    }
-    assert broken_rules == RULES.keys() | {"stability", "secrets"}
+    broken_rules = {finding.rule for name, report in cases.items() if name in CAUGHT for finding in report.findings}
+    assert broken_rules == RULES.keys() | set(Check) - ELSEWHERE
 
 
-def test_planted_plugins_are_caught(planted_plugins: list[str]) -> None:
-    broken, *heavy = planted_plugins
+def test_planted_plugins_are_caught(planted_plugins: list[Finding]) -> None:
+    broken, *heavy = map(str, planted_plugins)
     assert "plugin broken.py: No module named 'no_such_package'; fix it" in broken
-    assert any("import numpy, so every Airflow process does: import it in a function" in problem for problem in heavy)
+    assert any("import numpy, so every Airflow process does; import it in a function" in problem for problem in heavy)
 
 
 @pytest.mark.parametrize(
@@ -158,12 +186,12 @@ def test_planted_plugins_are_caught(planted_plugins: list[str]) -> None:
     [
         ("heavy_import", "numpy"),
         ("deprecated_import", "airflow.operators"),
-        ("airflow2_names", "`execution_date` is gone in Airflow 3: use `logical_date`"),
+        ("airflow2_names", "`execution_date` is gone in Airflow 3; use `logical_date`"),
         ("no_schedule", "schedule"),
         ("good", ""),
     ],
 )
 def test_lint(case: str, word: str, tmp_path: Path) -> None:
     copy = shutil.copy(PLANTED / f"{case}.py", tmp_path)
-    output = lint(Path(copy))
+    output = "\n".join(f"{finding.rule} {finding}" for finding in lint(Path(copy)))
     assert word in output if word else not output

@@ -6,6 +6,7 @@ Problems name the place and the kind, never the value.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ class FineGrainedGitHubTokenDetector(RegexBasedDetector):
 
 
 ALLOWED = "pragma: allowlist secret"
+ADVICE = f"keep it in a connection and read that in the task, or add '# {ALLOWED}' to its line if it is no secret"
 FORMS = (
     AWSKeyDetector(),
     AzureStorageKeyDetector(),
@@ -85,23 +87,31 @@ BASE64, BASE64_WORD = Base64HighEntropyString(limit=3.8), re.compile(r"[A-Za-z0-
 CHANGES = 0.4  # of kind from letter to letter: 0.6 in a random word, 0.3 in a long name
 
 
-def written_secrets(dag: Any, source: str) -> list[str]:
-    """Return a problem for each place of a serialized DAG with a value that looks like a secret.
+@dataclass(frozen=True)
+class Written:
+    """A place with a value that looks like a secret; ``line`` is where the file has the value, if it has it."""
+
+    message: str
+    line: int | None
+
+
+def written_secrets(dag: Any, source: str) -> list[Written]:
+    """Return each place of a serialized DAG with a value that looks like a secret.
 
     Args:
         dag: dictionaries, lists and scalars.
         source: the text of the DAG's file. A comment ``pragma: allowlist secret`` in it allows the values on its line,
             as in the scan at each commit.
     """
-    allowed = [line for line in source.splitlines() if ALLOWED in line]
-    found = dict.fromkeys(
-        f"{place} holds what looks like {kind}"
-        for place, name, text in _texts(dag, "", "")
-        for kind, value in _secrets_in(name, text)
-        if not any(value in line for line in allowed)
-    )
-    advice = f"keep it in a connection and read that in the task, or add '# {ALLOWED}' to its line if it is no secret"
-    return [f"{problem}; {advice}" for problem in found]
+    lines = source.splitlines()
+    found: dict[str, Written] = {}
+    for place, name, text in _texts(dag, "", ""):
+        for kind, value in _secrets_in(name, text):
+            if not any(value in line for line in lines if ALLOWED in line):
+                message = f"{place} holds what looks like {kind}"
+                at = next((number for number, line in enumerate(lines, 1) if value in line), None)
+                found.setdefault(message, Written(message, at))
+    return list(found.values())
 
 
 def _texts(value: Any, place: str, name: str) -> Iterator[tuple[str, str, str]]:

@@ -29,10 +29,10 @@ DOCUMENTATION = "static_index.html"
 ARTIFACTS = ("run_results.json", "sources.json", "catalog.json", DOCUMENTATION)
 
 
-def command_line(commands: Sequence[Sequence[str]], folder: Path) -> list[str]:
+def command_line(commands: Sequence[Sequence[str]], folder: Path, project: Path | str | None = None) -> list[str]:
     """Return the command line that runs ``commands``, such as ``[["build"]]``, and writes its files to ``folder``."""
     paths = {
-        "project-dir": PROJECT,
+        "project-dir": project or PROJECT,
         "profiles-dir": PROJECT,
         "target-path": folder / "target",
         "log-path": folder / "logs",

@@ -32,6 +32,7 @@ class DbtOperator(BaseOperator):
         commands: the commands with their options, such as ``[["run"], ["test", "--select", "daily_sales"]]``.
         schema: schema of the marts, and prefix of the schemas of other layers.
         postgres_conn_id: connection of type postgres; its role must be allowed to create schemas.
+        project: folder of the dbt project; default: ``include/dbt``, whose profile every project uses.
     """
 
     template_fields: Sequence[str] = ("commands", "schema", "postgres_conn_id")
@@ -43,6 +44,7 @@ class DbtOperator(BaseOperator):
         commands: Sequence[Sequence[str]],
         schema: str,
         postgres_conn_id: str = "postgres_default",
+        project: Path | str | None = None,
         pool: str = "database_access",
         **kwargs: Any,
     ) -> None:
@@ -50,6 +52,7 @@ class DbtOperator(BaseOperator):
         self.commands = commands
         self.schema = schema
         self.postgres_conn_id = postgres_conn_id
+        self.project = project
         self.running: SubprocessHook | None = None
 
     @override
@@ -105,7 +108,8 @@ class DbtOperator(BaseOperator):
 
         self.running = SubprocessHook()
         variables = environment(warehouse_uri(self.postgres_conn_id), schema)
-        exit_code: int = self.running.run_command(command_line(commands, folder), variables, cwd=str(folder)).exit_code
+        command = command_line(commands, folder, self.project)
+        exit_code: int = self.running.run_command(command, variables, cwd=str(folder)).exit_code
         return exit_code
 
 

@@ -51,6 +51,15 @@ class Terminal:
         Raises:
             AssertionError: with its output, if it ends or prints none.
         """
+        process, log = self.start()
+        try:
+            yield Up(self, process, log, _await_greeting(process, log))
+        finally:
+            if process.poll() is None:
+                interrupt(process)
+
+    def start(self) -> tuple[subprocess.Popen[bytes], Path]:
+        """Start ``python -m devstack up``; return it and the file with its output."""
         log = self.root.with_suffix(".log")
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -63,11 +72,7 @@ class Terminal:
                 start_new_session=True,
                 preexec_fn=_accept_interrupts,
             )
-        try:
-            yield Up(self, process, log, _await_greeting(process, log))
-        finally:
-            if process.poll() is None:
-                interrupt(process)
+        return process, log
 
     def family(self) -> list[psutil.Process]:
         """Return every process of the stack: the recorded ones and their children."""

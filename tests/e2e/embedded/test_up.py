@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,9 +14,10 @@ import requests
 
 from devstack import needs
 from devstack.api import Airflow
+from devstack.exits import Exit
 from devstack.state import State
 from tests.e2e.dags import DAG_IDS
-from tests.e2e.embedded.session import FinishedRun, Up, listeners
+from tests.e2e.embedded.session import STOP_SECONDS, FinishedRun, Terminal, Up, listeners, survivors
 
 PARSED_SECONDS = 600
 
@@ -67,9 +71,28 @@ def test_every_dag_is_loaded_and_paused_except_alerts_drain(airflow: Airflow) ->
     assert airflow.import_errors() == {}
 
 
+def test_a_terminal_that_is_closed_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "state")
+    process, log = terminal.start()
+    try:
+        started = terminal.root / "services/postgres.json"
+        while not started.exists() and process.poll() is None:
+            time.sleep(0.05)
+        family = terminal.family()
+        assert family, log.read_text()
+        for _ in range(2):  # the kernel sends it, and the shell
+            os.killpg(process.pid, signal.SIGHUP)
+        assert process.wait(STOP_SECONDS) == Exit.HUNG_UP, log.read_text()
+        assert not survivors([*family, *terminal.family()]), log.read_text()
+        assert not list((terminal.root / "services").glob("[!k]*.json"))
+    finally:
+        process.kill()
+        assert terminal.devstack("clean").returncode == 0
+
+
 def test_a_second_up_names_the_url_of_the_first(up: Up) -> None:
     second = up.terminal.devstack("up")
-    assert second.returncode == 1
+    assert second.returncode == Exit.MACHINE
     assert "already running" in second.stdout
     assert up.url in second.stdout
 

@@ -13,13 +13,17 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
+import jsonschema
 import psycopg
 import pytest
 from rich.console import Console
 
 from devstack.environment import Upstream, local_url
+from devstack.exits import Exit
 from devstack.postgres import Postgres
+from devstack.report import Outcome
 from devstack.run import run
+from devstack.run_document import Run, describe, document
 from devstack.stack import Stack
 from devstack.state import REPOSITORY, State
 from devstack.trigger import Kind
@@ -33,6 +37,8 @@ from include.domains.wine import settings as wine
 from tests.integration.conftest import folder_in_memory
 
 SERVICES = ("postgres", "airflow", "upstreams", "sinks")
+
+SCHEMA = json.loads((REPOSITORY / "docs/run.schema.json").read_text())
 
 T = TypeVar("T")
 
@@ -105,10 +111,11 @@ def until(stack: Stack, condition: Callable[[], T], what: str) -> T:
 
 @dataclass(frozen=True)
 class RunResult:
-    """Whether `make run` succeeded, and its output."""
+    """Whether `make run` succeeded, its output, and its runs as JSON=1 describes them."""
 
     good: bool
     text: str
+    runs: list[Run]
 
 
 Make = Callable[..., RunResult]
@@ -128,8 +135,16 @@ def maker(stack: Stack) -> Make:
     ) -> RunResult:
         output = StringIO()
         console = Console(file=output, width=200)
-        good = run(console, stack, dag_id, Kind(kind), day, to, conf)
-        return RunResult(good, output.getvalue())
+        runs: list[Run] = []
+
+        def finished(outcome: Outcome, ok: bool) -> None:
+            runs.extend(describe(outcome, succeeded=ok))
+
+        good = run(console, stack, dag_id, Kind(kind), day, to, conf, finished=finished)
+        code = Exit.OK if good else Exit.FAILED
+        whole = document(dag_id, Kind(kind), code, stack.upstream, runs, None)
+        jsonschema.validate(json.loads(whole.model_dump_json()), SCHEMA)
+        return RunResult(good, output.getvalue(), runs)
 
     return make
 

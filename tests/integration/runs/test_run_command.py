@@ -64,6 +64,8 @@ def test_conf_names_the_cities(make_run: Make, query: Query) -> None:
     seattle = {"name": "Seattle", "latitude": 47.61, "longitude": -122.33}
     result = make_run(WEATHER, date(2024, 7, 1), cities=["London"])
     assert result.good, result.text
+    [load] = [load for run in result.runs for load in run.loads if load.dataset == "weather_data"]
+    assert (load.rows_in, load.loaded, load.quarantined, load.complete) == (1, 1, 0, True)
     assert query("SELECT city FROM weather_data WHERE date = '2024-07-01'") == [("London",)]
     result = make_run(WEATHER, day, cities=[seattle])
     assert not result.good, "the archive of that day has no mean temperature"
@@ -145,10 +147,22 @@ def test_a_dag_dropped_in_runs_at_once_and_an_edit_is_seen(make_run: Make, dag_f
     assert "say failed; the end of its log:" in result.text
     assert "ValueError: two" in result.text
     assert "What to do:" in result.text
+    [task] = result.runs[-1].tasks
+    assert task.error
+    assert (task.state, task.error.type, task.error.message, task.error.cause) == ("failed", "ValueError", "two", None)
+    assert task.error.where == "dags/dropped_in.py:16 in say"
+    assert "two" in Path(str(task.log)).read_text()
 
 
 def test_what_tasks_print_and_return_is_shown(make_run: Make) -> None:
-    text = make_run("my_first_spell").text
+    result = make_run("my_first_spell")
+    text, [described] = result.text, result.runs
+    extract, transform, load = described.tasks
+    assert str(extract.returned).startswith("['double', 'double', 'toil', 'and'")
+    assert str(transform.returned).startswith("[('double', 2), ('and', 2)")
+    assert (load.printed[:2], load.returned, load.tries) == (["2 x double", "2 x and"], None, 1)
+    assert (described.state, described.runbook) == ("success", "docs/runbooks/my_first_spell.md")
+    assert "\x1b" not in text
     assert "extract_task returned ['double', 'double', 'toil', 'and'," in text
     assert "transform_task returned [('double', 2), ('and', 2), ('toil', 1)," in text
     printed = [line.split("printed ")[1].strip() for line in text.splitlines() if "load_task printed" in line]

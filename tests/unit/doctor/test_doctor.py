@@ -12,8 +12,10 @@ import sys
 import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
@@ -212,6 +214,15 @@ BROKEN: list[tuple[Check, Callable[[Setup], None], str, str]] = [
     (settings.keys, env("SPELLBOOK_XCOM_LIMIT=s"), "SPELLBOOK_XCOM_LIMIT='s' isn't a whole number", "Leave it out"),
     (settings.keys, env("SPELLBOOK_WAREHOUSE_SCHEMA=My-S"), "'My-S' isn't a schema's name", "lower-case"),
     (settings.keys, env("SPELLBOOK_PRIVATE_NETWORKS=foo"), "'foo' isn't a network", "172.16.0.0/12"),
+    (settings.keys, env("SPELLBOOK_WORKER_CONCURRENCY=s3cret"), "SPELLBOOK_WORKER_CONCURRENCY isn't a whole", "=4"),
+    (settings.keys, env("SPELLBOOK_MAX_CONNECTIONS=0"), "SPELLBOOK_MAX_CONNECTIONS isn't a whole", "=150"),
+    (settings.keys, env("SPELLBOOK_COOKIE_SECURE=s3cret"), "SPELLBOOK_COOKIE_SECURE is neither true", "leave it out"),
+    (
+        settings.warehouse,
+        env("AIRFLOW_CONN_POSTGRES_DEFAULT='postgres://u:p@127.0.0.1:1/d?sslmode=s3cret'"),
+        "invalid sslmode value: …",
+        "options",
+    ),
     (machine.compose_port, env("SPELLBOOK_PORT=s3cret"), "SPELLBOOK_PORT isn't a port", "8080"),
     (
         settings.warehouse,
@@ -286,6 +297,25 @@ def test_a_command_that_holds_the_lock_is_found(setup: Setup, monkeypatch: pytes
     with (setup.state.root / "lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         assert "another command has been starting" in found(stack.lock, setup).cause
+
+
+def test_a_start_that_makes_progress_is_healthy(setup: Setup) -> None:
+    log, stopping = setup.state.logs / "airflow.log", Event()
+
+    log.touch()
+
+    def write() -> None:
+        with log.open("a") as stream:
+            while not stopping.wait(0.01):
+                print("importing", file=stream, flush=True)
+
+    with (setup.state.root / "lock").open("a") as handle, ThreadPoolExecutor() as pool:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        pool.submit(write)
+        try:
+            assert doctor.problems(stack.lock, setup) == []
+        finally:
+            stopping.set()
 
 
 @pytest.fixture
