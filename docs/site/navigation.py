@@ -17,7 +17,9 @@ INDEX = "docs/README"
 PROJECT = ("CONTRIBUTING", "CHANGELOG", "SECURITY", "AGENTS", "include/data/README")
 TABLE = re.compile(r"^\| *(\w+) *\|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([\w./-]+)\)")
-EXTERNAL = re.compile(r'<(?:script|img|link|iframe)\b[^>]*?\b(?:src|href)="(?:https?:)?//[^"]*"|@import|url\(["\']?(?:https?:)?//')
+EXTERNAL = re.compile(
+    r'<(?:script|img|link|iframe)\b[^>]*?\b(?:src|href)="(?:https?:)?//[^"]*"|@import|url\(["\']?(?:https?:)?//'
+)
 
 
 def add_contents(app: Sphinx, name: str, source: list[str]) -> None:
