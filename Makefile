@@ -100,7 +100,7 @@ status: install ## list the services, their state, ports and logs
 clean: install ## stop everything and delete the stack's data
 	@$(VENV) -m devstack clean
 
-test: install .venv-spark/installed $(if $(E2E),.venv-docs/installed) ## run the gate, unit and integration tests; with E2E=1, those of `make e2e` too
+test: install .venv-spark/installed ## run the gate, unit and integration tests; with E2E=1, those of `make e2e` too
 	@$(PYTEST) tests/gate tests/unit tests/integration $(if $(E2E),tests/e2e) $(SIDE_BY_SIDE) 2
 
 gate: install ## check every DAG before a commit, in seconds
@@ -124,7 +124,7 @@ faults-mutants: install ## take guards out, one at a time, and check that the fa
 faults-soak: install ## inject FAULTS=50 random faults while runs go on, then check all rows and messages; SEED=… repeats them
 	@$(VENV) -m tests.faults.soak $${FAULTS:+--faults "$$FAULTS"} $${SEED:+--seed "$$SEED"}
 
-e2e: install .venv-spark/installed .venv-docs/installed ## test the web UI in Chromium, the Compose stack if there is a container engine, and removals
+e2e: install .venv-spark/installed ## test the web UI in Chromium, the Compose stack if there is a container engine, and removals
 	@$(PYTEST) tests/e2e $(SIDE_BY_SIDE) 2
 
 weekly: install .venv-spark/installed ## run the tests that take too long for every push
