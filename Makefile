@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run doctor preview sql adopt new-dag new-source new-model remove-domain skeleton reproduce roll-back up down migrate demo status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run doctor preview sql adopt new-dag new-source new-model remove-domain skeleton reproduce roll-back up down migrate demo status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures docs-site check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -26,6 +26,9 @@ interpreter:  # with PYTHON=, .ci/install checks whether .venv uses another one
 
 .venv-spark/installed: requirements/spark.txt .venv/installed
 	@.ci/install spark
+
+.venv-docs/installed: requirements/docs.txt .venv/installed
+	@.ci/install docs
 
 install: .venv/installed ## create the virtual environment from the lock files (other targets do this when needed)
 
@@ -132,6 +135,11 @@ tools: ## install promtool, amtool, PgBouncer, Redis, Java and Chromium for the 
 
 pictures: install ## regenerate docs/images from real runs
 	@.ci/pictures
+
+docs-site: .venv-docs/installed ## build the documentation as a site, which works offline; a broken link fails
+	@rm -rf docs/_build
+	@.venv-docs/bin/python -m sphinx --fail-on-warning --quiet --conf-dir docs/site . docs/_build
+	@echo "docs/_build/index.html"
 
 check: install ## run the linters and the type checker
 	@.ci/check

@@ -22,7 +22,10 @@ def bring_up_to_date(root: Path, paths: Iterable[str]) -> bool:
         _run(root, "deploy.derived")
         _run(root, "benchmarks.page")
     except subprocess.CalledProcessError:
-        print("docs/DAGS.md is as it was: correct what is named above, then `make fix`", file=sys.stderr)
+        print(
+            "the pages made from the DAGs are as they were: correct what is named above, then `make fix`",
+            file=sys.stderr,
+        )
         return False
     return True
 

@@ -1,1 +1,1 @@
-"""Generate ``docs/DAGS.md`` from the DAGs."""
+"""Generate ``docs/DAGS.md``, ``docs/datasets.md`` and ``docs/reference.md`` from the DAGs and what they declare."""

@@ -1,23 +1,26 @@
-"""``python -m devstack.catalogue``: write ``docs/DAGS.md``."""
+"""``python -m devstack.catalogue``: write the pages."""
 
 from __future__ import annotations
 
 import sys
 
-from devstack.catalogue.page import PAGE, page
+from devstack.catalogue.pages import texts
 from devstack.catalogue.read import read
 from devstack.errors import StackError
+from devstack.state import REPOSITORY
 
 
 def main() -> int:
-    """Write the page; return 1 if the DAGs don't load."""
+    """Write the pages; return 1 if the DAGs don't load."""
     try:
         dags = read()
     except StackError as error:
         print(error, file=sys.stderr)
         return 1
-    PAGE.write_text(page(dags), encoding="utf-8")
-    print(f"{PAGE.relative_to(PAGE.parents[1])}: {len(dags)} DAGs")
+    pages = texts(dags)
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
+    print(f"{', '.join(str(path.relative_to(REPOSITORY)) for path in pages)}: {len(dags)} DAGs")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from devstack.catalogue.markdown import cell
 from devstack.state import REPOSITORY
 from include.datasets import DATASETS
 from include.settings import CONNECTIONS
@@ -25,7 +26,7 @@ def page(dags: Sequence[Facts]) -> str:
     """Return the page's text, which ends with a line feed."""
     lines = [HEAD, "| DAG | when | owner | what |", "| --- | --- | --- | --- |"]
     lines += [
-        f"| [{dag.dag_id}](#{dag.dag_id}) | {dag.schedule} | {', '.join(dag.owners)} | {_cell(dag.summary)} |"
+        f"| [{dag.dag_id}](#{dag.dag_id}) | {dag.schedule} | {', '.join(dag.owners)} | {cell(dag.summary)} |"
         for dag in dags
     ]
     if joined := list(_joined(dags)):
@@ -57,10 +58,10 @@ def _section(dag: Facts) -> Iterator[str]:
     yield from _row("assets in", (f"`{asset}`" for asset in dag.assets_in))
     yield from _row("assets read", (f"`{asset}`" for asset in dag.assets_read))
     yield from _row("assets out", map(_published, dag.assets_out))
-    yield from _row("params", (f"`{name}`: {_cell(text)}" for name, text in dag.params.items()))
+    yield from _row("params", (f"`{name}`: {cell(text)}" for name, text in dag.params.items()))
     yield from _row("pools", (f"`{pool}`" + (f", {n} slots" if n > 1 else "") for pool, n in dag.pools.items()))
     yield from _row("queues", (f"`{queue}`" for queue in dag.queues))
-    yield from _row("connections", (f"`{name}`: {_cell(names.get(name, ''))}" for name in dag.connections))
+    yield from _row("connections", (f"`{name}`: {cell(names.get(name, ''))}" for name in dag.connections))
     yield from ("", "```mermaid", "flowchart LR", *_graph(dag), "```")
 
 
@@ -95,10 +96,6 @@ def _published(asset: str) -> str:
     limits = {dataset.name: dataset.freshness for dataset in DATASETS if dataset.freshness is not None}
     hours = f", stale after {limits[asset] / timedelta(hours=1):g} h" if asset in limits else ""
     return f"`{asset}`{hours}"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _id(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from devstack.removal.repository import DATA_README, Repository, module_of
 
 EXAMPLES: tuple[str, ...] = ("fragile_task", "notify_example")
 """DAGs outside the domains that a skeleton doesn't have."""
+SHOWN = re.compile(r"make new-(?:dag|model) NAME=(\w+)")
+"""A name with which the documentation shows how to write a DAG or a model. There, it isn't what is removed."""
 
 
 def main() -> int:
@@ -113,11 +116,16 @@ def _edited(plan: Plan) -> dict[str, str | None]:
         for name in repository.imports(path):
             module, _, member = name.rpartition(".")
             exported.setdefault(module, set()).add(member)
+    pages = "".join(text for path, text in texts.items() if path.endswith(".md"))
+    shown = set(SHOWN.findall(pages)) & set(plan.names)
     changed: dict[str, str | None] = {}
     for path, text in texts.items():
         if not path.endswith(".py"):
             names = plan.data_folders if path == DATA_README else set()
-            shorter = text_files.cut(text, Path(path).suffix, replace(removed, words=removed.words | names))
+            here = replace(removed, words=removed.words | names)
+            if Path(path).suffix in {".md", ""}:
+                here = here.without(shown)
+            shorter = text_files.cut(text, Path(path).suffix, here)
         else:
             tests = Path(path).name.startswith(("test_", "conftest"))
             try:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,10 @@ class Removed:
     words: frozenset[str]
     paths: frozenset[str]
 
+    def without(self, names: Iterable[str]) -> Removed:
+        """Return what is removed, except what has one of these names in its own."""
+        return Removed(*(_without(entries, list(names)) for entries in (self.modules, self.words, self.paths)))
+
     def has_module(self, name: str) -> bool:
         """Tell whether a module, or a package that contains it, is removed."""
         parts = name.split(".")
@@ -34,3 +42,7 @@ class Removed:
     def _pattern(self) -> re.Pattern[str]:
         names = sorted(self.words | self.modules | self.paths)
         return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, names)) or '(?!)'})(?![\w-])")
+
+
+def _without(entries: frozenset[str], names: list[str]) -> frozenset[str]:
+    return frozenset(entry for entry in entries if not any(name in entry for name in names))

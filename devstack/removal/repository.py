@@ -17,6 +17,8 @@ NOT_CUT = (
     ".secrets.baseline",
     "LICENSE",
     "docs/DAGS.md",
+    "docs/datasets.md",
+    "docs/reference.md",
     "include/data/",
     "include/dbt/manifest.json",
     "requirements",

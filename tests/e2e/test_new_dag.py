@@ -65,7 +65,7 @@ def test_a_dag_file_that_does_not_load_is_named_and_the_files_are_written(clone:
     (clone / "dags/broken.py").write_text("from airflow.sdk import no_such_name\n")
     output = run(clone, *MODULE, "devstack.new_dag", NAMES["etl"], good=False)
     assert "no_such_name" in output
-    assert "docs/DAGS.md is as it was: correct what is named above" in output
+    assert "the pages made from the DAGs are as they were: correct what is named above" in output
     assert "CalledProcessError" not in output
     assert (clone / f"dags/{NAMES['etl']}.py").is_file()
 

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devstack.catalogue.page import PAGE, page
+from devstack.catalogue.pages import texts
 from tests.gate.finding import Check, Finding, shown
 from tests.gate.launch import ROOT
 from tests.gate.report import lint
@@ -29,9 +29,10 @@ def budgets() -> dict[str, float]:
 
 
 def catalogue(report: Report) -> Iterator[Finding]:
-    """Yield a finding if the page about the DAGs isn't up to date."""
-    if PAGE.read_text(encoding="utf-8") != page(sorted(report.facts.values(), key=lambda dag: dag.dag_id)):
-        yield _finding(shown(PAGE), Check.CATALOGUE, "docs/DAGS.md is out of date", "run `make fix`")
+    """Yield a finding for each page made from code that isn't up to date."""
+    for path, expected in texts(sorted(report.facts.values(), key=lambda dag: dag.dag_id)).items():
+        if path.read_text(encoding="utf-8") != expected:
+            yield _finding(shown(path), Check.CATALOGUE, f"{shown(path)} is out of date", "run `make fix`")
 
 
 def runs(report: Report) -> Iterator[Finding]:

@@ -20,11 +20,11 @@ NEXT = re.compile(r"(@odata\.)?next(_?(url|link|page|href|page_?url))?", re.IGNO
 NUMBER = re.compile(r"p|page(_?(number|no|index))?", re.IGNORECASE)
 OFFSET = re.compile(r"\$?(offset|skip|start_?(index|at))", re.IGNORECASE)
 SIZE = re.compile(r"\$?(limit|top|size|per_?page|page_?size|max_?results|rows|count)", re.IGNORECASE)
-LAST = re.compile(r"to|.*(until|end|before|to_?date).*", re.IGNORECASE)
+LAST = re.compile(r"^to$|until|end|before|to_?date", re.IGNORECASE)
 FORMATS = {
-    "date": r"\d{4}-\d\d-\d\d",
-    "datetime": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?",
-    "unix": r"1\d{9}",
+    "date": re.compile(r"\d{4}-\d\d-\d\d"),
+    "datetime": re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?"),
+    "unix": re.compile(r"1\d{9}"),
 }
 
 
@@ -146,9 +146,9 @@ def _paging(
 def _dates(query: Mapping[str, str], doubts: list[str]) -> dict[str, Any]:
     """Return the date parameters."""
     found = {
-        name: kind for name, value in query.items() for kind, pattern in FORMATS.items() if re.fullmatch(pattern, value)
+        name: kind for name, value in query.items() for kind, pattern in FORMATS.items() if pattern.fullmatch(value)
     }
-    start = next((name for name in found if not LAST.fullmatch(name)), None)
+    start = next((name for name in found if not LAST.search(name)), None)
     if start is None:
         doubts.append("no date parameter in the URL: see dates for how a day is requested")
         return {}

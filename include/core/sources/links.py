@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 LONGEST = 8000
-LINK = re.compile(r"""\s*<([^<>\s]+)>((?:;[^",;]*(?:"[^"]*")?[ \t]*)*)(?:,|$)""")
+LINK = re.compile(r"""<([^<>\s]+)>((?:;[^",;]*(?:"[^"]*"[ \t]*)?)*)(?:,|$)""")
 RELATIONS = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))""", re.IGNORECASE)
 
 
@@ -17,14 +17,14 @@ def next_link(header: str) -> str | None:
     """
     if len(header) > LONGEST:
         raise ValueError(f"it is longer than {LONGEST} characters")
-    targets, position = [], 0
-    while header[position:].strip():
-        if not (link := LINK.match(header, position)):
-            raise ValueError(f"it can't be read from {header[position : position + 80]!r}")
+    targets, rest = [], header.strip()
+    while rest:
+        if not (link := LINK.match(rest)):
+            raise ValueError(f"it can't be read from {rest[:80]!r}")
         relation = RELATIONS.search(link[2])
         if relation and "next" in (relation[1] or relation[2] or "").lower().split():
             targets.append(link[1])
-        position = link.end()
+        rest = rest[link.end() :].lstrip()
     if len(set(targets)) > 1:
         raise ValueError("it has several links with rel=next")
     return targets[0] if targets else None

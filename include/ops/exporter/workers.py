@@ -45,11 +45,18 @@ def queues(broker: str, declared: Iterable[str]) -> Iterator[Metric]:
             name = str(queue["name"])
             workers[name] = workers.get(name, 0) + 1
             slots[name] = slots.get(name, 0) + concurrency
-    for name, doc, values in (
-        ("spellbook_queue_workers", "Celery workers that answer and serve the queue.", workers),
-        ("spellbook_queue_slots", "Tasks that those workers can run at once.", slots),
+    for family, values in (
+        (
+            GaugeMetricFamily(
+                "spellbook_queue_workers", "Celery workers that answer and serve the queue.", labels=["queue"]
+            ),
+            workers,
+        ),
+        (
+            GaugeMetricFamily("spellbook_queue_slots", "Tasks that those workers can run at once.", labels=["queue"]),
+            slots,
+        ),
     ):
-        family = GaugeMetricFamily(name, doc, labels=["queue"])
         for queue_name, value in sorted(values.items()):
             family.add_metric([queue_name], value)
         yield family

@@ -79,6 +79,12 @@ def test_configuration_and_documentation_are_cut(suffix: str, text: str, remaini
     assert text_files.cut(text, suffix, REMOVED) == remaining
 
 
+def test_what_the_documentation_shows_as_an_example_stays() -> None:
+    text = "make new-dag NAME=shop writes dags/shop_report.py and docs/shop.md\n"
+    assert text_files.cut(text, "", REMOVED) == ""
+    assert text_files.cut(text, "", REMOVED.without({"shop"})) == text
+
+
 def test_a_part_of_a_word_is_not_a_name() -> None:
     assert not REMOVED.is_named_in("my_shop_report-2")
     assert REMOVED.is_named_in("dags/shop_report.py")

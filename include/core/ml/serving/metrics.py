@@ -24,14 +24,30 @@ class _States:
 
     def collect(self) -> Iterator[Metric]:
         families: list[tuple[Metric, Callable[[Health], float]]] = [
-            (_gauge("version", "Served version of the model; 0 if there is none."), lambda state: state.version or 0),
-            (_gauge("refused", "Whether the registry's champion can't be served."), lambda state: state.is_refused),
             (
-                _gauge("log_failing", "Whether the last try to write to the warehouse failed."),
+                GaugeMetricFamily(
+                    "spellbook_model_version", "Served version of the model; 0 if there is none.", labels=["model"]
+                ),
+                lambda state: state.version or 0,
+            ),
+            (
+                GaugeMetricFamily(
+                    "spellbook_model_refused", "Whether the registry's champion can't be served.", labels=["model"]
+                ),
+                lambda state: state.is_refused,
+            ),
+            (
+                GaugeMetricFamily(
+                    "spellbook_model_log_failing",
+                    "Whether the last attempt to write to the warehouse failed.",
+                    labels=["model"],
+                ),
                 lambda state: state.log_error is not None,
             ),
             (
-                _gauge("log_waiting_rows", "Rows that aren't in the warehouse yet."),
+                GaugeMetricFamily(
+                    "spellbook_model_log_waiting_rows", "Rows that aren't in the warehouse yet.", labels=["model"]
+                ),
                 lambda state: state.log_waiting,
             ),
             (
@@ -54,7 +70,3 @@ def exposition(states: Iterable[Health]) -> Response:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_States(states))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-
-def _gauge(name: str, text: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"spellbook_model_{name}", text, labels=["model"])
