@@ -54,10 +54,16 @@ def text(results: list[Result]) -> str:
     for result in results:
         title, _, about = _docstring(result.name).partition("\n\n")
         rows = "\n".join(map(_row, result.comparisons))
-        explained = "\n".join(f"- {item.what}: {item.why}" for item in result.comparisons if item.why)
+        reasons = dict.fromkeys(item.why for item in result.comparisons if item.why)
+        explained = "\n".join(f"- {_explained(result, why)}" for why in reasons)
         parts = (f"## {title.rstrip('.')}", _flowing(about), f"{COLUMNS}\n{rows}", explained, _origin(result))
         sections.append("\n\n".join(filter(None, parts)) + "\n")
     return "\n".join(sections)
+
+
+def _explained(result: Result, why: str) -> str:
+    """Return what is explained, and its explanation."""
+    return f"{'; '.join(item.what for item in result.comparisons if item.why == why)}: {why}"
 
 
 def _docstring(name: str) -> str:
@@ -96,7 +102,7 @@ def _goal(goal: Goal | None, unit: str) -> str:
         return ""
     of = f" times {goal.of}" if goal.of else f" {unit}"
     bounds = (("≤", goal.at_most), ("≥", goal.at_least))
-    return ", ".join(f"{sign} {bound:g}{of}" for sign, bound in bounds if bound is not None)
+    return ", ".join(f"{sign} {bound:.3g}{of}" for sign, bound in bounds if bound is not None)
 
 
 def _origin(result: Result) -> str:

@@ -72,7 +72,7 @@ def compare(repeats: int) -> list[Comparison]:
                     "s",
                     (Series(Role.OURS, "", made), Series(Role.LIMIT, "", bare)),
                     Goal(at_most=2, of=Role.LIMIT),
-                    why=WHY if count == COUNTS[-1] else "",
+                    why=WHY,
                 )
             )
     most, fewer = each[COUNTS[-1]], each[COUNTS[-2]]
