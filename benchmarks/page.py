@@ -131,6 +131,7 @@ def _plot(results: list[Result]) -> bytes:
         if points:
             axes.scatter(*zip(*points, strict=True), color=colour, marker=marker, label=role.value, zorder=3)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set(yticks=range(len(rows)), yticklabels=[what for what, _ in rows], xlabel="value divided by ours")
     axes.grid(axis="y", color="#eeeeee")
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
