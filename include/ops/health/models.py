@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg.rows import class_row
+from psycopg.sql import SQL, Identifier
 
 from include.core.ml.drift.datasets import MODEL_DAILY, MODEL_DRIFT
 from include.ops.health.overview import count_rows
@@ -20,15 +21,15 @@ VERSIONS = """
     GROUP BY model, version ORDER BY max(recorded_at) DESC LIMIT %s
 """
 VERDICTS = "SELECT model, candidate, judged_at, verdict FROM model_verdict ORDER BY judged_at DESC LIMIT %s"
-SEGMENTS = """
-    SELECT day, model, version, segment, predictions, outcomes, accuracy, expected, estimated, alarm FROM model_daily
-    WHERE day = (SELECT max(day) FROM model_daily) ORDER BY model, version, segment LIMIT %s
-"""
-DRIFTS = """
-    SELECT day, model, version, segment, feature, rows, reference, observed, shift, since, alarm FROM model_drift
-    WHERE day = (SELECT max(day) FROM model_drift)
+SEGMENTS = SQL("""
+    SELECT day, model, version, segment, predictions, outcomes, accuracy, expected, estimated, alarm FROM {table}
+    WHERE day = (SELECT max(day) FROM {table}) ORDER BY model, version, segment LIMIT %s
+""").format(table=Identifier(MODEL_DAILY.name))
+DRIFTS = SQL("""
+    SELECT day, model, version, segment, feature, rows, reference, observed, shift, since, alarm FROM {table}
+    WHERE day = (SELECT max(day) FROM {table})
     ORDER BY alarm DESC, strength DESC NULLS LAST, model, version, segment, feature LIMIT %s
-"""
+""").format(table=Identifier(MODEL_DRIFT.name))
 
 
 class Version(NamedTuple):
@@ -55,7 +56,7 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Segment:
-    """A row of ``model_daily``."""
+    """The predictions of a model's segment on a day."""
 
     day: date
     model: str
@@ -71,7 +72,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Drift:
-    """A row of ``model_drift``."""
+    """A feature of a model's segment on a day, beside its baseline."""
 
     day: date
     model: str
