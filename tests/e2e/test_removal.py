@@ -99,7 +99,7 @@ def test_a_dag_file_that_does_not_load_matters_only_if_it_is_concerned(
     else:
         assert "deleted  dags/customer_report.py" in output
         assert "No module named 'no_such_module'" in output
-        assert "docs/DAGS.md is as it was: correct what is named above" in output
+        assert "the pages made from the DAGs are as they were: correct what is named above" in output
 
 
 def test_an_unknown_domain_is_refused(clone: Path) -> None:
