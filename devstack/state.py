@@ -116,7 +116,7 @@ class State:
         self.last_used.touch()
         (self.root / "awaited").touch()
         own = self.root / "waiting" / str(os.getpid())
-        own.parent.mkdir(exist_ok=True)
+        own.parent.mkdir(mode=0o700, exist_ok=True)
         own.touch()
 
     def is_awaited(self) -> bool:

@@ -12,6 +12,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
+from include.core.ml.drift.datasets import MODEL_DAILY, MODEL_DRIFT
 from include.core.warehouse.dataset import NUMBERS, Dataset
 from include.datasets import DATASETS
 from include.ops.health.alerts import outbox
@@ -93,8 +94,8 @@ def show_models(request: Request, readable: Readable) -> Response:
         found = reader.read("models", models)
     except UnavailableError as error:
         return _page(request, "unavailable.html", "Models", reason=str(error))
-    segments = found.segments if "model_daily" in watched else []
-    drifts = found.drifts if "model_drift" in watched else []
+    segments = found.segments if MODEL_DAILY.name in watched else []
+    drifts = found.drifts if MODEL_DRIFT.name in watched else []
     return _page(
         request,
         "models.html",
