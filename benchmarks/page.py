@@ -56,7 +56,7 @@ def text(results: list[Result]) -> str:
         rows = "\n".join(map(_row, result.comparisons))
         reasons = dict.fromkeys(item.why for item in result.comparisons if item.why)
         explained = "\n".join(f"- {_explained(result, why)}" for why in reasons)
-        parts = (f"## {title.rstrip('.')}", _flowing(about), f"{COLUMNS}\n{rows}", explained, _origin(result))
+        parts = (f"## {_flowing(title.rstrip('.'))}", _flowing(about), f"{COLUMNS}\n{rows}", explained, _origin(result))
         sections.append("\n\n".join(filter(None, parts)) + "\n")
     return "\n".join(sections)
 
