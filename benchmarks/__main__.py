@@ -32,12 +32,13 @@ def main() -> int:
     if not arguments.names and not has_engine():
         print("compose_stack is left out: no container engine answers", file=sys.stderr)
         names.remove("compose_stack")
-    if others := [name for name in names if name not in page.MODULES]:
-        return _run_alone(others)
     sys.path.append(str(REPOSITORY / "plugins"))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "plugins")])
     passed = True
     for name in names:
+        if name not in page.MODULES:
+            passed &= not _run_alone(name)
+            continue
         machine = describe_machine()
         comparisons = import_module(f"benchmarks.{name}").compare(arguments.repeats)
         _print(name, comparisons)
@@ -48,11 +49,15 @@ def main() -> int:
     return not passed
 
 
-def _run_alone(names: list[str]) -> int:
-    """Run benchmarks that have a page or table of their own."""
-    for name in names:
-        sys.argv = [f"benchmarks.{name}"]
+def _run_alone(name: str) -> int:
+    """Run a benchmark that has a page or table of its own; return its exit code."""
+    sys.argv = [f"benchmarks.{name}"]
+    try:
         runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
 
 
