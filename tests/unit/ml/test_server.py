@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Model:
 
 
 def stored(folder: Path) -> list[dict[str, Any]]:
-    with sqlite3.connect(folder / "spool.sqlite") as database:
+    with closing(sqlite3.connect(folder / "spool.sqlite")) as database:
         return [json.loads(row) for (row,) in database.execute("SELECT row FROM spool ORDER BY id")]
 
 
