@@ -5,7 +5,7 @@ from include.core.tags import Tag
 
 DOC = "## On failure\nClear the run.\n"
 
-TABLE = {f"{number}": number for number in range(120_000)}
+TOTAL = sum(number * number for number in range(3_000_000))
 with DAG(
     "slow_code",
     schedule="@daily",
