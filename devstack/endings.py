@@ -38,6 +38,9 @@ def ending(error: BaseException) -> tuple[str, Exit]:
         case OSError(errno=errno.ENOSPC):
             place = error.filename or "the stack"
             return f"the disk is full: {place} could not be written. Free some space.", Exit.MACHINE
+        case OSError(strerror=str(reason)):
+            place = f"{error.filename}: " if error.filename else ""
+            return f"{place}{reason}\n`make doctor` looks for the cause.", Exit.MACHINE
     raise error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.endings import SIGNALS
+from devstack.endings import SIGNALS, ending
 from devstack.exits import Exit
 from devstack.state import REPOSITORY
 
@@ -61,6 +62,24 @@ def test_a_signal_ends_a_command_that_still_cleans_up(signum: signal.Signals) ->
 
 def test_every_signal_has_an_exit_code_of_its_own() -> None:
     assert len({*SIGNALS.values(), Exit.OK, Exit.FAILED, Exit.USAGE, Exit.MACHINE}) == len(Exit)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/srv/airflow/state"), "/srv/airflow/state: Permission"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "Broken pipe"),
+    ],
+)
+def test_an_error_of_the_system_is_a_message_with_the_file(error: OSError, message: str) -> None:
+    text, code = ending(error)
+    assert text.startswith(message)
+    assert code is Exit.MACHINE
+
+
+def test_an_unexpected_error_keeps_its_traceback() -> None:
+    with pytest.raises(OSError, match="nobody said what"):
+        ending(OSError("nobody said what"))
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
