@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -82,8 +82,12 @@ def own_stack(
     files: Mapping[str, str],
     services: Iterable[str] = ("airflow",),
     overrides: Mapping[str, str] | None = None,
+    configure: Callable[[Stack], Mapping[str, str]] = lambda _: {},
 ) -> Iterator[OwnStack]:
-    """Start a stack whose DAG folder has ``files`` (text by name); stop it, and remove its data, at the end."""
+    """Start a stack whose DAG folder has ``files`` (text by name); stop it, and remove its data, at the end.
+
+    ``overrides`` are environment variables of Airflow, and ``configure`` returns those that depend on the stack.
+    """
     with tempfile.TemporaryDirectory(prefix="spellbook-bench-") as scratch:
         folder = Path(scratch)
         folder.chmod(0o755)
@@ -98,6 +102,7 @@ def own_stack(
             durable=True,
             overrides={"AIRFLOW__CORE__DAGS_FOLDER": str(dags)} | dict(overrides or {}),
         )
+        stack = replace(stack, overrides={**stack.overrides, **configure(stack)})
         server = Postgres.of(stack.state)
         try:
             stack.ensure(services)

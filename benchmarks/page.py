@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 PAGE = REPOSITORY / "docs" / "performance.md"
 PLOT = REPOSITORY / "docs" / "images" / "performance.png"
-MODULES = ("make_run", "parse", "sources", "rate_limit", "handoff", "cached", "retail", "csv_files", "compose_stack")
+MODULES = (
+    "make_run",
+    "parse",
+    "sources",
+    "rate_limit",
+    "backfill",
+    "handoff",
+    "cached",
+    "retail",
+    "csv_files",
+    "compose_stack",
+)
 """In the order of the page; those of removed examples are missing."""
 HEAD = """\
 # How fast it is

@@ -107,7 +107,7 @@ def _scheduled(request: Request, stack: Stack) -> str:
 def _backfill(request: Request, airflow: Airflow, details: dict[str, Any]) -> list[str]:
     if not details["is_backfillable"]:
         raise UsageError(f"{request.dag_id} has no schedule, so it can't be backfilled; use AS=manual")
-    _wait_for_previous_backfill(request.dag_id, airflow)
+    wait_for_previous_backfill(request.dag_id, airflow)
     started_at = datetime.now(UTC) - timedelta(seconds=5)
     airflow.post(
         "/backfills",
@@ -126,7 +126,7 @@ def _backfill(request: Request, airflow: Airflow, details: dict[str, Any]) -> li
     return [run["dag_run_id"] for run in runs]
 
 
-def _wait_for_previous_backfill(dag_id: str, airflow: Airflow) -> None:
+def wait_for_previous_backfill(dag_id: str, airflow: Airflow) -> None:
     """Wait: Airflow allows one backfill of a DAG at a time, and closes it up to half a minute after its last run."""
 
     def open_backfills() -> list[dict[str, Any]]:
