@@ -30,8 +30,8 @@ def main() -> int:
     arguments = parser.parse_args()
     names = arguments.names or page.existing()
     if not arguments.names and not has_engine():
-        print("compose_stack is left out: no container engine answers", file=sys.stderr)
-        names.remove("compose_stack")
+        print("compose_stack and growth are left out: no container engine answers", file=sys.stderr)
+        names = [name for name in names if name not in {"compose_stack", "growth"}]
     sys.path.append(str(REPOSITORY / "plugins"))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "plugins")])
     passed = True

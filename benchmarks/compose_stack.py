@@ -81,10 +81,7 @@ def compare(repeats: int) -> list[Comparison]:
     with tempfile.TemporaryDirectory(prefix="spellbook-compose-") as scratch:
         folders = [Path(scratch, name) for name in ("official", "ours")]
         _write_official(os.environ.get("OFFICIAL_COMPOSE"), folders[0])
-        subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folders[1])], check=True)
-        for folder in folders:
-            (folder / "dags" / "bench.py").write_text(FILE, encoding="utf-8")
-            (folder / "dags" / "bench.py").chmod(0o644)
+        clone(folders[1])
         for folder, measured in zip(folders, (official, ours), strict=True):
             _measure(folder, measured, min(repeats, 3))
     return [
@@ -103,6 +100,11 @@ def compare(repeats: int) -> list[Comparison]:
         _row("triggers that failed, of 60", "triggers", "errors", ours, official, None, Goal(at_most=0)),
         *_memory(ours, official),
     ]
+
+
+def clone(folder: Path) -> None:
+    """Clone the last commit of this repository into a folder."""
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
 
 
 def has_engine() -> bool:
@@ -133,21 +135,41 @@ def _memory(ours: Measured, official: Measured) -> list[Comparison]:
 
 
 def _measure(folder: Path, measured: Measured, repeats: int) -> None:
-    with _running(folder, measured) as airflow:
-        expected = {CHAIN, MAPPED, *(f"bench_{number}" for number in range(DAGS))}
-        wait_for(lambda: expected <= set(airflow.dag_ids()), "the DAGs to be listed", progress=airflow.dag_ids)
-        _run(airflow, CHAIN)  # the first run pays for imports
+    with running(folder) as stack:
+        measured.start.append(stack.start_seconds)
+        time.sleep(IDLE_SECONDS)
+        measured.megabytes.append(stack.megabytes())
+        _run(stack.airflow, CHAIN)  # the first run pays for imports
         for _ in range(repeats):
-            measured.chain.append(_run(airflow, CHAIN))
-            measured.mapped.append(_run(airflow, MAPPED))
-            seconds, errors = _run_many(airflow)
+            measured.chain.append(_run(stack.airflow, CHAIN))
+            measured.mapped.append(_run(stack.airflow, MAPPED))
+            seconds, errors = run_many(stack.airflow)
             measured.many.append(seconds)
             measured.errors.append(errors)
 
 
+@dataclass(frozen=True)
+class Running:
+    """A Compose project that runs the DAGs of this benchmark; ``services`` maps its containers to their services."""
+
+    airflow: Airflow
+    services: dict[str, str]
+    start_seconds: float
+
+    def megabytes(self) -> dict[str, float]:
+        """Return what each service uses now, without page cache."""
+        command = ["docker", "stats", "--no-stream", "--format", "json", *self.services]
+        stats = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return {
+            self.services[item["Name"]]: _megabytes(item["MemUsage"]) for item in map(json.loads, stats.splitlines())
+        }
+
+
 @contextmanager
-def _running(folder: Path, measured: Measured) -> Iterator[Airflow]:
-    """Start the Compose project of a folder, measure it when it is idle, and remove it with its data at the end."""
+def running(folder: Path) -> Iterator[Running]:
+    """Start the Compose project of a folder with the DAGs, and remove it with its data at the end."""
+    (folder / "dags" / "bench.py").write_text(FILE, encoding="utf-8")
+    (folder / "dags" / "bench.py").chmod(0o644)
     port = free_port()
     own = {"AIRFLOW_UID": "50000", "PORT": str(port), "SPELLBOOK_PORT": str(port), "SPELLBOOK_IMAGE": "spellbook:bench"}
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SPELLBOOK_")} | own
@@ -163,22 +185,16 @@ def _running(folder: Path, measured: Measured) -> Iterator[Airflow]:
         compose("build", "--quiet")
         started_at = time.monotonic()
         compose("up", "--detach", "--wait")
-        measured.start.append(time.monotonic() - started_at)
-        time.sleep(IDLE_SECONDS)
+        seconds = time.monotonic() - started_at
         listed = map(json.loads, compose("ps", "--format", "json").splitlines())
-        measured.megabytes.append(_used({item["Name"]: item["Service"] for item in listed}))
         is_ours = (folder / "deploy").exists()
         login = ("admin", _secret(compose("run", "--rm", "cli", "credentials"))) if is_ours else OFFICIAL_LOGIN
-        yield Airflow(f"http://localhost:{port}", *login)
+        airflow = Airflow(f"http://localhost:{port}", *login)
+        expected = {CHAIN, MAPPED, *(f"bench_{number}" for number in range(DAGS))}
+        wait_for(lambda: expected <= set(airflow.dag_ids()), "the DAGs to be listed", progress=airflow.dag_ids)
+        yield Running(airflow, {item["Name"]: item["Service"] for item in listed}, seconds)
     finally:
         compose("down", "--volumes", "--timeout", "5")
-
-
-def _used(names: dict[str, str]) -> dict[str, float]:
-    """Return the megabytes of each service; ``names`` are those of the services by container."""
-    command = ["docker", "stats", "--no-stream", "--format", "json", *names]
-    stats = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {names[item["Name"]]: _megabytes(item["MemUsage"]) for item in map(json.loads, stats.splitlines())}
 
 
 def _megabytes(usage: str) -> float:
@@ -207,7 +223,7 @@ def _run(airflow: Airflow, dag_id: str) -> float:
     return _seconds(run["queued_at"], run["end_date"])
 
 
-def _run_many(airflow: Airflow) -> tuple[float, int]:
+def run_many(airflow: Airflow) -> tuple[float, int]:
     """Trigger 60 DAGs at once; return the seconds until the last has ended, and how many triggers failed."""
     errors = []
 

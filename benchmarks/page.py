@@ -27,6 +27,7 @@ MODULES = (
     "retail",
     "csv_files",
     "compose_stack",
+    "growth",
 )
 """In the order of the page; those of removed examples are missing."""
 HEAD = """\
