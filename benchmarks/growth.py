@@ -1,9 +1,8 @@
 """Memory of the Celery stack while it works.
 
-Our Compose file runs 60 DAGs at once each minute, for half an hour. A service's growth is the slope of a line
-through its memory of the last two thirds of that time (Theil and Sen's, which outliers don't bend): in the first, caches
-fill and workers import what they need. Memory is what its processes have allocated, without files that the kernel
-keeps.
+Our Compose file runs 60 DAGs at once each minute, for half an hour. Memory is what a service's processes have
+allocated, without files that the kernel keeps. Growth is the median slope between any two measurements in the last 20
+minutes (Theil–Sen); before, caches fill, and workers import what they need.
 """
 
 from __future__ import annotations
