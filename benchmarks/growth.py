@@ -2,7 +2,7 @@
 
 Our Compose file runs 60 DAGs at once each minute, for half an hour. Memory is what a service's processes have
 allocated, without files that the kernel keeps. Growth is the median slope between any two measurements in the last 20
-minutes (Theil–Sen); before, caches fill, and workers import what they need.
+minutes; before, caches fill, and workers import what they need.
 """
 
 from __future__ import annotations
