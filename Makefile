@@ -17,7 +17,7 @@ comma := ,
 export DAG DATE TO AS CONF JSON SOURCE FILE FROM KIND NAME OF RUN RUNS BUSY FAULTS SEED WAREHOUSE_URI
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 .venv/installed: requirements/dev.txt requirements/dbt.txt .ci/install .ci/uv.txt $(if $(PYTHON),interpreter)
 	@.ci/install
@@ -162,5 +162,5 @@ manifest: install ## update the dbt manifest after a change in include/dbt
 soak: install ## count how many of RUNS=50 cold starts of `make run` succeed; BUSY=4 busy programs run in parallel
 	@$(VENV) -m benchmarks.soak $${RUNS:+--runs "$$RUNS"} $${BUSY:+--busy "$$BUSY"}
 
-bench: install ## measure this repository beside what you would pick instead, and write docs/performance.md; OF=parse, gates, drift …
+bench: install ## compare this repository with the alternatives, and write docs/performance.md; OF=parse, gates, drift …
 	@$(VENV) -m benchmarks $${OF:-} $${REPEATS:+--repeats "$$REPEATS"}

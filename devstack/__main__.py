@@ -190,7 +190,11 @@ def _adopt(arguments: argparse.Namespace, console: Console) -> Exit:
         console.print(f"{arguments.file}: nothing could be replaced", markup=False)
     for finding in left:
         console.print(f"{arguments.file}, {finding}", markup=False, highlight=False)
-    console.print(f"left to do by hand: {len(left)}" if left else "nothing is left: `make run DAG=…`, then `make gate`")
+    console.print(
+        f"left to do by hand: {len(left)}"
+        if left
+        else "no other name is known to be gone: `make run DAG=…`, then `make gate`"
+    )
     return _exit(not left)
 
 
@@ -261,6 +265,9 @@ def _up(arguments: argparse.Namespace, console: Console) -> Exit:
         while True:
             state.last_used.touch()
             with state.lock():  # `make run` may be restarting Airflow after an edit
+                if not any(service.pid for service in stack.status()):
+                    console.print("stopped by `make down`")
+                    return Exit.OK
                 stack.require_running(stack.services)
             time.sleep(2)
     except Stopped as stopped:

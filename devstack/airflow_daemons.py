@@ -33,7 +33,8 @@ from include import settings
 LOG_LINES = 10
 WELCOME = (
     "This is the embedded stack. Its connections and variables come from the environment, so **Admin > Connections**"
-    " is empty. `make sql` shows the rows that DAGs load, and the report of `make run` says where its chart is."
+    " is empty. **Browse > Data health** and `make sql` show the rows that DAGs load, and the report of `make run` says"
+    " where its chart is."
 )
 SIGNAL_SECONDS = 5.0
 SIGNAL_ATTEMPTS = 12

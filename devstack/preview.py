@@ -9,6 +9,7 @@ from rich.console import Console
 
 from devstack.api import Airflow, RefusedError
 from devstack.errors import UsageError
+from devstack.trigger import has_schedule
 from include.core.warehouse.preview.model import RunPreview
 from include.core.warehouse.preview.terminal import show_load
 
@@ -16,11 +17,19 @@ CONF = {"preview": True}
 LOCAL = "file://"
 
 
-def require_preview(details: dict[str, Any]) -> None:
-    """Raise if a DAG, of which Airflow's API gives the details, has no preview."""
+def require_preview(details: dict[str, Any], *, scheduled: bool = False) -> None:
+    """Raise if a DAG, of which Airflow's API gives the details, has no preview, or none that writes nothing.
+
+    A paused DAG must be unpaused to run. Where schedules are on (``scheduled``), Airflow would start a run that loads.
+    """
     if "preview" not in (details["params"] or {}):
         raise UsageError(
             f"{details['dag_id']} has no preview: it loads no table, or its params lack PREVIEW of include/core/dag.py"
+        )
+    if scheduled and details["is_paused"] and has_schedule(details):
+        raise UsageError(
+            f"{details['dag_id']} is paused, and running its preview would start its schedule: unpause it in the UI, or"
+            " stop `make up` first"
         )
 
 

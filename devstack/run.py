@@ -21,7 +21,7 @@ from devstack.follow import follow
 from devstack.load import load
 from devstack.stack import Stack
 from devstack.stopwatch import Stopwatch
-from devstack.trigger import Kind, Request, check_period, start
+from devstack.trigger import Kind, Request, check_period, has_schedule, start
 from include import house_rules, settings
 
 Finished = Callable[[report.Outcome, bool], None]
@@ -61,7 +61,7 @@ def run(
             console.print(note, style="yellow", markup=False, highlight=False)
         is_preview = conf.get("preview") is True
         if is_preview:
-            preview.require_preview(details)
+            preview.require_preview(details, scheduled=stack.schedule)
         source = airflow.source(dag_id)
         others = [load(airflow, other, stack) for other in triggered(source)]
         sources = source + "".join(airflow.source(other["dag_id"]) for other in others)
@@ -78,7 +78,8 @@ def run(
         request = Request(dag_id, kind, first, last or first, conf)
         with ExitStack() as unpaused:
             for dag in (*others, details):
-                unpaused.enter_context(_unpaused(console, airflow, dag, keep=stack.schedule))
+                keep = stack.schedule and has_schedule(dag)
+                unpaused.enter_context(_unpaused(console, airflow, dag, keep=keep))
             run_ids = start(request, airflow, stack, details)
             console.print(f"[bold]{dag_id}[/] {kind} {_period(request)}: {airflow.url}/dags/{dag_id}/runs/{run_ids[0]}")
             if dag_id == report.PIPELINE:

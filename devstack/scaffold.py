@@ -42,23 +42,30 @@ def render(package: str, template: str, values: Mapping[str, object]) -> str:
     return environment.get_template(f"{template}.jinja").render(values)
 
 
-def require_new(name: str, files: Mapping[Path, bytes], root: Path) -> None:
-    """Check that no file exists, nor the domain's folders, and that no code uses the name for something else.
+def require_new(name: str, declared: str, files: Mapping[Path, bytes], root: Path) -> None:
+    """Check that no file exists, nor the domain's folders, and that no code uses what the domain declares.
 
-    A table, a module or a test of that name would be in the way, and `make remove-domain` couldn't tell them apart.
+    A module of the domain's name would be in the way, and `make remove-domain` couldn't tell the DAG or table
+    ``declared`` from others of that name.
 
     Raises:
-        UsageError: naming the first file that does.
+        UsageError: naming the first file that does, with its line.
     """
     for path in files:
         if path.exists() or (path.parent.name == name and path.parent.exists()):
             raise UsageError(f"{path.relative_to(root)}: it or its folder exists already; choose another NAME")
     if name.startswith("pg_"):
         raise UsageError(f"NAME={name}: PostgreSQL has its own tables with pg_; choose another NAME")
-    for folder in FOLDERS:
-        for path in sorted((root / folder).rglob("*.py")):
-            if path not in files and name in WORD.findall(path.read_text(encoding="utf-8", errors="replace")):
-                raise UsageError(f"NAME={name}: a word of {path.relative_to(root)}; choose another NAME")
+    for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.py") if path not in files):
+        if path.stem == name:
+            raise UsageError(f"NAME={name}: there is a module {path.relative_to(root)}; choose another NAME")
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if declared in WORD.findall(line):
+                raise UsageError(
+                    f"NAME={name}: {path.relative_to(root)}:{number} has the word {declared}, so that"
+                    " `make remove-domain` couldn't tell the two apart; choose another NAME, such as"
+                    f" my_{name}"
+                )
 
 
 def write(files: Mapping[Path, bytes]) -> list[Path]:

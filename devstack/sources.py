@@ -8,8 +8,9 @@ from pathlib import Path
 
 from devstack.api_page import ask
 from devstack.errors import StackError
+from devstack.state import State
 from include.core.errors import UpstreamError
-from include.core.sources.files import require_sources
+from include.core.sources.files import load_source, require_sources
 from include.core.sources.scaffold import (
     ROOT,
     SCHEMA,
@@ -38,7 +39,8 @@ def main() -> int:
         if arguments.command == "new":
             for path in _new(arguments):
                 print(path.relative_to(ROOT))
-            print(f"describe the rows in the first file, then: make fix, make run DAG=process_{arguments.name}_data")
+            print("check the YAML, and describe the rows in it")
+            print(f"then: make fix, make run DAG=process_{arguments.name}_data")
         elif arguments.command == "schema":
             (FOLDER / SCHEMA).write_text(schema_text(), encoding="utf-8")
         else:
@@ -52,7 +54,11 @@ def main() -> int:
 def _new(arguments: argparse.Namespace) -> list[Path]:
     """Write the files of a new source; return their paths."""
     if arguments.file:
-        return new_source_from(arguments.name, arguments.file)
+        paths = new_source_from(arguments.name, arguments.file)
+        if files := load_source(paths[0]).files:
+            inbox = State.open(for_use=False).root / "storage" / "inbox" / files.folder
+            print(f"files go to inbox/{files.folder}/{files.name} in object storage; for make run: {inbox}")
+        return paths
     if not arguments.url:
         return new_source(arguments.name)
     answer = ask(arguments.name, arguments.url)

@@ -18,6 +18,7 @@ Shown = tuple[list[str], list[tuple[Any, ...]]]
 """Names of columns, and rows."""
 
 SHOWN = 100
+HELP = "give one SELECT, and a schema where it isn't the warehouse's; `make sql` lists schemas and tables"
 WIDEST = 1_000_000
 TABLES = """
 SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -36,13 +37,13 @@ def show(console: Console, uri: str, query: str) -> None:
         with psycopg.connect(uri, options=OPTIONS) as connection:
             names, rows = _rows(connection, query) if query else _tables(connection)
     except psycopg.Error as error:
-        raise UsageError(f"QUERY: {str(error).strip()}") from error
+        raise UsageError(f"QUERY: {error.diag.message_primary or str(error).strip()}; {HELP}") from error
     shown = [["NULL" if value is None else str(value) for value in row] for row in rows]
     _print(console, names, shown[:SHOWN] if query else shown)
     if query and len(rows) > SHOWN:
         console.print(f"the first {SHOWN} rows; LIMIT and OFFSET show others")
     if not query:
-        console.print("make sql QUERY='SELECT * FROM weather_data' shows the rows of one")
+        console.print("make sql QUERY='SELECT * FROM weather_data' shows a table's rows")
 
 
 def _print(console: Console, names: list[str], rows: list[list[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -13,6 +14,7 @@ from devstack.errors import StackError, UsageError
 from devstack.stack import Stack
 from devstack.waiting import Activity, wait_for
 
+UNSCHEDULED = "None"  # what Airflow calls the schedule None
 ROUNDS = 6  # scheduler heartbeats to wait for; it checks assets many times between two of them
 
 
@@ -46,6 +48,11 @@ def check_period(kind: Kind, first: date | None, last: date | None) -> None:
         raise UsageError(f"TO={last} is before DATE={first}")
     if last > first and kind is not Kind.BACKFILL:
         raise UsageError(f"TO={last} needs AS=backfill; AS={kind} creates a single run")
+
+
+def has_schedule(details: Mapping[str, Any]) -> bool:
+    """Tell whether Airflow starts runs of a DAG by itself."""
+    return details["timetable_summary"] not in {None, UNSCHEDULED}
 
 
 def start(request: Request, airflow: Airflow, stack: Stack, details: dict[str, Any]) -> list[str]:

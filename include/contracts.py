@@ -25,6 +25,8 @@ def contract(source: str) -> FileContract:
     if source.endswith((SUFFIX, ".yml")) or "/" in source:
         return contract_of(load_source(Path(source)))
     known = contracts()
+    if source not in known and (invalid := FOLDER / f"{source}{SUFFIX}").is_file():
+        return contract_of(load_source(invalid))
     if source not in known:
         raise ConfigurationError(
             f"SOURCE={source!r} is neither the path of a source's YAML nor one of: {', '.join(sorted(known))}"

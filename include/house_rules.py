@@ -85,7 +85,11 @@ def tags(dag: DAG) -> Iterator[Problem]:
 def documentation(dag: DAG) -> Iterator[Problem]:
     """The DAG's purpose is clear to somebody who has never seen it."""
     if not documentation_of(dag):
-        yield Problem("no doc_md", "write the module's docstring and pass doc_md=__doc__", argument="doc_md")
+        yield Problem(
+            "no doc_md",
+            "write the module's docstring, with '## On failure' and what to do, and pass doc_md=__doc__",
+            argument="doc_md",
+        )
 
 
 def advice(dag: DAG) -> Iterator[Problem]:
@@ -141,13 +145,20 @@ def retries(dag: DAG) -> Iterator[Problem]:
 
 def timeouts(dag: DAG) -> Iterator[Problem]:
     """A task that hangs occupies its slot and blocks later runs of its DAG forever."""
-    if without := sorted(task.task_id for task in dag.tasks if task.execution_timeout is None):
+    if without := sorted(task.task_id for task in dag.tasks if _may_hang(task)):
         yield Problem(
             f"task {_listed(without)}: no execution_timeout",
             "omit it (airflow.cfg sets one) or pass a timedelta",
             task=without[0],
             argument="execution_timeout",
         )
+
+
+def _may_hang(task: Any) -> bool:
+    """Tell whether a task has no timeout; a mapped task that sets none gets the default when it is expanded."""
+    return task.execution_timeout is None and "execution_timeout" in getattr(
+        task, "partial_kwargs", ["execution_timeout"]
+    )
 
 
 def deadlines(dag: DAG) -> Iterator[Problem]:

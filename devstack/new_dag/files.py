@@ -33,7 +33,7 @@ def write(name: str, kind: str, root: Path = REPOSITORY) -> list[Path]:
         for template in templates
     }
     files[root / f"tests/unit/{name}/__init__.py"] = b""
-    scaffold.require_new(name, files, root)
+    scaffold.require_new(name, name, files, root)
     return scaffold.write(files)
 
 

@@ -37,14 +37,14 @@ def write(name: str, table: Table, content: bytes, root: Path = REPOSITORY) -> l
     """Write a model's files, and the list beside the other data; return the paths of what was written.
 
     Raises:
-        StackError: if the name is invalid or an everyday word, or a file exists; nothing is written.
+        StackError: if the name is invalid or taken, or a file exists; nothing is written.
     """
     scaffold.require_name(name)
     texts = _rendered(name, table)
     files = {root / path: texts[template].encode() for template, path in paths(name).items()}
     files[root / "tests/unit" / name / "__init__.py"] = b""
     files[root / "include/data" / name / f"{name}.csv"] = content
-    scaffold.require_new(name, files, root)
+    scaffold.require_new(name, f"{name}_model", files, root)
     readme = (root / DATA_README).read_text(encoding="utf-8")
     if name in re.findall(r"\w+", readme):
         raise StackError(

@@ -23,7 +23,7 @@ MOST_LEVELS = 30
 MINIMUM_ROWS = 100
 SEGMENT_LEVELS = range(2, 9)
 OUTCOMES = ((0, 1), (False, True), ("no", "yes"), ("n", "y"), ("false", "true"))
-IDENTIFIES = re.compile(r"(?i)(^|_|[a-z](?=I))(id|key|number|no)$")
+IDENTIFIES = re.compile(r"(^|_)(?i:id|key|number|no)$|[a-z](Id|ID|Key|Number|No)$")
 
 Kind = Literal["category", "integer", "number"]
 

@@ -38,6 +38,7 @@ def main() -> int:
         examples = [f"dags/{name}.py" for name in EXAMPLES]
     try:
         _require_commit(repository)
+        print("reading every DAG, and every file that names what goes …", flush=True)
         facts, broken = read_all()
         _require_valid(repository, broken)
         plan = Plan(names, facts, examples, repository)

@@ -111,7 +111,7 @@ LINES: dict[str, set[tuple[str, str]]] = {
         ("signal", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"),
     },
     "slow_code": {
-        ("cost", 'TOTAL = sum(number * number for number in range(3_000_000))'),
+        ("cost", "TOTAL = sum(number * number for number in range(3_000_000))"),
     },
     "spawned_at_import": {
         ("process", 'STATUS = ctypes.CDLL(None).system(b"true")'),

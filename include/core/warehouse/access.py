@@ -42,7 +42,7 @@ CHECK = """
 
 
 def require_access(session: Session, table: str) -> None:
-    """Check, with one query, that the session may load ``table``; missing tables aren't reported.
+    """Check, with one query, that the session may load ``table``; a table that doesn't exist passes.
 
     Raises:
         AccessError: naming what the role lacks, with the SQL that grants it.

@@ -83,7 +83,7 @@ def require_newest(
         """
         SELECT covered, format(
             'load_id %%s (%%s.%%s, %%s) published an answer of %%s UTC',
-            load_id, dag_id, task_id, run_id, date_trunc('second', requested_at AT TIME ZONE 'UTC')
+            load_id, dag_id, task_id, run_id, requested_at AT TIME ZONE 'UTC'
         )
         FROM load_log WHERE dataset = %s AND partition_key = %s AND requested_at > %s ORDER BY requested_at
         """,
@@ -93,7 +93,8 @@ def require_newest(
         return
     whole = any(covered is None for covered, _ in later)
     values = {value for covered, _ in later if isinstance(covered, list) for value in covered}
-    rows = f"{dataset}, partition {partition}: these rows were requested at {requested_at.astimezone(UTC):%F %T} UTC"
+    moment = requested_at.astimezone(UTC).replace(tzinfo=None)
+    rows = f"{dataset}, partition {partition}: these rows were requested at {moment} UTC"
     if whole or (expected is not None and values.issuperset(expected)):
         raise SupersededError(
             f"{rows}, but {later[-1][1]}: superseded, nothing was written. No action is needed; to load the partition"

@@ -63,7 +63,7 @@ class LoadResult:
     digest: str
 
     def require_complete(self) -> LoadResult:
-        """Return this result if the load was complete, or a preview, which says itself what is missing.
+        """Return this result if the load was complete, or a preview, which reports what is missing.
 
         Raises:
             IncompleteLoadError: naming dataset, partition and what is missing. The received rows are published.

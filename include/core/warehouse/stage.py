@@ -100,7 +100,7 @@ def _create_stage(session: Session, dataset: Dataset) -> None:
 def _copy_table(
     session: Session, dataset: Dataset, statement: sql.Composed, table: pa.Table, file: str | None
 ) -> Iterator[Rejected]:
-    """Copy validated rows, and yield those that the database refuses: it is searched for them by halves."""
+    """Copy validated rows, and yield those that the database refuses: the batch is bisected to find them."""
     if not table.num_rows:
         return
     content = pa.BufferOutputStream()

@@ -44,13 +44,13 @@ class State(StrEnum):
 
     FRESH = "fresh"
     LATE = "late"
-    NEVER = "never loaded"
+    NEVER = "never complete"
     UNWATCHED = "no expectation"
 
 
 @dataclass(frozen=True)
 class Health:
-    """How a dataset is.
+    """State of a dataset.
 
     Attributes:
         dataset: the dataset.

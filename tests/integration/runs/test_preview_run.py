@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date
 from typing import Any
 
@@ -98,3 +99,14 @@ def test_a_dag_has_a_preview_if_it_has_the_param() -> None:
     preview.require_preview({"dag_id": "a", "params": {"preview": {}}})
     with pytest.raises(StackError):
         preview.require_preview({"dag_id": "a", "params": None})
+
+
+@pytest.mark.parametrize(
+    ("paused", "scheduled", "summary", "refused"),
+    [(True, True, "0 6 * * *", True), (True, True, "None", False), (True, False, "0 6 * * *", False),
+     (False, True, "0 6 * * *", False)],
+)  # fmt: skip
+def test_a_preview_starts_no_schedule(paused: bool, scheduled: bool, summary: str, refused: bool) -> None:
+    details = {"dag_id": "a", "params": {"preview": {}}, "is_paused": paused, "timetable_summary": summary}
+    with pytest.raises(StackError, match="would start its schedule") if refused else nullcontext():
+        preview.require_preview(details, scheduled=scheduled)

@@ -14,6 +14,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from pendulum import datetime
 
 from devstack.state import REPOSITORY
+from include import house_rules
 from include.core.csv_files.dialect import CsvError
 from include.core.errors import (
     ConfigurationError,
@@ -100,6 +101,20 @@ def plain_dag() -> DAG:
     for operator in dag.tasks * 2:
         task_policy(operator)
     return dag
+
+
+def test_a_mapped_task_without_a_timeout_gets_the_default() -> None:
+    with DAG("mapped", schedule=None, start_date=datetime(2024, 1, 1)) as dag:
+
+        @task
+        def work(number: int) -> None:
+            """Nothing."""
+
+        work.expand(number=[1, 2])
+        work.override(task_id="endless", execution_timeout=None).expand(number=[1, 2])
+    mapped: Any = dag.get_task("work")
+    assert mapped.unmap({"op_kwargs": {"number": 1}}).execution_timeout
+    assert [problem.message for problem in house_rules.timeouts(dag)] == ["task endless: no execution_timeout"]
 
 
 def test_every_task_has_the_policy_unless_it_has_its_own() -> None:

@@ -23,11 +23,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devstack.state import REPOSITORY
+from include import contracts as contracts_module
 from include.command import main
 from include.contracts import contract, contracts
 from include.core.errors import ConfigurationError
 from include.core.formats.contract import FileContract
 from include.core.formats.judge import judge as judged
+from include.core.sources.errors import SourceError
 from include.core.warehouse.dataset import HIDDEN, Column, Dataset
 from include.core.warehouse.preview.model import Preview
 
@@ -301,6 +303,13 @@ def test_what_is_no_verdict_has_status_1(judge: Judge, tmp_path: Path) -> None:
         assert (status, message in error) == (1, True), (source, file, error)
     for options in ([], ["--source", "x"], ["--source", "x", "--file", good, "--date", "2024-02-30"], ["--colour"]):
         assert judge.run(*options)[0] == 1
+
+
+def test_a_source_that_is_invalid_is_found_by_its_name_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(contracts_module, "FOLDER", tmp_path)
+    (tmp_path / "orders.yaml").write_text("name: orders\ncolour: red\n")
+    with pytest.raises(SourceError, match=r"orders\.yaml:2: colour: unknown field"):
+        contract("orders")
 
 
 def test_a_contract_is_found_by_its_name() -> None:

@@ -18,7 +18,7 @@ from sklearn.datasets import load_breast_cancer
 
 from devstack.errors import StackError
 from devstack.new_model.files import write
-from devstack.new_model.table import inspect
+from devstack.new_model.table import IDENTIFIES, inspect
 from devstack.removal.repository import DATA_README
 from devstack.state import REPOSITORY
 from include import domains
@@ -91,6 +91,15 @@ def test_each_estimator_is_fitted_asked_and_stored(root: Path) -> None:
         answers = model.predict_proba(asked)[:, 1]
         assert ((answers >= 0) & (answers <= 1)).all(), name
         assert standalone.dump(model, spec.trusted_types), name
+
+
+@pytest.mark.parametrize(
+    ("name", "is_key"),
+    [("id", True), ("ID", True), ("customer_id", True), ("CustomerId", True), ("CustomerKey", True), ("paid", False),
+     ("Monkey", False), ("casino", False), ("OrderNo", True)],
+)  # fmt: skip
+def test_what_identifies_a_row_is_told_by_its_name(name: str, is_key: bool) -> None:
+    assert bool(IDENTIFIES.search(name)) is is_key
 
 
 def test_every_written_file_is_valid(root: Path) -> None:
