@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from devstack import models, own_settings, preview, run_document, sql, status
-from devstack.airflow2.adopt import adopt
+from devstack.adopt import adopt
 from devstack.api import Airflow
 from devstack.arguments import conf, day, kind
 from devstack.endings import ENDINGS, Stopped, ending, ignore_signals, stopped_by_signals

@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from devstack.airflow2.find import findings
 from devstack.airflow_daemons import log_of, record_of
 from devstack.api import Airflow
 from devstack.errors import FailedError, StackError, UsageError
@@ -39,9 +38,7 @@ def load(airflow: Airflow, dag_id: str, stack: Stack) -> dict[str, Any]:
     if errors:
         first, *others = errors
         more = f"\n{', '.join(f'dags/{other}' for other in others)}: failed to load too" if others else ""
-        old = "".join(f"\ndags/{first}, {finding}" for finding in findings(stack.dags / first))
-        advice = f"{old}\n`make adopt FILE=dags/{first}` replaces what it can." if old else ""
-        raise FailedError(f"dags/{first} failed to load:\n{own_frames(errors[first], stack.dags)}{more}{advice}")
+        raise FailedError(f"dags/{first} failed to load:\n{own_frames(errors[first], stack.dags)}{more}")
     parse(stack, _never_parsed(stack))  # so that all DAG ids are known
     names = airflow.dag_ids()
     similar = get_close_matches(dag_id, names, n=3, cutoff=0.5)

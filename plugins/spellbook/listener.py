@@ -1,5 +1,7 @@
 """Stores a pending alert when Airflow marks a run as failed, or when a DAG file fails to load; refuses harmful conf.
 
+It also has the DAG processor import files through :mod:`spellbook.importer`.
+
 In the scheduler, the alert is stored as a Variable in the transaction that ends the run, so neither exists without the
 other. The listener sends nothing, and accesses only Airflow's own database.
 
@@ -9,6 +11,7 @@ Airflow imports this module in every process: keep it free of heavy imports.
 from __future__ import annotations
 
 import logging
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,22 @@ if TYPE_CHECKING:
 BY_AIRFLOW = {"task_failure", "all_tasks_deadlocked", "timed_out"}  # other messages: a user marked the run
 
 log = logging.getLogger(__name__)
+
+
+@hookimpl
+def on_starting(component: object) -> None:
+    """Register the importer of DAG files in the DAG processor, the only component that loads Airflow's manager of them.
+
+    Airflow calls this before it creates the first parsing process, and before the component has a type.
+    """
+    if "airflow.dag_processing.manager" in sys.modules:
+        from airflow.dag_processing.importers import get_importer_registry
+        from airflow.jobs.job import Job
+
+        from spellbook.importer import AdvisingImporter
+
+        if isinstance(component, Job):
+            get_importer_registry().register(AdvisingImporter())
 
 
 @hookimpl

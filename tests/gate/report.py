@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devstack.airflow2.find import RULES, findings
 from devstack.catalogue.facts import Facts
+from include.core.airflow2.find import RULES, findings
 from tests.gate.canaries import Canary, as_environment, make_canaries
 from tests.gate.finding import Check, Finding, shown
 from tests.gate.launch import ROOT, Conditions, probe

@@ -193,6 +193,27 @@ def test_a_new_file_with_an_error_gives_that_error(make_run: Make, dag_file: Pat
         make_run("dropped_in")
 
 
+def test_the_import_error_of_an_airflow_2_file_names_what_to_write_instead(
+    make_run: Make, stack: Stack, dag_file: Path
+) -> None:
+    dag_file.write_text("""from airflow.operators.dummy import DummyOperator
+from airflow.sdk import DAG
+
+with DAG("dropped_in", schedule_interval=None):
+    DummyOperator(task_id="nothing")
+""")
+    with pytest.raises(StackError) as caught:
+        make_run("dropped_in")
+    airflow = Airflow.of(stack.state)
+    error = until(stack, lambda: airflow.import_errors().get("dropped_in.py"), "the import error")
+    assert error
+    for text in (str(caught.value), error["stack_trace"]):
+        assert "dags/dropped_in.py, line 4: `schedule_interval` is gone in Airflow 3: use `schedule` instead" in text
+        assert re.search(r"dags/dropped_in\.py, line 5: `.*DummyOperator` is gone .* use `EmptyOperator`", text)
+        assert "`make adopt FILE=dags/dropped_in.py` replaces what it can." in text
+        assert text.rstrip().endswith("No module named 'airflow.operators.dummy'")
+
+
 def test_pools_come_from_the_contract(stack: Stack) -> None:
     pools = {pool["name"]: pool["slots"] for pool in Airflow.of(stack.state).get("/pools")["pools"]}
     assert pools == {pool.name: pool.slots for pool in settings.POOLS}

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from airflow.sdk.definitions.context import Context
 
-from devstack.airflow2.adopt import adopt
-from devstack.airflow2.find import findings
-from devstack.airflow2.names import CONTEXT, MODULES
+from devstack.adopt import adopt
 from devstack.errors import StackError
+from include.core.airflow2.find import findings
+from include.core.airflow2.names import CONTEXT, MODULES
 
 OLD = '''"""Sales of a day."""
 from airflow import DAG

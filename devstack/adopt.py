@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from devstack.airflow2.find import Finding, context_keys, findings, removed_keywords, ruff, template_strings
-from devstack.airflow2.names import CONNECTIONS, IN_TEMPLATES, RENAMED
-from devstack.airflow2.templates import removed_variables, renamed
 from devstack.errors import UsageError
+from include.core.airflow2.find import Finding, context_keys, findings, removed_keywords, ruff, template_strings
+from include.core.airflow2.names import CONNECTIONS, IN_TEMPLATES, RENAMED
+from include.core.airflow2.templates import removed_variables, renamed
 
 RULES = "AIR301,AIR302,AIR311,AIR312"  # also what is deprecated
 WITHOUT_EFFECT = frozenset({"provide_context", "default_view", "orientation"})

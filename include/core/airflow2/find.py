@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from devstack.airflow2.names import ARGUMENTS, CONNECTIONS, CONTEXT, DAYS_AGO, MODULES, OF_RUNS, SQL_OPERATORS
-from devstack.airflow2.templates import removed_variables
+from include.core.airflow2.names import ARGUMENTS, CONNECTIONS, CONTEXT, DAYS_AGO, MODULES, OF_RUNS, SQL_OPERATORS
+from include.core.airflow2.templates import removed_variables
 
 RULES = "AIR301,AIR302"  # removed, or moved to a provider; what is only deprecated still runs
 REST = ARGUMENTS | CONTEXT | OF_RUNS | dict.fromkeys(CONNECTIONS, "use `conn_id`") | {"days_ago": DAYS_AGO}
@@ -47,6 +47,20 @@ def findings(file: Path) -> list[Finding]:
         return []
     found = {(each.line, each.removed): each for each in (*own_findings(tree), *_of_ruff(source))}
     return sorted(found.values())
+
+
+def advice(file: Path, shown: str) -> list[str]:
+    """Return the lines to show with the error of a file that failed to load; none if it uses nothing that is gone.
+
+    Args:
+        file: where it is.
+        shown: its path below the repository.
+
+    Raises:
+        OSError: if it can't be read.
+    """
+    lines = [f"{shown}, {finding}" for finding in findings(file)]
+    return [*lines, f"`make adopt FILE={shown}` replaces what it can."] if lines else []
 
 
 def own_findings(tree: ast.AST) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from jinja2 import TemplateError, nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 
-from devstack.airflow2.names import CONTEXT, IN_TEMPLATES, OF_RUNS
+from include.core.airflow2.names import CONTEXT, IN_TEMPLATES, OF_RUNS
 
 
 def removed_variables(template: str) -> list[str]:
