@@ -161,6 +161,14 @@ def airflow(state: State, upstream: Upstream, *, schedule: bool) -> dict[str, st
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(state.airflow_home / "logs"),
             "AIRFLOW__METRICS__STATSD_ON": "False",
+            "AIRFLOW__OPENLINEAGE__EXECUTION_TIMEOUT": "25",  # a file always answers, at times slowly
+            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
+                {
+                    "type": "transform",
+                    "transformer_class": "spellbook.lineage.WithoutData",
+                    "transport": {"type": "file", "log_file_path": str(state.lineage), "append": True},
+                }
+            ),
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",  # its server would listen on every interface
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
         }

@@ -58,7 +58,7 @@ class State:
                     f"{state.root} is not empty and not a state folder; `make clean` would delete its files. "
                     f"Set {STATE_VARIABLE} to a new folder."
                 )
-            for folder in (state.root, state.services, state.logs, state.airflow_home):
+            for folder in (state.root, state.services, state.logs, state.airflow_home, state.lineage.parent):
                 folder.mkdir(parents=True, exist_ok=True)
             (state.root / "lock").touch()
             state.make_private()
@@ -95,6 +95,11 @@ class State:
     def airflow_home(self) -> Path:
         """``AIRFLOW_HOME`` of the embedded Airflow."""
         return self.root / "airflow"
+
+    @property
+    def lineage(self) -> Path:
+        """File with a line of JSON for each OpenLineage event."""
+        return self.root / "lineage" / "events.jsonl"
 
     @property
     def last_used(self) -> Path:
@@ -175,7 +180,7 @@ class State:
         Processes of the stack write without access for others (:func:`devstack.process.spawn`).
         """
         self.root.chmod(self.root.stat().st_mode & 0o711)
-        for folder in (self.services, self.logs, self.airflow_home):
+        for folder in (self.services, self.logs, self.airflow_home, self.lineage.parent):
             folder.chmod(0o700)
 
     def _remember(self, file: str, key: str, make: Callable[[Collection[Any]], Any]) -> Any:
