@@ -21,7 +21,7 @@ import pyarrow.csv as arrow_csv
 from include.core.csv_files.dialect import SAMPLE_LINES, CsvError, Dialect, detect
 from include.core.csv_files.fetch import as_text, head
 from include.core.warehouse.dataset import HIDDEN, Rejected, Violation
-from include.core.warehouse.json_row import JsonRow
+from include.core.warehouse.json_row import JsonRow, json_texts
 from include.core.warehouse.validation.batch import Batch, Number
 from include.core.warehouse.validation.expressions import NUMBER
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 LONGEST_FIELD = 1024 * 1024
 LONGEST_ROW = 8 * LONGEST_FIELD
-BLOCK = 4 * LONGEST_FIELD
+BLOCK = 2 * LONGEST_FIELD
 IS_NUMBER = re.compile(NUMBER)
 QUOTE, LINE_FEED, RETURN = b'"\n\r'
 
@@ -218,8 +218,8 @@ class _Table:
     def _is_simple(self, content: bytes) -> bool:
         """Return whether all line ends are equal, and each quote starts or ends a whole field."""
         characters = np.frombuffer(b"\n" + content + b"\n", np.uint8)
-        if returns := content.count(b"\r"):
-            line_feeds = content.count(b"\n")
+        if b"\r" in content:  # the search is many times faster than counting
+            returns, line_feeds = content.count(b"\r"), content.count(b"\n")
             if returns != line_feeds or returns != content.count(b"\r\n"):
                 return False
         quotes = np.flatnonzero(characters == QUOTE)
@@ -232,21 +232,24 @@ class _Table:
         )
 
     def _batch(self, lines: pa.Array[Any], cells: Mapping[str, pa.Array[Any]], malformed: Sequence[Rejected]) -> Batch:
-        def show(positions: Sequence[int]) -> Iterator[JsonRow]:
-            places = pa.array(positions, pa.int64())
+        def texts(places: pa.Array[Any]) -> pa.Array[Any]:
             shown = {
                 self.header[self.positions[column]]: values.take(places)
                 for column, values in cells.items()
                 if column not in self.personal
             }
             hidden = {heading: HIDDEN for heading in self.header if heading not in shown}
-            return JsonRow.of(hidden, shown | {"line": lines.take(places)})
+            return json_texts(hidden, shown | {"line": lines.take(places)})
+
+        def show(positions: Sequence[int]) -> Iterator[JsonRow]:
+            rows: Any = texts(pa.array(positions, pa.int64())).to_pylist()
+            return map(JsonRow, rows)
 
         def received(column: str, positions: Sequence[int]) -> Iterator[str]:
             texts: Any = cells[column].take(pa.array(positions, pa.int64())).to_pylist()
             return (Number(text) if IS_NUMBER.fullmatch(text) else text for text in texts)
 
-        return Batch(lines, cells, show, received, malformed=malformed)
+        return Batch(lines, cells, show, received, malformed=malformed, texts=texts)
 
 
 def _longest(cells: Any) -> int:

@@ -20,6 +20,11 @@ class Content(NamedTuple):
     rows: int
     digest: str
 
+    @classmethod
+    def of(cls, rows: object, total: object) -> Content:
+        """Return the content that :func:`aggregates` found."""
+        return cls(int(str(rows)), f"{rows}-{int(str(total)) % 2**BITS:0{BITS // 4}x}")
+
 
 def table_digest(session: Session, dataset: Dataset, partition: Partition = None) -> str:
     """Return the digest of the published rows, see :func:`content`.
@@ -53,10 +58,14 @@ def content(session: Session, dataset: Dataset, table: str, condition: sql.Compo
         table: a table with these columns.
         condition: which rows are read.
     """
+    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(aggregates(dataset), sql.Identifier(table), condition)
+    return Content.of(*session.execute(query).fetchone() or (0, 0))
+
+
+def aggregates(dataset: Dataset) -> sql.Composed:
+    """Return the two aggregates of which :meth:`Content.of` makes the content of the rows that are read."""
     # record_send gives all values of the row; hashing the row itself would add up the hashes of its columns, which
-    # stay the same when two rows swap values.
-    query = sql.SQL(
-        "SELECT count(*), coalesce(sum(hash_record_extended(ROW(record_send(ROW({}))), 0)), 0) FROM {} WHERE {}"
-    ).format(sql.SQL(", ").join(map(sql.Identifier, dataset.column_names)), sql.Identifier(table), condition)
-    [rows, total] = session.execute(query).fetchone() or (0, 0)
-    return Content(int(str(rows)), f"{rows}-{int(str(total)) % 2**BITS:0{BITS // 4}x}")
+    # stay the same when two rows swap values, and leave out the signs of numerics.
+    return sql.SQL("count(*), coalesce(sum(hash_record_extended(ROW(record_send(ROW({}))), 0)), 0)").format(
+        sql.SQL(", ").join(map(sql.Identifier, dataset.column_names))
+    )

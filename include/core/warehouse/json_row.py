@@ -51,24 +51,38 @@ class JsonRow(Mapping[str, Any]):
             self._parsed = json.loads(self.text)
         return self._parsed
 
-    @classmethod
-    def of(cls, constants: Mapping[str, str], columns: Mapping[str, pa.Array[Any]]) -> Iterator[JsonRow]:
-        """Yield the rows of columns of texts or whole numbers, none of them NULL, and the same constants in each."""
-        start = "{"
-        parts: list[Any] = []
-        for name, value in constants.items():
-            start += f"{_quoted(name)}: {_quoted(value)}, "
-        for name, values in columns.items():
-            is_text = pa.types.is_string(values.type)
-            quote = '"' if is_text else ""
-            parts += [f"{start}{_quoted(name)}: {quote}", _escaped(values) if is_text else values.cast(pa.string())]
-            start = f"{quote}, "
-        texts: Any = pc.binary_join_element_wise(*parts, f"{start.removesuffix(', ')}}}", "")
-        yield from map(cls, texts.to_pylist())
-
     def after(self, name: str, value: str) -> JsonRow:
         """Return the row with another value, unless it has one of that name."""
-        return JsonRow(f"{{{_quoted(name)}: {_quoted(value)}, {self.text[1:]}")
+        return JsonRow(_start({name: value}) + self.text[1:])
+
+
+def json_texts(constants: Mapping[str, str], columns: Mapping[str, pa.Array[Any]]) -> pa.Array[Any]:
+    """Return the texts of rows with the same constants, and columns of texts or whole numbers that aren't NULL."""
+    start = _start(constants)
+    parts: list[Any] = []
+    for name, values in columns.items():
+        is_text = pa.types.is_string(values.type)
+        quote = '"' if is_text else ""
+        parts += [f"{start}{_quoted(name)}: {quote}", _escaped(values) if is_text else values.cast(pa.string())]
+        start = f"{quote}, "
+    texts: pa.Array[Any] = pc.binary_join_element_wise(*parts, f"{start.removesuffix(', ')}}}", "")
+    return texts
+
+
+def starting_with(constants: Mapping[str, str], texts: pa.Array[Any]) -> pa.Array[Any]:
+    """Return the texts of rows that have other values too, unless they have some of these names."""
+    changed: pa.Array[Any] = pc.binary_replace_slice(texts, 0, 1, _start(constants))
+    return changed
+
+
+def contains(texts: pa.Array[Any], character: str) -> bool:
+    """Return whether any of the texts may contain an ASCII character; it is much faster than to look at each."""
+    content = texts.buffers()[-1]
+    return content is not None and character.encode() in content.to_pybytes()
+
+
+def _start(constants: Mapping[str, str]) -> str:
+    return "{" + "".join(f"{_quoted(name)}: {_quoted(value)}, " for name, value in constants.items())
 
 
 def _quoted(text: str) -> str:
@@ -81,5 +95,5 @@ def _escaped(texts: pa.Array[Any]) -> pa.Array[Any]:
     if content and (np.frombuffer(memoryview(content), np.uint8) < FIRST_PRINTABLE).any():
         return pa.array([_quoted(str(text))[1:-1] for text in texts.to_pylist()], pa.string())
     for plain, escaped in ESCAPES:
-        texts = pc.replace_substring(texts, plain, escaped)
+        texts = pc.replace_substring(texts, plain, escaped) if contains(texts, plain) else texts
     return texts

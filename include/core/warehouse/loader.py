@@ -11,12 +11,13 @@ from include.core.warehouse import guards
 from include.core.warehouse.anomalies.compare import compare
 from include.core.warehouse.audit import audit
 from include.core.warehouse.dataset import Dataset, Partition, Rejected
+from include.core.warehouse.digest import Content, content, in_partition
 from include.core.warehouse.errors import IncompleteLoadError, LoadError
 from include.core.warehouse.preview.load import preview_load
-from include.core.warehouse.publish import publish
+from include.core.warehouse.publish import Published, publish
 from include.core.warehouse.quarantine import RejectedRows, quarantine
 from include.core.warehouse.schema import create_table, exists
-from include.core.warehouse.stage import Rows, copy_rows
+from include.core.warehouse.stage import Rows, analyze, copy_rows
 from include.core.warehouse.together import reject_split_groups
 
 if TYPE_CHECKING:
@@ -155,7 +156,11 @@ def load(
             raise LoadError(_rejection_message(dataset, label, rows_in, refused, tolerance))
         split, lost = reject_split_groups(session, dataset, refused)
         refused.add(split)
-        audit(session, dataset, label, rows_in, expected, expected_rows)
+        condition = in_partition(dataset, label)
+        before = Content(0, "") if is_preview else content(session, dataset, dataset.name, condition)
+        is_same = audit(session, dataset, label, rows_in, expected, expected_rows, before)
+        if is_preview or dataset.partition is not None or (before.rows and not is_same):
+            analyze(session, dataset)
         missing = _missing(session, dataset, expected)
         complete = not missing and (expected is not None or is_tolerated)
         load_id = _number(session, sql.SQL("SELECT nextval(pg_get_serial_sequence('load_log', 'load_id'))"))
@@ -175,7 +180,11 @@ def load(
             )
             attempt.previews.append(preview)
             return _previewed(preview)
-        published = publish(session, dataset, load_id, label, removes=complete and replace)
+        published = (
+            Published(before.rows, 0, 0, before.digest)
+            if is_same
+            else publish(session, dataset, load_id, label, before, removes=complete and replace)
+        )
         covered = None if expected is None else sorted(set(expected) - set(missing))
         quarantined = quarantine(session, dataset.name, label, attempt, load_id, refused)
         result = LoadResult(

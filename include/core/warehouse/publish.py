@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from include.core.warehouse.dataset import LINEAGE
-from include.core.warehouse.digest import content, in_partition
+from include.core.warehouse.digest import Content, content, in_partition
 from include.core.warehouse.errors import LoadError
 from include.core.warehouse.stage import refusal
 
@@ -41,23 +41,23 @@ class Published(NamedTuple):
     digest: str
 
 
-def publish(session: Session, dataset: Dataset, load_id: int, label: str, *, removes: bool) -> Published:
-    """Insert or update the staged rows that differ from the published ones; nothing is written if none does.
+def publish(
+    session: Session, dataset: Dataset, load_id: int, label: str, before: Content, *, removes: bool
+) -> Published:
+    """Insert or update the staged rows that differ from the published ones.
 
     Args:
         session: session with the stage.
         dataset: what is loaded.
         load_id: of the load.
         label: the partition, as text.
+        before: content of the published partition.
         removes: whether rows of the partition that aren't staged are removed.
 
     Raises:
         LoadError: if the table refuses them, such as by a foreign key or a trigger that somebody added.
     """
     condition = in_partition(dataset, label)
-    before = content(session, dataset, dataset.name, condition)
-    if before.rows and before == content(session, dataset, "stage"):
-        return Published(before.rows, 0, 0, before.digest)
     changed = _merge(session, dataset, load_id, label, is_empty=not before.rows)
     removed = _remove_others(session, dataset, condition) if before.rows and removes else 0
     after = content(session, dataset, dataset.name, condition)

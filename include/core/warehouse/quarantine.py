@@ -6,15 +6,19 @@ import json
 import math
 import tempfile
 from itertools import islice
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import pyarrow.compute as pc
 from psycopg import sql
 
-from include.core.warehouse.json_row import PLAIN, JsonRow
+from include.core.warehouse.json_row import PLAIN, JsonRow, contains
 from include.core.warehouse.storable import is_storable, storable_text
+from include.core.warehouse.validation.rejections import Rejections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    import pyarrow as pa
 
     from include.core.warehouse.attempt import Attempt
     from include.core.warehouse.connect import Session
@@ -25,6 +29,7 @@ KEPT = 100
 TOGETHER = 1000
 BLOCK = 1024 * 1024
 NUL = r"\u0000"
+ESCAPES = (("\\", r"\\"), ("\t", r"\t"), ("\n", r"\n"), ("\r", r"\r"))
 
 
 class RejectedRows:
@@ -52,8 +57,17 @@ class RejectedRows:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, rejected: Iterable[Rejected]) -> None:
+    def add(self, rejected: Iterable[Rejected] | Rejections) -> None:
         """Keep rows, in the form in which quarantine stores them."""
+        if isinstance(rejected, Rejections) and (texts := rejected.texts()) is not None:
+            self.first += islice(rejected, KEPT - len(self.first))
+            self._count += len(rejected)
+            self.without_group += len(rejected)
+            for rows, reasons in texts:
+                parts: list[Any] = [_all_copied(rows), "\t", _all_copied(reasons), "\n"]
+                lines: Any = pc.binary_join_element_wise(*parts, "")
+                self._file.write(lines.buffers()[-1][: pc.sum(pc.binary_length(lines)).as_py()])
+            return
         items = iter(rejected)
         while some := list(islice(items, TOGETHER)):
             self.first += some[: KEPT - len(self.first)]
@@ -95,7 +109,16 @@ def quarantine(
 
 def _copied(text: str) -> str:
     """Return a value in ``COPY``'s text format."""
-    return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
+    for plain, escaped in ESCAPES:
+        text = text.replace(plain, escaped)
+    return text
+
+
+def _all_copied(texts: pa.Array[Any]) -> pa.Array[Any]:
+    """Return values in ``COPY``'s text format."""
+    for plain, escaped in ESCAPES:
+        texts = pc.replace_substring(texts, plain, escaped) if contains(texts, plain) else texts
+    return texts
 
 
 def storable_json(row: Mapping[str, object]) -> str:

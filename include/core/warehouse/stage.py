@@ -83,9 +83,12 @@ def copy_rows(session: Session, dataset: Dataset, partition: str, rows: Rows, re
         received = _copy_rows(
             session, dataset, partition, statement, chain([first], cast("Iterator[Row | Rejected]", items)), rejected
         )
-    # The planner assumes few keys otherwise.
-    session.execute(sql.SQL("ANALYZE stage ({})").format(sql.SQL(", ").join(map(sql.Identifier, dataset.key))))
     return received
+
+
+def analyze(session: Session, dataset: Dataset) -> None:
+    """Collect statistics of the staged keys, so that joins with them are planned for more than a few."""
+    session.execute(sql.SQL("ANALYZE stage ({})").format(sql.SQL(", ").join(map(sql.Identifier, dataset.key))))
 
 
 def _create_stage(session: Session, dataset: Dataset) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.core.warehouse import guards, loader, publish, quarantine
+from include.core.warehouse import audit, guards, loader, publish, quarantine
 from tests.integration.warehouse.mutation import mutate
 
 if TYPE_CHECKING:
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
     Load = Callable[..., LoadResult]
 
-BEFORE = "before = content(session, dataset, dataset.name, "
-CALLED = {guards: ("lock", "fence", "require_newest"), publish: ("publish",), quarantine: ("quarantine",)}
+BEFORE = "content(session, dataset, dataset.name, "
+CALLED = {
+    audit: ("audit",),
+    guards: ("lock", "fence", "require_newest"),
+    publish: ("publish",),
+    quarantine: ("quarantine",),
+}
 """What the loader calls of each module."""
 GUARDS: dict[str, tuple[ModuleType, str, str]] = {
     "lock": (
@@ -29,12 +34,13 @@ GUARDS: dict[str, tuple[ModuleType, str, str]] = {
     ),
     "fence": (guards, "WHERE (fence.run_started, fence.try_number) <= (excluded.run_started, excluded.try_number)", ""),
     "newest": (guards, "partition_key = %s AND requested_at > %s", "partition_key = %s AND requested_at < %s"),
-    "merge": (publish, f"{BEFORE}condition)", f"{BEFORE}sql.SQL('false'))"),
+    "merge": (loader, f"{BEFORE}condition)", f"{BEFORE}sql.SQL('false'))"),
+    "comparison": (audit, "total) == published", "total) != published"),
     "key of the merge": (publish, "for name in dataset.key]", "for name in dataset.key[:1]]"),
-    "audit": (loader, "audit(session, dataset, label, rows_in, expected, expected_rows)", "pass"),
-    "removal": (loader, "label, removes=complete and replace", "label, removes=False"),
+    "audit": (loader, "audit(session, dataset, label, rows_in, expected, expected_rows, before)", "False"),
+    "removal": (loader, "before, removes=complete and replace", "before, removes=False"),
     "partition of the removal": (publish, "condition, _same_key(dataset)", "sql.SQL('true'), _same_key(dataset)"),
-    "completeness": (loader, "label, removes=complete and replace", "label, removes=replace"),
+    "completeness": (loader, "before, removes=complete and replace", "before, removes=replace"),
     "quarantine": (
         loader,
         "quarantine(session, dataset.name, label, attempt, load_id, refused)",

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.core.warehouse.json_row import JsonRow
+from include.core.warehouse.json_row import JsonRow, json_texts
 from include.core.warehouse.quarantine import storable_json
 
 TEXT = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from('\\"\0\t\n\r\x1f\x7f{}, :')))
@@ -18,7 +18,8 @@ TEXT = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from('\\"\0\t\
 def test_rows_are_those_that_are_written_one_by_one(hidden: dict[str, str], name: str, texts: list[str]) -> None:
     lines: pa.Array[Any] = pa.array(range(len(texts)), pa.int64())
     columns: dict[str, pa.Array[Any]] = {name: pa.array(texts, pa.string()), "line": lines}
-    for line, (row, text) in enumerate(zip(JsonRow.of(hidden, columns), texts, strict=True)):
+    rows = [JsonRow(str(text)) for text in json_texts(hidden, columns).to_pylist()]
+    for line, (row, text) in enumerate(zip(rows, texts, strict=True)):
         expected = {"file": "a\ud83d\\b", **hidden, name: text, "line": line}
         stored = row.after("file", "a\ud83d\\b")
         assert stored == json.loads(storable_json(expected))
@@ -26,6 +27,6 @@ def test_rows_are_those_that_are_written_one_by_one(hidden: dict[str, str], name
 
 
 def test_a_row_is_parsed_once() -> None:
-    [row] = JsonRow.of({}, {"line": pa.array([7], pa.int64())})
+    row = JsonRow('{"line": 7}')
     assert row["line"] == 7
     assert row.parsed() is row.parsed()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.core.warehouse.dataset import Rejected
+    from include.core.warehouse.validation.rejections import Rejections
 
 LINE = "line of the row"  # no column's name has a blank
 SHOWN = 60
@@ -31,6 +32,8 @@ class Batch:
         received: returns the values of a column, which doesn't hold personal data, as they were received at some
             positions.
         malformed: rows that have no values, such as one with too few fields.
+        texts: returns the rows that ``show`` returns as JSON texts; ``None`` if not all of them can be written so. Then
+            the received values of equal cells are equal.
     """
 
     lines: pa.Array[Any]
@@ -39,25 +42,7 @@ class Batch:
     received: Callable[[str, Sequence[int]], Iterable[object]]
     kinds: Mapping[str, pa.Array[Any]] = field(default_factory=dict)
     malformed: Sequence[Rejected] = ()
-
-
-@dataclass(frozen=True)
-class Described:
-    """Rejected rows that each iteration describes anew, so that only a few are in memory at once.
-
-    Attributes:
-        count: how many there are.
-        describe: yields them.
-    """
-
-    count: int
-    describe: Callable[[], Iterator[Rejected]]
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[Rejected]:
-        return self.describe()
+    texts: Callable[[pa.Array[Any]], pa.Array[Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +57,7 @@ class Judged:
     """
 
     accepted: pa.Table
-    rejected: Sequence[Rejected] | Described
+    rejected: Sequence[Rejected] | Rejections
     file: str | None = None
 
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from functools import reduce
-from heapq import merge
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.core.dates import local_day, utc_range
-from include.core.warehouse.dataset import LONGEST_KEY, Ambiguous, Rejected, Violation
-from include.core.warehouse.validation.batch import LINE, SHOWN, Described, Judged, shown
+from include.core.warehouse.dataset import LONGEST_KEY, Ambiguous, Violation
+from include.core.warehouse.validation.batch import LINE, Judged
 from include.core.warehouse.validation.expressions import (
-    MISSING,
     Names,
     column_expressions,
     literal,
@@ -36,18 +32,17 @@ from include.core.warehouse.validation.functions import (
     problem_of,
     whole,
 )
+from include.core.warehouse.validation.rejections import Rejections, RowRule, as_sent
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
-    from include.core.warehouse.dataset import Column, Dataset, Partition, Type
+    from include.core.warehouse.dataset import Dataset, Partition, Type
     from include.core.warehouse.rules import ColumnRule
     from include.core.warehouse.validation.batch import Batch
+    from include.core.warehouse.validation.rejections import Row
 
-Row = Mapping[str, Any]
 MEMORY, THREADS, DISK = "128MB", 2, "20GB"
-DESCRIBED = 5000  # rejected rows at once
-
 
 ARROW: dict[Type, pa.DataType] = {
     "text": pa.string(),
@@ -66,20 +61,6 @@ def accepted_schema(dataset: Dataset) -> pa.Schema:
     return pa.schema([(LINE, pa.int64()), *((column.name, ARROW[column.type]) for column in dataset.columns)])
 
 
-class RowRule(NamedTuple):
-    """A rule of the whole row.
-
-    Attributes:
-        condition: true for a row that breaks it.
-        describe: returns the violation by a row's values, and the received one of the column.
-        column: whose received value is needed.
-    """
-
-    condition: str
-    describe: Callable[[Row, object], Violation]
-    column: str | None = None
-
-
 @contextmanager
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an empty DuckDB in memory, which reaches no network, and no file but its own temporary ones."""
@@ -95,6 +76,17 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect(config=settings) as connection:
             connection.execute("SET enable_external_access = false")  # last: it locks the other settings
             yield connection
+
+
+class _Received:
+    """What a prepared query reads: the table at the time of its execution."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        table: Any = self.table
+        return table.__arrow_c_stream__(requested_schema)
 
 
 class Judge:
@@ -133,36 +125,34 @@ class Judge:
         compared = {column for rule in dataset.column_rules for column in rule.columns}
         self.compared = {*compared, *filter(None, [dataset.day_column])}
         self.schema = accepted_schema(dataset)
-        self.query = ""
+        self.received: _Received | None = None
         self._add_functions()
 
     def __call__(self, batch: Batch) -> Judged:
         """Judge the rows of a batch; the rejected ones are in the order of their lines."""
         if not len(batch.lines):
             return Judged(self.schema.empty_table(), batch.malformed)
-        self.query = self.query or self._compile(batch)
         table = pa.table(
             {LINE: batch.lines}
             | {f"raw {column}": self._raw(column, cells) for column, cells in batch.cells.items()}
             | {f"kind {column}": kinds for column, kinds in batch.kinds.items()}
         )
-        self.connection.register("received", table)
-        result: Any = self.connection.sql(self.query)
+        if self.received is None:
+            self.received = _Received(table)
+            self.connection.register("received", self.received)
+            self.connection.execute(f"PREPARE judged AS {self._compile(batch)}")
+        self.received.table = table
+        result: Any = self.connection.sql("EXECUTE judged")
         judged: pa.Table = result.to_arrow_table()
         accepted = judged.select([LINE, *self.dataset.column_names]).cast(self.schema)
         problems = judged.select(range(accepted.num_columns, judged.num_columns))
         is_bad: Any = reduce(pc.or_, map(pc.is_valid, problems.columns))
         if not batch.malformed and not pc.any(is_bad).as_py():
             return Judged(accepted, ())
-        positions = pc.indices_nonzero(is_bad)
-
-        def describe() -> Iterator[Rejected]:
-            slices = (positions[start : start + DESCRIBED] for start in range(0, len(positions), DESCRIBED))
-            described = chain.from_iterable(self._rejected(batch, accepted, problems, part) for part in slices)
-            return merge(batch.malformed, described, key=_line) if batch.malformed else described
-
-        rejected = Described(len(batch.malformed) + len(positions), describe)
-        return Judged(accepted.filter(pc.invert(is_bad)), rejected)
+        rejections = Rejections(
+            self.dataset, self.row_rules, self.compared, batch, accepted, problems, pc.indices_nonzero(is_bad)
+        )
+        return Judged(accepted.filter(pc.invert(is_bad)), rejections)
 
     def _raw(self, column: str, cells: pa.Array[Any]) -> pa.Array[Any]:
         return cells if self.dataset.column(column).type == "text" else pc.utf8_trim_whitespace(cells)
@@ -213,7 +203,7 @@ class Judge:
 
         def describe(row: Row, received: object) -> Violation:
             message = f"{day_column}: {rule}, not on {local_day(row[day_column], zone)}"
-            return Violation(day_column, rule, _as_sent(received), message)
+            return Violation(day_column, rule, as_sent(received), message)
 
         return RowRule(condition, describe, day_column)
 
@@ -225,32 +215,6 @@ class Judge:
             return Violation(rule.left, rule.text, values)
 
         return RowRule(rule_expression(rule, self.dataset), describe)
-
-    def _rejected(
-        self, batch: Batch, values: pa.Table, problems: pa.Table, positions: pa.Array[Any]
-    ) -> Iterator[Rejected]:
-        """Yield the rows at some positions, each with the rules that it breaks."""
-        places = positions.to_numpy().tolist()
-        violations: dict[int, list[Violation]] = {place: [] for place in places}
-        groups: list[tuple[str, ...] | None] = [None] * len(places)
-
-        def received(column: str | None, at: Sequence[int]) -> Iterable[object]:
-            return [None] * len(at) if column is None or not at else batch.received(column, at)
-
-        for column in self.dataset.columns:
-            found = _present(problems, f"problem {column.name}", positions)
-            its = received(None if column.pii else column.name, [*found])
-            for (place, rule), value in zip(found.items(), its, strict=True):
-                violations[place].append(violation_of(column, rule, value))
-        for index, row_rule in enumerate(self.row_rules):
-            at = [*_present(problems, f"rule {index}", positions)]
-            rows = values.select([LINE, *sorted(self.compared)]).take(pa.array(at, pa.int64())).to_pylist()
-            for place, values_of_row, value in zip(at, rows, received(row_rule.column, at), strict=True):
-                violations[place].append(row_rule.describe(values_of_row, value))
-        if self.dataset.together:
-            groups = list(map(self.dataset.group, values.select(self.dataset.together).take(positions).to_pylist()))
-        for place, row, group in zip(places, batch.show(places), groups, strict=True):
-            yield Rejected.of(row, *violations[place], group=group)
 
     def _add_functions(self) -> None:
         """Make the functions of :mod:`~include.core.warehouse.validation.functions` known to the queries."""
@@ -276,29 +240,3 @@ def _key_rule(columns: Collection[str]) -> RowRule:
     violation = Violation(", ".join(columns), f"must take at most {LONGEST_KEY} bytes, as a key")
     size = " + ".join(f"strlen(CAST({name(column)} AS VARCHAR))" for column in columns)
     return RowRule(f"{size} > {LONGEST_KEY}", lambda *_: violation)
-
-
-def _present(problems: pa.Table, column: str, positions: pa.Array[Any]) -> dict[int, Any]:
-    """Return the problems of a column by position, among some positions."""
-    if column not in problems.column_names or problems[column].null_count == problems.num_rows:
-        return {}
-    found = problems[column].take(positions)
-    places: Any = pc.filter(positions, pc.is_valid(found))
-    return dict(zip(places.to_pylist(), found.drop_null().to_pylist(), strict=True))
-
-
-def violation_of(column: Column, rule: str, value: object) -> Violation:
-    """Return the violation of a received value: as it was received, and in the message as :func:`shown` shows it."""
-    if column.pii or rule == MISSING:
-        return Violation(column.name, rule)
-    message = f"{column.name}: {rule} (got {shown(value)})"
-    return Violation(column.name, rule, _as_sent(value), message)
-
-
-def _as_sent(value: object) -> str:
-    return value[:SHOWN] if isinstance(value, str) else shown(value)
-
-
-def _line(rejected: Rejected) -> int:
-    line = rejected.row["line"]
-    return line if isinstance(line, int) else 0

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.core.ahead import ahead
-from include.core.warehouse.dataset import Rejected
-from include.core.warehouse.json_row import JsonRow
-from include.core.warehouse.validation.batch import LINE, Described, Judged
+from include.core.warehouse.validation.batch import LINE, Judged
 from include.core.warehouse.validation.duplicates import Duplicates
 from include.core.warehouse.validation.engine import Judge, database
+from include.core.warehouse.validation.rejections import Rejections, of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from include.core.warehouse.dataset import Dataset, Partition
     from include.core.warehouse.validation.batch import Reader
@@ -50,14 +48,10 @@ def validated(
             parts = map(judge, ahead(rows))
         for part in parts:
             if file is not None:
-                part = Judged(part.accepted, Described(len(part.rejected), partial(_of, file, part.rejected)), file)
+                found = part.rejected
+                named = found.of_file(file) if isinstance(found, Rejections) else [*of_file(file, found)]
+                part = Judged(part.accepted, named, file)
             yield part
-
-
-def _of(file: str, rejected: Iterable[Rejected]) -> Iterator[Rejected]:
-    for item in rejected:
-        row = item.row.after("file", file) if isinstance(item.row, JsonRow) else {"file": file, **item.row}
-        yield Rejected(row, *item[1:])
 
 
 def _without_duplicates(rows: Reader, judge: Judge, duplicates: Duplicates) -> Iterator[Judged]:
