@@ -5,6 +5,7 @@ The example that has a model is removed first: the new one needs nothing of it.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,6 +78,15 @@ def test_a_new_model_is_served_watched_and_removed(clone: Path, tmp_path_factory
         assert f"DriftError: {NAME}, {today}: version 1: " in found
         assert "version 1: segment large, mean_texture, mean 2" in found
         assert "segment small" not in found
+
+        broken = clone / "include/domains/broken_one"
+        broken.mkdir()
+        (broken / "__init__.py").touch()
+        (broken / "spec.py").write_text("import no_such_module\n")
+        found = " ".join(run(clone, *watch, good=False).split())
+        shutil.rmtree(broken)
+        assert "SpecError: include.domains.broken_one.spec can't be imported: ModuleNotFoundError" in found
+        assert f"DriftError: {NAME}, {today}: version 1: " in found
     finally:
         run(clone, *MODULE, "devstack", "clean")
 
