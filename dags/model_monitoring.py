@@ -36,6 +36,7 @@ from pendulum import datetime
 from include.core.dag import PREVIEW, day_param, publication, run_day, storage_root, warehouse_uri
 from include.core.tags import Tag
 
+MODEL = "{{ report.split('/')[-2] }}"  # its report is in a folder of its own
 CHOICE = {
     "model": Param(None, type=["null", "string"], maxLength=100, description="Watch this model alone; null: all."),
     "acknowledge": Param(
@@ -81,7 +82,6 @@ def model_monitoring() -> None:
         from include.core.ml.tracking import Server
         from include.models import SPECS
 
-        context["model"] = model
         run, uri, spec = context["dag_run"], warehouse_uri(postgres_conn_id), SPECS.named(model)
         return pipeline.compare(
             spec,
@@ -96,23 +96,22 @@ def model_monitoring() -> None:
     @task(
         pool="database_access",
         outlets=[Asset("model_drift"), Asset("model_daily")],
-        map_index_template="{{ model }}",
+        map_index_template=MODEL,
     )
-    def keep_history(model: str, report: str, postgres_conn_id: str, **context: Any) -> str:
+    def keep_history(report: str, postgres_conn_id: str, **context: Any) -> str:
         """Load the results of the checks; return the report's URL."""
         from include.core.ml.drift import pipeline
 
-        context["model"] = model
         with publication(context) as attempt:
             pipeline.load_report(ObjectStoragePath(report), warehouse_uri(postgres_conn_id), attempt)
         return report
 
-    @task(map_index_template="{{ model }}")
-    def alert(model: str, report: str, postgres_conn_id: str, **context: Any) -> None:
+    @task(map_index_template=MODEL)
+    def alert(report: str, postgres_conn_id: str, **context: Any) -> None:
         """Fail, and so raise an alert, if there are alarms that weren't acknowledged."""
         from include.core.ml.drift import pipeline
 
-        context["model"], params = model, context["params"]
+        params = context["params"]
         pipeline.alert(
             ObjectStoragePath(report), warehouse_uri(postgres_conn_id), params["acknowledge"], params["only"]
         )
@@ -120,8 +119,9 @@ def model_monitoring() -> None:
     @task_group(prefix_group_id=False)
     def watch(model: str) -> None:
         """Watch a model."""
-        report = compare_day(model, "mlflow_default", "postgres_default")
-        alert(model, keep_history(model, report, "postgres_default"), "postgres_default")
+        report = compare_day(model=model, mlflow_conn_id="mlflow_default", postgres_conn_id="postgres_default")
+        kept = keep_history(report=report, postgres_conn_id="postgres_default")
+        alert(report=kept, postgres_conn_id="postgres_default")
 
     watch.expand(model=list_models())
 
