@@ -74,7 +74,9 @@ def _model(stack: Stack, name: str) -> tuple[ModelSpec, Registry]:
     from include.core.ml.tracking import Server
     from include.models import SPECS
 
-    spec = choose(SPECS, name)
+    if name in SPECS.broken:
+        raise UsageError(SPECS.broken[name])
+    spec = choose(list(SPECS.valid.values()), name)
     server = Server(local_url(stack.state, "mlflow"), PIPELINE, stack.state.secret(f"mlflow-{PIPELINE}"))
     return spec, Registry(server, spec.name, lambda: stack.warehouse_uri)
 

@@ -67,6 +67,11 @@ def missing(airflow: Airflow, folder: Path, dag_id: str) -> list[Asset]:
             return sorted(unpublished, key=lambda asset: asset.name)
 
 
+def unpublished(airflow: Airflow, name: str) -> list[Asset]:
+    """Return the asset of this name if it was never published."""
+    return [asset for asset in assets(airflow) if asset.name == name and not asset.published]
+
+
 def assets(airflow: Airflow) -> list[Asset]:
     """Return every asset but those with a watcher: the triggerer publishes them, and they stand for no data."""
     return [Asset.of(content) for content in airflow.assets() if not content["watchers"]]

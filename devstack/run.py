@@ -102,14 +102,18 @@ def _publish_inputs(
     console: Console, stack: Stack, airflow: Airflow, dag_ids: tuple[str, ...], day: date, finished: Finished
 ) -> bool:
     """Publish what the last of the DAGs reads, if it never was published; return whether that succeeded."""
-    for asset in needs.missing(airflow, stack.dags, dag_ids[-1]):
+    missing = needs.missing(airflow, stack.dags, dag_ids[-1])
+    sample = traffic.sample() if traffic.ASSET in {asset.name for asset in missing} else None
+    if sample:
+        missing = [*needs.unpublished(airflow, sample.MODEL), *missing]
+    for asset in missing:
         reason = f"{dag_ids[-1]} reads {asset.name}, which was never published"
         if producer := min(asset.producers.difference(dag_ids), default=None):
             console.print(f"{reason}: running {producer} first")
             conf = needs.SMALL.get(producer, {})
             if not run(console, stack, producer, Kind.MANUAL, day, None, conf, dag_ids, finished):
                 return False
-        elif asset.name == traffic.ASSET:
+        elif sample and asset.name == traffic.ASSET:
             stack.ensure(("mlflow", "model_server"))
             console.print(f"{reason}: {traffic.replay(local_url(stack.state, 'model_server'), airflow, day)}")
     return True

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 import requests
@@ -208,11 +209,19 @@ def declare(state: State, airflow: Mapping[str, str], *, durable: bool = True) -
                 start_model_server,
                 http("model_server", "/health"),
                 state.logs / "model_server.log",
-                fingerprint=json.dumps(dict.fromkeys(models, "served") | {"warehouse": digest(warehouse.encode())}),
+                fingerprint=json.dumps(
+                    {name: _code(name) for name in models} | {"warehouse": digest(warehouse.encode())}
+                ),
                 needs=("postgres",),
             ),
         )
     return {service.name: service for service in services}
+
+
+def _code(module: str) -> str:
+    """Return a digest of the code of a module's package, which the model server has loaded."""
+    folder = Path(import_module(module.rpartition(".")[0]).__path__[0])
+    return digest(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py"))))
 
 
 def _is_listening(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""Every model that is served, collected from the domains.
+"""Every model that is served and watched, collected from the domains.
 
 A domain declares its own as a constant in ``include/domains/<domain>/spec.py``.
 """
@@ -6,7 +6,6 @@ A domain declares its own as a constant in ``include/domains/<domain>/spec.py``.
 from __future__ import annotations
 
 from include import domains
-from include.core.collect import collect_constants, import_modules
-from include.core.ml.spec import ModelSpec
+from include.core.ml.specs import collect_specs
 
-SPECS = collect_constants(ModelSpec, import_modules(domains, "spec"))
+SPECS = collect_specs(domains)

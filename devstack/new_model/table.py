@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 from pydantic import BaseModel
 
+from include.core.ml.drift.summary import WHOLE
 from include.core.ml.errors import DataError
 from include.core.ml.spec import Thresholds
 from include.core.ml.tables import read_csv
@@ -242,11 +243,12 @@ def _segment(texts: pd.DataFrame, columns: Sequence[Column], wanted: str) -> str
     allowed = {
         header: texts[header].nunique()
         for header in categories
-        if texts[header].nunique() in SEGMENT_LEVELS and smallest[header] >= rows
+        if texts[header].nunique() in SEGMENT_LEVELS and smallest[header] >= rows and WHOLE not in set(texts[header])
     }
     if wanted and wanted not in allowed:
         raise DataError(
             f"SEGMENT={wanted}: allowed: {', '.join(map(repr, allowed)) or 'none'}, the columns of"
-            f" {SEGMENT_LEVELS.start} to {SEGMENT_LEVELS.stop - 1} texts with at least {rows} rows each"
+            f" {SEGMENT_LEVELS.start} to {SEGMENT_LEVELS.stop - 1} texts with at least {rows} rows each, none of them"
+            f" {WHOLE!r}, which stands for the whole"
         )
     return categories[wanted or min(allowed, key=lambda header: allowed[header])] if allowed else ""

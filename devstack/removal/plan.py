@@ -17,7 +17,6 @@ from devstack.removal.gone import Removed
 from devstack.removal.repository import Repository, module_of
 from include.core import settings as core
 from include.core.collect import collect_constants
-from include.core.ml.drift import datasets as drift
 from include.core.settings import Connection, EnvironmentKey, Pool, Queue
 from include.core.warehouse.dataset import Dataset
 
@@ -183,10 +182,10 @@ class Plan:
         return folders - {parent.as_posix() for path in set(self._files) - self.paths for parent in Path(path).parents}
 
     def _removed_assets(self) -> set[str]:
-        """Return the assets that no DAG publishes any more; a table of the platform's own stays declared."""
+        """Return the assets that no DAG publishes any more."""
         assets = {asset for dag in self.dags if dag.dag_id in self.dag_ids for asset in dag.assets_out}
         kept = {asset for dag in self.dags if dag.dag_id not in self.dag_ids for asset in dag.assets_out}
-        return assets - kept - {dataset.name for dataset in collect_constants(Dataset, [drift])}
+        return assets - kept
 
     def _read_assets(self) -> Iterator[tuple[str, str]]:
         """Yield the domains whose DAGs read an asset that would lose its producer, and the reason."""

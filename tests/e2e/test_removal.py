@@ -47,7 +47,8 @@ def test_without_a_domain(clone: Path, name: str) -> None:
 def test_the_skeleton_passes(clone: Path) -> None:
     remove(clone, "--skeleton")
     remaining = {path.stem for path in (clone / "dags").glob("*.py")}
-    assert {"my_first_spell", "weather_data_pipeline", "process_source_data"} <= remaining
+    assert {"my_first_spell", "weather_data_pipeline", "process_source_data", "model_monitoring"} <= remaining
+    assert "\n  model-server:\n" in (clone / "deploy/compose/profiles.yaml").read_text(), "new models need it"
     require_green(clone, ("tests/unit",))
     run(clone, sys.executable, "-m", "devstack.sources", "new", "orders")
     run(clone, sys.executable, "-m", "devstack.catalogue")

@@ -9,6 +9,10 @@ class NoChampionError(MissingInputError):
     """No version of the registered model is champion."""
 
 
+class SpecError(PermanentError):
+    """There is no such model, or the module with its specification can't be imported."""
+
+
 class DataError(PermanentError, ValueError):
     """The training data is invalid."""
 

@@ -185,6 +185,9 @@ def _load_rules(dataset: Dataset, partition: str, expected: Collection[str] | No
             f"{dataset.partition} is {partition}",
             sql.SQL("{} <> {}").format(sql.Identifier(dataset.partition), sql.Literal(partition)),
         )
+    if dataset.only is not None:
+        name, value = dataset.only
+        yield Rule(f"{name} is {value}", sql.SQL("{} <> {}").format(sql.Identifier(name), sql.Literal(value)))
     if dataset.complete_by is not None and expected is not None:
         yield Rule(
             f"{dataset.complete_by} is one of those expected: {', '.join(sorted(expected))}",

@@ -160,6 +160,8 @@ class Dataset:
         calendar: the partitions that must exist, if the partition is a date; missing ones are reported.
         history: how each load is compared with the earlier ones.
         chart: columns that are drawn on the dataset's page in Airflow; ``None`` for no chart.
+        only: a key column of text and its value, such as a model's name, if a load concerns only the partition's rows
+            that have it, and the others are loaded on their own; ``None`` for all.
 
     Raises:
         ValueError: if the declaration contradicts itself; the message names the dataset and the column.
@@ -180,6 +182,7 @@ class Dataset:
     duplicates: Duplicates = "refuse"
     history: History = field(default_factory=History)
     chart: Chart | None = None
+    only: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         names = self.column_names
@@ -237,6 +240,8 @@ class Dataset:
 
         if self.chart is not None:
             self._check_chart(self.chart)
+        if self.only and (self.only[0] not in self.key or self.column(self.only[0]).type != "text"):
+            self._refuse(f"only names {self.only[0]!r}, which isn't a text in the key {self.key}")
 
     def _check_chart(self, chart: Chart) -> None:
         axes = {"x": (chart.x, NUMBERS | DAY_TYPES), "y": (chart.y, NUMBERS), "series": (chart.series, frozenset())}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from include.core.warehouse.dataset import Dataset, Partition
 
 BITS = 64
-ALL = sql.SQL("true")
+ALL, EQUAL = sql.SQL("true"), sql.SQL("{} = {}")
 
 
 class Content(NamedTuple):
@@ -39,10 +39,13 @@ def table_digest(session: Session, dataset: Dataset, partition: Partition = None
 
 
 def in_partition(dataset: Dataset, label: str | None) -> sql.Composable:
-    """Return the condition of a partition's rows; of all rows without a label or a partition column."""
-    if label is None or dataset.partition is None:
-        return ALL
-    return sql.SQL("{} = {}").format(sql.Identifier(dataset.partition), sql.Literal(label))
+    """Return the condition of a partition's rows that a load is about; of any partition's without a label or column."""
+    conditions: list[sql.Composable] = [ALL]
+    if label is not None and dataset.partition is not None:
+        conditions.append(EQUAL.format(sql.Identifier(dataset.partition), sql.Literal(label)))
+    if dataset.only is not None:
+        conditions.append(EQUAL.format(sql.Identifier(dataset.only[0]), sql.Literal(dataset.only[1])))
+    return sql.SQL(" AND ").join(conditions)
 
 
 def content(session: Session, dataset: Dataset, table: str, condition: sql.Composable = ALL) -> Content:

@@ -68,7 +68,7 @@ def require_newest(
         dataset: name of the dataset.
         partition: the partition, as text.
         requested_at: when the source was asked; ``None`` if that is unknown, which passes.
-        expected: the expected values that the load covers, ``None`` for the whole partition.
+        expected: the values that the load covers, ``None`` for the whole partition.
 
     Raises:
         SupersededError: if later ones cover everything that is expected.

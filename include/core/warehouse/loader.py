@@ -137,6 +137,7 @@ def load(
     if session.info.transaction_status != pq.TransactionStatus.IDLE:
         raise ValueError("load() needs a transaction of its own; commit or roll back the session's open one first")
     is_preview = attempt.previews is not None
+    covers = [dataset.only[1]] if dataset.only else expected
     with session.transaction(force_rollback=is_preview):
         create_table(session, dataset)
     with RejectedRows() as refused, session.transaction(force_rollback=is_preview):
@@ -147,7 +148,7 @@ def load(
             session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
             guards.lock(session, dataset.name, label)
             guards.fence(session, dataset.name, label, attempt)
-            guards.require_newest(session, dataset.name, label, requested_at, expected)
+            guards.require_newest(session, dataset.name, label, requested_at, covers)
         refused.add(rejected)
         rows_in = len(refused)
         rows_in += copy_rows(session, dataset, label, rows, refused)
@@ -185,7 +186,7 @@ def load(
             if is_same
             else publish(session, dataset, load_id, label, before, removes=complete and replace)
         )
-        covered = None if expected is None else sorted(set(expected) - set(missing))
+        covered = None if covers is None else sorted(set(covers) - set(missing))
         quarantined = quarantine(session, dataset.name, label, attempt, load_id, refused)
         result = LoadResult(
             dataset=dataset.name,

@@ -14,8 +14,9 @@ import pytest
 import requests
 from upath import UPath
 
-from include.core.ml.drift import pipeline
+from include.core.ml.drift import late, pipeline
 from include.core.ml.drift.checks import Limits
+from include.core.ml.drift.datasets import MODEL_DAILY
 from include.core.ml.drift.pipeline import Report
 from include.core.ml.errors import AcknowledgementError, DriftError
 from include.core.ml.registry import Registry
@@ -157,6 +158,21 @@ def test_a_shift_in_one_segment_is_detected_by_the_next_run(serving: Serving, wa
     assert len(rows(serving, "SELECT 1 FROM model_drift")) == len(report.drift)
 
 
+def test_each_model_has_rows_of_its_own_in_a_day(serving: Serving, judge: Callable[..., UPath]) -> None:
+    serving.server.predict(traffic(1))
+    file = judge(today())
+    report = Report.model_validate_json(file.read_bytes())
+    for found in (*report.drift, *report.daily[today()]):
+        found["model"] = "other"
+    other = file.with_name("other.json")
+    other.write_text(report.model_copy(update={"model": "other"}).model_dump_json())
+    pipeline.load_report(other, serving.warehouse, ATTEMPT)
+    judge(today())
+    counts = "SELECT count(*) FROM {} GROUP BY model ORDER BY model"
+    for table, count in (("model_drift", len(report.drift)), ("model_daily", len(report.daily[today()]))):
+        assert rows(serving, counts.format(table)) == [(count,)] * 2
+
+
 def test_wrong_predictions_for_one_segment_are_detected(serving: Serving, watch: Callable[[], Report]) -> None:
     serving.server.predict(traffic(2))
     assert "differ from" not in texts(watch())
@@ -218,6 +234,20 @@ def test_outcomes_that_arrive_later_judge_their_day_again(serving: Serving, watc
     assert texts(watch()) == ""
     assert rows(serving, accuracies) == [(400, 1.0, False)]
     assert rows(serving, "SELECT count(*) FROM model_drift") == drift
+
+
+def test_another_models_load_hides_no_late_outcome(serving: Serving, registry: Registry, tmp_path: Path) -> None:
+    earlier = dt.datetime.now(dt.UTC) - dt.timedelta(days=20)
+    send_outcomes(serving, serving.server.replay(traffic(5)[:30], earlier)["predictions"], right=True)
+    wait(lambda: serving.server.health()["log_waiting"] == 0)
+    with psycopg.connect(serving.warehouse) as connection:
+        connection.execute("UPDATE outcomes SET arrived_at = arrived_at - interval '1 hour'")
+    day, read_at = earlier.date(), dt.datetime.now(dt.UTC)
+    other = Report(model="other", date=day, read_at=read_at, replayed=0, drift=[], daily={day: []}, alarms=[], notes=[])
+    file = UPath(tmp_path / "other.json")
+    file.write_text(other.model_dump_json())
+    pipeline.load_report(file, serving.warehouse, ATTEMPT)
+    assert late.changed(serving.warehouse, registry.name, MODEL_DAILY, today()) == [day]
 
 
 def test_answers_that_cannot_be_judged_are_named_and_the_others_are_judged(

@@ -24,6 +24,7 @@ from devstack.state import REPOSITORY
 from include import domains
 from include.core.ml import standalone
 from include.core.ml.corners import corners
+from include.core.ml.drift.summary import Features
 from include.core.ml.errors import DataError
 from include.core.ml.serving.rows import strict
 
@@ -100,6 +101,26 @@ def test_each_estimator_is_fitted_asked_and_stored(root: Path) -> None:
 )  # fmt: skip
 def test_what_identifies_a_row_is_told_by_its_name(name: str, is_key: bool) -> None:
     assert bool(IDENTIFIES.search(name)) is is_key
+
+
+def test_columns_and_values_with_names_of_the_drift_checks_are_watched(root: Path) -> None:
+    table = tumours().rename(columns={"mean radius": "prediction", "size": "segment"})
+    table["segment"] = table["segment"].replace({"small": "other", "middle": "all"})
+    table["region"] = np.where(table.index % 2 == 0, "north", "south")
+    with pytest.raises(DataError, match="none of them 'all', which stands for the whole"):
+        inspect(csv(table), "malignant", "segment")
+    spec = spec_of(root, table)
+    rows = importlib.import_module("include.domains.tumour.rows").ROWS.read(csv(table))[spec.columns]
+    features = Features.of(spec, rows)
+    assert len(set(features.names)) == len(features.names)
+    assert features.segments == ("north", "south")
+    means = dict(zip(features.names, features.values(rows, np.full(len(rows), 0.25)).mean(axis=0), strict=True))
+    assert means["prediction"] == pytest.approx(rows["prediction"].mean())
+    assert (means["prediction (of the model)"], means["segment (of the model)=north"]) == (0.25, 285 / 569)
+    assert means["segment=other"] == pytest.approx(rows["segment"].eq("other").mean())
+    assert means["segment=other (of the model)"] == 0
+    shares = features.names[-features.shares :]
+    assert all(name.startswith(("region=", "segment (of the model)=")) for name in shares)
 
 
 def test_every_written_file_is_valid(root: Path) -> None:

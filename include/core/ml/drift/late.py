@@ -21,7 +21,8 @@ CHANGED = """
     INNER JOIN outcomes USING (prediction_id)
     LEFT JOIN (
         SELECT partition_key, max(coalesce(requested_at, started_at)) AS judged_at
-        FROM load_log WHERE dataset = %(dataset)s GROUP BY partition_key
+        FROM load_log WHERE dataset = %(dataset)s AND (covered IS NULL OR %(model)s = ANY(covered))
+        GROUP BY partition_key
     ) AS judged ON partition_key = (served_at AT TIME ZONE 'UTC')::date::text
     WHERE model_name = %(model)s AND purpose IN ('live', 'replay')
         AND served_at >= %(first)s::timestamp AT TIME ZONE 'UTC' AND served_at < %(day)s::timestamp AT TIME ZONE 'UTC'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from include.core.ml.drift.checks import Limits
     from include.core.ml.registry import Registry
     from include.core.ml.spec import ModelSpec
+    from include.core.ml.specs import Specs
     from include.core.storage import File
     from include.core.warehouse.attempt import Attempt
 
@@ -60,6 +61,21 @@ class Report(BaseModel):
     notes: list[str]
 
 
+def chosen(specs: Specs, name: str | None, *, acknowledges: bool) -> list[str]:
+    """Return the models to watch: ``name``, or all, with those whose spec can't be imported.
+
+    Raises:
+        SpecError: if there is no such model.
+        AcknowledgementError: if alarms are to be acknowledged, but not of which of several models.
+    """
+    if name:
+        specs.named(name)
+        return [name]
+    if acknowledges and len(specs.names) > 1:
+        raise AcknowledgementError(f"param acknowledge: name the model in param model: {', '.join(specs.names)}")
+    return specs.names
+
+
 def compare(
     spec: ModelSpec, registry: Registry, uri: str, root: File, date: dt.date, run_id: str, limits: Limits
 ) -> str:
@@ -68,7 +84,8 @@ def compare(
     Earlier days whose outcomes have arrived since they were judged are judged again. A plot of each version that
     drifted is stored beside the report.
     """
-    folder = root / MONITORING.folder / f"day={date.isoformat()}" / file_name(run_id)
+    run_folder = root / MONITORING.folder / f"day={date.isoformat()}" / file_name(run_id)
+    folder = run_folder / file_name(registry.name)
     read_at = dt.datetime.now(dt.UTC)
     judge = Judge(spec, registry, uri, limits, acknowledged(uri, registry.name))
     days = served(spec, uri, registry.name, date)
@@ -120,7 +137,7 @@ def _add(report: Report, date: dt.date, version: int, result: Judgement) -> None
 
 
 def load_report(report: File, uri: str, attempt: Attempt) -> None:
-    """Load the report's rows into ``model_drift`` and ``model_daily``, replacing the days that were judged."""
+    """Load the report's rows into ``model_drift`` and ``model_daily``, replacing the model's of the days judged."""
     content = Report.model_validate_json(report.read_bytes())
     loads = [
         (MODEL_DRIFT, content.date, content.drift),
@@ -130,7 +147,7 @@ def load_report(report: File, uri: str, attempt: Attempt) -> None:
         load_each(
             lambda item: load(
                 session,
-                item[0],
+                replace(item[0], only=("model", content.model)),
                 partition=item[1],
                 rows=[{"psi": None} | row | {"day": item[1]} for row in item[2]] if item[0] is MODEL_DRIFT else item[2],
                 attempt=attempt,
@@ -170,7 +187,7 @@ def alert(report: File, uri: str, reason: str | None = None, only: Sequence[str]
     if raised:
         more = f" (and {len(raised) - SHOWN} more: {report})" if len(raised) > SHOWN else ""
         sample = f" ({content.replayed} replayed predictions)" if content.replayed else ""
-        raise DriftError(f"{content.date}{sample}: {'; '.join(map(str, raised[:SHOWN]))}{more}")
+        raise DriftError(f"{content.model}, {content.date}{sample}: {'; '.join(map(str, raised[:SHOWN]))}{more}")
 
 
 def _volume(date: dt.date, count: int, usual: float | None) -> list[Alarm]:

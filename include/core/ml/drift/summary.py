@@ -14,6 +14,8 @@ import numpy as np
 from include.core.ml.drift.statistics import independent
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -37,7 +39,7 @@ class Features:
         shares: how many of them, from the last, are shares of segments or of levels that a segment implies, such as
             a sex: they are compared overall only.
         segments: segments of the training rows.
-        levels: the common levels of each category.
+        levels: the common levels of each category, and at last the common segments.
         ranges: minimum and maximum of the training rows.
         independent: effective number of independent features.
     """
@@ -54,20 +56,20 @@ class Features:
     @classmethod
     def of(cls, spec: ModelSpec, reference: pd.DataFrame) -> Features:
         """Return the features of a model that was trained on the ``reference`` rows."""
-        watched, derived = spec.watched, spec.derive(reference)
-        derived[SEGMENT] = spec.segment(reference)
-        implied = [name for name in watched.categories if derived.groupby(SEGMENT)[name].nunique().max() == 1]
+        watched, derived, segments = spec.watched, spec.derive(reference), spec.segment(reference)
+        implied = [name for name in watched.categories if derived[name].groupby(segments).nunique().max() == 1]
         within = [name for name in watched.categories if name not in implied]
-        levels = {name: _common(derived[name]) for name in (*within, *implied, SEGMENT)}
-        numbers = (*watched.numbers, PREDICTION)
+        levels = {name: _common(derived[name]) for name in (*within, *implied)}
+        levels[_distinct(SEGMENT, watched.categories)] = _common(segments)
+        numbers = (*watched.numbers, _distinct(PREDICTION, watched.numbers))
         flags = [f"{MISSING}{name}" for name in watched.nullable] + [f"{OUT_OF_RANGE}{name}" for name in watched.ranged]
-        rates = [f"{name}={level}" for name, common in levels.items() for level in (*common, OTHER)]
+        rates = [f"{name}={level}" for name, common in levels.items() for level in (*common, _distinct(OTHER, common))]
         features = cls(
             spec,
             (*numbers, *flags, *rates),
             len(numbers),
-            sum(len(levels[name]) + 1 for name in (*implied, SEGMENT)),
-            tuple(sorted(set(derived[SEGMENT]))),
+            sum(len(common) + 1 for common in [*levels.values()][len(within) :]),
+            tuple(sorted(set(segments))),
             levels,
             {name: (float(reference[name].min()), float(reference[name].max())) for name in watched.ranged},
         )
@@ -77,13 +79,14 @@ class Features:
     def values(self, rows: pd.DataFrame, probabilities: Floats) -> Floats:
         """Return the values of each feature, rows x features; NaN where a number is missing."""
         watched, derived = self.spec.watched, self.spec.derive(rows)
-        derived[SEGMENT] = self.spec.segment(rows)
         columns = [derived[name].to_numpy(np.float64) for name in watched.numbers]
         columns.append(probabilities)
         columns += [rows[name].isna().to_numpy() for name in watched.nullable]
         columns += [(rows[name].lt(low) | rows[name].gt(high)).to_numpy() for name, (low, high) in self.ranges.items()]
-        for name, common in self.levels.items():
-            column = derived[name].astype(str).to_numpy()
+        *categories, _ = self.levels
+        texts = [*(derived[name] for name in categories), self.spec.segment(rows)]
+        for text, common in zip(texts, self.levels.values(), strict=True):
+            column = text.astype(str).to_numpy()
             columns += [column == level for level in common]
             columns.append(~np.isin(column, common))
         return np.column_stack(columns).astype(np.float64)
@@ -106,6 +109,11 @@ class Summary:
     mean: Floats
     sd: Floats
     skewness: Floats
+
+
+def _distinct(name: str, taken: Collection[str]) -> str:
+    """Return the name of a feature that isn't among those that the model's own columns have."""
+    return f"{name} (of the model)" if name in taken else name
 
 
 def _common(column: pd.Series[str]) -> tuple[str, ...]:

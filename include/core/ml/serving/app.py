@@ -13,12 +13,10 @@ from pydantic import AwareDatetime, BaseModel, Field, create_model
 
 from include.core.ml.errors import AnswerError, BusyError, DataError
 from include.core.ml.serving.bodies import INVALID, StrictRoute, describe
-from include.core.ml.serving.limits import Limits
-from include.core.ml.serving.metrics import exposition
+from include.core.ml.serving.health import Health, add_common
 from include.core.ml.serving.predictor import Predictor
 from include.core.ml.serving.rows import strict
 from include.core.ml.serving.spool import now
-from include.core.settings import MODEL_SERVER_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,34 +57,8 @@ class Schemas(NamedTuple):
         )
 
 
-class Health(BaseModel):
-    """State of the server.
-
-    Attributes:
-        version: the served version; null if there is none.
-        sha256: checksum of its file.
-        model_error: why the registry's champion isn't served, or null.
-        is_refused: whether that is an error, rather than that there is no champion.
-        failed_requests: requests since the start that the model had no valid answer to.
-        log_error: why rows can't be written to the warehouse, or null.
-        log_waiting: rows on this server's disk that aren't in the warehouse yet.
-    """
-
-    model: str
-    version: int | None
-    sha256: str | None
-    model_error: str | None
-    is_refused: bool
-    failed_requests: int
-    log_error: str | None
-    log_waiting: int
-
-
 def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> FastAPI:
-    """Return the application that serves the champion of the registered model ``name``, described by ``spec``.
-
-    Its ``state.health`` holds the functions whose results ``/metrics`` shows.
-    """
+    """Return the application that serves the champion of the registered model ``name``, described by ``spec``."""
     schemas = Schemas.of(spec)
     predictor = Predictor(spec, spool)
 
@@ -104,11 +76,8 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
     app.state.predictor = predictor
     app.router.route_class = StrictRoute
     app.add_exception_handler(RequestValidationError, describe)  # type: ignore[arg-type]
-    app.add_middleware(Limits, hosts=MODEL_SERVER_HOSTS.read().lower().replace(" ", "").split(","))
 
-    @app.get("/health")
     def health() -> Health:
-        """Return the state of the server, always with status 200."""
         served = follower.current
         return Health(
             model=name,
@@ -121,12 +90,7 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
             log_waiting=spool.waiting(),
         )
 
-    @app.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
-        """Return the state of the server as metrics for Prometheus."""
-        return exposition(check() for check in app.state.health)
-
-    app.state.health = [health]
+    add_common(app, health)
 
     async def predict(
         request: Any,

@@ -31,7 +31,7 @@ class ModelServer:
         self._api = HttpApi("the model server", Egress.internal(url), limits=LIMITS)
 
     def health(self) -> dict[str, Any]:
-        """Return the server's state, see :class:`include.core.ml.serving.app.Health`."""
+        """Return the server's state, see :class:`include.core.ml.serving.health.Health`."""
         return self._call("GET", "/health")
 
     def predict(self, rows: Sequence[dict[str, Any]], purpose: str = "live") -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from include.core.ml.serving.app import Health
+    from include.core.ml.serving.health import Health
 
 
 class _States:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def several(apps: Mapping[str, FastAPI]) -> Starlette:
     """Return the application that serves each model below its path, and the first one also without it.
 
-    ``/metrics`` shows all of them.
+    There, ``/metrics`` shows all of them, and ``/health`` which others aren't served.
 
     Args:
-        apps: the application of each model, see :mod:`include.core.ml.serving.app`, by its spec's path.
+        apps: the application of each model, see :mod:`include.core.ml.serving.app`, by its path.
     """
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from psycopg import sql
 
 from include.core.warehouse.dataset import HIDDEN
+from include.core.warehouse.digest import in_partition
 from include.core.warehouse.preview.model import MOST_SAMPLES, ChangedRow, Changes, Examples, Row
 from include.core.warehouse.storable import storable_text
 
@@ -91,10 +92,7 @@ def _published(session: Session, dataset: Dataset, label: str) -> sql.Composed:
     query = sql.SQL("SELECT {}").format(sql.SQL(", ").join(columns))
     if not existing:
         return query + sql.SQL(" WHERE false")
-    query += sql.SQL(" FROM {}").format(sql.Identifier(dataset.name))
-    if dataset.partition is not None:
-        query += sql.SQL(" WHERE {} = {}").format(sql.Identifier(dataset.partition), sql.Literal(label))
-    return query
+    return query + sql.SQL(" FROM {} WHERE {}").format(sql.Identifier(dataset.name), in_partition(dataset, label))
 
 
 def _rows(
