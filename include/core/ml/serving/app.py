@@ -23,6 +23,7 @@ from include.core.settings import MODEL_SERVER_HOSTS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from include.core.ml.serving.challenger import Challenger
     from include.core.ml.serving.follower import Follower
     from include.core.ml.serving.spool import Spool
     from include.core.ml.spec import ModelSpec
@@ -59,6 +60,40 @@ class Schemas(NamedTuple):
         )
 
 
+class ChallengerHealth(BaseModel):
+    """State of the challenger; see :class:`include.core.ml.serving.challenger.Challenger` for the numbers of rows.
+
+    Attributes:
+        version: the version that gets a copy of the requests; null if there is none.
+        error: why the registry's challenger doesn't, or null.
+        is_refused: whether that is an error, rather than that there is no challenger.
+    """
+
+    version: int | None
+    error: str | None
+    is_refused: bool
+    waiting: int
+    answered: int
+    dropped: int
+    failed: int
+    disagreements: int
+
+    @classmethod
+    def of(cls, challenger: Challenger) -> ChallengerHealth:
+        """Return the state of a challenger."""
+        served = challenger.follower.current
+        return cls(
+            version=served.version if served else None,
+            error=challenger.follower.error,
+            is_refused=challenger.follower.is_refused,
+            waiting=challenger.waiting,
+            answered=challenger.answered,
+            dropped=challenger.dropped,
+            failed=challenger.failed,
+            disagreements=challenger.disagreements,
+        )
+
+
 class Health(BaseModel):
     """State of the server.
 
@@ -70,6 +105,7 @@ class Health(BaseModel):
         failed_requests: requests since the start that the model had no valid answer to.
         log_error: why rows can't be written to the warehouse, or null.
         log_waiting: rows on this server's disk that aren't in the warehouse yet.
+        challenger: state of the challenger; null if none can be served.
     """
 
     model: str
@@ -80,23 +116,31 @@ class Health(BaseModel):
     failed_requests: int
     log_error: str | None
     log_waiting: int
+    challenger: ChallengerHealth | None
 
 
-def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> FastAPI:
+def create_app(
+    spec: ModelSpec, name: str, follower: Follower, spool: Spool, challenger: Challenger | None = None
+) -> FastAPI:
     """Return the application that serves the champion of the registered model ``name``, described by ``spec``.
 
+    What it has answered is passed on to the ``challenger``.
     Its ``state.health`` holds the functions whose results ``/metrics`` shows.
     """
     schemas = Schemas.of(spec)
-    predictor = Predictor(spec, spool)
+    predictor = Predictor(spec, spool, challenger.offer if challenger else lambda _: None)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         follower.start()
         spool.start()
         predictor.start()
+        if challenger:
+            challenger.start()
         yield
         predictor.stop()
+        if challenger:
+            challenger.stop()
         follower.stop()
         spool.stop()
 
@@ -119,6 +163,7 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
             failed_requests=predictor.failed,
             log_error=spool.error,
             log_waiting=spool.waiting(),
+            challenger=ChallengerHealth.of(challenger) if challenger else None,
         )
 
     @app.get("/metrics", include_in_schema=False)
