@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in .venv, which `make install` creates from the lock files.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install interpreter hooks run doctor preview sql adopt new-dag new-source new-model remove-domain skeleton reproduce roll-back up down migrate demo status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures docs-site check fix lock manifest soak bench
+.PHONY: help install interpreter hooks run doctor preview sql adopt new-dag new-source new-model remove-domain skeleton reproduce challenger promote roll-back up down migrate demo status clean test gate unit integration faults faults-quick faults-soak faults-mutants e2e weekly tools pictures docs-site check fix lock manifest soak bench
 unexport PYTHONDONTWRITEBYTECODE
 
 # $(PYTHON) is set by the user: the interpreter for which .ci/install creates the environment.
@@ -71,6 +71,12 @@ new-model: install ## create a classifier from a table: NAME=churn DATA=churn.cs
 
 reproduce: install ## train a registered model again and compare the files: RUN=a version or an MLflow run, default: the champion
 	@$(VENV) -m devstack reproduce $${RUN:+"$$RUN"} $${NAME:+--model "$$NAME"}
+
+challenger: install ## compare the challenger with the champion (DAYS=7), or choose it: VERSION=a version, run or candidate, none to clear
+	@$(VENV) -m devstack challenger $${VERSION:+"$$VERSION"} $${DAYS:+--days "$$DAYS"} $${NAME:+--model "$$NAME"}
+
+promote: install ## serve the challenger, if the gates have accepted it
+	@$(VENV) -m devstack promote $${NAME:+--model "$$NAME"}
 
 roll-back: install ## serve the model that the champion replaced; NAME= if there are several models
 	@$(VENV) -m devstack roll-back $${NAME:+--model "$$NAME"}

@@ -1,4 +1,4 @@
-"""The embedded stack: ``python -m devstack up|run|preview|sql|adopt|reproduce|roll-back|migrate|status|down|clean``.
+"""The embedded stack: ``python -m devstack up|run|preview|sql|adopt|reproduce|challenger|promote|roll-back|…``.
 
 ``make help`` lists the short forms.
 """
@@ -23,7 +23,7 @@ import psycopg
 from rich.console import Console
 from rich.markup import escape
 
-from devstack import models, own_settings, preview, run_document, sql, status
+from devstack import challenger, models, own_settings, preview, run_document, sql, status
 from devstack.adopt import adopt
 from devstack.api import Airflow
 from devstack.arguments import conf, day, kind
@@ -71,7 +71,8 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
     commands = parser.add_subparsers(
-        required=True, metavar="up|run|preview|sql|adopt|reproduce|roll-back|migrate|status|down|clean"
+        required=True,
+        metavar="up|run|preview|sql|adopt|reproduce|challenger|promote|roll-back|migrate|status|down|clean",
     )
 
     up = commands.add_parser("up", help="start everything, with Airflow's web UI; follow until Ctrl-C, then stop it")
@@ -109,7 +110,16 @@ def _parser() -> argparse.ArgumentParser:
 
     roll_back_parser = commands.add_parser("roll-back", help="serve the model that the champion replaced")
     roll_back_parser.set_defaults(command=_roll_back)
-    for parser_of_model in (reproduce_parser, roll_back_parser):
+    challenger_parser = commands.add_parser("challenger", help="compare the challenger with the champion, or choose it")
+    challenger_parser.add_argument(
+        "version", nargs="?", default="", help="version, MLflow run or candidate that becomes challenger; none: clear"
+    )
+    challenger_parser.add_argument("--days", type=int, default=7, help="days to compare; default: 7")
+    challenger_parser.set_defaults(command=_challenger)
+
+    promote_parser = commands.add_parser("promote", help="serve the challenger, if the gates have accepted it")
+    promote_parser.set_defaults(command=_promote)
+    for parser_of_model in (reproduce_parser, challenger_parser, promote_parser, roll_back_parser):
         parser_of_model.add_argument("--model", default="", help="the model's name; default: the only one")
 
     status_parser = commands.add_parser("status", help="list the services, their state, ports and logs")
@@ -196,6 +206,20 @@ def _adopt(arguments: argparse.Namespace, console: Console) -> Exit:
         else "no other name is known to be gone: `make run DAG=…`, then `make gate`"
     )
     return _exit(not left)
+
+
+def _challenger(arguments: argparse.Namespace, console: Console) -> Exit:
+    stack = _stack(arguments, console)
+    if arguments.version:
+        challenger.choose(console, stack, arguments.model, arguments.version)
+    else:
+        challenger.show(console, stack, arguments.model, arguments.days)
+    return Exit.OK
+
+
+def _promote(arguments: argparse.Namespace, console: Console) -> Exit:
+    challenger.promote(console, _stack(arguments, console), arguments.model)
+    return Exit.OK
 
 
 def _roll_back(arguments: argparse.Namespace, console: Console) -> Exit:

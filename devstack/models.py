@@ -35,7 +35,7 @@ def reproduce(console: Console, stack: Stack, name: str, wanted: str) -> bool:
     from include.core.ml import versions
 
     stack.ensure(("mlflow",))
-    spec, registry = _model(stack, name)
+    spec, registry = model(stack, name)
     version = registry.find(wanted)
     if not version:
         raise UsageError(f"{spec.name} has no {f'version or run {wanted}' if wanted else 'champion'}")
@@ -62,14 +62,19 @@ def roll_back(console: Console, stack: Stack, name: str) -> bool:
     from include.core.ml.serving.client import ModelServer
 
     stack.ensure(("mlflow", "model_server"))
-    spec, registry = _model(stack, name)
+    spec, registry = model(stack, name)
     server = ModelServer(local_url(stack.state, "model_server"), spec)
     number = versions.roll_back(registry, server, float(SERVING_PATIENCE.read()))
     console.print(f"{spec.name} version {number} serves", highlight=False)
     return True
 
 
-def _model(stack: Stack, name: str) -> tuple[ModelSpec, Registry]:
+def model(stack: Stack, name: str) -> tuple[ModelSpec, Registry]:
+    """Return the spec called ``name``, or the only one if it is empty, and its registered model.
+
+    Raises:
+        StackError: naming those that there are.
+    """
     from include.core.ml.registry import Registry
     from include.core.ml.tracking import Server
     from include.models import SPECS

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 from include.core.errors import MissingInputError, PermanentError
 
 
@@ -51,3 +54,9 @@ class AcknowledgementError(PermanentError, ValueError):
 
 class SandboxError(PermanentError):
     """A model could not be loaded, fitted or queried in a process of its own; the message says why."""
+
+
+def failure(error: Exception) -> str:
+    """Return what failed in a model and where, without the error's message, which may contain a row."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"the model failed: {type(error).__name__} in {place.name}, {Path(place.filename).name}:{place.lineno}"

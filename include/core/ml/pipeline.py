@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from include.core.ml import artifact, card, skops_io, standalone, verdicts
+from include.core.ml import artifact, card, deployment, skops_io, standalone, verdicts
 from include.core.ml.candidate import (
     CANDIDATE,
     EVALUATION,
@@ -28,7 +28,7 @@ from include.core.ml.candidate import (
     reference_bytes,
 )
 from include.core.ml.corners import corners
-from include.core.ml.errors import ArtifactError, RefusedError, SandboxError, ServingError
+from include.core.ml.errors import ArtifactError, SandboxError
 from include.core.ml.evaluation import Folds, Scores, compare, cross_validate, metrics
 from include.core.ml.gates import Judgement, Opponent, Rule, data, judge
 from include.core.ml.gates.behaviour import Cost
@@ -37,7 +37,7 @@ from include.core.ml.recipe import code_digest, recipe_digest
 from include.core.ml.registry import MODEL, MODEL_FOLDER, TAG_RETIRED
 from include.core.ml.sandbox import run
 from include.core.ml.sandbox.jobs import examine, measure, predict
-from include.core.ml.serving.client import TOLERANCE, ModelServer
+from include.core.ml.serving.client import ModelServer
 from include.core.ml.spec import content_digest, to_records
 from include.core.ml.verdicts import Recipe, Verdict, scored
 from include.core.storage import write
@@ -186,35 +186,10 @@ def deploy(
     candidate = read(file)
     verdict = verdicts.require(registry.warehouse(), registry.name, candidate.name)
     files = fetch(file.parent, verdict.files)
-    _require_current(spec, verdict, registry)
-    evaluation = Evaluation.model_validate_json(files[EVALUATION])
-    _smoke_test(spec, files[MODEL], evaluation)
+    deployment.require_deployable(spec, verdict, files, registry)
     server.health()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        for path, content in files.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
-        version = registry.publish(candidate.name, verdict.files, folder, card.record(spec, evaluation, verdict.code))
-    version = registry.promote(version, pins=verdict.shows_quality, reason=verdict.reason, by=by)
-    try:
-        server.wait_for(version.number, patience)
-        rows = [request.row for request in evaluation.requests]
-        response = server.verify(version.number, rows, [request.probability for request in evaluation.requests])
-    except ServingError as error:
-        restored = registry.roll_back(version)
-        champion = f"version {restored} is champion again" if restored else "no version is champion"
-        raise ServingError(f"version {version.number} was rolled back, {champion}: {error}") from error
-    for request, prediction in zip(evaluation.requests, response["predictions"], strict=True):
-        log.info(
-            "%s: %s %s, probability %.3f",
-            request.row[spec.title],
-            spec.positive,
-            "yes" if prediction[spec.positive] else "no",
-            prediction["probability"],
-        )
-    log.info("version %d serves; %d old version(s) removed", version.number, registry.prune(keep))
-    return version.number
+    version = deployment.publish(spec, verdict, files, registry)
+    return deployment.serve(spec, version, verdict, files, registry, server, patience, keep, by)
 
 
 def _score_estimators(
@@ -365,42 +340,3 @@ def _results(spec: ModelSpec, scores: Mapping[str, Scores], folds: Folds) -> dic
             result.difference, result.p_value = comparison.difference, comparison.p_value
         results[name] = result
     return results
-
-
-def _require_current(spec: ModelSpec, verdict: Verdict, registry: Registry) -> None:
-    """Check that the verdict accepts the candidate, and that nothing it rests on has changed since.
-
-    Raises:
-        RefusedError: if it doesn't, or something has.
-    """
-    again = "clear the task that evaluates it"
-    if not verdict.accepted:
-        raise RefusedError(f"{verdict.candidate} was refused: {'; '.join(verdict.refusals)}")
-    if verdict.code != code_digest(spec):
-        raise RefusedError(f"{verdict.candidate} was judged by other code than this worker's: {again}")
-    champion, pinned = registry.champion(), registry.pinned()
-    if champion and champion.candidate == verdict.candidate:  # the task was killed after that
-        return
-    for role, version, compared in (("champion", champion, verdict.champion), ("pinned", pinned, verdict.pinned)):
-        number = version.number if version else None
-        if number != compared:
-            raise RefusedError(
-                f"{verdict.candidate} was compared with version {compared}, but version {number} is {role}: {again}"
-            )
-
-
-def _smoke_test(spec: ModelSpec, model: bytes, evaluation: Evaluation) -> None:
-    """Compare the candidate's predictions for real requests, parsed as by the server, with those of the evaluation.
-
-    Raises:
-        RefusedError: if a prediction differs.
-        SandboxError: if the model can't be loaded.
-    """
-    rows = spec.frame([spec.row(**request.row) for request in evaluation.requests])
-    content: Content = {"model": model, "trusted": list(spec.trusted_types), "rows": rows}
-    for request, probability in zip(evaluation.requests, run(predict, content)["probabilities"], strict=True):
-        if not abs(probability - request.probability) <= TOLERANCE:
-            raise RefusedError(
-                f"{evaluation.name}: {request.row[spec.title]!r} gets {probability}, but {request.probability}"
-                " when the model was evaluated; do this worker and the one that evaluated it have the same libraries?"
-            )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from include.core.ml.tracking import Server
 
-CHAMPION, PINNED = "champion", "pinned"
+CHAMPION, PINNED, CHALLENGER = "champion", "pinned", "challenger"
 MODEL_FOLDER = "model"
 MODEL = f"{MODEL_FOLDER}/{artifact.MODEL_FILE}"
 TAG_CANDIDATE, TAG_PREVIOUS, TAG_PREVIOUS_PIN, TAG_RETIRED = "candidate", "previous", "previous_pin", "retired"
@@ -112,6 +112,14 @@ class Registry:
     def pinned(self) -> Version | None:
         """Return the version that no champion may fall behind: the last that was better than its predecessor."""
         return self._aliased(PINNED)
+
+    def challenger(self) -> Version | None:
+        """Return the version that answers a copy of the champion's requests; ``None`` if none does."""
+        return self._aliased(CHALLENGER)
+
+    def challenge(self, version: Version | None) -> None:
+        """Make ``version`` challenger; ``None``: no version is any more."""
+        self._move(CHALLENGER, version.number if version else None)
 
     def _aliased(self, alias: str) -> Version | None:
         from mlflow.exceptions import MlflowException
@@ -205,6 +213,9 @@ class Registry:
             self._client.set_registered_model_alias(self.name, CHAMPION, str(version.number))
         if pins or pinned is None or pinned.retired:
             self._client.set_registered_model_alias(self.name, PINNED, str(version.number))
+        challenger = self.challenger()
+        if challenger and challenger.number == version.number:
+            self.challenge(None)
         return self.version(version.number)
 
     def roll_back(self, version: Version) -> int | None:
@@ -224,12 +235,12 @@ class Registry:
     def prune(self, keep: int) -> int:
         """Delete old versions and their runs; return how many.
 
-        The newest ``keep``, the champion, its predecessor and the pinned version stay. MLflow keeps deleted
-        runs until ``mlflow gc``; the UI no longer shows them.
+        The newest ``keep``, the champion, its predecessor, the pinned version and the challenger stay. MLflow keeps
+        deleted runs until ``mlflow gc``; the UI no longer shows them.
         """
-        champion, pinned = self.champion(), self.pinned()
+        champion, others = self.champion(), (self.pinned(), self.challenger())
         protected = {champion.number, champion.previous} if champion else set()
-        protected |= {pinned.number} if pinned else set()
+        protected |= {version.number for version in others if version}
         versions = self._client.search_model_versions(f"name = '{self.name}'", order_by=["version_number DESC"])
         old = [version for version in versions[keep:] if int(version.version) not in protected]
         for version in old:

@@ -146,14 +146,20 @@ class ModelSpec:
         Raises:
             DataError: naming the column that has a value of another type, such as an integer of more than 64 bits.
         """
-        return pd.DataFrame({name: self._column(name, [getattr(row, name) for row in rows]) for name in self.columns})
+        return typed({name: [getattr(row, name) for row in rows] for name in self.columns}, self.dtypes)
 
-    def _column(self, name: str, values: list[Any]) -> Any:
-        dtype: Any = pd.api.types.pandas_dtype(self.dtypes[name])
-        try:
-            return np.array(values, dtype) if isinstance(dtype, np.dtype) else pd.array(values, dtype)
-        except (ValueError, TypeError, OverflowError):
-            raise DataError(f"{name}: a value doesn't fit the type {dtype}") from None
+
+def typed(columns: Mapping[str, list[Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """Return columns as a data frame with these types, missing values as NaN; see :meth:`ModelSpec.frame`."""
+    return pd.DataFrame({name: _column(name, values, dtypes[name]) for name, values in columns.items()})
+
+
+def _column(name: str, values: list[Any], type_name: str) -> Any:
+    dtype: Any = pd.api.types.pandas_dtype(type_name)
+    try:
+        return np.array(values, dtype) if isinstance(dtype, np.dtype) else pd.array(values, dtype)
+    except (ValueError, TypeError, OverflowError):
+        raise DataError(f"{name}: a value doesn't fit the type {dtype}") from None
 
 
 def to_records(rows: pd.DataFrame) -> list[dict[str, Any]]:

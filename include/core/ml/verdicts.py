@@ -104,6 +104,15 @@ def require(uri: str, model: str, candidate: str) -> Verdict:
     return Verdict.model_validate(row[0])
 
 
+def newest(uri: str, model: str, count: int) -> list[Verdict]:
+    """Return the last ``count`` verdicts on candidates of a model, the newest first."""
+    with connect(uri) as session:
+        require_migrated(session)
+        query = "SELECT verdict FROM model_verdict WHERE model = %s ORDER BY judged_at DESC LIMIT %s"
+        rows = session.execute(query, [model, count]).fetchall()
+    return [Verdict.model_validate(verdict) for (verdict,) in rows]
+
+
 class Recipe(NamedTuple):
     """A model file, and the digest of its recipe; see :func:`include.core.ml.recipe.recipe_digest`."""
 

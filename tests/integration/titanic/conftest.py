@@ -22,6 +22,7 @@ from include.core.ml import pipeline, verdicts
 from include.core.ml.evaluation import Folds
 from include.core.ml.registry import Registry
 from include.core.ml.serving.app import create_app
+from include.core.ml.serving.challenger import Challenger, Challengers
 from include.core.ml.serving.champions import Champions
 from include.core.ml.serving.client import ModelServer
 from include.core.ml.serving.follower import Follower
@@ -33,6 +34,7 @@ from include.domains.titanic.passengers import PASSENGER_LIST
 from include.domains.titanic.spec import TITANIC
 from tests.integration.conftest import Mlflow
 from tests.integration.process import Process
+from tests.integration.titanic.estimators import TRUSTED
 
 LIST = REPOSITORY / "include/data/titanic/train.csv"
 QUICK = ["logistic_regression"]
@@ -101,11 +103,11 @@ class Serving:
 
 
 @pytest.fixture
-def serve_process(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Callable[[str], Serving]]:
+def serve_process(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Callable[..., Serving]]:
     """Start a model server for a registered model, as in production."""
     started: list[Process] = []
 
-    def start(model: str) -> Serving:
+    def start(model: str, spec: str = "include.domains.titanic.spec:TITANIC") -> Serving:
         port, file = free_port(), tmp_path / "warehouse.uri"
         file.write_text(warehouse)
         reader = mlflow.log_in(READER)
@@ -113,7 +115,7 @@ def serve_process(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Ca
         password.write_text(reader.password)
         command = [
             "include.core.ml.serving",
-            "include.domains.titanic.spec:TITANIC",
+            spec,
             "--mlflow-uri",
             reader.url,
             "--mlflow-login",
@@ -153,7 +155,12 @@ def serve(mlflow: Mlflow, warehouse: str, tmp_path: Path) -> Iterator[Callable[.
         port, file = free_port(), tmp_path / "warehouse.uri"
         file.write_text(warehouse)
         follower = follow(Champions(mlflow.server, model, file.read_text), TITANIC.trusted_types, interval=0.2)
-        app = create_app(TITANIC, model, follower, Spool(tmp_path / f"{model}.sqlite", file.read_text))
+        challengers = Challengers(mlflow.server, model, file.read_text, TITANIC.dtypes)
+        challenger = Challenger(
+            Follower(challengers, (*TITANIC.trusted_types, *TRUSTED), interval=0.2),
+            Spool(tmp_path / f"{model}-challenger.sqlite", file.read_text),
+        )
+        app = create_app(TITANIC, model, follower, Spool(tmp_path / f"{model}.sqlite", file.read_text), challenger)
         served = several({TITANIC.path: app})
         server = uvicorn.Server(uvicorn.Config(served, host="127.0.0.1", port=port, log_level="error"))
         thread = threading.Thread(target=server.run)

@@ -4,6 +4,7 @@
 # scikit-learn's classes are untyped.
 from __future__ import annotations
 
+import os
 import socket
 import time
 from typing import Any, Self
@@ -114,6 +115,28 @@ class Greedy(BySex):
         return np.ones(500_000_000)[: len(rows)] * super().positive(rows)
 
 
+class Crashing(BySex):
+    """Ends its process at a row."""
+
+    def positive(self, rows: pd.DataFrame) -> Floats:
+        if rows["Name"].eq("Crash, Mr. Sudden").any():
+            os._exit(3)
+        return super().positive(rows)
+
+
+class Contrary(ClassifierMixin, BaseEstimator):
+    """Predicts as another model, but the opposite for women in the third class."""
+
+    def __init__(self, model: Any = None) -> None:
+        self.model = model
+
+    def predict_proba(self, rows: pd.DataFrame) -> Floats:
+        """Return the probabilities of 0 and 1."""
+        answers = np.asarray(self.model.predict_proba(rows), dtype=np.float64)
+        opposite = (rows["Sex"].eq("female") & rows["Pclass"].eq(3)).to_numpy()
+        return np.where(opposite[:, None], answers[:, ::-1], answers)
+
+
 class Calling(BySex):
     """Asks a server."""
 
@@ -145,4 +168,4 @@ HARMFUL = (
     Calling,
     Lookup,
 )
-TRUSTED = tuple(f"{kind.__module__}.{kind.__name__}" for kind in (BySex, *HARMFUL))
+TRUSTED = tuple(f"{kind.__module__}.{kind.__name__}" for kind in (BySex, Crashing, Contrary, *HARMFUL))

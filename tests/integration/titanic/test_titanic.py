@@ -23,7 +23,7 @@ from upath import UPath
 
 from devstack.environment import process_environment
 from devstack.state import REPOSITORY
-from include.core.ml import artifact, card, pipeline, verdicts
+from include.core.ml import artifact, card, deployment, pipeline, verdicts
 from include.core.ml import candidate as candidates
 from include.core.ml.errors import ArtifactError, RefusedError, ServingError
 from include.core.ml.registry import Registry
@@ -156,7 +156,7 @@ def test_a_verdict_holds_for_the_files_the_code_and_the_champion_that_it_was_mad
     with pytest.raises(RefusedError, match="compared with version 1, but version 2 is champion: clear the task that"):
         deploy(late, registry, serving)
     accept(late, registry)
-    monkeypatch.setattr(pipeline, "code_digest", lambda _: "0" * 64)
+    monkeypatch.setattr(deployment, "code_digest", lambda _: "0" * 64)
     with pytest.raises(RefusedError, match="late was judged by other code than this worker's: clear the task that"):
         deploy(late, registry, serving)
 

@@ -28,7 +28,10 @@ NEW_TABLES = {
     "model_scores",
 }
 RENAMED = {"model_daily": {"date": "day"}, "model_drift": {"date": "day"}}
-ADDED = {"load_log": {"replayed_from": None, "requested_at": None, "covered": None}}
+ADDED: dict[str, dict[str, Any]] = {
+    "load_log": {"replayed_from": None, "requested_at": None, "covered": None},
+    "predictions": {"role": "champion", "champion_id": None, "milliseconds": None},
+}
 
 
 @pytest.fixture

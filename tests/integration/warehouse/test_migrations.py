@@ -103,6 +103,8 @@ def test_migrating_an_old_warehouse_loses_nothing(empty: str, warehouse: str) ->
     for row in after["model_daily"]:
         row["date"] = row.pop("day")
     assert {(row.pop("requested_at"), row.pop("covered")) for row in after["load_log"]} == {(None, None)}
+    added = {tuple(row.pop(name) for name in ("role", "champion_id", "milliseconds")) for row in after["predictions"]}
+    assert added == {("champion", None, None)}
     assert len(after.pop("alert_drain")) == 1
     assert after == before | {
         "load_profile": [],

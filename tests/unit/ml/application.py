@@ -16,6 +16,7 @@ import httpx
 from fastapi import FastAPI
 
 from include.core.ml.serving.app import create_app
+from include.core.ml.serving.challenger import Challenger
 from include.core.ml.serving.follower import Served
 from include.core.ml.serving.spool import Spool
 from include.core.ml.spec import ModelSpec
@@ -76,11 +77,13 @@ def no_warehouse() -> str:
 
 
 @contextmanager
-def serving(spec: ModelSpec, model: Any, folder: Path, version: int = 4) -> Iterator[Application]:
+def serving(
+    spec: ModelSpec, model: Any, folder: Path, version: int = 4, challenger: Challenger | None = None
+) -> Iterator[Application]:
     """Serve a model until the end of the block."""
     follower: Any = Fixed(model, version)
     spool = Spool(folder / "spool.sqlite", no_warehouse)
-    app, loop = create_app(spec, spec.name, follower, spool), asyncio.new_event_loop()
+    app, loop = create_app(spec, spec.name, follower, spool, challenger), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     context = app.router.lifespan_context(app)

@@ -74,7 +74,8 @@ def served(spec: ModelSpec, uri: str, model: str, date: dt.date) -> list[Day]:
         predictions = session.execute(
             "SELECT model_version, prediction_id, inputs, probability, outcomes.outcome::integer, purpose"
             " FROM predictions LEFT JOIN outcomes USING (prediction_id)"
-            " WHERE model_name = %s AND purpose IN ('live', 'replay') AND served_at >= %s AND served_at < %s"
+            " WHERE model_name = %s AND role = 'champion' AND purpose IN ('live', 'replay')"
+            " AND served_at >= %s AND served_at < %s"
             " ORDER BY model_version, served_at, prediction_id",
             [model, start, start + dt.timedelta(days=1)],
         ).fetchall()

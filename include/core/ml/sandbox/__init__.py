@@ -14,7 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -22,7 +22,7 @@ from include.core.ml.errors import SandboxError
 from include.core.ml.sandbox.content import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from include.core.ml.sandbox.content import Content
 
@@ -56,41 +56,59 @@ def run(job: Callable[[Content], Content], content: Content, limits: Limits | No
     """
     limits = limits or Limits()
     name = f"{job.__module__}:{job.__qualname__}"
-    environment = {key: os.environ[key] for key in KEPT_ENVIRONMENT if key in os.environ}
-    environment |= dict.fromkeys(THREADS, "1") | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with tempfile.TemporaryFile() as file:
         file.write(encode(content))
         file.seek(0)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "include.core.ml.sandbox", name, str(limits.memory), str(limits.cpu)],
-            stdin=file,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=REPOSITORY,
-            env=environment,
-        )
+        arguments = ["include.core.ml.sandbox", name, str(limits.memory), str(limits.cpu)]
+        process = spawn(arguments, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         output, messages = _communicate(process)
     if process.returncode:
-        raise SandboxError(_reason(process.returncode, messages.decode(errors="replace")))
+        text = messages.decode(errors="replace").strip()[-SHOWN_CHARACTERS:]
+        raise SandboxError(f"{reason(process.returncode)}: {text}" if text else reason(process.returncode))
     received = decode(output)
     if error := received.get("error"):
         raise SandboxError(str(error))
     return received
 
 
+def spawn(arguments: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start ``python -m`` with these arguments, without the secrets of this process's environment."""
+    environment = {key: os.environ[key] for key in KEPT_ENVIRONMENT if key in os.environ}
+    environment |= dict.fromkeys(THREADS, "1") | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.Popen([sys.executable, "-m", *arguments], cwd=REPOSITORY, env=environment, **options)
+
+
+class Progress:
+    """The use of the CPU by a process that is waited for."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process, self._used, self._since = process, -1.0, time.monotonic()
+
+    def require(self) -> None:
+        """End the process if it has come to a standstill; call this every :data:`POLL_SECONDS`.
+
+        Raises:
+            SandboxError: if it had.
+        """
+        cpu = _cpu(self._process.pid)
+        if cpu > self._used + 0.1:
+            self._used, self._since = cpu, time.monotonic()
+        elif time.monotonic() - self._since > IDLE_SECONDS:
+            self._process.kill()
+            raise SandboxError(f"it used no CPU for {IDLE_SECONDS} s and was ended")
+
+
 def _communicate(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    used, since = -1.0, time.monotonic()
+    progress = Progress(process)
     while True:
         try:
             return process.communicate(timeout=POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            cpu = _cpu(process.pid)
-            if cpu > used + 0.1:
-                used, since = cpu, time.monotonic()
-            elif time.monotonic() - since > IDLE_SECONDS:
-                process.kill()
+            try:
+                progress.require()
+            except SandboxError as error:
                 process.communicate()
-                raise SandboxError(f"it used no CPU for {IDLE_SECONDS} s and was ended") from None
+                raise error from None
         except BaseException:
             process.kill()
             raise
@@ -105,9 +123,10 @@ def _cpu(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def _reason(status: int, messages: str) -> str:
+def reason(status: int) -> str:
+    """Return why a sandboxed process ended, by its status."""
     if status == -signal.SIGXCPU:
         return "it used up its CPU time and was ended"
     if status < 0:
         return f"it ended its process ({signal.Signals(-status).name})"
-    return f"its process ended with status {status}: {messages.strip()[-SHOWN_CHARACTERS:]}"
+    return f"its process ended with status {status}"

@@ -7,16 +7,8 @@ import resource
 import sys
 from pkgutil import resolve_name
 
-import psutil
-
+from include.core.ml.sandbox.confinement import confine
 from include.core.ml.sandbox.content import decode, encode
-
-FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.kill")
-
-
-def _forbid(event: str, _: object) -> None:
-    if event.startswith(FORBIDDEN):
-        raise PermissionError(f"{event} isn't allowed while a model is judged")
 
 
 def main(name: str, memory: str, cpu: str) -> None:
@@ -25,12 +17,8 @@ def main(name: str, memory: str, cpu: str) -> None:
     os.dup2(2, 1)  # what a library prints isn't part of the result
     job = resolve_name(name)
     content = decode(sys.stdin.buffer.read())
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (int(cpu), int(cpu) + 5))
-    if sys.platform == "linux":
-        size = psutil.Process().memory_info().vms + int(memory)
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    sys.addaudithook(_forbid)
+    confine(int(memory))
     try:
         result = job(content)
     except MemoryError:

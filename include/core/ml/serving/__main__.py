@@ -1,4 +1,4 @@
-"""``python -m include.core.ml.serving MODULE:NAME``: serve the champion of each spec's registered model.
+"""``python -m include.core.ml.serving MODULE:NAME``: serve each spec's registered model: champion and challenger.
 
 A model whose spec can't be used is named in the log, in ``/health`` and in ``/metrics``; the others are served.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from include.core.ml.serving.app import create_app
+from include.core.ml.serving.challenger import Challenger, Challengers
 from include.core.ml.serving.champions import Champions
 from include.core.ml.serving.follower import Follower
 from include.core.ml.serving.limits import MAX_CONNECTIONS, TimelyProtocol
@@ -59,9 +60,12 @@ def main() -> None:
     for spec in specs.valid.values():
         name = arguments.model or spec.name
         follower = Follower(Champions(server, name, warehouse), spec.trusted_types)
+        challengers = Challengers(server, name, warehouse, {column: spec.dtypes[column] for column in spec.columns})
         # One file for each model, since each writes with a connection of its own; the first keeps the given name.
         file = arguments.spool.with_stem(f"{arguments.spool.stem}-{name}") if apps else arguments.spool
-        apps[spec.path] = create_app(spec, name, follower, Spool(file, warehouse))
+        answers = Spool(file.with_stem(f"{file.stem}-challenger"), warehouse, durable=False)
+        challenger = Challenger(Follower(challengers, spec.trusted_types), answers)
+        apps[spec.path] = create_app(spec, name, follower, Spool(file, warehouse), challenger)
     for name, reason in specs.broken.items():
         apps.setdefault(f"/models/{name}", create_unserved_app(name, reason, is_refused=True))
     apps = apps or {"/models": create_unserved_app("", "no domain has a model", is_refused=False)}

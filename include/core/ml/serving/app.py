@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, Field, create_model
 
 from include.core.ml.errors import AnswerError, BusyError, DataError
 from include.core.ml.serving.bodies import INVALID, StrictRoute, describe
-from include.core.ml.serving.health import Health, add_common
+from include.core.ml.serving.health import ChallengerHealth, Health, add_common
 from include.core.ml.serving.predictor import Predictor
 from include.core.ml.serving.rows import strict
 from include.core.ml.serving.spool import now
@@ -21,6 +21,7 @@ from include.core.ml.serving.spool import now
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from include.core.ml.serving.challenger import Challenger
     from include.core.ml.serving.follower import Follower
     from include.core.ml.serving.spool import Spool
     from include.core.ml.spec import ModelSpec
@@ -57,18 +58,27 @@ class Schemas(NamedTuple):
         )
 
 
-def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> FastAPI:
-    """Return the application that serves the champion of the registered model ``name``, described by ``spec``."""
+def create_app(
+    spec: ModelSpec, name: str, follower: Follower, spool: Spool, challenger: Challenger | None = None
+) -> FastAPI:
+    """Return the application that serves the champion of the registered model ``name``, described by ``spec``.
+
+    What it has answered is passed on to the ``challenger``.
+    """
     schemas = Schemas.of(spec)
-    predictor = Predictor(spec, spool)
+    predictor = Predictor(spec, spool, challenger.offer if challenger else lambda _: None)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         follower.start()
         spool.start()
         predictor.start()
+        if challenger:
+            challenger.start()
         yield
         predictor.stop()
+        if challenger:
+            challenger.stop()
         follower.stop()
         spool.stop()
 
@@ -88,6 +98,7 @@ def create_app(spec: ModelSpec, name: str, follower: Follower, spool: Spool) -> 
             failed_requests=predictor.failed,
             log_error=spool.error,
             log_waiting=spool.waiting(),
+            challenger=ChallengerHealth.of(challenger) if challenger else None,
         )
 
     add_common(app, health)

@@ -1,4 +1,4 @@
-"""Reads the champion from MLflow over HTTP: to import MLflow's own client takes seconds and 70 MB of memory."""
+"""Reads champion and challenger from MLflow over HTTP: to import MLflow's client takes seconds and 70 MB of memory."""
 
 from __future__ import annotations
 
@@ -28,11 +28,16 @@ ARTIFACTS = "mlflow-artifacts:/"  # of a run whose files MLflow's server holds
 class Champions:
     """The champions of a registered model; every method raises ``UpstreamError`` if MLflow doesn't respond.
 
+    Attributes:
+        alias: which version is meant.
+
     Args:
         server: the MLflow server; its user needs only to read.
         name: name of the model.
         warehouse: returns the URI of the warehouse with the checksums; called on each use.
     """
+
+    alias = CHAMPION
 
     def __init__(self, server: Server, name: str, warehouse: Callable[[], str]) -> None:
         self.name = name
@@ -43,11 +48,11 @@ class Champions:
         login = b64encode(f"{server.login}:{server.password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {login}"} if server.login else {}
 
-    def champion(self) -> Version | None:
-        """Return the version that serves; ``None`` if none does."""
+    def aliased(self) -> Version | None:
+        """Return the version that has the :attr:`alias`; ``None`` if none has."""
         found = self._get("registered-models/search", filter=f"name = '{self.name}'").get("registered_models", [])
         aliases = [alias for model in found for alias in model.get("aliases", [])]
-        number = next((alias["version"] for alias in aliases if alias["alias"] == CHAMPION), None)
+        number = next((alias["version"] for alias in aliases if alias["alias"] == self.alias), None)
         if number is None:
             return None
         version = self._get("model-versions/get", name=self.name, version=number)["model_version"]
@@ -59,6 +64,12 @@ class Champions:
         Raises:
             ArtifactError: if its file isn't the one that was published, or isn't a model; nothing was loaded.
         """
+        content, sha256 = self._file(version)
+        name = f"{self.name} version {version.number}"
+        return Loaded(artifact.load(content, sha256, trusted, name), content, sha256)
+
+    def _file(self, version: Version) -> tuple[bytes, str]:
+        """Return a version's model file, and the checksum that was recorded."""
         where = self._get("runs/get", run_id=version.run_id)["run"]["info"]["artifact_uri"]
         if not where.startswith(ARTIFACTS):
             raise ArtifactError(
@@ -69,9 +80,7 @@ class Champions:
         url = f"{self._url}/api/2.0/mlflow-artifacts/artifacts/{path}"
         run(partial(self._api.fetch, content, url, headers=self._headers))
         digest = artifact.digest(content.getvalue())
-        sha256 = checksums.require(self._warehouse(), self.name, version.number, MODEL, digest)
-        name = f"{self.name} version {version.number}"
-        return Loaded(artifact.load(content.getvalue(), sha256, trusted, name), content.getvalue(), sha256)
+        return content.getvalue(), checksums.require(self._warehouse(), self.name, version.number, MODEL, digest)
 
     def _get(self, method: str, **parameters: str) -> dict[str, Any]:
         url = f"{self._url}/{API}/{method}"

@@ -1,4 +1,4 @@
-"""Follows the registry's champion: loads and checks a new one before it replaces the served one."""
+"""Follows the version with an alias in the registry: loads and checks a new one before it replaces the served one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Served:
 
 
 class Follower:
-    """Follows the registry's champion.
+    """Follows the registry's champion, or its challenger.
 
     Attributes:
         current: the served model.
@@ -71,10 +71,11 @@ class Follower:
         """
         champion = None
         try:
-            champion = self._registry.champion()
+            champion = self._registry.aliased()
             if champion is None:
-                self.current, self.is_refused = None, False
-                self.error = f"no version of {self._registry.name} is champion"
+                self._serve(None)
+                self.is_refused, self._refused = False, None
+                self.error = f"no version of {self._registry.name} is {self._registry.alias}"
                 return
             if self.current and champion.number == self.current.version:
                 self.error, self.is_refused, self._refused = None, False, None
@@ -91,9 +92,14 @@ class Follower:
         except Exception as error:  # the current model is served whatever happens
             self._fail(error)
         else:
-            self.current = served
+            self._serve(served)
             self.error, self.is_refused, self._refused = None, False, None
-            log.info("serving %s version %d", self._registry.name, champion.number)
+            log.info("serving %s version %d as %s", self._registry.name, champion.number, self._registry.alias)
+
+    def _serve(self, served: Served | None) -> None:
+        former, self.current = self.current, served
+        if former and hasattr(former.model, "close"):
+            former.model.close()
 
     def _fail(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {' '.join(str(error).split())}"

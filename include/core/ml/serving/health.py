@@ -16,6 +16,42 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from include.core.ml.serving.challenger import Challenger
+
+
+class ChallengerHealth(BaseModel):
+    """State of the challenger; see :class:`include.core.ml.serving.challenger.Challenger` for the numbers of rows.
+
+    Attributes:
+        version: the version that gets a copy of the requests; null if there is none.
+        error: why the registry's challenger doesn't, or null.
+        is_refused: whether that is an error, rather than that there is no challenger.
+    """
+
+    version: int | None
+    error: str | None
+    is_refused: bool
+    waiting: int
+    answered: int
+    dropped: int
+    failed: int
+    disagreements: int
+
+    @classmethod
+    def of(cls, challenger: Challenger) -> ChallengerHealth:
+        """Return the state of a challenger."""
+        served = challenger.follower.current
+        return cls(
+            version=served.version if served else None,
+            error=challenger.follower.error,
+            is_refused=challenger.follower.is_refused,
+            waiting=challenger.waiting,
+            answered=challenger.answered,
+            dropped=challenger.dropped,
+            failed=challenger.failed,
+            disagreements=challenger.disagreements,
+        )
+
 
 class Health(BaseModel):
     """State of the server.
@@ -28,6 +64,7 @@ class Health(BaseModel):
         failed_requests: requests since the start that the model had no valid answer to.
         log_error: why rows can't be written to the warehouse, or null.
         log_waiting: rows on this server's disk that aren't in the warehouse yet.
+        challenger: state of the challenger; null if none can be served.
         others: why other models aren't served, by name, if the server's first model answers for all.
     """
 
@@ -39,6 +76,7 @@ class Health(BaseModel):
     failed_requests: int = 0
     log_error: str | None = None
     log_waiting: int = 0
+    challenger: ChallengerHealth | None = None
     others: dict[str, str] = {}
 
 

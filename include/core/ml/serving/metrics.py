@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from include.core.ml.serving.health import Health
+    from include.core.ml.serving.health import ChallengerHealth, Health
 
 
 class _States:
@@ -62,6 +62,57 @@ class _States:
         for family, value in families:
             for state in self._states:
                 family.add_metric([state.model], float(value(state)))  # type: ignore[attr-defined]
+            yield family
+        challengers: list[tuple[Metric, Callable[[ChallengerHealth], float]]] = [
+            (
+                GaugeMetricFamily(
+                    "spellbook_model_challenger_version", "Challenging version; 0 if there is none.", labels=["model"]
+                ),
+                lambda state: state.version or 0,
+            ),
+            (
+                GaugeMetricFamily(
+                    "spellbook_model_challenger_refused",
+                    "Whether the registry's challenger can't be loaded.",
+                    labels=["model"],
+                ),
+                lambda state: state.is_refused,
+            ),
+            (
+                CounterMetricFamily(
+                    "spellbook_model_challenger_answers", "Rows that the challenger answered.", labels=["model"]
+                ),
+                lambda state: state.answered,
+            ),
+            (
+                CounterMetricFamily(
+                    "spellbook_model_challenger_dropped",
+                    "Rows that the challenger had no time for, or whose answers couldn't be stored.",
+                    labels=["model"],
+                ),
+                lambda state: state.dropped,
+            ),
+            (
+                CounterMetricFamily(
+                    "spellbook_model_challenger_failed",
+                    "Rows that the challenger had no valid answer to.",
+                    labels=["model"],
+                ),
+                lambda state: state.failed,
+            ),
+            (
+                CounterMetricFamily(
+                    "spellbook_model_challenger_disagreements",
+                    "Rows for which the challenger predicts another outcome than the champion.",
+                    labels=["model"],
+                ),
+                lambda state: state.disagreements,
+            ),
+        ]
+        for family, count in challengers:
+            for state in self._states:
+                if state.challenger:
+                    family.add_metric([state.model], float(count(state.challenger)))  # type: ignore[attr-defined]
             yield family
 
 

@@ -10,16 +10,15 @@ import asyncio
 import logging
 import queue
 import threading
-import traceback
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from include.core.ml.errors import AnswerError, BusyError, DataError
+from include.core.ml.errors import AnswerError, BusyError, DataError, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class _Request:
-    """A request that waits: its rows, and what was predicted for the first of them.
+    """A request that waits: its rows, what was predicted for the first of them, and how long each one's call took.
 
     ``records`` returns the rows to store, given all probabilities.
     """
@@ -50,6 +49,7 @@ class _Request:
     done: asyncio.Future[None]
     loop: asyncio.AbstractEventLoop
     probabilities: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
 
     @property
     def share(self) -> Sequence[BaseModel]:
@@ -67,10 +67,15 @@ class Predictor:
     Attributes:
         failed: number of requests since the start that the model had no valid answer to.
         waiting: number of rows that wait for their prediction.
+
+    Args:
+        spec: spec of the model.
+        spool: where predictions are stored.
+        answered: gets the stored rows of requests once these are answered; returns at once and never raises.
     """
 
-    def __init__(self, spec: ModelSpec, spool: Spool) -> None:
-        self._spec, self._spool = spec, spool
+    def __init__(self, spec: ModelSpec, spool: Spool, answered: Callable[[list[dict[str, Any]]], None]) -> None:
+        self._spec, self._spool, self._answered = spec, spool, answered
         self._arrived: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self.waiting = 0
         self._lock = threading.Lock()
@@ -139,14 +144,22 @@ class Predictor:
             request for request in waiting if request not in errors and len(request.probabilities) == len(request.rows)
         ]
         try:
-            records = [record for request in complete for record in request.records(request.probabilities)]
+            records = [
+                record | {"milliseconds": milliseconds}
+                for request in complete
+                for record, milliseconds in zip(
+                    request.records(request.probabilities), request.milliseconds, strict=True
+                )
+            ]
             if records:
                 self._spool.put("prediction", records)
         except Exception as error:  # each request reports it
             errors |= dict.fromkeys(complete, error)
+            records = []
         for request in (*complete, *(request for request in errors if request not in complete)):
             self._count(-len(request.rows))
             request.finish(errors.get(request))
+        self._answered(records)
         return [request for request in waiting if request not in errors and request not in complete]
 
     def _predict(self, requests: list[_Request]) -> dict[_Request, Exception]:
@@ -155,12 +168,14 @@ class Predictor:
         If all together fail, each request is predicted alone, so that one can't fail the others.
         """
         shares = [request.share for request in requests]
+        started = time.perf_counter()
         try:
             probabilities = self._probabilities(requests[0].served, [row for share in shares for row in share])
         except (AnswerError, DataError) as error:
             if len(requests) == 1:
                 return {requests[0]: self._counted(error)}
             return {failed: problem for one in requests for failed, problem in self._predict([one]).items()}
+        milliseconds = (time.perf_counter() - started) * 1000
         errors: dict[_Request, Exception] = {}
         ends = np.cumsum([len(share) for share in shares])
         for request, part in zip(requests, np.split(probabilities, ends[:-1]), strict=True):
@@ -169,6 +184,7 @@ class Predictor:
                 errors[request] = self._counted(AnswerError(f"version {request.served.version}: {problem}"))
             else:
                 request.probabilities += part.tolist()
+                request.milliseconds += [milliseconds] * len(part)
         return errors
 
     def _probabilities(self, served: Served, rows: list[BaseModel]) -> NDArray[np.float64]:
@@ -176,9 +192,7 @@ class Predictor:
         try:
             probabilities = np.asarray(served.model.predict_proba(frame)[:, 1], dtype=np.float64)
         except Exception as error:  # its message may contain a row
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            problem = f"{type(error).__name__} in {place.name}, {Path(place.filename).name}:{place.lineno}"
-            raise AnswerError(f"version {served.version}: the model failed: {problem}") from None
+            raise AnswerError(f"version {served.version}: {failure(error)}") from None
         if len(probabilities) != len(rows):
             raise AnswerError(f"version {served.version}: {len(probabilities)} answers for {len(rows)} rows")
         return probabilities

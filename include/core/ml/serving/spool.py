@@ -30,10 +30,17 @@ LONGEST_PAUSE = 30.0
 INSERTS = {
     "prediction": (
         "INSERT INTO predictions"
-        " (prediction_id, served_at, model_name, model_version, purpose, inputs, probability, outcome)"
+        " (prediction_id, served_at, model_name, model_version, purpose, inputs, probability, outcome, milliseconds)"
         " SELECT * FROM jsonb_to_recordset(%s::jsonb) AS row (prediction_id uuid, served_at timestamptz,"
         " model_name text, model_version integer, purpose text, inputs jsonb, probability double precision,"
-        " outcome boolean) ON CONFLICT (prediction_id) DO NOTHING"
+        " outcome boolean, milliseconds double precision) ON CONFLICT (prediction_id) DO NOTHING"
+    ),
+    "challenger": (
+        "INSERT INTO predictions (role, prediction_id, champion_id, served_at, model_name, model_version, purpose,"
+        " probability, outcome, milliseconds)"
+        " SELECT 'challenger', row.* FROM jsonb_to_recordset(%s::jsonb) AS row (prediction_id uuid, champion_id uuid,"
+        " served_at timestamptz, model_name text, model_version integer, purpose text, probability double precision,"
+        " outcome boolean, milliseconds double precision) ON CONFLICT (prediction_id) DO NOTHING"
     ),
     # The last outcome of a prediction counts; one statement may not replace a row twice.
     "outcome": (
@@ -54,9 +61,10 @@ class Spool:
     Args:
         path: SQLite file; created if it is missing.
         warehouse: returns the warehouse's URI (:func:`include.core.warehouse.connect.conninfo`); called on each try.
+        durable: whether rows survive a crash of the machine, not only of the server.
     """
 
-    def __init__(self, path: Path, warehouse: Callable[[], str]) -> None:
+    def __init__(self, path: Path, warehouse: Callable[[], str], *, durable: bool = True) -> None:
         self._path = path
         self._warehouse = warehouse
         self._arrived = threading.Event()
@@ -67,7 +75,7 @@ class Spool:
         self._database = sqlite3.connect(path, timeout=10, check_same_thread=False)  # only used under the lock
         with self._lock, self._database as database:
             database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")  # a commit is on the disk
+            database.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")  # FULL: a commit is on the disk
             database.execute("CREATE TABLE IF NOT EXISTS spool (id INTEGER PRIMARY KEY, kind TEXT, row TEXT)")
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
 
@@ -85,7 +93,7 @@ class Spool:
             self._database.close()
 
     def put(self, kind: str, rows: Iterable[dict[str, Any]]) -> None:
-        """Store rows of a kind, ``prediction`` or ``outcome``, durably, in one transaction.
+        """Store rows of a kind of :data:`INSERTS` durably, in one transaction.
 
         Raises:
             sqlite3.Error: if they can't be written to disk.
