@@ -51,7 +51,7 @@ class OwnStack:
             progress=self._activity(),
         )
         if run["state"] == "failed":
-            sys.exit(f"{dag_id} failed:\n{self._failure_logs(dag_id, run['dag_run_id'])}")
+            sys.exit(f"{dag_id} failed:\n{self.failure_logs(dag_id, run['dag_run_id'])}")
         return run
 
     def tasks(self, run: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -61,7 +61,8 @@ class OwnStack:
     def _activity(self) -> Activity:
         return Activity(list(self.stack.state.services.glob("*.json")))
 
-    def _failure_logs(self, dag_id: str, run_id: str) -> str:
+    def failure_logs(self, dag_id: str, run_id: str) -> str:
+        """Return the ends of the logs of a run's failed tasks."""
         failed = [task for task in self.airflow.task_instances(dag_id, run_id) if task["state"] == "failed"]
         return "\n".join(line for task in failed for line in (task["task_id"], *self.airflow.log(task)[-20:]))
 
