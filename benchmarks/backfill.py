@@ -2,8 +2,8 @@
 
 OpenWeatherMap answers for one city a call, and for 60 calls in any minute: each of the 365 runs makes three. The sample
 server refuses what exceeds that, as the real one does. Ours is a backfill with four runs at once, and the baseline one
-with a run at a time, of a month; both accept what the
-history would refuse, such as the cold wave of December 2022. The limit is what the budget allows: 60 calls at once, and 60 more each minute.
+with a run at a time, of a month; both accept what the history would refuse, such as the cold wave of December 2022. The
+limit is what the budget allows: 60 calls at once, and 60 more each minute.
 """
 
 from __future__ import annotations
