@@ -56,9 +56,10 @@ def require_new(name: str, declared: str, files: Mapping[Path, bytes], root: Pat
             raise UsageError(f"{path.relative_to(root)}: it or its folder exists already; choose another NAME")
     if name.startswith("pg_"):
         raise UsageError(f"NAME={name}: PostgreSQL has its own tables with pg_; choose another NAME")
-    for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.py") if path not in files):
-        if path.stem == name:
-            raise UsageError(f"NAME={name}: there is a module {path.relative_to(root)}; choose another NAME")
+    modules = sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.py") if path not in files)
+    if same := next((path for path in modules if path.stem == name), None):
+        raise UsageError(f"NAME={name}: there is a module {same.relative_to(root)}; choose another NAME")
+    for path in modules:
         for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
             if declared in WORD.findall(line):
                 raise UsageError(
