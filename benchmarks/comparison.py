@@ -60,7 +60,7 @@ class Comparison:
         unit: unit of the values, such as ``s``.
         series: one of ours; at most one baseline and one limit.
         goal: what ours must be; ``None`` if it is only shown.
-        why: what explains a missed goal, or what isn't comparable.
+        why: what explains the goal if it is missed; without a goal, what isn't comparable.
     """
 
     what: str

@@ -66,7 +66,7 @@ def text(results: list[Result]) -> str:
     for result in results:
         title, _, about = _docstring(result.name).partition("\n\n")
         rows = "\n".join(map(_row, result.comparisons))
-        reasons = dict.fromkeys(item.why for item in result.comparisons if item.why)
+        reasons = dict.fromkeys(item.why for item in result.comparisons if _is_explained(item))
         explained = "\n".join(f"- {_explained(result, why)}" for why in reasons)
         parts = (f"## {_flowing(title.rstrip('.'))}", _flowing(about), f"{COLUMNS}\n{rows}", explained, _origin(result))
         sections.append("\n\n".join(filter(None, parts)) + "\n")
@@ -75,7 +75,12 @@ def text(results: list[Result]) -> str:
 
 def _explained(result: Result, why: str) -> str:
     """Return what is explained, and its explanation."""
-    return f"{'; '.join(item.what for item in result.comparisons if item.why == why)}: {why}"
+    return f"{'; '.join(item.what for item in result.comparisons if item.why == why and _is_explained(item))}: {why}"
+
+
+def _is_explained(comparison: Comparison) -> bool:
+    """Tell whether a row has an explanation that applies to what was measured."""
+    return bool(comparison.why) and (comparison.goal is None or not comparison.is_met)
 
 
 def _docstring(name: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -58,8 +57,7 @@ def compare(repeats: int) -> list[Comparison]:
                 Series(Role.BASELINE, "one DAG", one),
                 Series(Role.LIMIT, "", alone),
             )
-            comparison = Comparison(f"{rows:,} rows", "s", series, Goal(at_most=1, of=Role.BASELINE))
-            comparisons.append(comparison if comparison.is_met else replace(comparison, why=WHY))
+            comparisons.append(Comparison(f"{rows:,} rows", "s", series, Goal(at_most=1, of=Role.BASELINE), why=WHY))
     return comparisons
 
 

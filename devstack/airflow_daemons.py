@@ -31,6 +31,7 @@ from devstack.waiting import Activity, wait_for
 from include import settings
 
 LOG_LINES = 10
+LARGEST_LINEAGE = 64 * 2**20  # bytes
 WELCOME = (
     "This is the embedded stack. Its connections and variables come from the environment, so **Admin > Connections**"
     " is empty. **Browse > Data health** and `make sql` show the rows that DAGs load, and the report of `make run` says"
@@ -73,6 +74,7 @@ def main() -> None:
     """Prepare the metadata database, start the components, and stop all of them when one ends or on SIGTERM."""
     state = State.open()
     _stop_orphans(state)
+    keep_previous(state.lineage, larger_than=LARGEST_LINEAGE)
     _write_private(state.root / "passwords.json", {ADMIN: state.secret(ADMIN)})
     ready_reader, ready_writer = os.pipe()
     api_log = log_of(state, API_SERVER[0])

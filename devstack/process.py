@@ -63,10 +63,10 @@ class Record:
         return process if same and is_alive(process) else None
 
 
-def keep_previous(log: Path) -> None:
-    """Move the log of the last start aside, so that the log covers this start only."""
-    if log.exists():
-        log.replace(log.with_suffix(".previous.log"))
+def keep_previous(file: Path, larger_than: int = -1) -> None:
+    """Move what earlier starts wrote to a file aside, if it is larger than that many bytes."""
+    if file.exists() and file.stat().st_size > larger_than:
+        file.replace(file.with_suffix(f".previous{file.suffix}"))
 
 
 def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], cwd: Path) -> int:

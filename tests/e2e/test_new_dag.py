@@ -43,6 +43,14 @@ def test_a_dag_of_each_kind_passes_runs_and_is_removed(clone: Path) -> None:
     assert run(clone, "git", "rev-parse", "HEAD^{tree}") == before
 
 
+def test_a_source_of_files_says_where_they_go(clone: Path, tmp_path: Path) -> None:
+    file = tmp_path / "parcels_2024-06-01.csv"
+    file.write_text("id,sent_at,weight\n1,2024-06-01T08:00:00,2.5\n2,2024-06-01T09:00:00,0.5\n")
+    output = run(clone, *MODULE, "devstack.new_dag", "parcels", "--kind", "files", "--from", str(file))
+    inbox = clone / ".devstack/storage/inbox/parcels"
+    assert f"files go to inbox/parcels/parcels_{{day}}.csv in object storage; for make run: {inbox}" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -90,6 +90,27 @@ def test_a_terminal_that_is_closed_during_the_start_leaves_nothing_behind(tmp_pa
         assert terminal.devstack("clean").returncode == 0
 
 
+def test_make_down_ends_up_without_an_error(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "state")
+    try:
+        with terminal.up() as up:
+            assert terminal.devstack("down").returncode == 0
+            assert up.process.wait(STOP_SECONDS) == 0
+        output = up.log.read_text()
+        assert "stopped by `make down`" in output
+        assert "has ended" not in output
+    finally:
+        assert terminal.devstack("clean").returncode == 0
+
+
+def test_a_preview_next_to_up_starts_no_schedule(up: Up, airflow: Airflow) -> None:
+    preview = up.terminal.devstack("preview", "process_support_data")
+    assert preview.returncode == Exit.USAGE, preview.stdout
+    assert "would start its schedule" in preview.stdout
+    assert airflow.get("/dags/process_support_data")["is_paused"] is True
+    assert airflow.get("/dags/process_support_data/dagRuns")["total_entries"] == 0
+
+
 def test_a_second_up_names_the_url_of_the_first(up: Up) -> None:
     second = up.terminal.devstack("up")
     assert second.returncode == Exit.MACHINE
