@@ -6,9 +6,11 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 from devstack import environment, process
 from devstack.environment import PREFERRED_UI_PORT, Upstream
@@ -116,9 +118,16 @@ class Stack:
         if stopped:
             self.say(f"starting {', '.join(stopped)} …")
         started: dict[str, Future[None]] = {}
+        given_up = Event()
         with ThreadPoolExecutor(len(services)) as pool:
-            for name, service in services.items():
-                started[name] = pool.submit(self._start, service, [started[other] for other in service.needs])
+            try:
+                for name, service in services.items():
+                    needed = [started[other] for other in service.needs]
+                    started[name] = pool.submit(self._start, service, needed, given_up)
+                futures.wait(started.values())
+            except BaseException:  # such as a signal: what starts after the others were stopped would be left behind
+                given_up.set()
+                raise
         for outcome in started.values():
             outcome.result()
 
@@ -183,28 +192,34 @@ class Stack:
             if not port_is_free(self.state.port(port))
         ]
 
-    def _start(self, service: Service, needed: Iterable[Future[None]]) -> None:
+    def _start(self, service: Service, needed: Iterable[Future[None]], given_up: Event) -> None:
         if not service.overlaps:
             for other in needed:
                 other.result()
+        if given_up.is_set():
+            raise StackError(f"{service.name} was not started")
         record = self._running(service.name)
         if record is None:
             started_at = time.monotonic()
             process.keep_previous(service.log)
             record = Record.of(service.start(), service.fingerprint)
             record.write(self._record(service.name))
-            self._wait_until_ready(service, record, needed)
+            self._wait_until_ready(service, record, needed, given_up)
             self.say(f"{service.name}: ready after {time.monotonic() - started_at:.1f} s")
         else:
-            self._wait_until_ready(service, record, needed)
+            self._wait_until_ready(service, record, needed, given_up)
 
-    def _wait_until_ready(self, service: Service, record: Record, needed: Iterable[Future[None]]) -> None:
+    def _wait_until_ready(
+        self, service: Service, record: Record, needed: Iterable[Future[None]], given_up: Event
+    ) -> None:
         activity = service.activity or {service.name: Activity([self._record(service.name)], [service.log])}
         missing: Sequence[str] = tuple(activity)
         reported_at = time.monotonic()
 
         def is_ready() -> bool:
             nonlocal missing, reported_at
+            if given_up.is_set():
+                raise StackError(f"{service.name} was not waited for")
             for other in needed:
                 if other.done():
                     other.result()

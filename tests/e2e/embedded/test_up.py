@@ -104,11 +104,11 @@ def test_make_down_ends_up_without_an_error(tmp_path: Path) -> None:
 
 
 def test_a_preview_next_to_up_starts_no_schedule(up: Up, airflow: Airflow) -> None:
-    preview = up.terminal.devstack("preview", "process_support_data")
+    preview = up.terminal.devstack("preview", "model_monitoring")
     assert preview.returncode == Exit.USAGE, preview.stdout
     assert "would start its schedule" in preview.stdout
-    assert airflow.get("/dags/process_support_data")["is_paused"] is True
-    assert airflow.get("/dags/process_support_data/dagRuns")["total_entries"] == 0
+    assert airflow.get("/dags/model_monitoring")["is_paused"] is True
+    assert airflow.get("/dags/model_monitoring/dagRuns")["total_entries"] == 0
 
 
 def test_a_second_up_names_the_url_of_the_first(up: Up) -> None:
